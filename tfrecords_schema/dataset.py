@@ -1,0 +1,135 @@
+"""Opening a dataset folder, with errors that say what is wrong with it."""
+
+import dataclasses
+import difflib
+
+import tensorflow as tf
+
+from tfrecords_schema.errors import DatasetError
+from tfrecords_schema.index import SplitIndex
+from tfrecords_schema.manifest import Manifest
+from tfrecords_schema.names import INDEX, MANIFEST, WORK_DIR, join
+from tfrecords_schema.schema import LabelKind, LabelPer, RecordSchema
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A complete dataset folder: its path and its manifest."""
+
+    path: str
+    manifest: Manifest
+
+    @property
+    def schema(self) -> RecordSchema:
+        """Features of a record."""
+        return self.manifest.schema
+
+    def split(self, name: str) -> SplitIndex:
+        """Loads the index of one split (16 bytes a record).
+
+        Raises:
+          DatasetError: if there is no such split, or it is empty.
+        """
+        self._require_split(name)
+        index = SplitIndex(join(self.path, INDEX), name)
+        expected = self.manifest.splits[name].records
+        if len(index) != expected:
+            raise DatasetError(
+                f"{join(self.path, INDEX)}: split {name!r} has {len(index)} rows, the manifest "
+                f"says {expected}; convert again"
+            )
+        return index
+
+    def shard_paths(self, split: str) -> list[str]:
+        """Paths of a split's shards, in the order of their numbers."""
+        self._require_split(split)
+        return [join(self.path, shard.file) for shard in self.manifest.splits[split].shards]
+
+    def require_label(self, *, per: LabelPer, kind: LabelKind) -> None:
+        """Checks that the labels are what a model needs.
+
+        Raises:
+          DatasetError: if they are not; the message names both.
+        """
+        label = self.schema.label
+        found = "no label" if label is None else f"one {label.kind} per {label.per}"
+        if label is None or (label.per, label.kind) != (per, kind):
+            raise DatasetError(
+                f"{self.path} has {found}, the model needs one {kind} per {per}; choose a model "
+                "for these labels, or convert again with another --label_kind"
+            )
+
+    def _require_split(self, name: str) -> None:
+        splits = self.manifest.splits
+        if name not in splits:
+            near = difflib.get_close_matches(name, splits, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise DatasetError(
+                f"{self.path} has no split {name!r}, it has {', '.join(sorted(splits))}{hint}"
+            )
+        if splits[name].records == 0:
+            raise DatasetError(f"split {name!r} of {self.path} is empty; convert with other --splits")
+
+
+def open_dataset(path: str) -> Dataset:
+    """Opens a dataset folder, `<output_dir>/<name>/<version>`.
+
+    Reads the manifest and the sizes of the shards, not their contents (for those there
+    is `python -m pipeline.verify`).
+
+    Raises:
+      DatasetError: if the folder is missing, was never completed, was written in another
+        format, or a shard is missing or has another size than the manifest says.
+    """
+    path = path.rstrip("/")
+    dataset = Dataset(path, _read_manifest(path))
+    for split in dataset.manifest.splits.values():
+        for shard in split.shards:
+            _check_shard(join(path, shard.file), shard.size_bytes)
+    if not tf.io.gfile.exists(join(path, INDEX)):
+        raise DatasetError(f"{path} has no {INDEX}; copy it again, or convert again")
+    return dataset
+
+
+def _read_manifest(path: str) -> Manifest:
+    manifest_path = join(path, MANIFEST)
+    if tf.io.gfile.exists(manifest_path):
+        with tf.io.gfile.GFile(manifest_path, "rb") as file:
+            return _parse_manifest(manifest_path, file.read())
+    raise DatasetError(_why_no_manifest(path))
+
+
+def _parse_manifest(manifest_path: str, content: bytes) -> Manifest:
+    try:
+        return Manifest.from_json(content.decode("utf-8"))
+    except ValueError as error:
+        raise DatasetError(f"{manifest_path}: {error}") from error
+
+
+def _why_no_manifest(path: str) -> str:
+    if not tf.io.gfile.isdir(path):
+        return f"no dataset folder at {path}; give <output_dir>/<name>/<version>"
+    if tf.io.gfile.exists(join(path, WORK_DIR)):
+        return (
+            f"{path} has no {MANIFEST}: its conversion is still running or was interrupted; "
+            "run the same conversion command again, it goes on where it was"
+        )
+    inside = sorted(name.rstrip("/") for name in tf.io.gfile.listdir(path))[:5]
+    return (
+        f"{path} has no {MANIFEST}, so it is not a dataset folder (found: "
+        f"{', '.join(inside) or 'nothing'}); give <output_dir>/<name>/<version>"
+    )
+
+
+def _check_shard(path: str, size_bytes: int) -> None:
+    try:
+        found = tf.io.gfile.stat(path).length
+    except tf.errors.NotFoundError:
+        raise DatasetError(
+            f"shard {path} is missing; copy it again, or convert again with --overwrite"
+        ) from None
+    if found != size_bytes:
+        raise DatasetError(
+            f"shard {path} has {found} bytes, the manifest says {size_bytes}; copy it again, or "
+            "convert again with --overwrite"
+        )

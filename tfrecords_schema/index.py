@@ -1,0 +1,146 @@
+"""The record index: one row per record, in Parquet, in the order of the shards.
+
+Planning needs 16 bytes a record (steps, shard, offset); names stay on disk until
+somebody asks for them.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+INDEX_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("group", pa.string()),
+        ("split", pa.string()),
+        ("shard", pa.int32()),
+        ("offset", pa.int64()),
+        ("size_bytes", pa.int64()),
+        ("steps", pa.int32()),
+        ("label_steps", pa.int32()),
+        ("source", pa.string()),
+        ("label", pa.string()),
+    ]
+)
+_ROWS_PER_GROUP = 65_536
+
+
+@dataclasses.dataclass(frozen=True)
+class IndexRow:
+    """Where one record is and what it holds.
+
+    Attributes:
+      id: id of the record, unique in the dataset.
+      group: records of one group are always in one split.
+      split: name of the split.
+      shard: number of the shard within the split.
+      offset: byte at which the record's framing starts in the shard.
+      size_bytes: bytes of the record with its framing.
+      steps: valid time steps of the input.
+      label_steps: time steps of a label with a time axis of its own, else 0.
+      source: path of the source file relative to the input folder.
+      label: short summary of the label, for people.
+    """
+
+    id: str
+    group: str
+    split: str
+    shard: int
+    offset: int
+    size_bytes: int
+    steps: int
+    label_steps: int
+    source: str
+    label: str
+
+
+def write_index(
+    path: str, rows: Iterable[IndexRow], metadata: dict[str, str] | None = None
+) -> None:
+    """Streams rows to a Parquet file at `path` (any `tf.io.gfile` path)."""
+    schema = INDEX_SCHEMA.with_metadata(metadata or {})
+    with tf.io.gfile.GFile(path, "wb") as file, pq.ParquetWriter(file, schema) as writer:
+        for chunk in _chunks(rows):
+            columns = [
+                [getattr(row, field) for row in chunk] for field in INDEX_SCHEMA.names
+            ]
+            arrays = [
+                pa.array(column, field.type)
+                for column, field in zip(columns, INDEX_SCHEMA, strict=True)
+            ]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def read_rows(path: str) -> Iterator[IndexRow]:
+    """Yields the rows of an index file in order, one row group in memory at a time."""
+    with tf.io.gfile.GFile(path, "rb") as file:
+        for batch in pq.ParquetFile(file).iter_batches(_ROWS_PER_GROUP):
+            for row in batch.to_pylist():
+                yield IndexRow(**row)
+
+
+def read_metadata(path: str) -> dict[str, str]:
+    """Reads the key-value metadata that `write_index` stored."""
+    with tf.io.gfile.GFile(path, "rb") as file:
+        stored = pq.ParquetFile(file).schema_arrow.metadata or {}
+    return {key.decode(): value.decode() for key, value in stored.items()}
+
+
+class SplitIndex:
+    """The records of one split, in the order of the shards.
+
+    Attributes:
+      steps: `[records]` int32, valid time steps.
+      shard: `[records]` int32, shard number within the split.
+      offset: `[records]` int64, byte offset within the shard.
+    """
+
+    def __init__(self, index_path: str, split: str):
+        self._index_path = index_path
+        self._split = split
+        numbers = self._read(["shard", "offset", "steps"])
+        self.steps: np.ndarray = numbers["steps"].to_numpy()
+        self.shard: np.ndarray = numbers["shard"].to_numpy()
+        self.offset: np.ndarray = numbers["offset"].to_numpy()
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def label_steps(self) -> np.ndarray:
+        """`[records]` int32: time steps of labels that have a time axis of their own."""
+        return self._read(["label_steps"])["label_steps"].to_numpy()
+
+    def ids(self) -> list[str]:
+        """Ids of the records."""
+        return self._read(["id"])["id"].to_pylist()
+
+    def groups(self) -> list[str]:
+        """Group of each record."""
+        return self._read(["group"])["group"].to_pylist()
+
+    def sources(self) -> list[str]:
+        """Source path of each record, relative to the input folder."""
+        return self._read(["source"])["source"].to_pylist()
+
+    def labels(self) -> list[str]:
+        """Label summary of each record."""
+        return self._read(["label"])["label"].to_pylist()
+
+    def _read(self, columns: list[str]) -> pa.Table:
+        with tf.io.gfile.GFile(self._index_path, "rb") as file:
+            return pq.read_table(file, columns=columns, filters=[("split", "==", self._split)])
+
+
+def _chunks(rows: Iterable[IndexRow]) -> Iterator[list[IndexRow]]:
+    chunk: list[IndexRow] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == _ROWS_PER_GROUP:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

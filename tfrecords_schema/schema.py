@@ -1,0 +1,244 @@
+"""What one record holds, and how it is written to and read from a `tf.train.Example`.
+
+The layout is the one that tensorflow-datasets gives `Tensor(..., encoding="bytes")`:
+an array is one bytes feature of little-endian values. A float list would take 26
+times longer to write.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from tfrecords_schema.errors import DatasetError
+
+# What tf.io.decode_raw reads; float64 is stored as float32.
+SUPPORTED_DTYPES = (
+    "bool",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "float32",
+)
+
+LabelPer = Literal["step", "record", "sequence"]
+LabelKind = Literal["class", "value"]
+
+
+@dataclasses.dataclass(frozen=True)
+class InputSpec:
+    """The recording itself: `[time, *step_shape]` of one dtype, or encoded frames.
+
+    Attributes:
+      kind: `signal` (an array) or `frames` (JPEG or PNG images); also the feature's name.
+      dtype: NumPy name of the dtype; `uint8` for frames.
+      step_shape: shape of one time step; `(height, width, 3)` for frames.
+    """
+
+    kind: Literal["signal", "frames"]
+    dtype: str
+    step_shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.dtype not in SUPPORTED_DTYPES:
+            raise DatasetError(
+                f"input dtype: got {self.dtype}, expected one of {', '.join(SUPPORTED_DTYPES)}; "
+                "convert the arrays before writing them"
+            )
+
+    def feature(self) -> tfds.features.FeatureConnector:
+        """The tensorflow-datasets feature of this input."""
+        if self.kind == "frames":
+            return tfds.features.Sequence(tfds.features.Image(shape=self.step_shape))
+        return _bytes_tensor((None, *self.step_shape), self.dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelSpec:
+    """What a model learns to predict.
+
+    Attributes:
+      per: one label per `step`, one per `record`, or a `sequence` with a time axis of its own.
+      kind: `class` (stored as int64 index into `class_names`) or `value`.
+      dtype: NumPy name of the stored dtype.
+      shape: shape of one label: `()` for a class, `(2,)` for a velocity.
+      class_names: names in the order of their index; empty for values.
+    """
+
+    per: LabelPer
+    kind: LabelKind
+    dtype: str = "int64"
+    shape: tuple[int, ...] = ()
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind == "class" and (self.dtype != "int64" or self.shape):
+            raise DatasetError(
+                f"a class label is a single int64 index, got dtype {self.dtype}, shape {self.shape}"
+            )
+
+    @property
+    def array_shape(self) -> tuple[int | None, ...]:
+        """Shape of a whole record's label; None stands for the time axis."""
+        return self.shape if self.per == "record" else (None, *self.shape)
+
+    @property
+    def is_class_feature(self) -> bool:
+        """Whether the label is stored as a plain int64 feature (one class per record)."""
+        return self.kind == "class" and self.per == "record"
+
+    def feature(self) -> tfds.features.FeatureConnector:
+        """The tensorflow-datasets feature of this label."""
+        if self.is_class_feature:
+            return tfds.features.ClassLabel(names=list(self.class_names))
+        return _bytes_tensor(self.array_shape, self.dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordSchema:
+    """Features of one record: `id`, the input (`signal` or `frames`) and, if any, `label`."""
+
+    input: InputSpec
+    label: LabelSpec | None = None
+
+    def features(self) -> tfds.features.FeaturesDict:
+        """The features as tensorflow-datasets knows them."""
+        features: dict[str, Any] = {
+            "id": tfds.features.Text(),
+            self.input.kind: self.input.feature(),
+        }
+        if self.label is not None:
+            features["label"] = self.label.feature()
+        return tfds.features.FeaturesDict(features)
+
+    def encode(
+        self, record_id: str, data: np.ndarray | Sequence[bytes], label: Any = None
+    ) -> bytes:
+        """Serializes one record as a `tf.train.Example`.
+
+        Args:
+          record_id: id of the record.
+          data: signal `[time, *step_shape]` of the schema's dtype, or encoded frames.
+          label: array of the label's shape, or a class index; None without labels.
+
+        Raises:
+          DatasetError: if dtype or shape are not the schema's.
+        """
+        feature = {
+            "id": _bytes_feature([record_id.encode()]),
+            self.input.kind: self._encode_input(record_id, data),
+        }
+        if self.label is not None:
+            feature["label"] = self._encode_label(record_id, label)
+        example = tf.train.Example(features=tf.train.Features(feature=feature))
+        # Map entries have no order of their own; the same record must give the same bytes.
+        return example.SerializeToString(deterministic=True)
+
+    def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Parses one serialized record inside tf.data.
+
+        Args:
+          serialized: scalar string.
+
+        Returns:
+          `id` (string), `signal` `[time, *step_shape]` or `frames` `[time]` (encoded images),
+          and `label` in the schema's shape.
+        """
+        raw = tf.io.parse_single_example(serialized, self._parse_spec())
+        parsed = {"id": raw["id"], self.input.kind: self._decode_input(raw[self.input.kind])}
+        if self.label is not None:
+            parsed["label"] = _decode_label(raw["label"], self.label)
+        return parsed
+
+    def to_json(self) -> dict[str, Any]:
+        """The schema as JSON objects."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "RecordSchema":
+        """The inverse of `to_json`."""
+        label = value["label"]
+        return cls(
+            InputSpec(**_tuples(value["input"])),
+            None if label is None else LabelSpec(**_tuples(label)),
+        )
+
+    def _encode_input(
+        self, record_id: str, data: np.ndarray | Sequence[bytes]
+    ) -> tf.train.Feature:
+        if self.input.kind == "frames":
+            return _bytes_feature(list(data))
+        expected = (None, *self.input.step_shape)
+        return _array_feature(record_id, "signal", data, self.input.dtype, expected)
+
+    def _encode_label(self, record_id: str, label: Any) -> tf.train.Feature:
+        assert self.label is not None
+        if self.label.is_class_feature:
+            return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(label)]))
+        return _array_feature(
+            record_id, "label", label, self.label.dtype, self.label.array_shape
+        )
+
+    def _parse_spec(self) -> dict[str, Any]:
+        text = tf.io.FixedLenFeature([], tf.string)
+        frames = tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)
+        spec = {"id": text, self.input.kind: frames if self.input.kind == "frames" else text}
+        if self.label is not None:
+            is_int = self.label.is_class_feature
+            spec["label"] = tf.io.FixedLenFeature([], tf.int64) if is_int else text
+        return spec
+
+    def _decode_input(self, raw: tf.Tensor) -> tf.Tensor:
+        if self.input.kind == "frames":
+            return raw
+        return _decode_array(raw, self.input.dtype, (None, *self.input.step_shape))
+
+
+def _decode_label(raw: tf.Tensor, spec: LabelSpec) -> tf.Tensor:
+    return raw if spec.is_class_feature else _decode_array(raw, spec.dtype, spec.array_shape)
+
+
+def _bytes_tensor(shape: tuple[int | None, ...], dtype: str) -> tfds.features.Tensor:
+    return tfds.features.Tensor(
+        shape=shape, dtype=np.dtype(dtype), encoding=tfds.features.Encoding.BYTES
+    )
+
+
+def _bytes_feature(values: list[bytes]) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+
+
+def _array_feature(
+    record_id: str, name: str, value: Any, dtype: str, shape: tuple[int | None, ...]
+) -> tf.train.Feature:
+    array = np.asarray(value)
+    fits = len(array.shape) == len(shape) and all(
+        want in (None, got) for got, want in zip(array.shape, shape, strict=True)
+    )
+    if array.dtype != np.dtype(dtype) or not fits:
+        wanted = ", ".join("time" if size is None else str(size) for size in shape)
+        raise DatasetError(
+            f"record {record_id!r}, {name}: got {array.dtype} {list(array.shape)}, "
+            f"expected {dtype} [{wanted}]"
+        )
+    little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return _bytes_feature([little_endian.tobytes()])
+
+
+def _decode_array(raw: tf.Tensor, dtype: str, shape: tuple[int | None, ...]) -> tf.Tensor:
+    values = tf.io.decode_raw(raw, tf.as_dtype(dtype))
+    if not shape:
+        return values[0]
+    return tf.reshape(values, [-1 if size is None else size for size in shape])
+
+
+def _tuples(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
+
