@@ -1,0 +1,1 @@
+"""From raw folders to TFRecord datasets (Beam), and from those to padded batches (tf.data)."""
