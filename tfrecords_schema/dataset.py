@@ -68,7 +68,9 @@ class Dataset:
                 f"{self.path} has no split {name!r}, it has {', '.join(sorted(splits))}{hint}"
             )
         if splits[name].records == 0:
-            raise DatasetError(f"split {name!r} of {self.path} is empty; convert with other --splits")
+            raise DatasetError(
+                f"split {name!r} of {self.path} is empty; convert with other --splits"
+            )
 
 
 def open_dataset(path: str) -> Dataset:

@@ -5,7 +5,9 @@ somebody asks for them.
 """
 
 import dataclasses
+import io
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -63,11 +65,9 @@ def write_index(
 ) -> None:
     """Streams rows to a Parquet file at `path` (any `tf.io.gfile` path)."""
     schema = INDEX_SCHEMA.with_metadata(metadata or {})
-    with tf.io.gfile.GFile(path, "wb") as file, pq.ParquetWriter(file, schema) as writer:
+    with _open(path, "wb") as file, pq.ParquetWriter(file, schema) as writer:
         for chunk in _chunks(rows):
-            columns = [
-                [getattr(row, field) for row in chunk] for field in INDEX_SCHEMA.names
-            ]
+            columns = [[getattr(row, field) for row in chunk] for field in INDEX_SCHEMA.names]
             arrays = [
                 pa.array(column, field.type)
                 for column, field in zip(columns, INDEX_SCHEMA, strict=True)
@@ -77,7 +77,7 @@ def write_index(
 
 def read_rows(path: str) -> Iterator[IndexRow]:
     """Yields the rows of an index file in order, one row group in memory at a time."""
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with _open(path, "rb") as file:
         for batch in pq.ParquetFile(file).iter_batches(_ROWS_PER_GROUP):
             for row in batch.to_pylist():
                 yield IndexRow(**row)
@@ -85,7 +85,7 @@ def read_rows(path: str) -> Iterator[IndexRow]:
 
 def read_metadata(path: str) -> dict[str, str]:
     """Reads the key-value metadata that `write_index` stored."""
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with _open(path, "rb") as file:
         stored = pq.ParquetFile(file).schema_arrow.metadata or {}
     return {key.decode(): value.decode() for key, value in stored.items()}
 
@@ -131,8 +131,48 @@ class SplitIndex:
         return self._read(["label"])["label"].to_pylist()
 
     def _read(self, columns: list[str]) -> pa.Table:
-        with tf.io.gfile.GFile(self._index_path, "rb") as file:
+        with _open(self._index_path, "rb") as file:
             return pq.read_table(file, columns=columns, filters=[("split", "==", self._split)])
+
+
+class _File(io.RawIOBase):
+    """A `tf.io.gfile.GFile` as the file object that pyarrow expects."""
+
+    def __init__(self, path: str, mode: str):
+        self._file = tf.io.gfile.GFile(path, mode)
+        self._writes = "w" in mode
+
+    def readable(self) -> bool:
+        return not self._writes
+
+    def writable(self) -> bool:
+        return self._writes
+
+    def seekable(self) -> bool:
+        return not self._writes
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def write(self, content: Any) -> int:
+        self._file.write(bytes(content))
+        return len(content)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._file.seek(offset, whence)
+        return self._file.tell()
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+def _open(path: str, mode: str) -> pa.PythonFile:
+    return pa.PythonFile(_File(path, mode), mode="w" if "w" in mode else "r")
 
 
 def _chunks(rows: Iterable[IndexRow]) -> Iterator[list[IndexRow]]:

@@ -130,6 +130,5 @@ def _split(value: dict[str, Any]) -> SplitEntry:
 
 
 def _statistics(value: dict[str, Any]) -> Statistics:
-    return Statistics(
-        **{key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
-    )
+    per_channel = ("mean", "deviation", "minimum", "maximum")
+    return Statistics(**{**value, **{key: tuple(value[key]) for key in per_channel}})

@@ -170,9 +170,7 @@ class RecordSchema:
             None if label is None else LabelSpec(**_tuples(label)),
         )
 
-    def _encode_input(
-        self, record_id: str, data: np.ndarray | Sequence[bytes]
-    ) -> tf.train.Feature:
+    def _encode_input(self, record_id: str, data: np.ndarray | Sequence[bytes]) -> tf.train.Feature:
         if self.input.kind == "frames":
             return _bytes_feature(list(data))
         expected = (None, *self.input.step_shape)
@@ -182,9 +180,7 @@ class RecordSchema:
         assert self.label is not None
         if self.label.is_class_feature:
             return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(label)]))
-        return _array_feature(
-            record_id, "label", label, self.label.dtype, self.label.array_shape
-        )
+        return _array_feature(record_id, "label", label, self.label.dtype, self.label.array_shape)
 
     def _parse_spec(self) -> dict[str, Any]:
         text = tf.io.FixedLenFeature([], tf.string)
@@ -241,4 +237,3 @@ def _decode_array(raw: tf.Tensor, dtype: str, shape: tuple[int | None, ...]) -> 
 
 def _tuples(value: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
-
