@@ -1,0 +1,1 @@
+"""Training, evaluation, prediction and export of models for sequences of steps."""

@@ -1,0 +1,38 @@
+"""Keras layers that take lengths explicitly and compute on valid steps only."""
+
+from trainer.layers.batch_normalization import BatchNormalization
+from trainer.layers.dropout import Dropout
+from trainer.layers.normalization import Normalization
+from trainer.layers.packing import (
+    PackedTimeDistributed,
+    PackRecords,
+    PackSteps,
+    UnpackRecords,
+    UnpackSteps,
+    longest,
+    pack_steps,
+    unpack_steps,
+    valid_steps,
+)
+from trainer.layers.pooling import RecordPooling
+from trainer.layers.recurrent import GRU, LSTM
+from trainer.layers.temporal_convolution import TemporalConvolution
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "BatchNormalization",
+    "Dropout",
+    "Normalization",
+    "PackRecords",
+    "PackSteps",
+    "PackedTimeDistributed",
+    "RecordPooling",
+    "TemporalConvolution",
+    "UnpackRecords",
+    "UnpackSteps",
+    "longest",
+    "pack_steps",
+    "unpack_steps",
+    "valid_steps",
+]

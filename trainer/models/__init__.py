@@ -1,0 +1,1 @@
+"""Keras functional models with inputs `signal` (or `frames`) and `lengths`, returning logits."""

@@ -1,0 +1,292 @@
+"""The signal model: convolutions within a step, a recurrence over steps, one Dense head.
+
+The default options are the published model (2,832,002 parameters for steps of `[3000, 1]` and two
+classes): https://github.com/dallanoce/timedistributed. Its `Conv2D(32, [32, 1])` kernels
+`[32, 1, in, 32]` are here Conv1D kernels `[32, in, 32]`: squeeze or expand axis 1 to exchange
+weights. A Conv1D runs 5 times faster on a CPU.
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+import keras
+
+from tfrecords_schema.errors import DatasetError
+from tfrecords_schema.manifest import Statistics
+from tfrecords_schema.schema import InputSpec, LabelSpec
+from trainer import layers
+from trainer.layers import normalization, pooling
+
+STEP_POOLINGS = ("flatten", "mean", "max")
+RNN_CELLS = ("gru", "lstm", "none")
+
+
+@dataclasses.dataclass(frozen=True)
+class SignalModelOptions:
+    """What the signal model is made of.
+
+    Attributes:
+        normalization: "none", "training_split" or "record".
+        conv_filters: filters of the convolutions within a step; empty for none.
+        conv_kernel_samples: length of their kernels.
+        conv_strides: one stride per convolution.
+        conv_dropout: dropout rate after each of them.
+        step_pooling: "flatten", "mean" or "max": from `[samples, filters]` to one vector.
+        step_dense_units: Dense layers applied to the vector of every step.
+        temporal_filters: convolutions over time ("same" padding), before the recurrence.
+        temporal_kernel_steps: length of their kernels.
+        rnn_cell: "gru", "lstm" or "none".
+        rnn_units: units of each recurrent layer (of each direction when bidirectional).
+        rnn_l2: L2 weight on the recurrent layers' input kernels.
+        dropout: dropout rate after every recurrent, temporal and hidden Dense layer.
+        batch_normalization: whether every hidden layer is followed by one.
+        record_pooling: "last", "mean" or "max" over valid steps, for one label per record.
+        dense_units: hidden Dense layers before the head.
+    """
+
+    normalization: str = "none"
+    conv_filters: tuple[int, ...] = (32, 32, 32, 32)
+    conv_kernel_samples: int = 32
+    conv_strides: tuple[int, ...] = (3, 2, 2, 2)
+    conv_activation: str = "relu"
+    conv_dropout: float = 0.0
+    step_pooling: str = "flatten"
+    step_dense_units: tuple[int, ...] = ()
+    temporal_filters: tuple[int, ...] = ()
+    temporal_kernel_steps: int = 5
+    rnn_cell: str = "gru"
+    rnn_units: tuple[int, ...] = (256, 128)
+    rnn_activation: str = "relu"
+    rnn_l2: float = 0.01
+    bidirectional: bool = False
+    dropout: float = 0.4
+    batch_normalization: bool = True
+    record_pooling: str = "last"
+    dense_units: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_choice("normalization", self.normalization, normalization.KINDS)
+        _check_choice("step_pooling", self.step_pooling, STEP_POOLINGS)
+        _check_choice("rnn_cell", self.rnn_cell, RNN_CELLS)
+        _check_choice("record_pooling", self.record_pooling, pooling.KINDS)
+        if len(self.conv_strides) != len(self.conv_filters):
+            raise ValueError(
+                f"conv_strides needs one stride per convolution: got {self.conv_strides} for "
+                f"conv_filters {self.conv_filters}."
+            )
+
+
+def build_signal_model(
+    options: SignalModelOptions,
+    input_spec: InputSpec,
+    label_spec: LabelSpec,
+    statistics: Statistics | None = None,
+) -> keras.Model:
+    """Returns a functional model from `{"signal", "lengths"}` to logits, or to values.
+
+    Inputs are `signal: [batch, time, *step_shape]` in the source's dtype and `lengths: [batch]
+    int32`. Outputs are `[batch, time, units]` for a label per step, `[batch, units]` for one per
+    record; units is the number of classes or of values. Padding and rows of length 0 give zeros.
+
+    Raises:
+        ValueError: the options do not fit the shape of a step or the kind of label.
+    """
+    units = head_units(label_spec)
+    signal = keras.Input((None, *input_spec.step_shape), dtype=input_spec.dtype, name="signal")
+    lengths = keras.Input((), dtype="int32", name="lengths")
+    x = layers.PackSteps(name="pack")(signal, lengths)
+    x = _encode_steps(x, lengths, options, input_spec, statistics)
+    x = _temporal_stage(x, lengths, options)
+    per_record = label_spec.per == "record"
+    x = _recurrent_stage(x, lengths, options, per_record)
+    if per_record and _pools(options):
+        x = layers.RecordPooling(options.record_pooling, name="pool_record")(x, lengths)
+        x = layers.PackRecords(name="pack_records")(x, lengths)
+    x = _dense_stage(x, options.dense_units, options, "dense")
+    x = keras.layers.Dense(units, dtype="float32", name="head")(x)
+    if per_record:
+        outputs = layers.UnpackRecords(name="unpack")(x, lengths)
+    else:
+        outputs = layers.UnpackSteps(name="unpack")(x, lengths, signal)
+    return keras.Model({"signal": signal, "lengths": lengths}, outputs, name="signal_model")
+
+
+def head_units(label_spec: LabelSpec) -> int:
+    """Returns the number of outputs a label needs: its classes, or its values."""
+    if label_spec.per not in ("step", "record"):
+        raise ValueError(
+            f"The signal model predicts one label per step or per record, got labels per "
+            f"{label_spec.per}; choose a model for sequences."
+        )
+    if label_spec.kind == "value":
+        return math.prod(label_spec.shape)
+    if label_spec.shape:
+        raise ValueError(f"A class label must be one number, got shape {label_spec.shape}.")
+    return len(label_spec.class_names)
+
+
+def _encode_steps(
+    x: Any,
+    lengths: Any,
+    options: SignalModelOptions,
+    input_spec: InputSpec,
+    statistics: Statistics | None,
+) -> Any:
+    """From packed `[valid, *step_shape]` to `[valid, features]`."""
+    shape = input_spec.step_shape
+    if options.conv_filters:
+        _check_convolutions(options, shape)
+        channels = shape[1] if len(shape) == 2 else 1
+    else:
+        channels = shape[-1] if shape else 1
+    x = keras.layers.Reshape((-1, channels) if options.conv_filters else (*shape[:-1], channels))(x)
+    x = _normalize(x, lengths, options, channels, statistics)
+    x = _convolutional_stage(x, options)
+    return _dense_stage(x, options.step_dense_units, options, "step_dense")
+
+
+def _normalize(
+    x: Any,
+    lengths: Any,
+    options: SignalModelOptions,
+    channels: int,
+    statistics: Statistics | None,
+) -> Any:
+    mean: list[float] = []
+    deviation: list[float] = []
+    if options.normalization == "training_split":
+        if statistics is None:
+            raise DatasetError(
+                "normalization=training_split needs the training split's statistics, which this "
+                "dataset's manifest lacks; use record or none."
+            )
+        mean, deviation = _per_channel(statistics, channels)
+    layer = layers.Normalization(options.normalization, mean, deviation, name="normalize")
+    return layer(x, lengths)
+
+
+def _per_channel(statistics: Statistics, channels: int) -> tuple[list[float], list[float]]:
+    """Statistics per channel; those of a signal without a channel axis are pooled into one."""
+    mean, deviation = statistics.mean, statistics.deviation
+    if len(mean) == channels:
+        return list(mean), list(deviation)
+    pooled = sum(mean) / len(mean)
+    squares = [d * d + (m - pooled) ** 2 for m, d in zip(mean, deviation, strict=True)]
+    return [pooled], [math.sqrt(sum(squares) / len(squares))]
+
+
+def _convolutional_stage(x: Any, options: SignalModelOptions) -> Any:
+    for number, (filters, stride) in enumerate(
+        zip(options.conv_filters, options.conv_strides, strict=True)
+    ):
+        x = keras.layers.Conv1D(
+            filters,
+            options.conv_kernel_samples,
+            strides=stride,
+            activation=options.conv_activation,
+            name=f"conv_{number}",
+        )(x)
+        x = _normalize_batch(x, options, f"conv_{number}")
+        x = _drop(x, options.conv_dropout, f"conv_{number}")
+    if len(x.shape) == 2:
+        return x
+    step_layers = {
+        "flatten": keras.layers.Flatten,
+        "mean": keras.layers.GlobalAveragePooling1D,
+        "max": keras.layers.GlobalMaxPooling1D,
+    }
+    if len(x.shape) > 3 or options.step_pooling == "flatten":
+        return keras.layers.Flatten(name="pool_step")(x)
+    return step_layers[options.step_pooling](name="pool_step")(x)
+
+
+def _temporal_stage(x: Any, lengths: Any, options: SignalModelOptions) -> Any:
+    for number, filters in enumerate(options.temporal_filters):
+        name = f"temporal_{number}"
+        layer = layers.TemporalConvolution(
+            filters, options.temporal_kernel_steps, options.conv_activation, name=name
+        )
+        x = _normalize_batch(_drop(layer(x, lengths), options.dropout, name), options, name)
+    return x
+
+
+def _pools(options: SignalModelOptions) -> bool:
+    """Whether a record's vector is pooled from steps, not the recurrence's own last state."""
+    return options.rnn_cell == "none" or options.record_pooling != "last"
+
+
+def _recurrent_stage(x: Any, lengths: Any, options: SignalModelOptions, per_record: bool) -> Any:
+    units = () if options.rnn_cell == "none" else options.rnn_units
+    for number, size in enumerate(units):
+        takes_last = per_record and not _pools(options) and number == len(units) - 1
+        x = _recurrent(x, lengths, options, size, f"rnn_{number}", not takes_last)
+        if takes_last:
+            x = layers.PackRecords(name="pack_records")(x, lengths)
+        name = f"rnn_{number}"
+        x = _normalize_batch(_drop(x, options.dropout, name), options, name)
+    return x
+
+
+def _recurrent(
+    x: Any, lengths: Any, options: SignalModelOptions, units: int, name: str, sequences: bool
+) -> Any:
+    def direction(suffix: str, backwards: bool) -> Any:
+        layer_class = layers.GRU if options.rnn_cell == "gru" else layers.LSTM
+        return layer_class(
+            units,
+            activation=options.rnn_activation,
+            kernel_regularizer=keras.regularizers.L2(options.rnn_l2) if options.rnn_l2 else None,
+            return_sequences=sequences,
+            go_backwards=backwards,
+            name=name + suffix,
+        )(x, lengths)
+
+    if not options.bidirectional:
+        return direction("", False)
+    both = [direction("_forward", False), direction("_backward", True)]
+    return keras.layers.Concatenate(name=f"{name}_both")(both)
+
+
+def _dense_stage(x: Any, units: tuple[int, ...], options: SignalModelOptions, prefix: str) -> Any:
+    for number, size in enumerate(units):
+        name = f"{prefix}_{number}"
+        x = keras.layers.Dense(size, activation=options.conv_activation, name=name)(x)
+        x = _normalize_batch(_drop(x, options.dropout, name), options, name)
+    return x
+
+
+def _drop(x: Any, rate: float, name: str) -> Any:
+    return layers.Dropout(rate, name=f"{name}_dropout")(x) if rate else x
+
+
+def _normalize_batch(x: Any, options: SignalModelOptions, name: str) -> Any:
+    if not options.batch_normalization:
+        return x
+    return layers.BatchNormalization(name=f"{name}_batch_normalization")(x)
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
+
+
+def _check_convolutions(options: SignalModelOptions, shape: tuple[int, ...]) -> None:
+    """Raises where a step has no samples axis, or fewer samples than a kernel needs."""
+    if len(shape) not in (1, 2):
+        raise ValueError(
+            f"Convolutions within a step need steps of [samples] or [samples, channels], got "
+            f"{list(shape)}. Set conv_filters to nothing and use step_dense_units or "
+            "temporal_filters for the steps."
+        )
+    samples = shape[0]
+    for number, stride in enumerate(options.conv_strides):
+        if samples < options.conv_kernel_samples:
+            raise ValueError(
+                f"Convolution {number + 1} of {len(options.conv_filters)} cannot be applied: its "
+                f"input has {samples} samples ({shape[0]} in a step), its kernel "
+                f"{options.conv_kernel_samples}. Lower conv_kernel_samples or conv_strides, give "
+                "fewer conv_filters (none, where a step is a vector of features and not a "
+                "stretch of signal), or cut longer steps."
+            )
+        samples = (samples - options.conv_kernel_samples) // stride + 1
