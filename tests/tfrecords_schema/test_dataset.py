@@ -1,0 +1,120 @@
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from tests.datasets import CLASS_PER_RECORD, random_records, write_dataset
+from tfrecords_schema import DatasetError, InputSpec, RecordSchema, open_dataset
+
+_SCHEMA = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    splits = {name: random_records([3, 1, 4], _SCHEMA, prefix=name) for name in ("train", "test")}
+    return write_dataset(tmp_path, splits, _SCHEMA)
+
+
+def test_a_dataset_opens_with_what_was_written(dataset):
+    opened = open_dataset(dataset.path + "/")
+    assert opened.manifest == dataset.manifest
+    assert opened.schema == _SCHEMA
+    assert sorted(opened.split("train").steps) == [1, 3, 4]
+    assert all(pathlib.Path(path).exists() for path in opened.shard_paths("test"))
+
+
+def test_tensorflow_datasets_and_plain_parsing_read_the_same_records(dataset):
+    theirs = tfds.builder_from_directory(dataset.path).as_dataset(split="train")
+    plain = tf.data.TFRecordDataset(dataset.shard_paths("train")).map(
+        lambda raw: tf.io.parse_single_example(
+            raw, {"signal": tf.io.FixedLenFeature([], tf.string)}
+        )["signal"]
+    )
+    found = {example["id"].numpy().decode(): example["signal"].numpy() for example in theirs}
+    for record in random_records([3, 1, 4], _SCHEMA, prefix="train"):
+        np.testing.assert_array_equal(found[record.id], record.data)
+    decoded = sorted(np.frombuffer(raw.numpy(), np.float32).sum() for raw in plain)
+    np.testing.assert_allclose(decoded, sorted(signal.sum() for signal in found.values()))
+
+
+def _remove_manifest(path):
+    (path / "manifest.json").unlink()
+
+
+def _interrupt(path):
+    _remove_manifest(path)
+    (path / ".conversion").mkdir()
+
+
+def _other_version(path):
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({**manifest, "format_version": 99}))
+
+
+def _incomplete(path):
+    manifest = json.loads((path / "manifest.json").read_text())
+    del manifest["schema"]
+    (path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def _garbage(path):
+    (path / "manifest.json").write_text("{")
+
+
+def _binary(path):
+    (path / "manifest.json").write_bytes(b"\xff\xfe")
+
+
+def _shard(path):
+    return next(path.glob("*.tfrecord-00000-*"))
+
+
+def _remove_shard(path):
+    _shard(path).unlink()
+
+
+def _cut_shard(path):
+    _shard(path).write_bytes(_shard(path).read_bytes()[:-1])
+
+
+def _remove_index(path):
+    (path / "index.parquet").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_remove_manifest, "has no manifest.json, so it is not a dataset folder"),
+        (_interrupt, "still running or was interrupted; run the same conversion command again"),
+        (_other_version, "has format version 99, this program reads 1; convert again"),
+        (_incomplete, "the manifest is incomplete .*schema.*; convert again"),
+        (_garbage, "the manifest is not readable"),
+        (_binary, "manifest.json: 'utf-8' codec"),
+        (_remove_shard, r"shard .*00000-of.* is missing; copy it again"),
+        (_cut_shard, r"shard .* has \d+ bytes, the manifest says \d+"),
+        (_remove_index, "has no index.parquet"),
+    ],
+)
+def test_a_damaged_folder_says_what_is_wrong(dataset, damage, message):
+    damage(pathlib.Path(dataset.path))
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(dataset.path)
+
+
+def test_a_missing_folder_says_what_to_give(tmp_path):
+    with pytest.raises(DatasetError, match="no dataset folder at .*nowhere; give <output_dir>/"):
+        open_dataset(str(tmp_path / "nowhere"))
+
+
+def test_an_unknown_split_is_named_with_a_suggestion(dataset):
+    with pytest.raises(DatasetError, match="has no split 'tset', it has test, train; did you mean"):
+        dataset.split("tset")
+
+
+def test_labels_that_do_not_fit_the_model_are_named(dataset):
+    dataset.require_label(per="record", kind="class")
+    with pytest.raises(DatasetError, match="has one class per record, the model needs one value"):
+        dataset.require_label(per="step", kind="value")

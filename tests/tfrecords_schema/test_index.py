@@ -1,0 +1,48 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tfrecords_schema import IndexRow, SplitIndex, index, read_metadata, read_rows, write_index
+
+
+def _rows(count):
+    return [
+        IndexRow(
+            id=f"id{i}", group=f"g{i // 2}", split="train" if i % 3 else "test", shard=i // 4,
+            offset=i * 2**33, size_bytes=99, steps=i + 1, label_steps=0, source=f"{i}.npz",
+            label="rest",
+        )
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def test_rows_and_metadata_come_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "_ROWS_PER_GROUP", 4)  # several row groups
+    path = str(tmp_path / "index.parquet")
+    write_index(path, iter(_rows(11)), {"key": "välue"})
+    assert list(read_rows(path)) == _rows(11)
+    assert read_metadata(path)["key"] == "välue"
+
+
+def test_a_split_is_read_in_order_with_16_bytes_a_record(tmp_path):
+    path = str(tmp_path / "index.parquet")
+    write_index(path, _rows(11))
+    split = SplitIndex(path, "train")
+    expected = [row for row in _rows(11) if row.split == "train"]
+    assert split.ids() == [row.id for row in expected]
+    assert split.sources() == [row.source for row in expected]
+    np.testing.assert_array_equal(split.offset, [row.offset for row in expected])
+    np.testing.assert_array_equal(split.steps, [row.steps for row in expected])
+    assert split.steps.nbytes + split.shard.nbytes + split.offset.nbytes == 16 * len(split)
+
+
+def test_an_empty_index_is_readable(tmp_path):
+    path = str(tmp_path / "index.parquet")
+    write_index(path, [])
+    assert list(read_rows(path)) == []
+
+
+def test_rows_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        _rows(1)[0].steps = 3
