@@ -1,0 +1,62 @@
+import dataclasses
+
+import pytest
+from absl import flags
+
+from trainer import flags as option_flags
+from trainer.models.signal import SignalModelOptions
+from trainer.options import DataOptions, RunOptions, TrainingOptions
+
+
+@dataclasses.dataclass(frozen=True)
+class _Options:
+    steps: int = option_flags.option(3, "Steps.")
+    rate: float | None = option_flags.option(None, "Rate.")
+    kind: str = option_flags.option("a", "Kind.", ("a", "b"))
+    sizes: tuple[int, ...] = option_flags.option((1, 2), "Sizes.")
+    fast: bool = option_flags.option(False, "Fast.")
+
+    def __post_init__(self):
+        if self.steps < 0:
+            raise ValueError(f"--steps={self.steps}: expected 0 or more")
+
+
+def _parsed(options_type, *arguments):
+    values = flags.FlagValues()
+    option_flags.define(options_type, values)
+    values(["program", *arguments])
+    return option_flags.read(options_type, values)
+
+
+def test_defaults_are_the_dataclass_defaults():
+    assert _parsed(_Options) == _Options()
+
+
+def test_flags_become_typed_fields():
+    read = _parsed(_Options, "--steps=5", "--rate=.5", "--kind=b", "--sizes=4,5,6", "--fast")
+    assert read == _Options(5, 0.5, "b", (4, 5, 6), True)
+    assert _parsed(_Options, "--sizes=").sizes == ()
+
+
+def test_a_flagfile_brings_the_options_back(tmp_path):
+    options = _Options(rate=1e-7, sizes=(), fast=True)
+    path = tmp_path / "config.flags"
+    path.write_text(option_flags.to_flagfile(options))
+    assert _parsed(_Options, f"--flagfile={path}") == options
+
+
+def test_wrong_values_are_refused():
+    with pytest.raises(flags.IllegalFlagValueError, match="value should be one of"):
+        _parsed(_Options, "--kind=c")
+    with pytest.raises(ValueError, match="expected 0 or more"):
+        _parsed(_Options, "--steps=-1")
+
+
+@pytest.mark.parametrize(
+    "options_type", [RunOptions, DataOptions, TrainingOptions, SignalModelOptions]
+)
+def test_every_flag_of_the_trainer_has_a_help_text(options_type):
+    values = flags.FlagValues()
+    option_flags.define(options_type, values)
+    for field in dataclasses.fields(options_type):
+        assert values[field.name].help.strip()

@@ -1,0 +1,105 @@
+"""`python -m trainer --flagfile=...`: options, data, model, loop, evaluation, report."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # must stand before TensorFlow is imported
+
+import sys
+
+from absl import app, flags
+
+from tfrecords_schema import Dataset, DatasetError, open_dataset
+from tfrecords_schema.names import join
+from trainer import evaluation, run_folder
+from trainer import flags as option_flags
+from trainer.callbacks import make_callbacks
+from trainer.checkpoints import CheckpointError, load
+from trainer.data import SplitData, class_weights, load_split
+from trainer.loop import Trainer, better_mode
+from trainer.models.signal import SignalModelOptions, build_signal_model
+from trainer.optimizers import make_optimizer
+from trainer.options import DataOptions, RunOptions, TrainingOptions
+from trainer.report import write_report
+from trainer.step import Steps
+from trainer.strategy import configure, make_strategy
+from trainer.task import Task
+
+_OPTIONS = (RunOptions, DataOptions, TrainingOptions, SignalModelOptions)
+
+
+def main(argv: list[str]) -> None:
+    """Trains or evaluates as the flags say."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected argument {argv[1]!r}; options are given as --name=value")
+    try:
+        _run()
+    except (DatasetError, CheckpointError, ValueError) as error:
+        if flags.FLAGS.verbosity > 0:
+            raise
+        sys.exit(f"error: {error}")
+
+
+def _run() -> None:
+    # ---- Options -------------------------------------------------------------------------
+    run = option_flags.read(RunOptions)
+    data = option_flags.read(DataOptions)
+    training = option_flags.read(TrainingOptions)
+    model_options = option_flags.read(SignalModelOptions)
+    options = (run, data, training, model_options)
+    configure(run)
+
+    # ---- Data ----------------------------------------------------------------------------
+    dataset = open_dataset(run.dataset)
+    label = dataset.schema.label
+    if label is None:
+        raise DatasetError(f"{run.dataset} has no labels; convert it with --label_key")
+    task = Task(label, class_weights(dataset, data), training.label_smoothing)
+    train = load_split(dataset, data.train_split, data)
+    validation = _optional_split(dataset, data.validation_split, data)
+
+    # ---- Model ---------------------------------------------------------------------------
+    strategy = make_strategy(run)
+    with strategy.scope():
+        model = build_signal_model(
+            model_options, dataset.schema.input, label, dataset.manifest.statistics
+        )
+        optimizer = make_optimizer(training, train.plan(seed=run.seed).num_steps)
+        optimizer.build(model.trainable_variables)
+        model.compile(optimizer=optimizer)
+    steps = Steps(
+        strategy, model, optimizer, task, input_kind=dataset.schema.input.kind,
+        clip_norm=training.clip_norm, jit_compile=run.jit_compile,
+    )  # fmt: skip
+
+    # ---- Loop ----------------------------------------------------------------------------
+    if run.mode == "train":
+        run_folder.write(run.run_dir, options, dataset, model, train)
+        callbacks = make_callbacks(run, training, mode=better_mode(training.monitor))
+        identity = run_folder.identity(options, dataset)
+        Trainer(
+            model=model, optimizer=optimizer, steps=steps, strategy=strategy,
+            train=train, validation=validation, run=run, training=training,
+            callbacks=callbacks, identity=identity,
+        ).run()  # fmt: skip
+
+    # ---- Evaluation and report -----------------------------------------------------------
+    if training.evaluate_with == "best" or run.mode == "evaluate":
+        load(join(run.run_dir, "best"), {"model": model.variables})
+    for name in dict.fromkeys((data.validation_split, data.test_split)):
+        if split := _optional_split(dataset, name, data):
+            evaluation.run(steps, split, train, run.run_dir)
+    if run.report:
+        print(f"report: {write_report(run.run_dir, dataset)}")
+
+
+def _optional_split(dataset: Dataset, name: str | None, data: DataOptions) -> SplitData | None:
+    entry = dataset.manifest.splits.get(name) if name else None
+    if name is None or entry is None or not entry.records:
+        return None
+    return load_split(dataset, name, data)
+
+
+if __name__ == "__main__":
+    for _kind in _OPTIONS:
+        option_flags.define(_kind)
+    app.run(main)

@@ -1,0 +1,87 @@
+"""Keras callbacks in our loop: which ones, and their state in a checkpoint."""
+
+import keras
+import tensorflow as tf
+
+from tfrecords_schema.names import join
+from trainer.options import RunOptions, TrainingOptions
+
+# What JSON holds exactly; anything else a callback keeps is rebuilt, not restored.
+_PLAIN = (bool, int, float, str, type(None))
+
+
+class TensorBoardScalars(keras.callbacks.Callback):
+    """Writes every value of the epoch's logs as a TensorBoard scalar.
+
+    `keras.callbacks.TensorBoard` reads counters that only `fit` keeps.
+    """
+
+    def __init__(self, directory: str):
+        super().__init__()
+        self._directory = directory
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Writes the logs under the number of finished epochs."""
+        for name, value in (logs or {}).items():
+            is_validation = name.startswith("val_")
+            writer = self._writer("validation" if is_validation else "train")
+            with writer.as_default(step=epoch + 1):
+                tf.summary.scalar(f"epoch/{name.removeprefix('val_')}", value)
+        for writer in self._writers.values():
+            writer.flush()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Closes the event files."""
+        for writer in self._writers.values():
+            writer.close()
+
+    def _writer(self, name: str) -> tf.summary.SummaryWriter:
+        if name not in self._writers:
+            self._writers[name] = tf.summary.create_file_writer(join(self._directory, name))
+        return self._writers[name]
+
+
+def make_callbacks(
+    run: RunOptions, training: TrainingOptions, *, mode: str
+) -> list[keras.callbacks.Callback]:
+    """The callbacks that the options ask for.
+
+    Args:
+      run: where TensorBoard events go.
+      training: patience of early stopping and of the rate's reduction.
+      mode: `min` or `max`, whichever is better for the monitored metric.
+    """
+    monitor = f"val_{training.monitor}"
+    callbacks: list[keras.callbacks.Callback] = []
+    if run.tensorboard:
+        callbacks.append(TensorBoardScalars(join(run.run_dir, "tensorboard")))
+    if training.early_stopping_patience:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                monitor, patience=training.early_stopping_patience, mode=mode
+            )
+        )
+    if training.reduce_lr_patience:
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau(
+                monitor, patience=training.reduce_lr_patience, mode=mode
+            )
+        )
+    return callbacks
+
+
+def callback_states(callbacks: list[keras.callbacks.Callback]) -> dict[str, dict]:
+    """Plain attributes of each callback, by its class's name."""
+    return {
+        type(callback).__name__: {
+            key: value for key, value in vars(callback).items() if isinstance(value, _PLAIN)
+        }
+        for callback in callbacks
+    }
+
+
+def restore_callbacks(callbacks: list[keras.callbacks.Callback], states: dict[str, dict]) -> None:
+    """Puts back what `callback_states` took."""
+    for callback in callbacks:
+        vars(callback).update(states.get(type(callback).__name__, {}))

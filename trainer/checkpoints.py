@@ -1,0 +1,202 @@
+"""Checkpoints: every variable of model and optimizer, and where training stands.
+
+A checkpoint is a folder `ckpt-<global step>` of three files: `model.npz`, `optimizer.npz`
+(plain NumPy archives, one array per variable) and `state.json`, which holds the SHA-256 of
+the other two and is written last, by rename. Without a `state.json` that fits it does not count.
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfrecords_schema.names import atomic_write, join
+
+_STATE = "state.json"
+_NAME = re.compile(r"^ckpt-(\d+)$")
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be used; the message says why and what to do."""
+
+
+@dataclasses.dataclass
+class TrainingState:
+    """Where a training stands.
+
+    Attributes:
+      epoch: epochs completed.
+      step: steps done in the epoch under way.
+      global_step: steps done in all.
+      sums: metric name to (weighted sum, sum of weights) of the epoch under way.
+      callbacks: state of each callback, by its class's name.
+      best: the best monitored value so far, or None.
+      identity: what the run's result depends on (dataset fingerprint, options).
+    """
+
+    epoch: int = 0
+    step: int = 0
+    global_step: int = 0
+    sums: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    callbacks: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    best: float | None = None
+    identity: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def save(
+    directory: str,
+    state: TrainingState,
+    variables: Mapping[str, Sequence[keras.Variable]],
+) -> None:
+    """Writes one checkpoint folder, complete or not at all.
+
+    Args:
+      directory: the folder to write; whatever is there is replaced.
+      state: where training stands.
+      variables: file stem (`model`, `optimizer`) to variables.
+    """
+    if tf.io.gfile.exists(join(directory, _STATE)):
+        tf.io.gfile.remove(join(directory, _STATE))  # from here on the old one does not count
+    tf.io.gfile.makedirs(directory)
+    hashes = {}
+    for stem, group in variables.items():
+        content = _to_npz(group)
+        hashes[stem] = hashlib.sha256(content).hexdigest()
+        atomic_write(join(directory, f"{stem}.npz"), content)
+    document = {**dataclasses.asdict(state), "sha256": hashes}
+    atomic_write(join(directory, _STATE), json.dumps(document, indent=1).encode())
+
+
+def load(directory: str, variables: Mapping[str, Sequence[keras.Variable]]) -> TrainingState:
+    """Restores variables from one checkpoint folder.
+
+    Raises:
+      CheckpointError: if a file is missing or damaged, or belongs to another model. Nothing
+        is assigned then.
+    """
+    document = _read_state(directory)
+    arrays = {
+        stem: _read_arrays(directory, stem, document["sha256"], group)
+        for stem, group in variables.items()
+    }
+    for stem, group in variables.items():
+        for variable, array in zip(group, arrays[stem], strict=True):
+            variable.assign(array)
+    fields = {field.name for field in dataclasses.fields(TrainingState)}
+    return TrainingState(**{key: value for key, value in document.items() if key in fields})
+
+
+class Checkpoints:
+    """The newest few checkpoints of a run, in `<run_dir>/checkpoints`."""
+
+    def __init__(self, directory: str, keep: int):
+        self._directory = directory
+        self._keep = keep
+
+    def save(self, state: TrainingState, variables: Mapping[str, Sequence[keras.Variable]]) -> None:
+        """Saves the state under its global step and removes all but the newest few."""
+        save(join(self._directory, f"ckpt-{state.global_step}"), state, variables)
+        for step in self._steps()[: -self._keep]:
+            tf.io.gfile.rmtree(join(self._directory, f"ckpt-{step}"))
+
+    def restore_latest(
+        self, variables: Mapping[str, Sequence[keras.Variable]]
+    ) -> TrainingState | None:
+        """Restores the newest checkpoint that is whole; None if there is none at all.
+
+        Raises:
+          CheckpointError: if there are checkpoints and none of them can be used.
+        """
+        steps = self._steps()
+        problems = []
+        for step in reversed(steps):
+            try:
+                return load(join(self._directory, f"ckpt-{step}"), variables)
+            except CheckpointError as error:
+                problems.append(str(error))
+                logging.warning("%s; trying the checkpoint before it", error)
+        if problems and self._any_complete():
+            raise CheckpointError(
+                f"no checkpoint in {self._directory} can be used: {problems[0]}; "
+                "give another --run_dir, or remove the folder to start anew"
+            )
+        return None
+
+    def _any_complete(self) -> bool:
+        return any(
+            tf.io.gfile.exists(join(self._directory, f"ckpt-{step}", _STATE))
+            for step in self._steps()
+        )
+
+    def _steps(self) -> list[int]:
+        if not tf.io.gfile.isdir(self._directory):
+            return []
+        names = (name.rstrip("/") for name in tf.io.gfile.listdir(self._directory))
+        return sorted(int(match[1]) for name in names if (match := _NAME.match(name)))
+
+
+def _read_state(directory: str) -> dict[str, Any]:
+    path = join(directory, _STATE)
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            document = json.loads(file.read())
+            document["sha256"].items()
+            return document
+    except tf.errors.NotFoundError:
+        raise CheckpointError(
+            f"checkpoint {directory} has no {_STATE}, it is not complete"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is damaged ({error})") from error
+
+
+def _read_arrays(
+    directory: str, stem: str, hashes: dict[str, str], group: Sequence[keras.Variable]
+) -> list[np.ndarray]:
+    path = join(directory, f"{stem}.npz")
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            content = file.read()
+    except tf.errors.NotFoundError:
+        raise CheckpointError(f"{path} is missing") from None
+    if hashlib.sha256(content).hexdigest() != hashes.get(stem):
+        raise CheckpointError(f"{path} is damaged: its SHA-256 is not the one in {_STATE}")
+    return _from_npz(path, content, group)
+
+
+def _keys(group: Sequence[keras.Variable]) -> list[str]:
+    # Paths may repeat between unnamed layers; the position makes them unique.
+    return [f"{number:04d}:{variable.path}" for number, variable in enumerate(group)]
+
+
+def _to_npz(group: Sequence[keras.Variable]) -> bytes:
+    buffer = io.BytesIO()
+    arrays = {
+        key: np.asarray(variable.numpy()) for key, variable in zip(_keys(group), group, strict=True)
+    }
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _from_npz(path: str, content: bytes, group: Sequence[keras.Variable]) -> list[np.ndarray]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        expected = {key: tuple(v.shape) for key, v in zip(_keys(group), group, strict=True)}
+        found = {key: stored[key].shape for key in stored.files}
+        if found != expected:
+            raise CheckpointError(f"{path} is of another model: {_difference(found, expected)}")
+        return [stored[key] for key in expected]
+
+
+def _difference(found: dict[str, Any], expected: dict[str, Any]) -> str:
+    for key in sorted(found.keys() | expected.keys()):
+        if found.get(key) != expected.get(key):
+            return f"{key} is {found.get(key)} there and {expected.get(key)} in this model"
+    return "the order of the variables differs"

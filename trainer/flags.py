@@ -1,0 +1,89 @@
+"""Defines command-line flags from frozen dataclasses, and reads them back once.
+
+Each field of an options dataclass is one flag of the same name; its type decides how the
+text is read and its metadata carries the help. No other module looks at FLAGS.
+"""
+
+import dataclasses
+import typing
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from absl import flags
+
+Options = TypeVar("Options")
+
+
+def option(default: Any, help_text: str, choices: Sequence[str] | None = None) -> Any:
+    """A dataclass field that is also a flag.
+
+    Args:
+      default: value when the flag is not given.
+      help_text: what `--help` says.
+      choices: allowed values of a text flag.
+    """
+    return dataclasses.field(default=default, metadata={"help": help_text, "choices": choices})
+
+
+def define(options_type: type, values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines one flag per field of an options dataclass, under the dataclass's module."""
+    hints = typing.get_type_hints(options_type)
+    for field in dataclasses.fields(options_type):
+        _define_one(field, hints[field.name], values, options_type.__module__)
+
+
+def read(options_type: type[Options], values: flags.FlagValues = flags.FLAGS) -> Options:
+    """Builds the options from parsed flags.
+
+    Raises:
+      ValueError: if the dataclass refuses the values.
+    """
+    hints = typing.get_type_hints(options_type)
+    fields = dataclasses.fields(options_type)  # type: ignore[arg-type]
+    return options_type(**{f.name: _value(values[f.name].value, hints[f.name]) for f in fields})
+
+
+def to_flagfile(*options: Any) -> str:
+    """The text of a flagfile that sets every field of the given options."""
+    lines = [
+        f"--{field.name}={_text(getattr(group, field.name))}"
+        for group in options
+        for field in dataclasses.fields(group)
+        if getattr(group, field.name) is not None
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _define_one(field: Any, hint: Any, values: flags.FlagValues, module: str) -> None:
+    where: dict[str, Any] = {"flag_values": values, "module_name": module}
+    text, choices = field.metadata.get("help", ""), field.metadata.get("choices")
+    if choices:
+        flags.DEFINE_enum(field.name, field.default, list(choices), text, **where)
+    elif hint is bool:
+        flags.DEFINE_bool(field.name, field.default, text, **where)
+    elif _element_type(hint) is not None:
+        flags.DEFINE_list(field.name, [str(item) for item in field.default], text, **where)
+    else:
+        _scalar_definer(hint)(field.name, field.default, text, **where)
+
+
+def _scalar_definer(hint: Any) -> Any:
+    for kind in (int, float, str):
+        if hint is kind or kind in typing.get_args(hint):
+            return {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}[
+                kind
+            ]
+    raise TypeError(f"no flag for a field of type {hint}")
+
+
+def _element_type(hint: Any) -> type | None:
+    return typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
+
+
+def _value(value: Any, hint: Any) -> Any:
+    element = _element_type(hint)
+    return value if element is None else tuple(element(item) for item in value)
+
+
+def _text(value: Any) -> str:
+    return ",".join(str(item) for item in value) if isinstance(value, tuple) else str(value)

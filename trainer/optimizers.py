@@ -1,0 +1,45 @@
+"""Optimizer and learning rate from options."""
+
+import keras
+
+from trainer.options import TrainingOptions
+
+
+def make_optimizer(options: TrainingOptions, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """Builds the optimizer; call it inside the strategy's scope.
+
+    Args:
+      options: kind, rate, schedule and decay.
+      steps_per_epoch: steps of the first epoch's plan, which scales the schedule.
+    """
+    rate = _learning_rate(options, steps_per_epoch)
+    decay = options.weight_decay or None
+    if options.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=options.momentum, weight_decay=decay)
+    else:
+        optimizer = keras.optimizers.Adam(rate, weight_decay=decay)
+    if decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def current_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """The learning rate of the next step."""
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+
+
+def _learning_rate(
+    options: TrainingOptions, steps_per_epoch: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    warmup_steps = round(options.warmup_epochs * steps_per_epoch)
+    if options.lr_schedule == "constant" and not warmup_steps:
+        return options.learning_rate
+    floor = 0.0 if options.lr_schedule == "cosine" else 1.0
+    start = 0.0 if warmup_steps else options.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        start,
+        decay_steps=max(1, options.epochs * steps_per_epoch - warmup_steps),
+        alpha=floor,
+        warmup_target=options.learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+    )

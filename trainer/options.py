@@ -1,0 +1,101 @@
+"""Options of a training run: what to do, with which data, and how to train."""
+
+import dataclasses
+
+from trainer.flags import option
+
+MODES = ("train", "evaluate")
+STRATEGIES = ("auto", "one_device", "mirrored")
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """What to run and where."""
+
+    mode: str = option("train", "What to do.", MODES)
+    dataset: str = option("", "Dataset folder, <output_dir>/<name>/<version>.")
+    run_dir: str = option("", "Folder for checkpoints, metrics and the report of this run.")
+    strategy: str = option(
+        "auto", "auto: all GPUs of this machine, or one device where there are none.", STRATEGIES
+    )
+    cpu_replicas: int = option(0, "Replicas on this machine's CPU, to try out mirrored training.")
+    precision: str = option(
+        "float32", "Dtype of the computation; variables stay float32.", PRECISIONS
+    )
+    jit_compile: bool = option(False, "Compile the step with XLA.")
+    seed: int = option(0, "Seed of weights, dropout and the order of records.")
+    allow_changed: tuple[str, ...] = option(
+        (), "Options that may differ from those of the checkpoint that a run goes on from."
+    )
+    deterministic: bool = option(False, "Only deterministic kernels: same seed, same weights.")
+    report: bool = option(True, "Write report.html after training or evaluation.")
+    tensorboard: bool = option(True, "Write TensorBoard events below the run folder.")
+
+    def __post_init__(self) -> None:
+        for name in ("dataset", "run_dir"):
+            if not getattr(self, name):
+                raise ValueError(f"--{name} is required; see python -m trainer --help")
+        if self.cpu_replicas < 0:
+            raise ValueError(f"--cpu_replicas={self.cpu_replicas}: expected 0 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataOptions:
+    """Which records, and how they are put into batches."""
+
+    train_split: str = option("train", "Split to train on.")
+    validation_split: str | None = option(
+        "validation", "Split to validate on after each epoch; none when the dataset lacks it."
+    )
+    test_split: str = option("test", "Split that --mode=evaluate measures.")
+    batch_size: int = option(32, "Records in a global batch, over all replicas.")
+    batch_steps: int | None = option(
+        None, "Padded time steps in a global batch; if given, --batch_size is not used."
+    )
+    num_buckets: int = option(8, "Number of length buckets; their boundaries pad least.")
+    boundaries: tuple[int, ...] = option((), "Bucket boundaries in steps, instead of the optimal.")
+    boundary_align: int = option(1, "Round boundaries up to multiples of this many steps.")
+    class_weights: tuple[str, ...] = option(
+        ("none",), "none, balanced (inverse frequency), or one weight per class."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """How to train."""
+
+    epochs: int = option(8, "Passes over the training split.")
+    optimizer: str = option("adam", "Optimizer.", ("adam", "sgd"))
+    learning_rate: float = option(2e-4, "Learning rate, at its highest.")
+    lr_schedule: str = option("constant", "Learning rate over time.", ("constant", "cosine"))
+    warmup_epochs: float = option(0.0, "Epochs of linear warm-up before the schedule.")
+    weight_decay: float = option(0.0, "Decoupled weight decay (AdamW), on kernels only.")
+    momentum: float = option(0.9, "Momentum of sgd.")
+    clip_norm: float = option(0.0, "Clip gradients to this global norm; 0 does not clip.")
+    label_smoothing: float = option(0.0, "Share of the label spread over all classes.")
+    monitor: str = option(
+        "loss", "Validation metric that decides the best checkpoint and early stopping."
+    )
+    early_stopping_patience: int = option(
+        0, "Epochs without improvement before stopping; 0: never."
+    )
+    reduce_lr_patience: int = option(
+        0, "Epochs without improvement before a tenth of the rate; 0: never."
+    )
+    evaluate_with: str = option("best", "Weights to evaluate after training.", ("best", "last"))
+    checkpoint_every_steps: int = option(
+        0, "Also checkpoint within an epoch; 0: after epochs only."
+    )
+    keep_checkpoints: int = option(2, "Newest checkpoints to keep.")
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ValueError(f"--epochs={self.epochs}: expected at least 1")
+        if self.keep_checkpoints < 1:
+            raise ValueError(f"--keep_checkpoints={self.keep_checkpoints}: expected at least 1")
+        if self.reduce_lr_patience and self.lr_schedule != "constant":
+            raise ValueError(
+                f"--reduce_lr_patience={self.reduce_lr_patience} changes a constant rate only, "
+                f"got --lr_schedule={self.lr_schedule}; give one of the two"
+            )

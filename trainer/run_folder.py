@@ -1,0 +1,96 @@
+"""The files of a run that say what was run: options, versions, plan, identity."""
+
+import importlib.metadata
+import json
+import platform
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfrecords_schema import Dataset
+from tfrecords_schema.names import atomic_write, join
+from trainer.checkpoints import CheckpointError
+from trainer.data import SplitData
+from trainer.flags import to_flagfile
+
+# Options that say where and how often, not what comes out.
+_WITHOUT_EFFECT = (
+    "mode",
+    "dataset",
+    "run_dir",
+    "allow_changed",
+    "strategy",
+    "cpu_replicas",
+    "report",
+    "tensorboard",
+    "test_split",
+    "evaluate_with",
+    "checkpoint_every_steps",
+    "keep_checkpoints",
+)
+_PACKAGES = ("tensorflow", "keras", "numpy")
+
+
+def write(
+    run_dir: str, options: tuple[Any, ...], dataset: Dataset, model: keras.Model, train: SplitData
+) -> None:
+    """Writes `config.flags`, `versions.json` and `plan.json` into the run folder."""
+    tf.io.gfile.makedirs(run_dir)
+    atomic_write(join(run_dir, "config.flags"), to_flagfile(*options).encode())
+    _write_json(join(run_dir, "versions.json"), _versions(dataset, model))
+    _write_json(join(run_dir, "plan.json"), _plan(train))
+
+
+def identity(options: tuple[Any, ...], dataset: Dataset) -> dict[str, Any]:
+    """What the result of a run depends on: the data and every option with an effect on it."""
+    lines = (line[2:].split("=", 1) for line in to_flagfile(*options).splitlines())
+    effective = {name: value for name, value in lines if name not in _WITHOUT_EFFECT}
+    return {"dataset": dataset.manifest.fingerprint, **effective}
+
+
+def check_identity(
+    found: dict[str, Any], expected: dict[str, Any], allowed: tuple[str, ...]
+) -> None:
+    """Refuses to go on from a checkpoint whose run was another one.
+
+    Raises:
+      CheckpointError: if an option with an effect on the result differs and is not allowed to.
+    """
+    changed = [
+        f"--{name} was {found.get(name)!r} and is {expected.get(name)!r}"
+        for name in sorted(found.keys() | expected.keys())
+        if found.get(name) != expected.get(name) and name not in allowed
+    ]
+    if changed:
+        raise CheckpointError(
+            f"the run folder holds a training with other options: {'; '.join(changed)}. Give "
+            "another --run_dir, the same options, or name what may differ in --allow_changed"
+        )
+
+
+def _versions(dataset: Dataset, model: keras.Model) -> dict[str, Any]:
+    trainable = sum(int(v.value.shape.num_elements()) for v in model.trainable_variables)
+    return {
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in _PACKAGES},
+        "dataset": f"{dataset.manifest.name} {dataset.manifest.version}",
+        "dataset_fingerprint": dataset.manifest.fingerprint,
+        "parameters": model.count_params(),
+        "trainable_parameters": trainable,
+    }
+
+
+def _plan(train: SplitData) -> dict[str, Any]:
+    plan = train.plan()
+    return {
+        "boundaries": sorted({int(steps) for steps in plan.padded_steps}),
+        "padding_share": plan.padding_share,
+        "steps_per_epoch": plan.num_steps,
+        "batch_size": train.options.batch_size,
+        "batch_steps": train.options.batch_steps,
+    }
+
+
+def _write_json(path: str, value: dict[str, Any]) -> None:
+    atomic_write(path, (json.dumps(value, indent=1) + "\n").encode())

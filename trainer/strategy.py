@@ -1,0 +1,43 @@
+"""The tf.distribute strategy and the device settings, from options."""
+
+import keras
+import tensorflow as tf
+
+from trainer.options import RunOptions
+
+
+def configure(options: RunOptions) -> None:
+    """Applies process-wide settings; must run before TensorFlow uses a device."""
+    if options.cpu_replicas > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(options.cpu_replicas)]
+        tf.config.set_logical_device_configuration(cpu, parts)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    keras.utils.set_random_seed(options.seed)
+    if options.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[options.precision]
+    keras.config.set_dtype_policy(policy)
+
+
+def make_strategy(options: RunOptions) -> tf.distribute.Strategy:
+    """The strategy that `--strategy` and `--cpu_replicas` name.
+
+    Raises:
+      ValueError: if mirrored training is asked for without several devices.
+    """
+    devices = _devices(options)
+    if options.strategy == "one_device" or (options.strategy == "auto" and len(devices) < 2):
+        return tf.distribute.get_strategy()
+    if not devices:
+        raise ValueError(
+            "--strategy=mirrored: no GPU was found; give --cpu_replicas=2 to try it on the CPU"
+        )
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def _devices(options: RunOptions) -> list[str]:
+    if options.cpu_replicas:
+        return [f"CPU:{number}" for number in range(options.cpu_replicas)]
+    return [f"GPU:{number}" for number, _ in enumerate(tf.config.list_logical_devices("GPU"))]
