@@ -2,6 +2,7 @@
 
 from trainer.layers.batch_normalization import BatchNormalization
 from trainer.layers.dropout import Dropout
+from trainer.layers.empty import Conv1D, Conv2D, NeverEmpty
 from trainer.layers.normalization import Normalization
 from trainer.layers.packing import (
     PackedTimeDistributed,
@@ -22,7 +23,10 @@ __all__ = [
     "GRU",
     "LSTM",
     "BatchNormalization",
+    "Conv1D",
+    "Conv2D",
     "Dropout",
+    "NeverEmpty",
     "Normalization",
     "PackRecords",
     "PackSteps",

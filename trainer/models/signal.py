@@ -180,7 +180,7 @@ def _convolutional_stage(x: Any, options: SignalModelOptions) -> Any:
     for number, (filters, stride) in enumerate(
         zip(options.conv_filters, options.conv_strides, strict=True)
     ):
-        x = keras.layers.Conv1D(
+        x = layers.Conv1D(
             filters,
             options.conv_kernel_samples,
             strides=stride,

@@ -1,0 +1,59 @@
+"""Convolutions for packed steps, of which a replica may have none.
+
+With oneDNN, TensorFlow's CPU convolutions of an empty batch return the shape of their input, and
+their filter gradient returns nothing (seen in 2.21; compare tensorflow#14657, keras#22564). So they
+get one row of zeros instead, and its result is dropped.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def call_never_empty(function: Callable[[tf.Tensor], tf.Tensor], rows: tf.Tensor) -> tf.Tensor:
+    """Returns `function(rows)` for `[rows, ...]`; `function` never sees an empty batch.
+
+    Both conditions pass tensors on uncopied, and the function stands outside of them: it is
+    traced once and may communicate between replicas.
+    """
+    any_rows = tf.shape(rows)[0] > 0
+    one_row = [[0, 1]] + [[0, 0]] * (len(rows.shape) - 1)
+    given = tf.cond(any_rows, lambda: rows, lambda: tf.pad(rows, one_row))
+    outputs = function(tf.ensure_shape(given, [None, *rows.shape[1:]]))
+    return tf.cond(any_rows, lambda: outputs, lambda: outputs[:0])
+
+
+class _NeverEmpty:
+    """A stock layer's `call` through `call_never_empty`."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """The stock layer's result; `[0, ...]` for `[0, ...]`."""
+        return call_never_empty(super().call, inputs)  # type: ignore[misc]
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class Conv1D(_NeverEmpty, keras.layers.Conv1D):
+    """`keras.layers.Conv1D` that takes an empty batch."""
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class Conv2D(_NeverEmpty, keras.layers.Conv2D):
+    """`keras.layers.Conv2D` that takes an empty batch."""
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class NeverEmpty(keras.layers.Wrapper):
+    """Lets a layer or a whole backbone of stock layers take an empty batch.
+
+    A layer inside that learns batch statistics would count the row of zeros.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """`[rows, ...]` -> the wrapped layer's output."""
+        return call_never_empty(self.layer, inputs)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        """Returns the wrapped layer's output shape."""
+        return self.layer.compute_output_shape(input_shape)
