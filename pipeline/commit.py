@@ -1,0 +1,202 @@
+"""The last step: from written shards to a dataset. The manifest is written last, by rename."""
+
+import collections
+import json
+import platform
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.errors import UsageError
+from pipeline.facts import Decision, too_many_rejects
+from pipeline.options import ConvertOptions
+from pipeline.shard_plan import ShardPlan
+from pipeline.shard_writer import TRAINING_SPLIT, Part, part_name, read_part
+from pipeline.source import Reject
+from pipeline.splits import stable_hash
+from pipeline.work_dir import WorkDir
+from tfrecords_schema.index import IndexRow, read_rows, write_index
+from tfrecords_schema.manifest import Manifest, ShardEntry, SplitEntry, Statistics
+from tfrecords_schema.names import INDEX, MANIFEST, REJECTS, atomic_write, join
+from tfrecords_schema.tfds_metadata import write_tfds_metadata
+
+_PACKAGES = ("apache-beam", "numpy", "tensorflow", "tensorflow-datasets")
+_SHOWN_EXAMPLES = 3
+
+
+def commit(
+    options: ConvertOptions,
+    decision: Decision,
+    plan: ShardPlan | None,
+    refusal: str,
+    rejects: Iterable[Reject],
+    total: int,
+) -> None:
+    """Turns the work folder's shards into a dataset, or records why there is none.
+
+    Args:
+      options: the conversion's options.
+      decision: the schema.
+      plan: the shards, all of them written; None if the conversion is refused.
+      refusal: why the conversion is refused; empty if it is not.
+      rejects: inputs that were rejected before the shards were written.
+      total: number of inputs.
+    """
+    work_dir = WorkDir(options.dataset_dir)
+    parts = _read_parts(work_dir, plan) if plan else []
+    all_rejects = sorted({*rejects, *(reject for part in parts for reject in part.rejects)})
+    outcome = {"rejects": summarize(all_rejects), "total": total}
+    try:
+        if refusal:
+            raise UsageError(refusal)
+        _require_records(parts, len(all_rejects), total, options)
+        _commit(options, decision, parts, all_rejects)
+        outcome["why"] = decision.labels.why if decision.labels else ""
+        work_dir.write_outcome({**outcome, "refusal": ""})
+    except UsageError as error:
+        work_dir.write_outcome({**outcome, "refusal": str(error)})
+
+
+def summarize(rejects: Sequence[Reject]) -> list[dict[str, Any]]:
+    """Groups rejects by stage and reason, the commonest first, with a few example paths.
+
+    Numbers and quoted names in a reason do not make it another reason.
+    """
+    groups: dict[tuple[str, str], list[Reject]] = {}
+    for reject in rejects:
+        pattern = re.sub(r"'[^']*'|\d+", "#", reject.reason)
+        groups.setdefault((reject.stage, pattern), []).append(reject)
+    return [
+        {
+            "count": len(group),
+            "stage": group[0].stage,
+            "reason": group[0].reason,
+            "examples": [reject.path for reject in group[:_SHOWN_EXAMPLES]],
+        }
+        for _, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
+
+
+def _read_parts(work_dir: WorkDir, plan: ShardPlan) -> list[Part]:
+    return [
+        read_part(join(work_dir.path, part_name(split, shard)))
+        for split in sorted(plan.borders)
+        for shard in range(plan.num_shards(split))
+    ]
+
+
+def _require_records(
+    parts: Sequence[Part], rejected: int, total: int, options: ConvertOptions
+) -> None:
+    message = too_many_rejects(rejected, total, options)
+    if message:
+        raise UsageError(message)
+    records = collections.Counter({part.split: 0 for part in parts})
+    for part in parts:
+        records[part.split] += part.records
+    for split, count in sorted(records.items()):
+        if count == 0:
+            raise UsageError(
+                f"all inputs of split {split!r} were rejected; repair them, or divide otherwise "
+                "with --splits"
+            )
+
+
+def _commit(
+    options: ConvertOptions, decision: Decision, parts: Sequence[Part], rejects: Sequence[Reject]
+) -> None:
+    assert decision.schema is not None
+    folder = options.dataset_dir
+    work_dir = WorkDir(folder)
+    if tf.io.gfile.exists(join(folder, MANIFEST)):
+        tf.io.gfile.remove(join(folder, MANIFEST))
+    _place_shards(folder, work_dir.path, options.name, parts)
+    groups = _write_index(folder, work_dir.path, parts)
+    lines = "".join(json.dumps(reject._asdict(), ensure_ascii=False) + "\n" for reject in rejects)
+    atomic_write(join(folder, REJECTS), lines.encode("utf-8", "surrogateescape"))
+    manifest = Manifest(
+        name=options.name,
+        version=options.dataset_version,
+        schema=decision.schema,
+        splits=_split_entries(decision, parts, groups),
+        statistics=_statistics(parts),
+        options=options.recorded(),
+        versions=_versions(),
+        rejects=len(rejects),
+    )
+    write_tfds_metadata(folder, manifest)
+    atomic_write(join(folder, MANIFEST), manifest.to_json().encode())
+
+
+def _place_shards(folder: str, work_dir: str, name: str, parts: Sequence[Part]) -> None:
+    for part in parts:
+        if tf.io.gfile.exists(join(work_dir, part.file)):
+            tf.io.gfile.rename(join(work_dir, part.file), join(folder, part.file), overwrite=True)
+    kept = {part.file for part in parts}
+    for path in tf.io.gfile.glob(join(folder, f"{name}-*.tfrecord-*-of-*")):
+        if path.rpartition("/")[2] not in kept:
+            tf.io.gfile.remove(path)  # Of a dataset that this one replaces.
+
+
+def _write_index(folder: str, work_dir: str, parts: Sequence[Part]) -> dict[str, int]:
+    """Writes all parts' rows and returns the number of groups per split."""
+    hashes: dict[str, list[np.ndarray]] = collections.defaultdict(list)
+
+    def rows() -> Iterator[IndexRow]:
+        for part in parts:
+            groups = set()
+            for row in read_rows(join(work_dir, part_name(part.split, part.shard))):
+                groups.add(stable_hash(row.group))
+                yield row
+            hashes[part.split].append(np.array(sorted(groups), np.uint64))
+
+    temporary = join(work_dir, INDEX)
+    write_index(temporary, rows())
+    tf.io.gfile.rename(temporary, join(folder, INDEX), overwrite=True)
+    return {split: len(np.unique(np.concatenate(found))) for split, found in hashes.items()}
+
+
+def _split_entries(
+    decision: Decision, parts: Sequence[Part], groups: dict[str, int]
+) -> dict[str, SplitEntry]:
+    by_split: dict[str, list[Part]] = {}
+    for part in parts:
+        by_split.setdefault(part.split, []).append(part)
+    return {
+        split: _split_entry(decision, members, groups[split]) for split, members in by_split.items()
+    }
+
+
+def _split_entry(decision: Decision, parts: Sequence[Part], groups: int) -> SplitEntry:
+    lengths: collections.Counter[int] = collections.Counter()
+    classes: collections.Counter[int] = collections.Counter()
+    for part in parts:
+        lengths.update(part.lengths)
+        classes.update(part.class_counts)
+    names = decision.labels.spec.class_names if decision.labels else ()
+    return SplitEntry(
+        shards=tuple(ShardEntry(p.file, p.records, p.size_bytes, p.sha256) for p in parts),
+        records=sum(part.records for part in parts),
+        groups=groups,
+        steps=sum(steps * count for steps, count in lengths.items()),
+        size_bytes=sum(part.size_bytes for part in parts),
+        class_counts={name: classes[index] for index, name in enumerate(names)},
+        length_histogram=dict(sorted(lengths.items())),
+    )
+
+
+def _statistics(parts: Sequence[Part]) -> Statistics | None:
+    total = None
+    for part in parts:  # In shard order: another order would change the last bits.
+        if part.split == TRAINING_SPLIT and part.channels is not None:
+            total = part.channels if total is None else total.merge(part.channels)
+    return total.statistics() if total else None
+
+
+def _versions() -> dict[str, str]:
+    found = {package: metadata.version(package) for package in _PACKAGES}
+    return {**found, "python": platform.python_version()}

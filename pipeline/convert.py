@@ -1,0 +1,123 @@
+"""`python -m pipeline`: from the command line to a dataset folder."""
+
+import difflib
+import sys
+from collections.abc import Sequence
+
+import apache_beam as beam
+import tensorflow as tf
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipeline.errors import UsageError
+from pipeline.job import build
+from pipeline.options import ConvertOptions, make_parser, parse_args
+from pipeline.progress import ProgressLine
+from pipeline.signals import SignalSource
+from pipeline.source import Source
+from pipeline.summary import rejects_text, summary_text
+from pipeline.work_dir import WorkDir
+from tfrecords_schema.dataset import open_dataset
+
+# Beam's `DirectRunner` tries Prism first, which downloads a binary at run time and ignores
+# --direct_num_workers; this is the in-process runner by its own name.
+IN_PROCESS_RUNNER = "FnApiRunner"
+_DIRECT_RUNNERS = ("directrunner", "direct")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Converts as the command line says.
+
+    Args:
+      argv: arguments without the program's name.
+
+    Returns:
+      0, or 1 if nothing was committed, or 2 if the command line makes no sense.
+    """
+    try:
+        options, beam_args = parse_args(argv)
+        beam_options = make_beam_options(beam_args)
+        _require_folders(options)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return convert(options, beam_options)
+
+
+def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
+    """Converts, and prints what came of it.
+
+    Returns:
+      0, or 1 if nothing was committed.
+    """
+    work_dir = WorkDir(options.dataset_dir)
+    try:
+        work_dir.start(overwrite=options.overwrite)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    try:
+        with ProgressLine(work_dir):
+            _run(make_source(options), options, beam_options)
+        return _report(options, work_dir)
+    finally:
+        work_dir.release()
+
+
+def make_source(options: ConvertOptions) -> Source:
+    """The source that `--source` names."""
+    return SignalSource(options)
+
+
+def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
+    """Beam's options, with an in-process runner unless another one is named.
+
+    Raises:
+      UsageError: if an argument is nobody's flag, or looks like a misspelt one of ours.
+    """
+    _refuse_misspelt(beam_args)
+    options = PipelineOptions(list(beam_args))
+    known = options.get_all_options()
+    if known["runner"] is None or known["runner"].lower() in _DIRECT_RUNNERS:
+        runnerless = [arg for arg in beam_args if not arg.startswith("--runner=")]
+        return PipelineOptions([*runnerless, f"--runner={IN_PROCESS_RUNNER}"])
+    return options
+
+
+def _refuse_misspelt(beam_args: Sequence[str]) -> None:
+    ours = [flag for action in make_parser()._actions for flag in action.option_strings]
+    unknown = PipelineOptions(list(beam_args))
+    beams = set(unknown.get_all_options())
+    for arg in beam_args:
+        name = arg.partition("=")[0]
+        if not name.startswith("--") or name.removeprefix("--") in beams:
+            continue
+        near = difflib.get_close_matches(name, ours, n=1, cutoff=0.75)
+        if near:
+            raise UsageError(f"unknown flag {name}; did you mean {near[0]}?")
+
+
+def _require_folders(options: ConvertOptions) -> None:
+    for flag in ("input_dir", "target_dir"):
+        folder = getattr(options, flag)
+        if folder and not tf.io.gfile.isdir(folder):
+            raise UsageError(f"--{flag}={folder}: no such folder; give one that exists")
+
+
+def _run(source: Source, options: ConvertOptions, beam_options: PipelineOptions) -> None:
+    pipeline = beam.Pipeline(options=beam_options)
+    build(pipeline, source, options)
+    pipeline.run().wait_until_finish()
+
+
+def _report(options: ConvertOptions, work_dir: WorkDir) -> int:
+    outcome = work_dir.read_outcome()
+    if outcome["refusal"]:
+        if outcome["rejects"]:
+            print(rejects_text(outcome["rejects"], outcome["total"]), file=sys.stderr)
+        print(f"error: {outcome['refusal']}", file=sys.stderr)
+        print(f"nothing was committed to {options.dataset_dir}", file=sys.stderr)
+        return 1
+    dataset = open_dataset(options.dataset_dir)
+    print(summary_text(options.dataset_dir, dataset.manifest, outcome))
+    work_dir.remove()
+    return 0

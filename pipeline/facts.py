@@ -1,0 +1,171 @@
+"""What is known of the whole set once every input is described, and what follows from it."""
+
+import collections
+import dataclasses
+from collections.abc import Iterable
+
+import apache_beam as beam
+
+from pipeline.errors import UsageError
+from pipeline.label_kinds import MAX_CLASSES, LabelFit, LabelPlan, fit_of, misfit, plan_labels
+from pipeline.options import ConvertOptions
+from pipeline.source import Description, InputKind, Reject
+from tfrecords_schema.schema import InputSpec, RecordSchema
+
+# dtype, step shape, label
+Signature = tuple[str, tuple[int, ...], LabelFit | None]
+
+
+@dataclasses.dataclass
+class Facts:
+    """Counts over a set of described inputs; they add up in any order.
+
+    Attributes:
+      rejected: number of rejected inputs.
+      signatures: number of inputs of each dtype, step shape and label fit.
+      classes: distinct classes of the inputs of each dtype, step shape and label form.
+    """
+
+    rejected: int = 0
+    signatures: collections.Counter[Signature] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    classes: dict[tuple[str, tuple[int, ...], str], set[int | str]] = dataclasses.field(
+        default_factory=dict
+    )
+
+    def add(self, outcome: Description | Reject) -> None:
+        """Counts one input."""
+        if isinstance(outcome, Reject):
+            self.rejected += 1
+            return
+        self.signatures[(outcome.dtype, outcome.step_shape, fit_of(outcome))] += 1
+        if outcome.label is not None and outcome.label.classes:
+            key = (outcome.dtype, outcome.step_shape, outcome.label.form)
+            self._add_classes(key, outcome.label.classes)
+
+    def merge(self, other: "Facts") -> None:
+        """Adds the counts of other inputs."""
+        self.rejected += other.rejected
+        self.signatures.update(other.signatures)
+        for key, classes in other.classes.items():
+            self._add_classes(key, classes)
+
+    def _add_classes(
+        self, key: tuple[str, tuple[int, ...], str], classes: Iterable[int | str]
+    ) -> None:
+        known = self.classes.setdefault(key, set())
+        if len(known) <= MAX_CLASSES:  # More are refused anyway; the exact number does not matter.
+            known.update(classes)
+
+
+class CombineFacts(beam.CombineFn):
+    """Adds up `Facts` over descriptions and rejects."""
+
+    def create_accumulator(self) -> Facts:
+        """No inputs."""
+        return Facts()
+
+    def add_input(self, mutable_accumulator: Facts, element: Description | Reject) -> Facts:
+        """Counts one input."""
+        mutable_accumulator.add(element)
+        return mutable_accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[Facts]) -> Facts:
+        """Adds up."""
+        merged = Facts()
+        for accumulator in accumulators:
+            merged.merge(accumulator)
+        return merged
+
+    def extract_output(self, accumulator: Facts) -> Facts:
+        """The facts themselves."""
+        return accumulator
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What every record of the set looks like, or why there can be no set.
+
+    Attributes:
+      schema: None if the conversion is refused.
+      labels: None without labels.
+      refusal: what is wrong and what to do; empty if nothing is.
+    """
+
+    schema: RecordSchema | None
+    labels: LabelPlan | None = None
+    refusal: str = ""
+
+
+def decide(facts: Facts, options: ConvertOptions, kind: InputKind) -> Decision:
+    """Decides the schema: the commonest dtype, step shape and label; ties go by name."""
+    try:
+        _check_rejected(facts, options)
+        return _decide(facts, options, kind)
+    except UsageError as error:
+        return Decision(None, refusal=str(error))
+
+
+def check(description: Description, decision: Decision) -> Reject | None:
+    """Rejects an input that does not fit the set."""
+    assert decision.schema is not None
+    expected = decision.schema.input
+    reason = misfit(description, decision.labels)
+    if (description.dtype, description.step_shape) != (expected.dtype, expected.step_shape):
+        reason = (
+            f"steps of {description.dtype} {list(description.step_shape)}, most of the set's are "
+            f"{expected.dtype} {list(expected.step_shape)}; make all recordings alike"
+        )
+    return Reject(description.path, "check", reason) if reason else None
+
+
+def too_many_rejects(rejected: int, total: int, options: ConvertOptions) -> str:
+    """The message if more inputs were rejected than allowed, else an empty text."""
+    if rejected <= options.max_rejected_fraction * total:
+        return ""
+    return (
+        f"{rejected} of {total} inputs were rejected, more than --max_rejected_fraction="
+        f"{options.max_rejected_fraction:g} allows; repair or remove them, or allow more"
+    )
+
+
+def _check_rejected(facts: Facts, options: ConvertOptions) -> None:
+    total = facts.rejected + facts.signatures.total()
+    if total == 0:
+        raise UsageError(f"no npz file under --input_dir={options.input_dir}; give another folder")
+    message = too_many_rejects(facts.rejected, total, options)
+    if message or not facts.signatures:
+        raise UsageError(message or f"all {total} inputs were rejected; repair them")
+
+
+def _decide(facts: Facts, options: ConvertOptions, kind: InputKind) -> Decision:
+    inputs: collections.Counter[tuple[str, tuple[int, ...]]] = collections.Counter()
+    for (dtype, step_shape, _), count in facts.signatures.items():
+        inputs[(dtype, step_shape)] += count
+    dtype, step_shape = min(inputs, key=lambda key: (-inputs[key], str(key)))
+    fits = {
+        fit: count
+        for (*head, fit), count in facts.signatures.items()
+        if tuple(head) == (dtype, step_shape) and fit is not None
+    }
+    labels = _plan_labels(facts, options, fits, (dtype, step_shape)) if fits else None
+    spec = InputSpec(kind, dtype, step_shape)
+    return Decision(RecordSchema(spec, labels.spec if labels else None), labels)
+
+
+def _plan_labels(
+    facts: Facts,
+    options: ConvertOptions,
+    fits: dict[LabelFit, int],
+    head: tuple[str, tuple[int, ...]],
+) -> LabelPlan:
+    forms = {fit.form for fit in fits}
+    counts = {form: sum(n for fit, n in fits.items() if fit.form == form) for form in forms}
+    form = min(forms, key=lambda name: (-counts[name], name))
+    return plan_labels(
+        fits,
+        facts.classes.get((*head, form), set()),
+        kind=options.label_kind,
+        class_names=options.class_names,
+    )

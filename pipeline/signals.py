@@ -1,0 +1,272 @@
+"""Signals in npz files, one recording per file; labels inside it or in a file of the same name."""
+
+import dataclasses
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.errors import RejectedInputError
+from pipeline.npz import ArrayHeader, NpzFile, open_npz
+from pipeline.options import ConvertOptions
+from pipeline.source import Description, InputFile, InputKind, Label, RawRecord
+from pipeline.splits import SPLIT_NAME
+from tfrecords_schema.schema import SUPPORTED_DTYPES
+
+_SUFFIX = ".npz"
+_LABEL_KEYS = ("label", "y")
+_MAX_CLASSES_PER_RECORD = 10_000
+
+
+@dataclasses.dataclass(frozen=True)
+class SignalSource:
+    """The npz files under `options.input_dir`."""
+
+    options: ConvertOptions
+
+    def kind(self) -> InputKind:
+        """Arrays."""
+        return "signal"
+
+    def list_inputs(self) -> Iterator[InputFile]:
+        """Lists all npz files that are not hidden, in any depth."""
+        root = self.options.input_dir.rstrip("/") + "/"
+        # `[` would start a character class; `[[]` is the character itself.
+        pattern = root.replace("[", "[[]") + "**"
+        for match in FileSystems.match([pattern]):
+            for found in match.metadata_list:
+                path = found.path.removeprefix(root)
+                hidden = any(part.startswith(".") for part in path.split("/"))
+                if path.lower().endswith(_SUFFIX) and not hidden:
+                    yield InputFile(path, found.size_in_bytes)
+
+    def record_id(self, path: str) -> str:
+        """The relative path without suffix, in Unicode's composed form (NFC)."""
+        return unicodedata.normalize("NFC", path[: -len(_SUFFIX)])
+
+    def describe(self, path: str) -> Description:
+        """Describes a recording from its zip directory and npy headers.
+
+        Raises:
+          RejectedInputError: if an array is missing, ambiguous, or of an unusable shape or dtype.
+        """
+        with open_npz(self._input_path(path)) as npz:
+            label_key = None if self.options.target_dir else self._label_key(npz, path)
+            signal_key = self._signal_key(npz, label_key)
+            header = npz.header(signal_key)
+            label = self._describe_label(npz, label_key) if label_key else None
+            group, split = self._group(npz, path), self._split(npz, path)
+            checksum = npz.checksum
+        if self.options.target_dir:
+            label, target_checksum = self._describe_target(path)
+            checksum = f"{checksum};{target_checksum}"
+        dtype = _converted_dtype(header, signal_key)
+        steps, step_shape = self._steps(header.shape, signal_key)
+        return Description(
+            self.record_id(path), path, group, split, checksum, dtype, steps, step_shape, label
+        )
+
+    def read(self, path: str) -> RawRecord:
+        """Reads a recording and its label; the signal is cut in windows and converted.
+
+        Raises:
+          RejectedInputError: like `describe`, or if the file is damaged.
+        """
+        with open_npz(self._input_path(path)) as npz:
+            label_key = None if self.options.target_dir else self._label_key(npz, path)
+            signal_key = self._signal_key(npz, label_key)
+            signal = npz.array(signal_key)
+            label = npz.array(label_key) if label_key else None
+        if self.options.target_dir:
+            with open_npz(self._target_path(path)) as npz:
+                label = npz.array(self._label_key(npz, path))
+        dtype = _converted_dtype(ArrayHeader(signal.shape, False, signal.dtype), signal_key)
+        return RawRecord(self._cut(signal.astype(dtype, copy=False), signal_key), label)
+
+    def _input_path(self, path: str) -> str:
+        return posixpath.join(self.options.input_dir, path)
+
+    def _target_path(self, path: str) -> str:
+        return posixpath.join(self.options.target_dir, path)
+
+    def _label_key(self, npz: NpzFile, path: str) -> str | None:
+        key = self.options.label_key
+        if self.options.label_kind == "none":
+            return None
+        if key:
+            _require_key(npz, key, "label_key")
+            return key
+        for default in _LABEL_KEYS:
+            if default in npz.keys:
+                return default
+        if not self.options.target_dir:
+            return None
+        if len(npz.keys) == 1:
+            return npz.keys[0]
+        raise RejectedInputError(
+            f"target file {self._target_path(path)} has several arrays ({', '.join(npz.keys)}); "
+            "name the label with --label_key"
+        )
+
+    def _signal_key(self, npz: NpzFile, label_key: str | None) -> str:
+        if self.options.signal_key:
+            _require_key(npz, self.options.signal_key, "signal_key")
+            return self.options.signal_key
+        other = {label_key, self.options.group_key, self.options.split_key}
+        keys = [key for key in npz.keys if key not in other]
+        if len(keys) > 1:  # A number or a text beside the signal is no second signal.
+            keys = [key for key in keys if _may_be_signal(npz, key)]
+        if len(keys) == 1:
+            return keys[0]
+        raise RejectedInputError(
+            f"{'several arrays' if keys else 'no array'} could be the signal (arrays: "
+            f"{', '.join(npz.keys) or 'none'}); name it with --signal_key"
+        )
+
+    def _describe_label(self, npz: NpzFile, key: str) -> Label:
+        header = npz.header(key)
+        dtype = "float32" if header.dtype == np.float64 else header.dtype.newbyteorder("=").name
+        if header.dtype.kind in "iubUS" and not self.options.label_kind.endswith("_value"):
+            values = class_values(npz.array(key))
+            form: Any = "integer" if header.dtype.kind in "iub" else "text"
+            return Label(form, "int64", header.shape, values)
+        if dtype not in SUPPORTED_DTYPES:
+            raise RejectedInputError(
+                f"label {key!r} has dtype {header.dtype}; expected text, integers or floats"
+            )
+        return Label("value", dtype, header.shape)
+
+    def _describe_target(self, path: str) -> tuple[Label | None, str]:
+        if not FileSystems.exists(self._target_path(path)):
+            raise RejectedInputError(
+                f"no target file {self._target_path(path)}; add it, or remove the recording"
+            )
+        with open_npz(self._target_path(path)) as npz:
+            key = self._label_key(npz, path)
+            return (self._describe_label(npz, key) if key else None), npz.checksum
+
+    def _group(self, npz: NpzFile, path: str) -> str:
+        if self.options.group_key:
+            return _scalar(npz, self.options.group_key, "group_key")
+        if not self.options.group_regex:
+            return self.record_id(path)
+        found = re.search(self.options.group_regex, path)
+        if found is None:
+            raise RejectedInputError(
+                f"--group_regex={self.options.group_regex} does not match the path; every "
+                "recording needs a group"
+            )
+        return found[1] if found.re.groups and found[1] is not None else found[0]
+
+    def _split(self, npz: NpzFile, path: str) -> str:
+        if self.options.split_key:
+            name = _scalar(npz, self.options.split_key, "split_key")
+            if not SPLIT_NAME.fullmatch(name):
+                raise RejectedInputError(
+                    f"split {name!r} in array {self.options.split_key!r} is no name of a split; "
+                    "use letters, digits and _"
+                )
+            return name
+        found = re.search(self.options.split_regex, path) if self.options.split_regex else None
+        matched = [name for name, text in found.groupdict().items() if text] if found else []
+        return matched[0] if matched else ""
+
+    def _steps(self, shape: tuple[int, ...], key: str) -> tuple[int, tuple[int, ...]]:
+        window = self.options.window
+        if window is None:
+            return _whole_steps(shape, key)
+        if len(shape) not in (1, 2):
+            raise RejectedInputError(
+                f"signal {key!r} has shape {list(shape)}; a continuous signal is [samples] or "
+                "[samples, channels]; leave out the window flags if it is cut in steps already"
+            )
+        steps = -(-shape[0] // window) if self.options.tail == "pad" else shape[0] // window
+        if steps == 0:
+            raise RejectedInputError(
+                f"signal {key!r} has {shape[0]} samples, shorter than one window of {window}; "
+                "use --tail=pad, a shorter window, or remove it"
+            )
+        return steps, (window, shape[1] if len(shape) == 2 else 1)
+
+    def _cut(self, signal: np.ndarray, key: str) -> np.ndarray:
+        steps, step_shape = self._steps(signal.shape, key)
+        if self.options.window is not None:
+            samples = steps * step_shape[0]
+            missing = max(0, samples - len(signal))
+            signal = signal[:samples]
+            if missing:
+                signal = np.pad(signal, [(0, missing)] + [(0, 0)] * (signal.ndim - 1))
+        return np.ascontiguousarray(signal.reshape((steps, *step_shape)))
+
+
+def class_values(label: np.ndarray) -> tuple[Any, ...]:
+    """Distinct classes of a label array, sorted: ints, or texts.
+
+    Raises:
+      RejectedInputError: if there are more than 10,000.
+    """
+    values = np.unique(label)
+    if len(values) > _MAX_CLASSES_PER_RECORD:
+        raise RejectedInputError(
+            f"the label has {len(values)} distinct values, too many for classes; store values as "
+            "floats, or use --label_kind=step_value"
+        )
+    return tuple(sorted(map(class_of, values.tolist())))
+
+
+def class_of(value: Any) -> int | str:
+    """One label as Python's int or str (bytes are UTF-8)."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else int(value)
+
+
+def _whole_steps(shape: tuple[int, ...], key: str) -> tuple[int, tuple[int, ...]]:
+    if not shape or 0 in shape:
+        raise RejectedInputError(
+            f"signal {key!r} has shape {list(shape)}; expected at least one time step: "
+            "[time, ...step shape]"
+        )
+    return shape[0], shape[1:] or (1,)
+
+
+def _converted_dtype(header: ArrayHeader, key: str) -> str:
+    name = header.dtype.newbyteorder("=").name
+    if name == "float64":
+        return "float32"
+    if name not in SUPPORTED_DTYPES:
+        raise RejectedInputError(
+            f"signal {key!r} has dtype {header.dtype}; expected one of "
+            f"{', '.join(SUPPORTED_DTYPES)} or float64"
+        )
+    return name
+
+
+def _may_be_signal(npz: NpzFile, key: str) -> bool:
+    try:
+        header = npz.header(key)
+    except RejectedInputError:
+        return True  # Then naming the signal is up to the user.
+    return bool(header.shape) and header.dtype.kind not in "US"
+
+
+def _require_key(npz: NpzFile, key: str, flag: str) -> None:
+    if key not in npz.keys:
+        raise RejectedInputError(
+            f"no array {key!r} (--{flag}); the file has {', '.join(npz.keys) or 'no arrays'}"
+        )
+
+
+def _scalar(npz: NpzFile, key: str, flag: str) -> str:
+    _require_key(npz, key, flag)
+    value = npz.array(key)
+    if value.size != 1:
+        raise RejectedInputError(
+            f"array {key!r} (--{flag}) has shape {list(value.shape)}; expected one value"
+        )
+    item = value.reshape(-1)[0].item()
+    return item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)

@@ -1,0 +1,75 @@
+"""What a conversion says at its end."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tfrecords_schema.manifest import Manifest, SplitEntry
+from tfrecords_schema.names import REJECTS, join
+
+_HEADER = ("split", "records", "groups", "steps", "MB", "shards", "classes")
+_SHOWN_CLASSES = 12
+
+
+def summary_text(path: str, manifest: Manifest, outcome: dict[str, Any]) -> str:
+    """The dataset in a few lines: splits, labels, rejects, where it is."""
+    rows = [_HEADER, *(_row(name, entry) for name, entry in manifest.splits.items())]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    lines = ["  ".join(_cells(row, widths)).rstrip() for row in rows]
+    lines += ["", _input_text(manifest), _label_text(manifest, outcome.get("why", ""))]
+    if outcome["rejects"]:
+        lines += ["", rejects_text(outcome["rejects"], outcome["total"])]
+        lines.append(f"all of them: {join(path, REJECTS)}")
+    return "\n".join([*lines, "", f"dataset: {path}"])
+
+
+def rejects_text(groups: Sequence[dict[str, Any]], total: int) -> str:
+    """Rejects by reason, with examples."""
+    lines = [f"rejected {sum(group['count'] for group in groups):,} of {total:,} inputs:"]
+    for group in groups:
+        more = ", ..." if group["count"] > len(group["examples"]) else ""
+        lines.append(f"  {group['count']:,} at {group['stage']}: {group['reason']}")
+        lines.append(f"      {', '.join(group['examples'])}{more}")
+    return "\n".join(lines)
+
+
+def _row(name: str, entry: SplitEntry) -> tuple[str, ...]:
+    counts = [f"{key} {count:,}" for key, count in list(entry.class_counts.items())]
+    shown = ", ".join(counts[:_SHOWN_CLASSES]) + (", ..." if len(counts) > _SHOWN_CLASSES else "")
+    return (
+        name,
+        f"{entry.records:,}",
+        f"{entry.groups:,}",
+        f"{entry.steps:,}",
+        f"{entry.size_bytes / 1e6:,.1f}",
+        str(len(entry.shards)),
+        shown,
+    )
+
+
+def _cells(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    """Names to the left, numbers to the right."""
+    return [
+        text.ljust(width) if column in (0, len(row) - 1) else text.rjust(width)
+        for column, (text, width) in enumerate(zip(row, widths, strict=True))
+    ]
+
+
+def _input_text(manifest: Manifest) -> str:
+    spec = manifest.schema.input
+    shape = ", ".join(["time", *map(str, spec.step_shape)])
+    return f"{spec.kind}: {spec.dtype} [{shape}]"
+
+
+def _label_text(manifest: Manifest, why: str) -> str:
+    spec = manifest.schema.label
+    if spec is None:
+        return "label: none"
+    because = f" ({why})" if why else ""
+    if spec.kind == "value":
+        return f"label: {spec.dtype} {list(spec.shape)} per {spec.per}{because}"
+    names = [f"{index} = {name}" for index, name in enumerate(spec.class_names[:_SHOWN_CLASSES])]
+    more = ", ..." if len(spec.class_names) > _SHOWN_CLASSES else ""
+    return (
+        f"label: one of {len(spec.class_names)} classes per {spec.per}{because}\n"
+        f"classes: {', '.join(names)}{more}"
+    )
