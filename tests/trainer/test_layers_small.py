@@ -1,0 +1,75 @@
+"""Dropout, pooling over a record and convolution over time."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer import layers
+
+LENGTHS = [3, 0, 1, 5]
+
+
+def steps():
+    return np.random.default_rng(2).normal(size=(4, 6, 3)).astype("float32") - 3.0
+
+
+def test_dropout_of_the_first_replica_is_the_stock_dropout():
+    mine, stock = layers.Dropout(0.4, seed=7), keras.layers.Dropout(0.4, seed=7)
+    x = np.ones((50, 3), "float32")
+    for _ in range(2):
+        np.testing.assert_array_equal(mine(x, training=True), stock(x, training=True))
+    np.testing.assert_array_equal(mine(x), x)
+    assert np.all(layers.Dropout(1.0)(x, training=True) == 0)
+
+
+def test_dropout_resumes_from_its_variable():
+    x = np.ones((50, 3), "float32")
+    mine, resumed = layers.Dropout(0.4, seed=7), layers.Dropout(0.4, seed=8)
+    mine(x, training=True)
+    resumed.seed_generator.state.assign(mine.seed_generator.state)
+    np.testing.assert_array_equal(resumed(x, training=True), mine(x, training=True))
+
+
+def test_dropout_noise_shape():
+    outputs = layers.Dropout(0.5, noise_shape=(None, 1), seed=1)(np.ones((40, 3)), training=True)
+    assert np.all(np.ptp(outputs, axis=1) == 0)
+    assert 0 < np.count_nonzero(outputs) < 120
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "reference"),
+    [("last", lambda x: x[-1]), ("mean", lambda x: x.mean(0)), ("max", lambda x: x.max(0))],
+)
+def test_record_pooling(kind, reference, in_graph):
+    x, lengths = steps(), tf.constant(LENGTHS)
+    layer = layers.RecordPooling(kind)
+    outputs = (tf.function(layer) if in_graph else layer)(layers.pack_steps(x, lengths), lengths)
+    expected = [reference(x[r, :n]) if n else np.zeros(3) for r, n in enumerate(LENGTHS)]
+    np.testing.assert_allclose(outputs, expected, atol=1e-6)
+    nothing = layer(tf.zeros([0, 3]), tf.zeros([2], tf.int32))
+    np.testing.assert_array_equal(nothing, np.zeros((2, 3)))
+    assert layers.RecordPooling.from_config(layer.get_config()).kind == kind
+
+
+def test_record_pooling_names_its_choices():
+    with pytest.raises(ValueError, match="got 'median'"):
+        layers.RecordPooling("median")
+
+
+def test_convolution_over_time_sees_zeros_beyond_the_record():
+    x, lengths = steps(), tf.constant(LENGTHS)
+    layer = layers.TemporalConvolution(4, 5, "relu")
+    outputs = layer(layers.pack_steps(x, lengths), lengths)
+    expected = [layer.convolution(x[r : r + 1, :n])[0] for r, n in enumerate(LENGTHS) if n]
+    np.testing.assert_allclose(outputs, np.concatenate(expected), atol=1e-5)
+    assert layer(tf.zeros([0, 3]), tf.zeros([2], tf.int32)).shape == (0, 4)
+
+
+def test_convolution_over_time_config_and_shape():
+    layer = layers.TemporalConvolution(4, 5, "relu", name="over_time")
+    outputs = layer(keras.Input((3,)), keras.Input((), dtype="int32"))
+    assert outputs.shape == (None, 4)
+    again = layers.TemporalConvolution.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
