@@ -12,16 +12,12 @@ from pipeline.errors import UsageError
 from pipeline.job import build
 from pipeline.options import ConvertOptions, make_parser, parse_args
 from pipeline.progress import ProgressLine
+from pipeline.runner import make_runner
 from pipeline.signals import SignalSource
 from pipeline.source import Source
 from pipeline.summary import rejects_text, summary_text
 from pipeline.work_dir import WorkDir
 from tfrecords_schema.dataset import open_dataset
-
-# Beam's `DirectRunner` tries Prism first, which downloads a binary at run time and ignores
-# --direct_num_workers; this is the in-process runner by its own name.
-IN_PROCESS_RUNNER = "FnApiRunner"
-_DIRECT_RUNNERS = ("directrunner", "direct")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -69,18 +65,13 @@ def make_source(options: ConvertOptions) -> Source:
 
 
 def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
-    """Beam's options, with an in-process runner unless another one is named.
+    """Beam's options.
 
     Raises:
       UsageError: if an argument is nobody's flag, or looks like a misspelt one of ours.
     """
     _refuse_misspelt(beam_args)
-    options = PipelineOptions(list(beam_args))
-    known = options.get_all_options()
-    if known["runner"] is None or known["runner"].lower() in _DIRECT_RUNNERS:
-        runnerless = [arg for arg in beam_args if not arg.startswith("--runner=")]
-        return PipelineOptions([*runnerless, f"--runner={IN_PROCESS_RUNNER}"])
-    return options
+    return PipelineOptions(list(beam_args))
 
 
 def _refuse_misspelt(beam_args: Sequence[str]) -> None:
@@ -104,7 +95,7 @@ def _require_folders(options: ConvertOptions) -> None:
 
 
 def _run(source: Source, options: ConvertOptions, beam_options: PipelineOptions) -> None:
-    pipeline = beam.Pipeline(options=beam_options)
+    pipeline = beam.Pipeline(runner=make_runner(beam_options), options=beam_options)
     build(pipeline, source, options)
     pipeline.run().wait_until_finish()
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.errors import RejectedInputError, UsageError
 from pipeline.source import Description, Label
-from tfrecords_schema.schema import LabelKind, LabelPer, LabelSpec
+from tfrecords_schema.schema import LabelPer, LabelSpec
 
 MAX_CLASSES = 10_000
 
@@ -98,7 +98,7 @@ def plan_labels(
     dtype = _commonest({fit: fit.dtype for fit in of_form}, of_form)
     shapes = {fit: _label_shape(fit, per) for fit in of_form if per != "step" or fit.is_per_step}
     shape = _commonest(shapes or {fit: fit.step_label_shape for fit in of_form}, of_form)
-    spec = LabelSpec(cast(LabelPer, per), cast(LabelKind, "value"), dtype, shape)
+    spec = LabelSpec(cast(LabelPer, per), "value", dtype, shape)
     return LabelPlan(spec, form, (), why)
 
 

@@ -8,7 +8,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 from apache_beam.io.filesystem import CompressionTypes
@@ -117,7 +117,7 @@ def open_npz(path: str) -> Iterator[NpzFile]:
         ) from error
 
 
-def _read_header(file: io.IOBase, key: str) -> ArrayHeader:
+def _read_header(file: IO[bytes], key: str) -> ArrayHeader:
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         header = np.lib.format.read_array_header_1_0(file)

@@ -45,7 +45,8 @@ class ProgressLine:
 def progress_text(progress: dict[str, int], plan: dict[str, int], elapsed_secs: float) -> str:
     """The line: what is done, how fast, and how long it will take."""
     if not plan:
-        return f"described {progress.get('described', 0):,} inputs"
+        described = progress.get("described", 0)
+        return f"described {described:,} inputs" if described else "starting"
     written, size_bytes = progress.get("written", 0), progress.get("size_bytes", 0)
     rate = size_bytes / elapsed_secs
     left = (plan["size_bytes"] - size_bytes) / rate if rate else 0.0

@@ -63,7 +63,7 @@ class ShardPlan:
 class SplitSizes:
     """Records and bytes per split and hash bin, sparse; they add up in any order."""
 
-    records: Bins = dataclasses.field(default_factory=collections.Counter)
+    records: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     size_bytes: dict[str, Bins] = dataclasses.field(default_factory=dict)
 
 
@@ -72,7 +72,7 @@ class CombineSizes(beam.CombineFn):
 
     def create_accumulator(self) -> SplitSizes:
         """No records."""
-        return SplitSizes(collections.Counter())
+        return SplitSizes()
 
     def add_input(self, mutable_accumulator: SplitSizes, element: Member) -> SplitSizes:
         """Counts one record."""

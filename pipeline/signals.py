@@ -83,9 +83,12 @@ class SignalSource:
             label = npz.array(label_key) if label_key else None
         if self.options.target_dir:
             with open_npz(self._target_path(path)) as npz:
-                label = npz.array(self._label_key(npz, path))
+                label_key = self._label_key(npz, path)
+                label = npz.array(label_key) if label_key else None
         dtype = _converted_dtype(ArrayHeader(signal.shape, False, signal.dtype), signal_key)
-        return RawRecord(self._cut(signal.astype(dtype, copy=False), signal_key), label)
+        with np.errstate(over="ignore"):  # What float32 cannot hold is found as infinity later.
+            signal = signal.astype(dtype, copy=False)
+        return RawRecord(self._cut(signal, signal_key), label)
 
     def _input_path(self, path: str) -> str:
         return posixpath.join(self.options.input_dir, path)
