@@ -1,0 +1,54 @@
+# make demo: real recordings become a trained, evaluated model with a report
+# make test: the whole test suite          make lint: ruff and mypy
+# PYTHON=python3.12 chooses the interpreter of the virtual environment (3.10 to 3.13).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PACKAGES := tfrecords_schema pipeline trainer
+DATASET := demo/datasets/watch/1.0.0
+
+# Keeps TensorFlow's start-up notices out of what a person reads.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+export PYTHONPATH := .
+
+.PHONY: demo test lint clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/installed
+	$(BIN)/python benchmarks/watch_recordings.py --output_dir=demo/recordings
+	$(BIN)/python -m pipeline --source=signals --input_dir=demo/recordings \
+	  --output_dir=demo/datasets --name=watch --overwrite \
+	  --sample_rate_hz=50 --window_secs=2 --group_regex='subject_\d+' \
+	  --split_regex='(?P<test>subject_(09|10))|(?P<validation>subject_08)'
+	rm -rf demo/run
+	$(BIN)/python -m trainer --flagfile=trainer/configs/watch.flags \
+	  --dataset=$(DATASET) --run_dir=demo/run
+	@$(BIN)/python benchmarks/closing_table.py --run_dir=demo/run
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PACKAGES)
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] <= (3, 13); \
+	  ok or sys.exit("error: Python %d.%d found, 3.10 to 3.13 needed; give PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: setup.py | $(VENV)/bin/python
+	@echo "Installing TensorFlow, Beam and the rest into $(VENV) (about 700 MB, a minute or two)"
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-%: setup.py | $(VENV)/bin/python
+	@echo "Installing what 'make $*' needs into $(VENV) (about 700 MB the first time)"
+	$(PIP) --editable '.[$*]'
+	@touch $@ $(VENV)/installed

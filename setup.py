@@ -1,0 +1,31 @@
+"""Packages the three parts of the project; also what Beam ships to remote workers (--setup_file)."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="variable-length-training",
+    version="0.1.0",
+    description=(
+        "Indexed TFRecords from folders of recordings, and training on sequences of unequal length"
+    ),
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["tfrecords_schema*", "pipeline*", "trainer*"]),
+    package_data={"trainer": ["configs/*.flags", "templates/*.html"]},
+    install_requires=[
+        "absl-py>=2.1",
+        "apache-beam>=2.74,<3",
+        "jinja2>=3.1,<4",
+        "keras>=3.12,<3.16",
+        "matplotlib>=3.8,<4",
+        "numpy>=2.0,<3",
+        "pillow>=10",
+        "pyarrow>=18",
+        "tensorboard>=2.20,<2.22",
+        "tensorflow>=2.20,<2.22",
+        "tensorflow-datasets>=4.9.9,<5",
+    ],
+    extras_require={
+        "test": ["hypothesis>=6.100", "pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6"],
+        "lint": ["mypy>=1.15", "ruff>=0.12"],
+    },
+)
