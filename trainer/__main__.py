@@ -19,7 +19,6 @@ from trainer.loop import Trainer, better_mode
 from trainer.models.signal import SignalModelOptions, build_signal_model
 from trainer.optimizers import make_optimizer
 from trainer.options import DataOptions, RunOptions, TrainingOptions
-from trainer.report import write_report
 from trainer.step import Steps
 from trainer.strategy import configure, make_strategy
 from trainer.task import Task
@@ -53,7 +52,9 @@ def _run() -> None:
     label = dataset.schema.label
     if label is None:
         raise DatasetError(f"{run.dataset} has no labels; convert it with --label_key")
-    task = Task(label, class_weights(dataset, data), training.label_smoothing)
+    task = Task(
+        label, class_weights(dataset, data), training.label_smoothing, training.class_activation
+    )
     train = load_split(dataset, data.train_split, data)
     validation = _optional_split(dataset, data.validation_split, data)
 
@@ -89,6 +90,8 @@ def _run() -> None:
         if split := _optional_split(dataset, name, data):
             evaluation.run(steps, split, train, run.run_dir)
     if run.report:
+        from trainer.report import write_report  # matplotlib is slow to import
+
         print(f"report: {write_report(run.run_dir, dataset)}")
 
 

@@ -1,30 +1,46 @@
 """From a dataset folder to the batches of each epoch, for all replicas of a strategy."""
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from pipeline.batches import padded_batches
 
+from pipeline.batches import BatchReader
 from pipeline.plan import BatchOptions, EpochPlan, plan_epoch
-from tfrecords_schema import Dataset, DatasetError, SplitIndex
+from tfrecords_schema import Dataset, DatasetError
 from trainer.options import DataOptions
 
 
-@dataclasses.dataclass
 class SplitData:
-    """One split of a dataset, ready to be planned and read."""
+    """One split of a dataset, ready to be planned and read.
 
-    dataset: Dataset
-    name: str
-    index: SplitIndex
-    options: BatchOptions
+    Attributes:
+      dataset: the dataset.
+      name: name of the split.
+      options: how records are put into batches.
+      index: the records' lengths and places.
+    """
+
+    def __init__(self, dataset: Dataset, name: str, options: BatchOptions):
+        self.dataset = dataset
+        self.name = name
+        self.options = options
+        self.index = dataset.split(name)
+        self._readers: dict[int, BatchReader] = {}
 
     def plan(self, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> EpochPlan:
         """The batches of one epoch."""
         return plan_epoch(self.index.steps, self.options, seed=seed, epoch=epoch, shuffle=shuffle)
+
+    def read(
+        self, plan: EpochPlan, *, num_replicas: int = 1, start_step: int = 0
+    ) -> tf.data.Dataset:
+        """A plan's batches, dealt out to replicas; see `BatchReader`."""
+        if num_replicas not in self._readers:
+            self._readers[num_replicas] = BatchReader(
+                self.dataset, self.name, num_replicas=num_replicas
+            )
+        return self._readers[num_replicas].epoch(plan, start_step=start_step)
 
     def batches(
         self, plan: EpochPlan, strategy: tf.distribute.Strategy, start_step: int = 0
@@ -37,30 +53,23 @@ class SplitData:
           start_step: first step of the plan to deliver.
         """
         replicas = strategy.num_replicas_in_sync
-
-        def per_replica(_: tf.distribute.InputContext) -> tf.data.Dataset:
-            return padded_batches(
-                self.dataset, self.name, plan, num_replicas=replicas, start_step=start_step
-            )
-
-        if replicas == 1:
-            batches = per_replica(tf.distribute.InputContext())
-        else:
-            batches = strategy.distribute_datasets_from_function(per_replica)
+        batches = self.read(plan, num_replicas=replicas, start_step=start_step)
+        if replicas > 1:
+            batches = strategy.distribute_datasets_from_function(lambda _, local=batches: local)
         return iter(batches), batches.element_spec
 
 
 def load_split(dataset: Dataset, name: str, options: DataOptions) -> SplitData:
     """Loads a split's index and the options for its batches."""
-    index = dataset.split(name)
+    longest = max(dataset.manifest.splits[name].length_histogram)
     batch_options = BatchOptions(
         batch_size=None if options.batch_steps else options.batch_size,
         batch_steps=options.batch_steps,
         num_buckets=options.num_buckets,
-        boundaries=_covering(options.boundaries, index.steps) or None,
+        boundaries=_covering(options.boundaries, longest) or None,
         align=options.boundary_align,
     )
-    return SplitData(dataset, name, index, batch_options)
+    return SplitData(dataset, name, batch_options)
 
 
 def class_weights(dataset: Dataset, options: DataOptions) -> tuple[float, ...] | None:
@@ -92,8 +101,7 @@ def _balanced(counts: list[int]) -> tuple[float, ...]:
     return tuple(sum(counts) / (len(present) * count) if count else 0.0 for count in counts)
 
 
-def _covering(boundaries: tuple[int, ...], steps: np.ndarray) -> tuple[int, ...]:
-    longest = int(steps.max())
+def _covering(boundaries: tuple[int, ...], longest: int) -> tuple[int, ...]:
     if boundaries and boundaries[-1] < longest:
         return (*boundaries, longest)
     return boundaries

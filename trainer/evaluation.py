@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from pipeline.batches import padded_batches
 
 from pipeline.plan import EpochPlan
 from tfrecords_schema import LabelSpec
@@ -80,7 +79,7 @@ def predict_split(steps: Steps, split: SplitData, label: LabelSpec) -> Predictio
     """Predicts every record of a split, without padding in the result."""
     plan = split.plan(shuffle=False)
     rows: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for batch in padded_batches(split.dataset, split.name, plan):
+    for batch in split.read(plan):
         rows.update(_unpadded(batch, steps.predict(batch).numpy(), label))
     order = sorted(rows)
     return Predictions(
@@ -102,7 +101,7 @@ def prefix_predictions(steps: Steps, split: SplitData) -> dict[str, np.ndarray]:
     """
     records, lengths, predictions = [], [], []
     for number in range(min(_PREFIX_RECORDS, len(split.index))):
-        batch = next(iter(padded_batches(split.dataset, split.name, _plan_of_one(split, number))))
+        batch = next(iter(split.read(_plan_of_one(split, number))))
         steps_in_record = int(batch["lengths"][0])
         points = np.unique(np.linspace(1, steps_in_record, _PREFIXES).astype(np.int32))
         for prefix in points:
@@ -177,7 +176,7 @@ def label_mean(split: SplitData) -> np.ndarray:
     count = 0
     label = split.dataset.schema.label
     assert label is not None
-    for batch in padded_batches(split.dataset, split.name, split.plan(shuffle=False)):
+    for batch in split.read(split.plan(shuffle=False)):
         for values, _ in _unpadded(batch, batch["label"].numpy(), label).values():
             flat = values.reshape(len(values), -1)
             total, count = total + flat.sum(0, dtype=np.float64), count + len(flat)

@@ -55,7 +55,6 @@ class Trainer:
         self._checkpoints = Checkpoints(join(run.run_dir, "checkpoints"), training.keep_checkpoints)
         self._identity = identity
         self._progress = Progress(training.epochs)
-        self._history: list[dict] = []
         self.state = TrainingState(identity=identity)
 
     @property
@@ -74,6 +73,7 @@ class Trainer:
 
     def _resume(self) -> None:
         restored = self._checkpoints.restore_latest(self.variables)
+        _cut_history(self._history_path, restored.epoch if restored else 0)
         if restored is None:
             return
         check_identity(restored.identity, self._identity, self._run.allow_changed)
@@ -83,7 +83,6 @@ class Trainer:
         self._model.stop_training = any(
             getattr(callback, "stopped_epoch", 0) for callback in self._callbacks
         )
-        self._history = _read_history(self._history_path, restored.epoch)
         print(
             f"resuming at epoch {restored.epoch + 1}, step {restored.step} "
             f"(global step {restored.global_step})"
@@ -97,8 +96,7 @@ class Trainer:
         line = self._epoch_line(plan, timing)
         self._hooks.on_epoch_end(epoch, _logs(line))
         self._keep_best(line)
-        self._history.append(line)
-        _write_history(self._history_path, self._history)
+        _append_history(self._history_path, line)
         self.state.epoch, self.state.step, self.state.sums = epoch + 1, 0, {}
         self._save_checkpoint()
         epochs_left = self._training.epochs - self.state.epoch
@@ -236,13 +234,15 @@ def _logs(line: dict[str, Any]) -> dict[str, float]:
     return {**line["train"], **validation, **{key: line[key] for key in keys}}
 
 
-def _read_history(path: str, epochs: int) -> list[dict]:
+def _cut_history(path: str, epochs: int) -> None:
+    """Keeps the lines of the first epochs: those after the checkpoint are trained again."""
     if not tf.io.gfile.exists(path):
-        return []
+        return
     with tf.io.gfile.GFile(path) as file:
-        lines: Iterator[dict] = (json.loads(line) for line in file.read().splitlines())
-        return [line for line in lines if line["epoch"] < epochs]
+        lines = file.read().splitlines(keepends=True)[:epochs]
+    atomic_write(path, "".join(lines).encode())
 
 
-def _write_history(path: str, lines: list[dict]) -> None:
-    atomic_write(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
+def _append_history(path: str, line: dict[str, Any]) -> None:
+    with tf.io.gfile.GFile(path, "a") as file:
+        file.write(json.dumps(line) + "\n")

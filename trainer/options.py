@@ -73,6 +73,11 @@ class TrainingOptions:
     weight_decay: float = option(0.0, "Decoupled weight decay (AdamW), on kernels only.")
     momentum: float = option(0.9, "Momentum of sgd.")
     clip_norm: float = option(0.0, "Clip gradients to this global norm; 0 does not clip.")
+    class_activation: str = option(
+        "softmax",
+        "From logits to probabilities; sigmoid scores each class on its own.",
+        ("softmax", "sigmoid"),
+    )
     label_smoothing: float = option(0.0, "Share of the label spread over all classes.")
     monitor: str = option(
         "loss", "Validation metric that decides the best checkpoint and early stopping."

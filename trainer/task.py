@@ -6,7 +6,6 @@ A mean is formed once, over all replicas and steps: sum of weighted values / sum
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import tensorflow as tf
 
@@ -31,7 +30,7 @@ class Task:
     label: LabelSpec
     class_weights: tuple[float, ...] | None = None
     label_smoothing: float = 0.0
-    activation: Literal["softmax", "sigmoid"] = "softmax"
+    activation: str = "softmax"
 
     @property
     def num_outputs(self) -> int:

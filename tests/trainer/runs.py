@@ -1,0 +1,73 @@
+"""Runs `python -m trainer` in a process of its own and reads what it left."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+TIMEOUT_SECS = 120
+_REPOSITORY = pathlib.Path(__file__).parents[2]
+
+# Small enough to train in a second, with every kind of layer.
+SMALL_MODEL = (
+    "--conv_filters=3,4",
+    "--conv_kernel_samples=3",
+    "--conv_strides=2,1",
+    "--rnn_units=5,4",
+    "--batch_size=4",
+    "--num_buckets=3",
+    "--epochs=2",
+    "--learning_rate=0.01",
+    "--notensorboard",
+    "--noreport",
+)
+
+
+def start(dataset: str, run_dir: pathlib.Path, *flags: str) -> subprocess.Popen:
+    """Starts a training of the small model."""
+    command = [sys.executable, "-m", "trainer", f"--dataset={dataset}", f"--run_dir={run_dir}"]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    return subprocess.Popen(
+        [*command, *SMALL_MODEL, *flags],
+        cwd=_REPOSITORY,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def train(dataset: str, run_dir: pathlib.Path, *flags: str) -> str:
+    """Trains to the end and returns what was printed."""
+    process = start(dataset, run_dir, *flags)
+    output, _ = process.communicate(timeout=TIMEOUT_SECS)
+    assert process.returncode == 0, output
+    return output
+
+
+def train_and_kill(dataset: str, run_dir: pathlib.Path, checkpoint: str, *flags: str) -> None:
+    """Trains until a checkpoint is there, then kills the process at once."""
+    process = start(dataset, run_dir, *flags)
+    deadline = time.monotonic() + TIMEOUT_SECS
+    while not (run_dir / "checkpoints" / checkpoint / "state.json").exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, f"{checkpoint} was not written in {TIMEOUT_SECS} s"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=TIMEOUT_SECS)
+
+
+def last_checkpoint(run_dir: pathlib.Path) -> pathlib.Path:
+    """The newest checkpoint folder of a run."""
+    folders = (run_dir / "checkpoints").glob("ckpt-*")
+    return max(folders, key=lambda path: int(path.name.removeprefix("ckpt-")))
+
+
+def arrays(run_dir: pathlib.Path, stem: str = "model") -> dict[str, np.ndarray]:
+    """Variables in the newest checkpoint of a run."""
+    with np.load(last_checkpoint(run_dir) / f"{stem}.npz", allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
