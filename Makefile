@@ -11,7 +11,6 @@ DATASET := demo/datasets/watch/1.0.0
 
 # Keeps TensorFlow's start-up notices out of what a person reads.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
-export PYTHONPATH := .
 
 .PHONY: demo test lint clean
 .DELETE_ON_ERROR:

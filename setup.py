@@ -1,4 +1,4 @@
-"""Packages the three parts of the project; also what Beam ships to remote workers (--setup_file)."""
+"""Packages the project; also what Beam ships to remote workers with --setup_file."""
 
 from setuptools import find_packages, setup
 

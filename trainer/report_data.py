@@ -90,7 +90,8 @@ class SplitPredictions:
             return np.arange(1, len(label) + 1), label, prediction
         if self.prefix_record is None:
             return np.zeros(0, int), label[:0], prediction[:0]
-        assert self.prefix_steps is not None and self.prefix_prediction is not None
+        assert self.prefix_steps is not None
+        assert self.prefix_prediction is not None
         chosen = self.prefix_record == self.record[position]
         steps = self.prefix_steps[chosen]
         return steps, np.repeat(label, len(steps), 0), self.prefix_prediction[chosen]
@@ -144,8 +145,11 @@ def read_signal(dataset: Dataset, split: str, row: int) -> np.ndarray | None:
     if dataset.schema.input.kind != "signal":
         return None
     index, paths = dataset.split(split), dataset.shard_paths(split)
-    place = (index.shard[row : row + 1], index.offset[row : row + 1])
-    records = read_records(tf.constant(paths), *map(tf.constant, place), missing=b"")
+    shard, offset = index.shard[row : row + 1], index.offset[row : row + 1]
+    # The offset only works inside a function that tf.data calls.
+    records = tf.data.Dataset.from_tensors((shard, offset)).flat_map(
+        lambda shard, offset: read_records(tf.constant(paths), shard, offset, missing=b"")
+    )
     serialized = next(iter(records))
     if not len(serialized.numpy()):
         path = paths[index.shard[row]]

@@ -9,14 +9,24 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 TRAIN_COLOUR, VALIDATION_COLOUR, MARK_COLOUR = "#2563eb", "#ea580c", "#be123c"
-CLASS_COLOURS = tuple(
-    "#4e79a7 #f28e2b #59a14f #e15759 #76b7b2 #edc948 #b07aa1 #ff9da7 #9c755f #bab0ac".split()
+CLASS_COLOURS = (
+    "#4e79a7",
+    "#f28e2b",
+    "#59a14f",
+    "#e15759",
+    "#76b7b2",
+    "#edc948",
+    "#b07aa1",
+    "#ff9da7",
+    "#9c755f",
+    "#bab0ac",
 )
 _MAX_POINTS = 2_000
 _MAX_LINES = 12
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "font.size": 9.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -43,7 +53,7 @@ def training_curve(
             values = np.array(validation, float)
             axes.plot(epochs, values, color=VALIDATION_COLOUR, marker=marker, label="validation")
         axes.set(title=name, xlabel="epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(_whole_numbers())
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
 
@@ -65,17 +75,15 @@ def length_histogram(
         lengths = np.repeat(list(histogram), list(histogram.values()))
         span = int(lengths.max() - lengths.min()) + 1
         edges = np.linspace(lengths.min() - 0.5, lengths.max() + 0.5, min(span, 60) + 1)
-        axes.hist(lengths, edges, color="#93c5fd", edgecolor="white", linewidth=0.4)
-        for number, boundary in enumerate(boundaries):
-            label = "padded to" if number == 0 else None
-            axes.axvline(boundary + 0.5, color=MARK_COLOUR, linewidth=1, linestyle="--", label=label)
+        axes.hist(lengths, edges.tolist(), color="#93c5fd", edgecolor="white", linewidth=0.4)
+        for boundary in boundaries:
+            axes.axvline(boundary + 0.5, color=MARK_COLOUR, linewidth=1, linestyle="--")
+        axes.xaxis.set_major_locator(_whole_numbers())
         axes.set(xlabel="steps of a recording", ylabel="recordings")
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_major_locator(_whole_numbers())
         if unit_secs:
             convert = (lambda steps: steps * unit_secs, lambda secs: secs / unit_secs)
             axes.secondary_xaxis("top", functions=convert).set_xlabel("seconds")
-        if len(boundaries):
-            axes.legend(frameon=False)
 
     return _svg(draw, (5.2, 3.0))
 
@@ -136,9 +144,7 @@ def _draw_signal(axes: Axes, signal: np.ndarray, duration: float) -> None:
     axes.set_ylabel(f"signal ({left_out} more)" if left_out > 0 else "signal")
 
 
-def _draw_classes(
-    axes: Axes, edges: np.ndarray, prediction: np.ndarray, truth: np.ndarray
-) -> None:
+def _draw_classes(axes: Axes, edges: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> None:
     """Class probabilities as a stacked band; the true class as a strip above it."""
     shares = prediction / np.maximum(prediction.sum(1, keepdims=True), 1e-9)
     tops = np.cumsum(shares, 1)
@@ -146,10 +152,10 @@ def _draw_classes(
         colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
         low = tops[:, number] - shares[:, number]
         axes.stairs(tops[:, number], edges, baseline=low, fill=True, color=colour)
-        is_true = np.where(truth == number, 1.16, 1.04)
-        axes.stairs(is_true, edges, baseline=1.04, fill=True, color=colour)
-    axes.set(ylim=(0, 1.16), ylabel="probability", yticks=[0, 0.5, 1, 1.1])
-    axes.set_yticklabels(["0", "0.5", "1", "true"])
+        is_true = np.where(truth == number, 1.2, 1.06)
+        axes.stairs(is_true, edges, baseline=1.06, fill=True, color=colour)
+    axes.set(ylim=(0, 1.2), ylabel="probability", yticks=[0, 0.5, 1.13])
+    axes.set_yticklabels(["0", "0.5", "true"])
 
 
 def _draw_values(axes: Axes, edges: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> None:
@@ -159,6 +165,10 @@ def _draw_values(axes: Axes, edges: np.ndarray, prediction: np.ndarray, truth: n
         axes.plot(edges[1:], prediction[:, unit], color=colour, linewidth=1.3)
         axes.plot(edges[1:], truth[:, unit], color=colour, linewidth=1, linestyle="--")
     axes.set_ylabel("value (true: dashed)")
+
+
+def _whole_numbers() -> MaxNLocator:
+    return MaxNLocator(integer=True, steps=[1, 2, 5, 10])
 
 
 def _svg(draw: Any, size: tuple[float, float]) -> str:

@@ -1,0 +1,187 @@
+"""The report of a run: one HTML page that needs nothing but itself.
+
+Reads only the files of the run folder, and the manifest, index and a few records of the dataset.
+"""
+
+import importlib.resources
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from tfrecords_schema import Dataset
+from tfrecords_schema.names import atomic_write, join
+from trainer import report_figures
+from trainer.report_data import RunFiles, SplitPredictions, TimeAxis, label_text, read_signal
+
+_RECORDINGS = 6
+_MAX_MISTAKES = 25
+_MAX_SCATTERS = 4
+_METRICS = ("accuracy", "rmse", "mae")
+
+
+def write_report(run_dir: str, dataset: Dataset) -> str:
+    """Writes `report.html` into a run folder and returns its path.
+
+    Args:
+      run_dir: folder of a run of `python -m trainer`; what it lacks is left out of the page.
+      dataset: the dataset of the run.
+    """
+    run = RunFiles.read(run_dir)
+    page = _template().render(
+        dataset=dataset.manifest,
+        splits=sorted(dataset.manifest.splits.items(), key=lambda split: -split[1].records),
+        run=run,
+        curves=_curves(run.epochs),
+        lengths=_lengths(run, dataset),
+        results=[_result(run, dataset, split) for split in run.evaluations],
+        colours=report_figures.CLASS_COLOURS,
+    )
+    path = join(run_dir, "report.html")
+    atomic_write(path, page.encode())
+    return path
+
+
+def _template() -> jinja2.Template:
+    source = importlib.resources.files("trainer").joinpath("templates/report.html").read_text()
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string(source)
+
+
+def _curves(epochs: list[dict[str, Any]]) -> list[str]:
+    """Pictures of the loss and of the metric that the task has."""
+    if not epochs:
+        return []
+    metric = next((name for name in _METRICS if name in epochs[0]["train"]), None)
+    numbers = [line["epoch"] + 1 for line in epochs]
+    return [
+        report_figures.training_curve(
+            name,
+            numbers,
+            [line["train"][name] for line in epochs],
+            [(line["validation"] or {}).get(name) for line in epochs],
+        )
+        for name in ("loss", metric)
+        if name
+    ]
+
+
+def _lengths(run: RunFiles, dataset: Dataset) -> dict[str, Any] | None:
+    """The histogram of the training split's lengths, and how much of a batch is padding."""
+    split = run.options.get("train_split", "train")
+    entry = dataset.manifest.splits.get(split)
+    if entry is None or not entry.length_histogram:
+        return None
+    boundaries = run.plan.get("boundaries", [])
+    longest = max(entry.length_histogram) * entry.records
+    return {
+        "picture": report_figures.length_histogram(
+            entry.length_histogram, boundaries, TimeAxis.of(dataset).step_secs
+        ),
+        "split": split,
+        "boundaries": boundaries,
+        "padding_share": run.plan.get("padding_share"),
+        "padding_share_to_longest": 1 - entry.steps / longest,
+    }
+
+
+def _result(run: RunFiles, dataset: Dataset, split: str) -> dict[str, Any]:
+    """What the page says of one evaluated split."""
+    evaluation, predictions = run.evaluations[split], run.predictions(split)
+    metric = next(name for name in _METRICS if name in evaluation["metrics"])
+    return {
+        **evaluation,
+        "metric": metric,
+        "value": evaluation["metrics"][metric],
+        "baseline_value": evaluation["baseline"].get(metric),
+        "right": _right(evaluation, metric),
+        "scatters": _scatters(dataset, predictions),
+        "recordings": _recordings(dataset, split, predictions),
+        "mistakes": _mistakes(dataset, split, predictions),
+    }
+
+
+def _right(evaluation: dict[str, Any], metric: str) -> int | None:
+    """Number of right answers, where the metric counts them."""
+    if metric != "accuracy":
+        return None
+    return round(evaluation["metrics"][metric] * evaluation["labels"])
+
+
+def _scatters(dataset: Dataset, predictions: SplitPredictions) -> list[str]:
+    label = dataset.schema.label
+    if label is None or label.kind == "class":
+        return []
+    prediction = predictions.prediction
+    truth = predictions.label.reshape(prediction.shape)
+    units = min(prediction.shape[1], _MAX_SCATTERS)
+    return [
+        report_figures.scatter(truth[:, unit], prediction[:, unit], f"value {unit + 1}")
+        for unit in range(units)
+    ]
+
+
+def _recordings(
+    dataset: Dataset, split: str, predictions: SplitPredictions
+) -> list[dict[str, Any]]:
+    """The first recordings of the split; its order is a hash's, so they are a random few."""
+    count = min(_RECORDINGS, len(predictions.record))
+    return [_recording(dataset, split, predictions, position) for position in range(count)]
+
+
+def _recording(
+    dataset: Dataset, split: str, predictions: SplitPredictions, position: int
+) -> dict[str, Any]:
+    label = dataset.schema.label
+    assert label is not None
+    row = int(predictions.record[position])
+    steps, truth, prediction = predictions.over_time(position, label.per)
+    axis = TimeAxis.of(dataset)
+    signal = None if label.per == "sequence" else read_signal(dataset, split, row)
+    picture = None
+    if len(steps):
+        picture = report_figures.recording(
+            None if signal is None else axis.unroll(signal),
+            float(steps.max() * axis.unit),
+            axis.name,
+            steps * axis.unit,
+            prediction,
+            truth.reshape(len(truth), -1) if label.kind == "value" else truth,
+            len(label.class_names),
+        )
+    verdict = _verdict(*predictions.of(position), label)
+    return {"id": dataset.split(split).ids()[row], "picture": picture, **verdict}
+
+
+def _verdict(truth: np.ndarray, prediction: np.ndarray, label: Any) -> dict[str, Any]:
+    """A record's labels and predictions in words, and how right they are."""
+    if label.kind == "value":
+        error = truth.reshape(prediction.shape) - prediction
+        texts = (label_text(truth, label), label_text(prediction, label))
+        rmse = float(np.sqrt(np.mean(np.square(error))))
+        return {"truth": texts[0], "prediction": texts[1], "rmse": rmse}
+    chosen = prediction.argmax(-1)
+    return {
+        "truth": label_text(truth, label),
+        "prediction": label_text(chosen, label),
+        "right_share": float(np.mean(chosen == truth)),
+    }
+
+
+def _mistakes(dataset: Dataset, split: str, predictions: SplitPredictions) -> list[dict[str, Any]]:
+    """Records with a wrong class, the surest first."""
+    label = dataset.schema.label
+    if label is None or label.kind == "value" or label.per != "record":
+        return []
+    ids, chosen = dataset.split(split).ids(), predictions.prediction.argmax(-1)
+    sureness = predictions.prediction.max(-1)
+    wrong = np.flatnonzero(chosen != predictions.label)
+    return [
+        {
+            "id": ids[int(predictions.record[position])],
+            "truth": label.class_names[int(predictions.label[position])],
+            "prediction": label.class_names[int(chosen[position])],
+            "probability": float(sureness[position]),
+        }
+        for position in wrong[np.argsort(-sureness[wrong])][:_MAX_MISTAKES]
+    ]
