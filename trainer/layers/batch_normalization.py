@@ -1,9 +1,13 @@
 """BatchNormalization whose batch is the packed rows of all replicas."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+AddUp = Callable[[tf.Tensor], tf.Tensor]
+"""The sum of a tensor over all replicas."""
 
 
 @keras.saving.register_keras_serializable(package="trainer")
@@ -31,17 +35,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
         dtype = keras.backend.result_type(inputs.dtype, "float32")
         rows = tf.reshape(tf.cast(inputs, dtype), [-1, inputs.shape[-1]])
         replicas = tf.distribute.get_replica_context()
-        if replicas is None or replicas.num_replicas_in_sync == 1:
-            outputs, mean, variance, count = self._normalize_alone(rows)
+        alone = replicas is None or replicas.num_replicas_in_sync == 1
+        if alone and dtype == "float32":
+            outputs, mean, variance, count = self._normalize_fused(rows)
         else:
-            outputs, mean, variance, count = self._normalize_together(rows, replicas)
+            add_up = (lambda x: x) if alone else (lambda x: replicas.all_reduce("SUM", x))
+            outputs, mean, variance, count = self._normalize_in_two_passes(rows, add_up)
         self._update(self.moving_mean, mean, count)
         self._update(self.moving_variance, variance, count)
         return tf.cast(tf.reshape(outputs, tf.shape(inputs)), self.compute_dtype)
 
-    def _normalize_alone(self, rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """The fused kernel: 6 times faster than separate operations, forward and backward."""
-        rows = tf.cast(rows, tf.float32)
+    def _normalize_fused(self, rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """One kernel: 6 times faster than separate operations, forward and backward."""
         gamma, beta = self._scale_and_offset(rows)
         result = tf.raw_ops.FusedBatchNormV3(
             x=rows[None, :, None, :],
@@ -57,15 +62,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
         variance = result.batch_variance * (tf.maximum(count, 2.0) - 1) / tf.maximum(count, 2.0)
         return result.y[0, :, 0, :], result.batch_mean, variance, count
 
-    def _normalize_together(self, rows: tf.Tensor, replicas: Any) -> tuple[tf.Tensor, ...]:
-        """Two passes, mean first: E[x^2] - E[x]^2 cancels where the mean is large."""
+    def _normalize_in_two_passes(self, rows: tf.Tensor, add_up: AddUp) -> tuple[tf.Tensor, ...]:
+        """The mean first: E[x^2] - E[x]^2 cancels where the mean is large."""
         own_count = tf.cast(tf.shape(rows)[:1], rows.dtype)
         sums = tf.concat([tf.reduce_sum(rows, axis=0), own_count], axis=0)
-        sums = replicas.all_reduce("SUM", sums)
+        sums = add_up(sums)
         count = tf.maximum(sums[-1], 1)
         mean = sums[:-1] / count
         squares = tf.reduce_sum(tf.math.squared_difference(rows, mean), axis=0)
-        variance = replicas.all_reduce("SUM", squares) / count
+        variance = add_up(squares) / count
         gamma, beta = self._scale_and_offset(rows)
         outputs = tf.nn.batch_normalization(rows, mean, variance, beta, gamma, self.epsilon)
         return outputs, mean, variance, sums[-1]

@@ -28,7 +28,7 @@ class Normalization(keras.layers.Layer):
         deviation: Sequence[float] = (),
         **kwargs: Any,
     ):
-        # Normalizes in float32 before the cast: bfloat16 keeps 8 bits of a large offset.
+        # Normalizes in float32 at least, before the cast: bfloat16 keeps 8 bits of a large offset.
         super().__init__(autocast=False, **kwargs)
         if kind not in KINDS:
             raise ValueError(f"Normalization kind must be one of {KINDS}, got {kind!r}.")
@@ -43,9 +43,11 @@ class Normalization(keras.layers.Layer):
 
     def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """`[valid, ..., channels]` of any dtype, `[batch] int32` -> the same shape."""
-        values = tf.cast(packed, tf.float32)
+        dtype = keras.backend.result_type(self.compute_dtype, "float32")
+        values = tf.cast(packed, dtype)
         if self.kind == "training_split":
-            values = (values - tf.constant(self.mean)) / _divisor(tf.constant(self.deviation))
+            mean, deviation = tf.constant(self.mean, dtype), tf.constant(self.deviation, dtype)
+            values = (values - mean) / _divisor(deviation)
         elif self.kind == "record":
             values = _normalize_by_record(values, lengths)
         return tf.cast(values, self.compute_dtype)

@@ -104,7 +104,9 @@ def build_signal_model(
         x = layers.RecordPooling(options.record_pooling, name="pool_record")(x, lengths)
         x = layers.PackRecords(name="pack_records")(x, lengths)
     x = _dense_stage(x, options.dense_units, options, "dense")
-    x = keras.layers.Dense(units, dtype="float32", name="head")(x)
+    # A loss needs float32 logits at least, whatever the policy.
+    dtype = keras.backend.result_type(keras.config.dtype_policy().compute_dtype, "float32")
+    x = keras.layers.Dense(units, dtype=dtype, name="head")(x)
     if per_record:
         outputs = layers.UnpackRecords(name="unpack")(x, lengths)
     else:
@@ -189,16 +191,18 @@ def _convolutional_stage(x: Any, options: SignalModelOptions) -> Any:
         )(x)
         x = _normalize_batch(x, options, f"conv_{number}")
         x = _drop(x, options.conv_dropout, f"conv_{number}")
+    return _pool_step(x, options.step_pooling)
+
+
+def _pool_step(x: Any, kind: str) -> Any:
     if len(x.shape) == 2:
         return x
-    step_layers = {
-        "flatten": keras.layers.Flatten,
-        "mean": keras.layers.GlobalAveragePooling1D,
-        "max": keras.layers.GlobalMaxPooling1D,
-    }
-    if len(x.shape) > 3 or options.step_pooling == "flatten":
+    if kind == "flatten" or len(x.shape) > 3:
         return keras.layers.Flatten(name="pool_step")(x)
-    return step_layers[options.step_pooling](name="pool_step")(x)
+    if kind == "mean":
+        return keras.layers.GlobalAveragePooling1D(name="pool_step")(x)
+    # Keras refuses the maximum of an empty batch.
+    return layers.NeverEmpty(keras.layers.GlobalMaxPooling1D(), name="pool_step")(x)
 
 
 def _temporal_stage(x: Any, lengths: Any, options: SignalModelOptions) -> Any:
