@@ -9,10 +9,10 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from tfrecords_schema import Dataset
+from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import atomic_write, join
 from trainer import report_figures
-from trainer.report_data import RunFiles, SplitPredictions, TimeAxis, label_text, read_signal
+from trainer.report_data import RunFiles, SplitPredictions, TimeAxis, label_text, read_signals
 
 _RECORDINGS = 6
 _MAX_MISTAKES = 25
@@ -125,35 +125,44 @@ def _recordings(
     dataset: Dataset, split: str, predictions: SplitPredictions
 ) -> list[dict[str, Any]]:
     """The first recordings of the split; its order is a hash's, so they are a random few."""
-    count = min(_RECORDINGS, len(predictions.record))
-    return [_recording(dataset, split, predictions, position) for position in range(count)]
-
-
-def _recording(
-    dataset: Dataset, split: str, predictions: SplitPredictions, position: int
-) -> dict[str, Any]:
     label = dataset.schema.label
     assert label is not None
-    row = int(predictions.record[position])
-    steps, truth, prediction = predictions.over_time(position, label.per)
-    axis = TimeAxis.of(dataset)
-    signal = None if label.per == "sequence" else read_signal(dataset, split, row)
-    picture = None
-    if len(steps):
-        picture = report_figures.recording(
-            None if signal is None else axis.unroll(signal),
-            float(steps.max() * axis.unit),
-            axis.name,
-            steps * axis.unit,
-            prediction,
-            truth.reshape(len(truth), -1) if label.kind == "value" else truth,
-            len(label.class_names),
+    ids, rows = dataset.split(split).ids(), predictions.record[:_RECORDINGS]
+    return [
+        {
+            "id": ids[row],
+            "picture": _picture(dataset, label, signal, predictions.over_time(i, label.per)),
+            **_verdict(*predictions.of(i), label),
+        }
+        for i, (row, signal) in enumerate(
+            zip(rows, read_signals(dataset, split, rows), strict=True)
         )
-    verdict = _verdict(*predictions.of(position), label)
-    return {"id": dataset.split(split).ids()[row], "picture": picture, **verdict}
+    ]
 
 
-def _verdict(truth: np.ndarray, prediction: np.ndarray, label: Any) -> dict[str, Any]:
+def _picture(
+    dataset: Dataset,
+    label: LabelSpec,
+    signal: np.ndarray | None,
+    over_time: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> str | None:
+    """A recording and its prediction over time, unless that was not recorded."""
+    steps, truth, prediction = over_time
+    if not len(steps):
+        return None
+    axis = TimeAxis.of(dataset)
+    return report_figures.recording(
+        None if signal is None or label.per == "sequence" else axis.unroll(signal),
+        float(steps.max() * axis.unit),
+        axis.name,
+        steps * axis.unit,
+        prediction,
+        truth.reshape(len(truth), -1) if label.kind == "value" else truth,
+        len(label.class_names),
+    )
+
+
+def _verdict(truth: np.ndarray, prediction: np.ndarray, label: LabelSpec) -> dict[str, Any]:
     """A record's labels and predictions in words, and how right they are."""
     if label.kind == "value":
         error = truth.reshape(prediction.shape) - prediction

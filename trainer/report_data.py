@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipeline.reader import read_records
-from tfrecords_schema import Dataset, DatasetError, LabelSpec
+from pipeline.batches import padded_batches
+from pipeline.plan import EpochPlan
+from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
 
 
@@ -136,27 +137,24 @@ class TimeAxis:
         return signal.reshape(len(signal), -1)
 
 
-def read_signal(dataset: Dataset, split: str, row: int) -> np.ndarray | None:
-    """The signal `[time, *step_shape]` of one record, or None where the input is no signal.
+def read_signals(dataset: Dataset, split: str, rows: np.ndarray) -> list[np.ndarray | None]:
+    """The signals `[time, *step_shape]` of some records; None where the input is no signal.
 
-    Raises:
-      DatasetError: if the record cannot be read.
+    Args:
+      dataset: the dataset.
+      split: name of the split.
+      rows: `[n]` int32, row numbers of the split's index.
     """
     if dataset.schema.input.kind != "signal":
-        return None
-    index, paths = dataset.split(split), dataset.shard_paths(split)
-    shard, offset = index.shard[row : row + 1], index.offset[row : row + 1]
-    # The offset only works inside a function that tf.data calls.
-    records = tf.data.Dataset.from_tensors((shard, offset)).flat_map(
-        lambda shard, offset: read_records(tf.constant(paths), shard, offset, missing=b"")
+        return [None] * len(rows)
+    steps = dataset.split(split).steps[rows]
+    plan = EpochPlan(
+        records=rows.astype(np.int32),
+        step_starts=np.arange(len(rows) + 1, dtype=np.int32),
+        padded_steps=steps,
+        valid_steps=int(steps.sum()),
     )
-    serialized = next(iter(records))
-    if not len(serialized.numpy()):
-        path = paths[index.shard[row]]
-        raise DatasetError(
-            f"{path}: no record at byte {index.offset[row]}; see python -m pipeline.verify"
-        )
-    return dataset.schema.parse(serialized)["signal"].numpy()
+    return [batch["signal"][0].numpy() for batch in padded_batches(dataset, split, plan)]
 
 
 def label_text(label: np.ndarray, spec: LabelSpec) -> str:

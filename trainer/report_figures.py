@@ -138,8 +138,11 @@ def recording(
 def _draw_signal(axes: Axes, signal: np.ndarray, duration: float) -> None:
     stride = max(1, len(signal) // _MAX_POINTS)
     ends = (np.arange(len(signal)) + 0.5) * duration / len(signal)
-    for channel in range(min(signal.shape[1], _MAX_LINES)):
-        axes.plot(ends[::stride], signal[::stride, channel], linewidth=0.7)
+    shown = min(signal.shape[1], _MAX_LINES)
+    # Other colours than those of the classes below.
+    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, shown))
+    for channel, colour in enumerate(colours):
+        axes.plot(ends[::stride], signal[::stride, channel], color=colour, linewidth=0.7)
     left_out = signal.shape[1] - _MAX_LINES
     axes.set_ylabel(f"signal ({left_out} more)" if left_out > 0 else "signal")
 

@@ -1,0 +1,182 @@
+"""The report: what it reads, what it says, and that it needs nothing but itself."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from tests.datasets import (
+    CLASS_PER_RECORD,
+    CLASS_PER_STEP,
+    VALUE_PER_RECORD,
+    VALUE_PER_STEP,
+    VALUE_SEQUENCE,
+    toy_dataset,
+)
+from trainer.report import write_report
+from trainer.report_data import RunFiles, SplitPredictions, TimeAxis, read_signals
+
+LABELS = [CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP, VALUE_SEQUENCE]
+
+
+def _write_run(run_dir, dataset, splits, *, seed=0):
+    """Writes what a training and an evaluation leave in a run folder."""
+    run_dir.mkdir()
+    label, records = dataset.schema.label, splits["test"]
+    rng = np.random.default_rng(seed)
+    metric = "accuracy" if label.kind == "class" else "rmse"
+    truths = [np.atleast_1d(r.label) if label.kind == "class" else r.label for r in records]
+    if label.per == "record" and label.kind == "value":
+        truths = [truth[np.newaxis] for truth in truths]
+    truth = np.concatenate(truths)
+    units = len(label.class_names) or truth.shape[1]
+    prediction = rng.dirichlet(np.ones(units), len(truth)).astype(np.float32)
+    arrays = {
+        "record": np.arange(len(records), dtype=np.int32),
+        "lengths": np.array([len(part) for part in truths], np.int32),
+        "label": truth,
+        "prediction": prediction,
+    }
+    if label.per == "record":
+        arrays["prefix_record"] = np.repeat(np.int32([0, 1]), 3)
+        arrays["prefix_steps"] = np.int32([1, 2, 3, 1, 2, 3])
+        arrays["prefix_prediction"] = rng.dirichlet(np.ones(units), 6).astype(np.float32)
+    np.savez(run_dir / "predictions-test.npz", **arrays)
+    evaluation = {
+        "split": "test",
+        "records": len(records),
+        "labels": len(truth),
+        "metrics": {metric: 0.75},
+        "baseline": {"name": "the baseline", metric: 0.125},
+        "groups": {"subject <1>": {"labels": len(truth), metric: 0.75}},
+    }
+    if label.kind == "class":
+        evaluation["class_names"] = list(label.class_names)
+        evaluation["confusion"] = [[7, 0, 0], [1, 8, 0], [0, 0, 9]]
+    (run_dir / "evaluation-test.json").write_text(json.dumps(evaluation))
+    _write_training(run_dir, metric)
+
+
+def _write_training(run_dir, metric):
+    lines = [
+        {
+            "epoch": epoch,
+            "seconds": 1.5,
+            "valid_steps_per_sec": 1234.0,
+            "train": {"loss": 1.0 / (epoch + 1), metric: 0.5},
+            "validation": {"loss": 1.1, metric: 0.4},
+        }
+        for epoch in range(3)
+    ]
+    (run_dir / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (run_dir / "config.flags").write_text("--train_split=train\n--test_split=test\n--dropout=0.4\n")
+    (run_dir / "plan.json").write_text(json.dumps({"boundaries": [4, 12], "padding_share": 0.0625}))
+    versions = {"keras": "3.x", "parameters": 2832002, "trainable_parameters": 2830978}
+    (run_dir / "versions.json").write_text(json.dumps(versions))
+
+
+def _page(tmp_path, label=CLASS_PER_RECORD, **options):
+    dataset, splits = toy_dataset(tmp_path / "data", label=label, **options)
+    _write_run(tmp_path / "run", dataset, splits)
+    path = write_report(str(tmp_path / "run"), dataset)
+    assert path == str(tmp_path / "run" / "report.html")
+    return (tmp_path / "run" / "report.html").read_text(), dataset
+
+
+@pytest.mark.parametrize("label", LABELS, ids=lambda label: f"{label.per}-{label.kind}")
+def test_report_shows_figures_beside_the_baseline_for_every_kind_of_label(tmp_path, label):
+    page, dataset = _page(tmp_path, label)
+    assert "0.750" in page
+    assert "the baseline: 0.125" in page
+    assert "2,832,002 parameters, 2,830,978 trainable" in page
+    assert "6.2% of the steps are padding" in page
+    assert "--dropout=0.4" in page
+    assert dataset.manifest.fingerprint in page
+
+
+@pytest.mark.parametrize("label", LABELS, ids=lambda label: f"{label.per}-{label.kind}")
+def test_report_needs_nothing_but_itself(tmp_path, label):
+    page, _ = _page(tmp_path, label)
+    sources = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', page)
+    assert sources
+    assert all(source.startswith("data:image/") for source in sources)
+    assert not re.search(r"url\(|@import|<script", page)
+
+
+def test_names_from_the_data_are_escaped(tmp_path):
+    page, _ = _page(tmp_path)
+    assert "subject &lt;1&gt;" in page
+    assert "subject <1>" not in page
+
+
+def test_confusion_counts_and_mistakes_are_in_the_page(tmp_path):
+    page, dataset = _page(tmp_path)
+    table = page[page.index('<table class="confusion">') :]
+    counts = re.findall(r"<td[^>]*>(\d*)</td>", table[: table.index("</table>")])
+    assert counts == ["7", "", "", "1", "8", "", "", "", "9"]
+    predictions = RunFiles.read(str(tmp_path / "run")).predictions("test")
+    wrong = predictions.prediction.argmax(-1) != predictions.label
+    ids = np.array(dataset.split("test").ids())[predictions.record]
+    mistakes = page[page.index("Wrong, the surest first") :]
+    assert [name for name in ids if f"<td>{name}</td>" in mistakes] == list(ids[wrong])
+
+
+def test_a_run_that_was_not_evaluated_still_has_a_report(tmp_path):
+    dataset, _ = toy_dataset(tmp_path / "data")
+    (tmp_path / "run").mkdir()
+    _write_training(tmp_path / "run", "accuracy")
+    write_report(str(tmp_path / "run"), dataset)
+    assert "Not evaluated yet" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_an_empty_run_folder_still_has_a_report(tmp_path):
+    dataset, _ = toy_dataset(tmp_path / "data")
+    (tmp_path / "run").mkdir()
+    write_report(str(tmp_path / "run"), dataset)
+    assert dataset.manifest.fingerprint in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_test_split_comes_first_whatever_its_name(tmp_path):
+    for split in ("a", "b", "z"):
+        (tmp_path / f"evaluation-{split}.json").write_text(json.dumps({"split": split}))
+    (tmp_path / "config.flags").write_text("--test_split=z\n")
+    assert list(RunFiles.read(str(tmp_path)).evaluations) == ["z", "a", "b"]
+
+
+def test_signals_are_those_of_the_source(tmp_path):
+    dataset, splits = toy_dataset(tmp_path, dtype="int16", step_shape=(4, 2))
+    rows = np.array([3, 0, 4], np.int32)
+    for row, signal in zip(rows, read_signals(dataset, "test", rows), strict=True):
+        np.testing.assert_array_equal(signal, splits["test"][row].data)
+
+
+def test_predictions_of_a_record_are_its_slice():
+    predictions = SplitPredictions(
+        record=np.int32([5, 2, 9]),
+        lengths=np.int32([2, 1, 3]),
+        label=np.arange(6),
+        prediction=np.arange(12).reshape(6, 2),
+    )
+    assert [list(predictions.of(i)[0]) for i in range(3)] == [[0, 1], [2], [3, 4, 5]]
+    steps, label, prediction = predictions.over_time(2, "step")
+    assert (list(steps), list(label), prediction[0, 0]) == ([1, 2, 3], [3, 4, 5], 6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "step_secs", "samples"),
+    [
+        ((100, 6), {"sample_rate_hz": 50.0, "window_secs": 2.0}, 2.0, (300, 6)),
+        ((100,), {"window_samples": 100}, None, (300, 1)),
+        ((12,), {}, None, (3, 12)),
+        ((), {}, None, (3, 1)),
+    ],
+)
+def test_time_axis(tmp_path, shape, options, step_secs, samples):
+    dataset, _ = toy_dataset(tmp_path, step_shape=shape or (1,))
+    schema = dataset.schema
+    object.__setattr__(schema.input, "step_shape", shape)
+    dataset.manifest.options.update(options)
+    axis = TimeAxis.of(dataset)
+    assert axis.step_secs == step_secs
+    assert axis.unroll(np.zeros((3, *shape))).shape == samples
