@@ -1,6 +1,65 @@
-"""Dealing the rows of a global batch out to replicas, with about as many valid steps each."""
+"""Dealing the rows of global batches out to replicas, with about as many valid steps each."""
+
+import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
+
+from pipeline.plan import EpochPlan
+
+NO_RECORD = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class DealtPlan:
+    """Per-replica batches: those of the first step, replica after replica, then the next step's.
+
+    Attributes:
+      records: [rows] int32, row numbers of the split's index, batch after batch; -1 for the one
+        row of a batch that has no record.
+      starts: [batches + 1] int32, where in `records` each batch begins.
+      padded_steps: [batches] int32, the length that all rows of a batch are padded to.
+    """
+
+    records: np.ndarray
+    starts: np.ndarray
+    padded_steps: np.ndarray
+
+
+def deal_plan(
+    plan: EpochPlan,
+    steps: np.ndarray,
+    num_replicas: int,
+    *,
+    replicas: Sequence[int] | None = None,
+    start_step: int = 0,
+) -> DealtPlan:
+    """Deals every global batch of a plan out, from `start_step` on.
+
+    Args:
+      plan: the plan of an epoch.
+      steps: [records] integer, steps of each record of the split.
+      num_replicas: replicas that share a global batch.
+      replicas: those whose rows are wanted, in this order; None for all.
+      start_step: first global batch; `plan.num_steps` leaves none.
+
+    Raises:
+      ValueError: `start_step` or a replica is out of range, or a replica is named twice.
+    """
+    wanted = list(range(num_replicas)) if replicas is None else list(replicas)
+    _check_dealing(plan, num_replicas, wanted, start_step)
+    first = plan.step_starts[start_step]
+    records, step_starts = plan.records[first:], plan.step_starts[start_step:] - first
+    replica = deal_steps(steps[records], step_starts, num_replicas)
+    place = np.full(num_replicas, -1)
+    place[wanted] = np.arange(len(wanted))
+    step = np.repeat(np.arange(len(step_starts) - 1), np.diff(step_starts))
+    is_wanted = place[replica] >= 0
+    batch = (step * len(wanted) + place[replica])[is_wanted]
+    num_batches = (plan.num_steps - start_step) * len(wanted)
+    dealt = records[is_wanted][np.argsort(batch, kind="stable")]
+    records, starts = _fill_empty_batches(dealt, np.bincount(batch, minlength=num_batches))
+    return DealtPlan(records, starts, np.repeat(plan.padded_steps[start_step:], len(wanted)))
 
 
 def deal(lengths: np.ndarray, num_replicas: int) -> list[np.ndarray]:
@@ -55,3 +114,25 @@ def deal_steps(lengths: np.ndarray, starts: np.ndarray, num_replicas: int) -> np
         replica[rows] = least_loaded[is_row]
         np.add.at(loads, (batch[rows], replica[rows]), lengths[rows])
     return replica
+
+
+def _fill_empty_batches(records: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gives each batch of size 0 one row that is no record; returns the rows and the starts."""
+    empty_at = (np.cumsum(sizes) - sizes)[sizes == 0]
+    starts = np.concatenate([[0], np.cumsum(np.maximum(sizes, 1))])
+    return np.insert(records, empty_at, NO_RECORD), starts.astype(np.int32)
+
+
+def _check_dealing(
+    plan: EpochPlan, num_replicas: int, wanted: Sequence[int], start_step: int
+) -> None:
+    if len(set(wanted)) < len(wanted) or not set(wanted) <= set(range(num_replicas)):
+        raise ValueError(
+            f"replicas are {list(wanted)}; they must be different numbers from 0 to "
+            f"{num_replicas - 1}."
+        )
+    if not 0 <= start_step <= plan.num_steps:
+        raise ValueError(
+            f"start_step is {start_step}; the epoch has {plan.num_steps} steps, so it must be "
+            f"from 0 to {plan.num_steps}."
+        )
