@@ -14,8 +14,9 @@ import tensorflow as tf
 from pipeline.errors import UsageError
 from pipeline.facts import Decision, too_many_rejects
 from pipeline.options import ConvertOptions
+from pipeline.parts import Part, part_path, read_part
 from pipeline.shard_plan import ShardPlan
-from pipeline.shard_writer import TRAINING_SPLIT, Part, part_name, read_part
+from pipeline.shard_writer import TRAINING_SPLIT
 from pipeline.source import Reject
 from pipeline.splits import stable_hash
 from pipeline.work_dir import WorkDir
@@ -83,7 +84,7 @@ def summarize(rejects: Sequence[Reject]) -> list[dict[str, Any]]:
 
 def _read_parts(work_dir: WorkDir, plan: ShardPlan) -> list[Part]:
     return [
-        read_part(join(work_dir.path, part_name(split, shard)))
+        read_part(part_path(work_dir.path, split, shard))
         for split in sorted(plan.borders)
         for shard in range(plan.num_shards(split))
     ]
@@ -149,7 +150,7 @@ def _write_index(folder: str, work_dir: str, parts: Sequence[Part]) -> dict[str,
     def rows() -> Iterator[IndexRow]:
         for part in parts:
             groups = set()
-            for row in read_rows(join(work_dir, part_name(part.split, part.shard))):
+            for row in read_rows(part_path(work_dir, part.split, part.shard)):
                 groups.add(stable_hash(row.group))
                 yield row
             hashes[part.split].append(np.array(sorted(groups), np.uint64))

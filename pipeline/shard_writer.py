@@ -1,17 +1,15 @@
 """Writing one shard: read, check, encode, write, hash, rename; one record in memory at a time.
 
-Beside the shard goes a part file: its index rows, and in its metadata everything else that is
-known of it. The part file comes last, so a shard with one is whole, and a conversion that was
-killed goes on with the shards that have none.
+The statistics of a record, and the hash of the shard before, are computed beside the writing:
+NumPy, hashlib and the record writer all run without Python's lock.
 """
 
-import collections
 import dataclasses
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
 
 import numpy as np
 import tensorflow as tf
@@ -21,90 +19,32 @@ from pipeline.errors import RejectedInputError
 from pipeline.facts import Decision
 from pipeline.label_kinds import LabelPlan, convert_label
 from pipeline.options import ConvertOptions
+from pipeline.parts import Part, part_path, read_part, write_part
 from pipeline.shard_plan import Member
 from pipeline.source import Reject, Source
-from pipeline.work_dir import ProgressFile
-from tfrecords_schema.index import IndexRow, read_metadata, write_index
+from pipeline.work_dir import ProgressFile, WorkDir
+from tfrecords_schema.index import IndexRow
 from tfrecords_schema.names import join, shard_name
 
 TRAINING_SPLIT = "train"
 _FRAMING_BYTES = 16  # Length 8, its checksum 4, the data's checksum 4.
 _HASH_CHUNK_BYTES = 1 << 20
-_PART_KEY = "part"
+_SHOWN_CLASSES = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class ShardJob:
-    """One shard to write."""
+    """One shard to write: the members are sorted."""
 
     split: str
     shard: int
     num_shards: int
     members: Sequence[Member]
 
-    def file(self, name: str) -> str:
-        """File name in the dataset folder."""
-        return shard_name(name, self.split, self.shard, self.num_shards)
-
-
-@dataclasses.dataclass
-class Part:
-    """What is known of one written shard.
-
-    Attributes:
-      key: hash of everything that the shard depends on.
-      split: name of the split.
-      shard: number of the shard within the split.
-      file: name of the shard's file.
-      records: number of records.
-      size_bytes: size of the file.
-      sha256: hash of the file, hex.
-      class_counts: number of labels per class index.
-      lengths: number of records per number of steps.
-      channels: moments of the training split's values.
-      rejects: inputs that turned out to be unusable when they were read.
-    """
-
-    key: str
-    split: str
-    shard: int
-    file: str
-    records: int = 0
-    size_bytes: int = 0
-    sha256: str = ""
-    class_counts: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
-    lengths: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
-    channels: ChannelSums | None = None
-    rejects: list[Reject] = dataclasses.field(default_factory=list)
-
-    def to_json(self) -> str:
-        """The part as JSON text; floats keep every bit."""
-        channels = dataclasses.asdict(self.channels) if self.channels else None
-        return json.dumps({**vars(self), "channels": channels}, sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Part":
-        """The inverse of `to_json`."""
-        value = json.loads(text)
-        for field in ("class_counts", "lengths"):
-            counts = {int(key): count for key, count in value[field].items()}
-            value[field] = collections.Counter(counts)
-        if value["channels"] is not None:
-            sums = value["channels"]
-            lists = {key: tuple(item) for key, item in sums.items() if key != "count"}
-            value["channels"] = ChannelSums(sums["count"], **lists)
-        value["rejects"] = [Reject(*reject) for reject in value["rejects"]]
-        return cls(**value)
-
-
-def part_name(split: str, shard: int) -> str:
-    """File name of a part in the work folder."""
-    return f"{split}-{shard:05d}.parquet"
-
-
-def read_part(path: str) -> Part:
-    """Reads what a part file says of its shard."""
-    return Part.from_json(read_metadata(path)[_PART_KEY])
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the members' data."""
+        return sum(member.size_bytes for member in self.members)
 
 
 class ShardWriter:
@@ -115,67 +55,58 @@ class ShardWriter:
         source: Source,
         decision: Decision,
         options: ConvertOptions,
-        work_dir: str,
         progress: ProgressFile,
+        helpers: Executor,
     ):
         assert decision.schema is not None
         self._source = source
-        self._decision = decision
+        self._labels = decision.labels
         self._schema = decision.schema
         self._options = options
-        self._work_dir = work_dir
+        self._work_dir = WorkDir(options.dataset_dir).path
         self._progress = progress
+        self._helpers = helpers
 
-    def write(self, job: ShardJob) -> None:
-        """Writes a shard and its part file, unless both are there already."""
-        path = join(self._work_dir, job.file(self._options.name))
-        part_path = join(self._work_dir, part_name(job.split, job.shard))
-        key = self._key(job)
-        if self._is_written(path, part_path, key):
-            self._progress.add(
-                written=len(job.members), size_bytes=sum(m.size_bytes for m in job.members)
-            )
-            return
-        part = Part(key, job.split, job.shard, job.file(self._options.name))
-        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    def write(self, job: ShardJob) -> "Future[None] | None":
+        """Writes a shard, unless it and its part file are there already.
+
+        Returns:
+          The rest of the work: hash, rename, part file. None if there is nothing to do.
+        """
+        part = self._new_part(job)
+        if self._is_written(part):
+            self._progress.add(written=len(job.members), size_bytes=job.size_bytes)
+            return None
+        temporary = join(self._work_dir, f"{part.file}.{uuid.uuid4().hex}.tmp")
         rows = self._write_records(temporary, job, part)
-        part.size_bytes, part.sha256 = _hash_file(temporary)
-        tf.io.gfile.rename(temporary, path, overwrite=True)
-        temporary_part = f"{part_path}.{uuid.uuid4().hex}.tmp"
-        write_index(temporary_part, rows, {_PART_KEY: part.to_json()})
-        tf.io.gfile.rename(temporary_part, part_path, overwrite=True)
+        return self._helpers.submit(self._finish, temporary, part, rows)
 
-    def _key(self, job: ShardJob) -> str:
+    def _new_part(self, job: ShardJob) -> Part:
         members = [(m.path, m.size_bytes, m.checksum, m.group) for m in job.members]
+        classes = self._labels.classes if self._labels else ()
         place = (job.split, job.shard, job.num_shards)
-        content = [
-            self._options.recorded(),
-            self._schema.to_json(),
-            self._decision.labels.classes if self._decision.labels else (),
-            place,
-            members,
-        ]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        content = [self._options.recorded(), self._schema.to_json(), classes, place, members]
+        key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return Part(key, job.split, job.shard, shard_name(self._options.name, *place))
 
-    def _is_written(self, path: str, part_path: str, key: str) -> bool:
-        if not tf.io.gfile.exists(part_path):
+    def _is_written(self, part: Part) -> bool:
+        path = part_path(self._work_dir, part.split, part.shard)
+        found = read_part(path) if tf.io.gfile.exists(path) else None
+        if found is None or found.key != part.key:
             return False
-        part = read_part(part_path)
-        if part.key != key:
-            return False
-        final = join(self._work_dir, "..", part.file)
+        places = [join(folder, part.file) for folder in (self._work_dir, self._options.dataset_dir)]
         return any(
-            tf.io.gfile.exists(place) and _hash_file(place) == (part.size_bytes, part.sha256)
-            for place in (path, final)
+            tf.io.gfile.exists(place) and _hash_file(place) == (found.size_bytes, found.sha256)
+            for place in places
         )
 
     def _write_records(self, path: str, job: ShardJob, part: Part) -> list[IndexRow]:
-        rows = []
+        rows: list[IndexRow] = []
         offset = 0
         with tf.io.TFRecordWriter(path) as writer:
             for member in job.members:
                 try:
-                    serialized, row = self._encode(member, job.shard, part)
+                    serialized, row = self._encode(member, part)
                 except RejectedInputError as error:
                     part.rejects.append(Reject(member.path, "write", str(error)))
                     continue
@@ -187,39 +118,52 @@ class ShardWriter:
         part.records = len(rows)
         return rows
 
-    def _encode(self, member: Member, shard: int, part: Part) -> tuple[bytes, IndexRow]:
+    def _encode(self, member: Member, part: Part) -> tuple[bytes, IndexRow]:
         raw = self._source.read(member.path)
-        label, plan = None, self._decision.labels
-        if plan is not None:
-            assert raw.label is not None
-            label = convert_label(raw.label, plan)
+        label = self._convert_label(raw.label)
+        sums = None
         if isinstance(raw.data, np.ndarray):
             _require_finite(raw.data)
-            if member.split == TRAINING_SPLIT:
-                sums = ChannelSums.of(raw.data)
-                part.channels = sums if part.channels is None else part.channels.merge(sums)
+            if part.split == TRAINING_SPLIT:
+                sums = self._helpers.submit(ChannelSums.of, raw.data)
         serialized = self._schema.encode(member.record_id, raw.data, label)
-        steps = len(raw.data)
-        part.lengths[steps] += 1
-        if plan is not None and plan.spec.kind == "class":
-            assert label is not None
-            part.class_counts.update(np.asarray(label).reshape(-1).tolist())
-        label_steps = (
-            len(label) if plan and plan.spec.per == "sequence" and label is not None else 0
+        if sums is not None:
+            part.channels = _merge(part.channels, sums.result())
+        part.lengths[len(raw.data)] += 1
+        if label is not None and self._schema.label and self._schema.label.kind == "class":
+            part.class_counts.update(label.reshape(-1).tolist())
+        return serialized, self._row(member, part.shard, len(raw.data), label)
+
+    def _convert_label(self, label: np.ndarray | None) -> np.ndarray | None:
+        if self._labels is None:
+            return None
+        assert label is not None  # It was there when the input was described.
+        return convert_label(label, self._labels)
+
+    def _row(self, member: Member, shard: int, steps: int, label: np.ndarray | None) -> IndexRow:
+        spec = self._schema.label
+        has_own_axis = label is not None and spec is not None and spec.per == "sequence"
+        return IndexRow(
+            id=member.record_id,
+            group=member.group,
+            split=member.split,
+            shard=shard,
+            offset=0,
+            size_bytes=0,
+            steps=steps,
+            label_steps=len(label) if label is not None and has_own_axis else 0,
+            source=member.path,
+            label=_summary(label, self._labels),
         )
-        row = IndexRow(
-            member.record_id,
-            member.group,
-            member.split,
-            shard,
-            0,
-            0,
-            steps,
-            label_steps,
-            member.path,
-            _summary(label, plan),
-        )
-        return serialized, row
+
+    def _finish(self, temporary: str, part: Part, rows: list[IndexRow]) -> None:
+        part.size_bytes, part.sha256 = _hash_file(temporary)
+        tf.io.gfile.rename(temporary, join(self._work_dir, part.file), overwrite=True)
+        write_part(part_path(self._work_dir, part.split, part.shard), part, rows)
+
+
+def _merge(total: ChannelSums | None, added: ChannelSums) -> ChannelSums:
+    return added if total is None else total.merge(added)
 
 
 def _require_finite(signal: np.ndarray) -> None:
@@ -236,24 +180,20 @@ def _summary(label: np.ndarray | None, plan: LabelPlan | None) -> str:
     if label is None or plan is None:
         return ""
     if plan.spec.kind == "value":
-        return f"mean {np.asarray(label, np.float64).mean():.4g}"
+        return f"mean {label.mean(dtype=np.float64):.4g}" if label.size else "empty"
     names = plan.spec.class_names
-    if plan.spec.per == "record":
-        return names[int(label)]
     found, counts = np.unique(label, return_counts=True)
+    if plan.spec.per == "record":
+        return names[found[0]]
     pairs = [f"{names[index]}:{count}" for index, count in zip(found, counts, strict=True)]
-    return " ".join(pairs[:10]) + (" ..." if len(pairs) > 10 else "")
+    return " ".join(pairs[:_SHOWN_CLASSES]) + (" ..." if len(pairs) > _SHOWN_CLASSES else "")
 
 
 def _hash_file(path: str) -> tuple[int, str]:
+    """Size in bytes and SHA-256 (hex) of a file."""
     digest, size = hashlib.sha256(), 0
-    for chunk in _chunks(path):
-        digest.update(chunk)
-        size += len(chunk)
-    return size, digest.hexdigest()
-
-
-def _chunks(path: str) -> Iterator[Any]:
     with tf.io.gfile.GFile(path, "rb") as file:
         while chunk := file.read(_HASH_CHUNK_BYTES):
-            yield chunk
+            digest.update(chunk)
+            size += len(chunk)
+    return size, digest.hexdigest()
