@@ -71,12 +71,13 @@ class ChannelSums:
 
 
 def _moments(rows: np.ndarray) -> ChannelSums:
-    copy = rows.astype(np.float64)
-    minimum, maximum = copy.min(axis=0), copy.max(axis=0)
-    mean = copy.mean(axis=0)
-    copy -= mean
+    # One channel after the other: NumPy is 10 times slower along a strided axis.
+    copy = np.array(rows.T, np.float64, order="C")
+    minimum, maximum = copy.min(axis=1), copy.max(axis=1)
+    mean = copy.mean(axis=1)
+    copy -= mean[:, None]
     # Not `dot`: BLAS adds up in an order that depends on the number of threads.
-    squares = np.einsum("ij,ij->j", copy, copy)
+    squares = np.einsum("ij,ij->i", copy, copy)
     return ChannelSums(
         len(rows), *(tuple(part.tolist()) for part in (mean, squares, minimum, maximum))
     )

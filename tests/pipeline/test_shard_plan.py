@@ -1,0 +1,35 @@
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+
+from pipeline.shard_plan import Member, ShardPlan, choose_borders, hash_bin
+
+_BINS = st.dictionaries(st.integers(0, 65_535), st.integers(1, 1000), min_size=1, max_size=60)
+
+
+@hypothesis.given(_BINS, st.integers(1, 80))
+def test_no_shard_is_empty_and_none_is_more_than_a_bin_from_its_share(
+    bins: dict[int, int], wanted: int
+) -> None:
+    borders = choose_borders(bins, wanted)
+    assert len(borders) == min(wanted, len(bins))
+    assert borders[0] == 0
+    shards = np.searchsorted(borders, sorted(bins), side="right") - 1
+    assert sorted(set(shards.tolist())) == list(range(len(borders)))
+    weights = np.bincount(shards, [bins[key] for key in sorted(bins)])
+    if 3 * wanted <= len(bins):  # Otherwise bins are too few to balance.
+        share = sum(bins.values()) / wanted
+        assert weights.max() <= share + 2 * max(bins.values())
+
+
+@hypothesis.given(_BINS, st.integers(1, 10))
+def test_every_hash_has_a_shard(bins: dict[int, int], wanted: int) -> None:
+    plan = ShardPlan({"train": choose_borders(bins, wanted)}, {}, {})
+    for key in (0, 65_535, *bins):
+        member = Member(key << 48, "", "", "", "train", "", 0)
+        assert hash_bin(member) == key
+        assert 0 <= plan.shard_of(member) < plan.num_shards("train")
+
+
+def test_equal_bins_make_equal_shards() -> None:
+    assert choose_borders(dict.fromkeys(range(8), 5), 4) == (0, 2, 4, 6)

@@ -1,0 +1,77 @@
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.convert import make_beam_options
+from pipeline.errors import UsageError
+from pipeline.options import parse_args
+from pipeline.progress import progress_text
+from pipeline.runner import make_runner
+from pipeline.work_dir import ProgressFile, WorkDir
+
+
+def test_a_second_start_is_refused_while_the_first_is_alive(tmp_path: pathlib.Path) -> None:
+    first = WorkDir(str(tmp_path))
+    first.start(overwrite=False)
+    with pytest.raises(UsageError, match=f"process {os.getpid()} on .* is converting to"):
+        WorkDir(str(tmp_path)).start(overwrite=True)
+    first.release()
+    WorkDir(str(tmp_path)).start(overwrite=False)
+
+
+@pytest.mark.parametrize("start", ["", "0"])
+def test_a_lock_of_a_dead_process_does_not_stop_the_next(
+    tmp_path: pathlib.Path, start: str
+) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    # With a start time that differs, the number is that of another process by now.
+    pid = os.getpid() if start else dead.pid
+    lock = tmp_path / ".conversion" / "lock.json"
+    lock.parent.mkdir()
+    lock.write_text(json.dumps({"pid": pid, "host": socket.gethostname(), "start": start}))
+    WorkDir(str(tmp_path)).start(overwrite=False)
+
+
+def test_a_lock_of_another_host_says_what_to_remove(tmp_path: pathlib.Path) -> None:
+    lock = tmp_path / ".conversion" / "lock.json"
+    lock.parent.mkdir()
+    lock.write_text(json.dumps({"pid": 1, "host": "elsewhere", "start": ""}))
+    with pytest.raises(UsageError, match=f"if it is dead, remove {lock}"):
+        WorkDir(str(tmp_path)).start(overwrite=False)
+
+
+def test_progress_is_the_sum_over_workers(tmp_path: pathlib.Path) -> None:
+    work_dir = WorkDir(str(tmp_path))
+    work_dir.start(overwrite=False)
+    for _ in range(2):
+        file = ProgressFile(work_dir.path)
+        file.add(written=3, size_bytes=10_000_000)
+        file.add(written=2, size_bytes=0)
+        file.flush()
+    progress = work_dir.read_progress()
+    assert progress == {"written": 10, "size_bytes": 20_000_000}
+    assert progress_text(progress, {"records": 20, "size_bytes": 40_000_000}, 2.0) == (
+        "wrote 10 of 20 records, 20 of 40 MB, 10 MB/s, 0:00:02 left"
+    )
+    assert progress_text({"described": 1234}, {}, 2.0) == "described 1,234 inputs"
+
+
+@pytest.mark.parametrize("flags", [[], ["--runner=DirectRunner"], ["--runner", "direct"]])
+def test_the_direct_runner_is_the_in_process_one(flags: list[str]) -> None:
+    assert type(make_runner(make_beam_options(flags))).__name__ == "FnApiRunner"
+
+
+def test_other_runners_and_their_flags_pass_through() -> None:
+    flags = ["--runner=FlinkRunner", "--flink_master=host:1", "--parallelism=4"]
+    required = ["--source=signals", "--input_dir=i", "--output_dir=o", "--name=n"]
+    _, beam_args = parse_args([*required, *flags])
+    assert beam_args == flags
+    options = make_beam_options(beam_args)
+    assert options.get_all_options()["flink_master"] == "host:1"
+    assert type(make_runner(options)).__name__ == "FlinkRunner"
