@@ -4,6 +4,9 @@ import argparse
 import json
 from typing import Any
 
+import pipeline.quiet  # noqa: F401
+
+# isort: split
 import tensorflow as tf
 
 from tfrecords_schema.names import join

@@ -18,6 +18,10 @@ import zipfile
 from typing import Any
 
 import numpy as np
+
+import pipeline.quiet  # noqa: F401
+
+# isort: split
 import tensorflow as tf
 
 from tfrecords_schema.names import atomic_write, join
