@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import posixpath
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -106,8 +107,16 @@ def parse_args(argv: Sequence[str]) -> tuple[ConvertOptions, list[str]]:
     """
     known, beam_args = make_parser().parse_known_args(list(argv))
     values = vars(known)
+    for folder in ("input_dir", "target_dir", "output_dir"):
+        values[folder] = _normal(values[folder])
     values["class_names"] = tuple(filter(None, (values["class_names"] or "").split(",")))
     return ConvertOptions(**values), beam_args
+
+
+def _normal(folder: str) -> str:
+    """A folder as listings and all workers spell it: absolute, no `//`, no `/` at the end."""
+    is_remote = "://" in folder
+    return folder.rstrip("/") if is_remote or not folder else posixpath.abspath(folder)
 
 
 def make_parser() -> argparse.ArgumentParser:

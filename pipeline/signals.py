@@ -34,14 +34,14 @@ class SignalSource:
 
     def list_inputs(self) -> Iterator[InputFile]:
         """Lists all npz files that are not hidden, in any depth."""
-        root = self.options.input_dir.rstrip("/") + "/"
-        # `[` would start a character class; `[[]` is the character itself.
-        pattern = root.replace("[", "[[]") + "**"
-        for match in FileSystems.match([pattern]):
+        root = posixpath.join(self.options.input_dir, "")
+        # A `[` in the folder's name would start a character class; `?` matches it, too.
+        for match in FileSystems.match([root.replace("[", "?").replace("*", "?") + "**"]):
             for found in match.metadata_list:
                 path = found.path.removeprefix(root)
                 hidden = any(part.startswith(".") for part in path.split("/"))
-                if path.lower().endswith(_SUFFIX) and not hidden:
+                is_inside = found.path.startswith(root)
+                if is_inside and path.lower().endswith(_SUFFIX) and not hidden:
                     yield InputFile(path, found.size_in_bytes)
 
     def record_id(self, path: str) -> str:

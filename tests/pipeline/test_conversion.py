@@ -202,6 +202,23 @@ def test_property_02_input_order_and_folder_do_not_matter(
     assert hashes(moved.dataset) == hashes(folders.dataset)
 
 
+@pytest.mark.parametrize("spelling", ["{0}/", "{0}/../inputs [1]//", "inputs [1]", "./inputs [1]/"])
+def test_the_input_folder_may_be_spelt_in_any_way(
+    folders: Folders,
+    converter: Converter,
+    monkeypatch: pytest.MonkeyPatch,
+    spelling: str,
+) -> None:
+    odd = folders.inputs.rename(folders.inputs.parent / "inputs [1]")
+    write_recordings(Folders(odd / "deep", folders.output), 3)
+    (odd / "._deep").mkdir()
+    (odd / "._deep" / "hidden.npz").touch()
+    monkeypatch.chdir(odd.parent)
+    dataset = converter.dataset(f"--input_dir={spelling.format(odd)}", "--splits=train=1")
+    assert all(name.startswith("deep/g") for name in dataset.split("train").ids())
+    assert len(dataset.split("train")) == 3
+
+
 def _split_of_groups(dataset: Dataset) -> dict[str, str]:
     splits = collections.defaultdict(set)
     for row in read_rows(f"{dataset.path}/index.parquet"):
