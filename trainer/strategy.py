@@ -12,6 +12,9 @@ def configure(options: RunOptions) -> None:
         cpu = tf.config.list_physical_devices("CPU")[0]
         parts = [tf.config.LogicalDeviceConfiguration() for _ in range(options.cpu_replicas)]
         tf.config.set_logical_device_configuration(cpu, parts)
+        # A collective blocks its thread until all replicas are there: with fewer threads than
+        # replicas (the default is one per core) they wait for each other forever.
+        tf.config.threading.set_inter_op_parallelism_threads(2 * options.cpu_replicas + 2)
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     keras.utils.set_random_seed(options.seed)
