@@ -61,9 +61,12 @@ def _run() -> None:
     # ---- Model ---------------------------------------------------------------------------
     strategy = make_strategy(run)
     with strategy.scope():
-        model = build_signal_model(
-            model_options, dataset.schema.input, label, dataset.manifest.statistics
-        )
+        if run.model == "signal":
+            model = build_signal_model(
+                model_options, dataset.schema.input, label, dataset.manifest.statistics
+            )
+        else:
+            raise ValueError(f"--model={run.model} cannot be built yet")
         optimizer = make_optimizer(training, train.plan(seed=run.seed).num_steps)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer)

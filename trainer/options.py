@@ -5,6 +5,7 @@ import dataclasses
 from trainer.flags import option
 
 MODES = ("train", "evaluate")
+MODELS = ("signal", "forecaster", "sequence", "frames", "image")
 STRATEGIES = ("auto", "one_device", "mirrored")
 PRECISIONS = ("float32", "bfloat16")
 
@@ -14,6 +15,7 @@ class RunOptions:
     """What to run and where."""
 
     mode: str = option("train", "What to do.", MODES)
+    model: str = option("signal", "Which model; see trainer/models.", MODELS)
     dataset: str = option("", "Dataset folder, <output_dir>/<name>/<version>.")
     run_dir: str = option("", "Folder for checkpoints, metrics and the report of this run.")
     strategy: str = option(
