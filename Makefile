@@ -9,8 +9,6 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PACKAGES := tfrecords_schema pipeline trainer
 DATASET := demo/datasets/watch/1.0.0
 
-# Keeps TensorFlow's start-up notices out of what a person reads.
-export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: demo test lint clean
 .DELETE_ON_ERROR:

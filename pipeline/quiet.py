@@ -1,8 +1,7 @@
 """Imports TensorFlow for a conversion: without its start-up messages, and without Keras.
 
-The messages come from C++ before logging is set up, so TF_CPP_MIN_LOG_LEVEL does not hide them
-(tensorflow 2.21), and would bury the conversion's own lines, once per worker process. Importing
-Keras along would cost each of those processes 50 MB and a third of its start-up time.
+The messages would bury the conversion's own lines, once per worker process. Importing Keras along
+would cost each of those processes 50 MB and a third of its start-up time.
 """
 
 import contextlib
@@ -11,25 +10,14 @@ import os
 import sys
 from collections.abc import Iterator
 
+from pipeline.silence import silent_standard_error
+
 _KERAS_SWITCH = "TF_USE_LEGACY_KERAS"  # TensorFlow then looks for tf_keras instead of Keras 3.
 
 # A conversion needs no GPU, and each worker process would take its share of the memory.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-
-
-@contextlib.contextmanager
-def _silent_standard_error() -> Iterator[None]:
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    sys.stderr.flush()
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 @contextlib.contextmanager
@@ -45,6 +33,6 @@ def _without_keras() -> Iterator[None]:
 
 
 if "tensorflow" not in sys.modules:
-    with _silent_standard_error(), _without_keras():
+    with silent_standard_error(), _without_keras():
         import tensorflow  # noqa: F401
 logging.getLogger("apache_beam").setLevel(logging.ERROR)

@@ -1,11 +1,10 @@
 """`python -m trainer --flagfile=...`: options, data, model, loop, evaluation, report."""
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # must stand before TensorFlow is imported
-
 import sys
 
+import trainer.quiet  # noqa: F401
+
+# isort: split
 from absl import app, flags
 
 from tfrecords_schema import Dataset, DatasetError, open_dataset

@@ -100,7 +100,7 @@ class Trainer:
         self.state.epoch, self.state.step, self.state.sums = epoch + 1, 0, {}
         self._save_checkpoint()
         epochs_left = self._training.epochs - self.state.epoch
-        self._progress.epoch(epoch, line, timing.train_secs * epochs_left)
+        self._progress.epoch(epoch, line, timing.epoch_secs * epochs_left)
 
     def _train_steps(self, plan: EpochPlan) -> "_Timing":
         timing = _Timing()
@@ -135,7 +135,7 @@ class Trainer:
             "step": self.state.global_step,
             "seconds": round(timing.train_secs, 3),
             "learning_rate": current_rate(self._optimizer),
-            "valid_steps_per_sec": timing.valid_steps / max(timing.steady_secs, 1e-9),
+            "valid_steps_per_sec": timing.valid_steps_per_sec,
             "padding_share": plan.padding_share,
             "input_wait_share": timing.wait_secs / max(timing.steady_secs, 1e-9),
             "train": means(self.state.sums),
@@ -208,6 +208,20 @@ class _Timing:
         self._calls = 0
         self._step_started = 0.0
 
+    @property
+    def epoch_secs(self) -> float:
+        """What another epoch of as many steps would take, without tracing."""
+        return (
+            self.steady_secs * self._calls / (self._calls - 1)
+            if self._calls > 1
+            else self.train_secs
+        )
+
+    @property
+    def valid_steps_per_sec(self) -> float:
+        """Valid steps trained on per second; of an epoch of one step there is no steady part."""
+        return self.valid_steps / max(self.steady_secs or self.train_secs, 1e-9)
+
     def wait_for(self, batches: Iterator[Any]) -> Any:
         self._step_started = time.monotonic()
         batch = next(batches)
@@ -220,7 +234,9 @@ class _Timing:
         self.train_secs += secs
         if self._calls:
             self.steady_secs += secs
-            self.valid_steps += valid_steps
+        if self._calls == 1:
+            self.valid_steps = 0  # those of the first step, kept for an epoch of one step
+        self.valid_steps += valid_steps
         self._calls += 1
 
 

@@ -1,0 +1,24 @@
+"""Hides what C++ libraries print to standard error while they start."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def silent_standard_error() -> Iterator[None]:
+    """Discards whatever is written to file descriptor 2 inside the block.
+
+    TensorFlow's start-up messages come from C++ before its logging is set up, so
+    TF_CPP_MIN_LOG_LEVEL does not hide them (tensorflow 2.21).
+    """
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    sys.stderr.flush()
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
