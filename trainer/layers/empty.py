@@ -25,12 +25,12 @@ def call_never_empty(function: Callable[[tf.Tensor], tf.Tensor], rows: tf.Tensor
     return tf.cond(any_rows, lambda: outputs, lambda: outputs[:0])
 
 
-class _NeverEmpty:
+class _NeverEmpty(keras.layers.Layer):
     """A stock layer's `call` through `call_never_empty`."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """The stock layer's result; `[0, ...]` for `[0, ...]`."""
-        return call_never_empty(super().call, inputs)  # type: ignore[misc]
+        return call_never_empty(super().call, inputs)
 
 
 @keras.saving.register_keras_serializable(package="trainer")

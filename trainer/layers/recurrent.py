@@ -6,6 +6,7 @@ product before the recurrence. Inputs may be padded, `[batch, time, features]`, 
 `[valid, features]`; per-step outputs come back the way the inputs came.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,8 +16,15 @@ from trainer.layers.packing import longest, pack_steps, unpack_steps, valid_step
 from trainer.layers.recurrence import recur
 
 
-class _OverLengths:
-    """What both cells share: shapes, checks, packing, direction."""
+class _OverLengths(keras.layers.RNN):
+    """What both cells share: shapes, checks, packing, direction.
+
+    Stands before `keras.layers.GRU` or `LSTM` among the bases, so `super()` is one of those.
+    """
+
+    num_states: int
+    _biases: Callable[[], tuple[tf.Tensor, tf.Tensor]]
+    _pointwise: Callable[..., list[tf.Tensor]]
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -25,7 +33,7 @@ class _OverLengths:
 
     def build(self, sequences_shape: Any, lengths_shape: Any = None) -> None:
         """Creates the cell's variables for `features` inputs."""
-        super().build((sequences_shape[0], None, sequences_shape[-1]))  # type: ignore[misc]
+        super().build((sequences_shape[0], None, sequences_shape[-1]))
 
     def call(self, sequences: tf.Tensor, lengths: tf.Tensor) -> Any:
         """Runs over the first `lengths` steps of each row.

@@ -6,7 +6,6 @@ classes): https://github.com/dallanoce/timedistributed. Its `Conv2D(32, [32, 1])
 weights. A Conv1D runs 5 times faster on a CPU.
 """
 
-import dataclasses
 import math
 from typing import Any
 
@@ -16,65 +15,7 @@ from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.manifest import Statistics
 from tfrecords_schema.schema import InputSpec, LabelSpec
 from trainer import layers
-from trainer.layers import normalization, pooling
-
-STEP_POOLINGS = ("flatten", "mean", "max")
-RNN_CELLS = ("gru", "lstm", "none")
-
-
-@dataclasses.dataclass(frozen=True)
-class SignalModelOptions:
-    """What the signal model is made of.
-
-    Attributes:
-        normalization: "none", "training_split" or "record".
-        conv_filters: filters of the convolutions within a step; empty for none.
-        conv_kernel_samples: length of their kernels.
-        conv_strides: one stride per convolution.
-        conv_dropout: dropout rate after each of them.
-        step_pooling: "flatten", "mean" or "max": from `[samples, filters]` to one vector.
-        step_dense_units: Dense layers applied to the vector of every step.
-        temporal_filters: convolutions over time ("same" padding), before the recurrence.
-        temporal_kernel_steps: length of their kernels.
-        rnn_cell: "gru", "lstm" or "none".
-        rnn_units: units of each recurrent layer (of each direction when bidirectional).
-        rnn_l2: L2 weight on the recurrent layers' input kernels.
-        dropout: dropout rate after every recurrent, temporal and hidden Dense layer.
-        batch_normalization: whether every hidden layer is followed by one.
-        record_pooling: "last", "mean" or "max" over valid steps, for one label per record.
-        dense_units: hidden Dense layers before the head.
-    """
-
-    normalization: str = "none"
-    conv_filters: tuple[int, ...] = (32, 32, 32, 32)
-    conv_kernel_samples: int = 32
-    conv_strides: tuple[int, ...] = (3, 2, 2, 2)
-    conv_activation: str = "relu"
-    conv_dropout: float = 0.0
-    step_pooling: str = "flatten"
-    step_dense_units: tuple[int, ...] = ()
-    temporal_filters: tuple[int, ...] = ()
-    temporal_kernel_steps: int = 5
-    rnn_cell: str = "gru"
-    rnn_units: tuple[int, ...] = (256, 128)
-    rnn_activation: str = "relu"
-    rnn_l2: float = 0.01
-    bidirectional: bool = False
-    dropout: float = 0.4
-    batch_normalization: bool = True
-    record_pooling: str = "last"
-    dense_units: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        _check_choice("normalization", self.normalization, normalization.KINDS)
-        _check_choice("step_pooling", self.step_pooling, STEP_POOLINGS)
-        _check_choice("rnn_cell", self.rnn_cell, RNN_CELLS)
-        _check_choice("record_pooling", self.record_pooling, pooling.KINDS)
-        if len(self.conv_strides) != len(self.conv_filters):
-            raise ValueError(
-                f"conv_strides needs one stride per convolution: got {self.conv_strides} for "
-                f"conv_filters {self.conv_filters}."
-            )
+from trainer.models.signal_options import SignalModelOptions, check_convolutions
 
 
 def build_signal_model(
@@ -92,26 +33,37 @@ def build_signal_model(
     Raises:
         ValueError: the options do not fit the shape of a step or the kind of label.
     """
-    units = head_units(label_spec)
     signal = keras.Input((None, *input_spec.step_shape), dtype=input_spec.dtype, name="signal")
     lengths = keras.Input((), dtype="int32", name="lengths")
     x = layers.PackSteps(name="pack")(signal, lengths)
     x = _encode_steps(x, lengths, options, input_spec, statistics)
-    x = _temporal_stage(x, lengths, options)
+    x = predict_from_steps(x, lengths, options, label_spec)
+    outputs = unpack_predictions(x, lengths, signal, label_spec)
+    return keras.Model({"signal": signal, "lengths": lengths}, outputs, name="signal_model")
+
+
+def predict_from_steps(
+    x: Any, lengths: Any, options: SignalModelOptions, label_spec: LabelSpec
+) -> Any:
+    """From packed `[valid, features]` to packed logits or values: per valid step, or per record."""
+    units = head_units(label_spec)
     per_record = label_spec.per == "record"
+    x = _temporal_stage(x, lengths, options)
     x = _recurrent_stage(x, lengths, options, per_record)
     if per_record and _pools(options):
         x = layers.RecordPooling(options.record_pooling, name="pool_record")(x, lengths)
         x = layers.PackRecords(name="pack_records")(x, lengths)
-    x = _dense_stage(x, options.dense_units, options, "dense")
+    x = _dense_stage(x, options.dense_units, options, "dense", options.hidden_dropout)
     # A loss needs float32 logits at least, whatever the policy.
     dtype = keras.backend.result_type(keras.config.dtype_policy().compute_dtype, "float32")
-    x = keras.layers.Dense(units, dtype=dtype, name="head")(x)
-    if per_record:
-        outputs = layers.UnpackRecords(name="unpack")(x, lengths)
-    else:
-        outputs = layers.UnpackSteps(name="unpack")(x, lengths, signal)
-    return keras.Model({"signal": signal, "lengths": lengths}, outputs, name="signal_model")
+    return keras.layers.Dense(units, dtype=dtype, name="head")(x)
+
+
+def unpack_predictions(x: Any, lengths: Any, padded: Any, label_spec: LabelSpec) -> Any:
+    """From the packed outputs of `predict_from_steps` to `[batch, (time of padded), units]`."""
+    if label_spec.per == "record":
+        return layers.UnpackRecords(name="unpack")(x, lengths)
+    return layers.UnpackSteps(name="unpack")(x, lengths, padded)
 
 
 def head_units(label_spec: LabelSpec) -> int:
@@ -138,14 +90,14 @@ def _encode_steps(
     """From packed `[valid, *step_shape]` to `[valid, features]`."""
     shape = input_spec.step_shape
     if options.conv_filters:
-        _check_convolutions(options, shape)
+        check_convolutions(options, shape)
         channels = shape[1] if len(shape) == 2 else 1
     else:
         channels = shape[-1] if shape else 1
     x = keras.layers.Reshape((-1, channels) if options.conv_filters else (*shape[:-1], channels))(x)
     x = _normalize(x, lengths, options, channels, statistics)
     x = _convolutional_stage(x, options)
-    return _dense_stage(x, options.step_dense_units, options, "step_dense")
+    return _dense_stage(x, options.step_dense_units, options, "step_dense", options.dropout)
 
 
 def _normalize(
@@ -252,11 +204,13 @@ def _recurrent(
     return keras.layers.Concatenate(name=f"{name}_both")(both)
 
 
-def _dense_stage(x: Any, units: tuple[int, ...], options: SignalModelOptions, prefix: str) -> Any:
+def _dense_stage(
+    x: Any, units: tuple[int, ...], options: SignalModelOptions, prefix: str, dropout: float
+) -> Any:
     for number, size in enumerate(units):
         name = f"{prefix}_{number}"
         x = keras.layers.Dense(size, activation=options.conv_activation, name=name)(x)
-        x = _normalize_batch(_drop(x, options.dropout, name), options, name)
+        x = _normalize_batch(_drop(x, dropout, name), options, name)
     return x
 
 
@@ -268,29 +222,3 @@ def _normalize_batch(x: Any, options: SignalModelOptions, name: str) -> Any:
     if not options.batch_normalization:
         return x
     return layers.BatchNormalization(name=f"{name}_batch_normalization")(x)
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
-
-
-def _check_convolutions(options: SignalModelOptions, shape: tuple[int, ...]) -> None:
-    """Raises where a step has no samples axis, or fewer samples than a kernel needs."""
-    if len(shape) not in (1, 2):
-        raise ValueError(
-            f"Convolutions within a step need steps of [samples] or [samples, channels], got "
-            f"{list(shape)}. Set conv_filters to nothing and use step_dense_units or "
-            "temporal_filters for the steps."
-        )
-    samples = shape[0]
-    for number, stride in enumerate(options.conv_strides):
-        if samples < options.conv_kernel_samples:
-            raise ValueError(
-                f"Convolution {number + 1} of {len(options.conv_filters)} cannot be applied: its "
-                f"input has {samples} samples ({shape[0]} in a step), its kernel "
-                f"{options.conv_kernel_samples}. Lower conv_kernel_samples or conv_strides, give "
-                "fewer conv_filters (none, where a step is a vector of features and not a "
-                "stretch of signal), or cut longer steps."
-            )
-        samples = (samples - options.conv_kernel_samples) // stride + 1

@@ -1,0 +1,89 @@
+"""The options of the signal model, and what they need of a step's shape."""
+
+import dataclasses
+
+from trainer.layers import normalization, pooling
+
+STEP_POOLINGS = ("flatten", "mean", "max")
+RNN_CELLS = ("gru", "lstm", "none")
+
+
+@dataclasses.dataclass(frozen=True)
+class SignalModelOptions:
+    """What the signal model is made of.
+
+    Attributes:
+        normalization: "none", "training_split" or "record".
+        conv_filters: filters of the convolutions within a step; empty for none.
+        conv_kernel_samples: length of their kernels.
+        conv_strides: one stride per convolution.
+        conv_dropout: dropout rate after each of them.
+        step_pooling: "flatten", "mean" or "max": from `[samples, filters]` to one vector.
+        step_dense_units: Dense layers applied to the vector of every step.
+        temporal_filters: convolutions over time ("same" padding), before the recurrence.
+        temporal_kernel_steps: length of their kernels.
+        rnn_cell: "gru", "lstm" or "none".
+        rnn_units: units of each recurrent layer (of each direction when bidirectional).
+        rnn_l2: L2 weight on the recurrent layers' input kernels.
+        dropout: dropout rate after every recurrent, temporal and hidden Dense layer.
+        batch_normalization: whether every hidden layer is followed by one.
+        record_pooling: "last", "mean" or "max" over valid steps, for one label per record.
+        dense_units: hidden Dense layers before the head.
+    """
+
+    normalization: str = "none"
+    conv_filters: tuple[int, ...] = (32, 32, 32, 32)
+    conv_kernel_samples: int = 32
+    conv_strides: tuple[int, ...] = (3, 2, 2, 2)
+    conv_activation: str = "relu"
+    conv_dropout: float = 0.0
+    step_pooling: str = "flatten"
+    step_dense_units: tuple[int, ...] = ()
+    temporal_filters: tuple[int, ...] = ()
+    temporal_kernel_steps: int = 5
+    rnn_cell: str = "gru"
+    rnn_units: tuple[int, ...] = (256, 128)
+    rnn_activation: str = "relu"
+    rnn_l2: float = 0.01
+    bidirectional: bool = False
+    dropout: float = 0.4
+    batch_normalization: bool = True
+    record_pooling: str = "last"
+    dense_units: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_choice("normalization", self.normalization, normalization.KINDS)
+        _check_choice("step_pooling", self.step_pooling, STEP_POOLINGS)
+        _check_choice("rnn_cell", self.rnn_cell, RNN_CELLS)
+        _check_choice("record_pooling", self.record_pooling, pooling.KINDS)
+        if len(self.conv_strides) != len(self.conv_filters):
+            raise ValueError(
+                f"conv_strides needs one stride per convolution: got {self.conv_strides} for "
+                f"conv_filters {self.conv_filters}."
+            )
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
+
+
+def check_convolutions(options: SignalModelOptions, shape: tuple[int, ...]) -> None:
+    """Raises where a step has no samples axis, or fewer samples than a kernel needs."""
+    if len(shape) not in (1, 2):
+        raise ValueError(
+            f"Convolutions within a step need steps of [samples] or [samples, channels], got "
+            f"{list(shape)}. Set conv_filters to nothing and use step_dense_units or "
+            "temporal_filters for the steps."
+        )
+    samples = shape[0]
+    for number, stride in enumerate(options.conv_strides):
+        if samples < options.conv_kernel_samples:
+            raise ValueError(
+                f"Convolution {number + 1} of {len(options.conv_filters)} cannot be applied: its "
+                f"input has {samples} samples ({shape[0]} in a step), its kernel "
+                f"{options.conv_kernel_samples}. Lower conv_kernel_samples or conv_strides, give "
+                "fewer conv_filters (none, where a step is a vector of features and not a "
+                "stretch of signal), or cut longer steps."
+            )
+        samples = (samples - options.conv_kernel_samples) // stride + 1
