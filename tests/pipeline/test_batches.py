@@ -13,11 +13,8 @@ from tests.datasets import (
     VALUE_PER_RECORD,
     VALUE_PER_STEP,
     VALUE_SEQUENCE,
-    Record,
     toy_dataset,
-    write_dataset,
 )
-from tfrecords_schema import InputSpec, RecordSchema
 
 SOURCES = [
     (None, "float32", (3,)),
@@ -194,16 +191,6 @@ def test_a_replica_without_a_record_gets_one_row_of_zeros(tmp_path, label):
         assert element["signal"].shape[:2] == (1, found[0]["signal"].shape[1])
         assert not element["signal"].any()
         assert not element["label"].any()
-
-
-def test_frames_come_encoded_and_padded_with_empty_strings(tmp_path):
-    schema = RecordSchema(InputSpec("frames", "uint8", (4, 4, 3)), VALUE_PER_RECORD)
-    label = np.zeros(2, np.float32)
-    records = [Record(f"r{n}", [b"jpeg%d" % i for i in range(n)], label) for n in (1, 3)]
-    dataset = write_dataset(tmp_path, {"train": records}, schema)
-    (found,) = elements(padded_batches(dataset, "train", make_plan(dataset)))
-    frames = dict(zip(found["lengths"].tolist(), found["frames"].tolist(), strict=True))
-    assert frames == {1: [b"jpeg0", b"", b""], 3: [b"jpeg0", b"jpeg1", b"jpeg2"]}
 
 
 @pytest.mark.parametrize("label", [None, CLASS_PER_STEP, VALUE_SEQUENCE])
