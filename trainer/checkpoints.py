@@ -21,6 +21,7 @@ import tensorflow as tf
 from tfrecords_schema.names import atomic_write, join
 
 _STATE = "state.json"
+_SEED_GENERATOR = re.compile(r"seed_generator_\d+/")
 _NAME = re.compile(r"^ckpt-(\d+)$")
 
 
@@ -173,8 +174,10 @@ def _read_arrays(
 
 
 def _keys(group: Sequence[keras.Variable]) -> list[str]:
-    # Paths may repeat between unnamed layers; the position makes them unique.
-    return [f"{number:04d}:{variable.path}" for number, variable in enumerate(group)]
+    # Paths may repeat between unnamed layers; the position makes them unique. Keras numbers seed
+    # generators over the whole process, which says nothing of the model.
+    paths = (_SEED_GENERATOR.sub("seed_generator/", variable.path) for variable in group)
+    return [f"{number:04d}:{path}" for number, path in enumerate(paths)]
 
 
 def _to_npz(group: Sequence[keras.Variable]) -> bytes:
