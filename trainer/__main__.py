@@ -70,7 +70,7 @@ def _run() -> None:
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer)
     steps = Steps(
-        strategy, model, optimizer, task, input_kind=dataset.schema.input.kind,
+        strategy, model, optimizer, task,
         clip_norm=training.clip_norm, jit_compile=run.jit_compile,
     )  # fmt: skip
 

@@ -23,7 +23,6 @@ class Steps:
         optimizer: keras.optimizers.Optimizer,
         task: Task,
         *,
-        input_kind: str,
         clip_norm: float = 0.0,
         jit_compile: bool = False,
     ):
@@ -31,7 +30,8 @@ class Steps:
         self._model = model
         self._optimizer = reduced_once(optimizer)
         self._task = task
-        self._input = input_kind
+        # Parts of a batch that the model reads: signal or frames, lengths, perhaps more.
+        self._inputs = [tensor.name for tensor in model.inputs]
         self._clip_norm = clip_norm
         self._jit_compile = jit_compile
         self._compiled: dict[str, Any] = {}
@@ -105,7 +105,7 @@ class Steps:
         return self._task.predictions(self._outputs(batch, training=False))
 
     def _outputs(self, batch: Batch, training: bool) -> tf.Tensor:
-        inputs = {self._input: batch[self._input], "lengths": batch["lengths"]}
+        inputs = {name: batch[name] for name in self._inputs}
         return self._model(inputs, training=training)
 
     def _regularization(self) -> tf.Tensor:
