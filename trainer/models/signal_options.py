@@ -17,16 +17,23 @@ class SignalModelOptions:
         conv_filters: filters of the convolutions within a step; empty for none.
         conv_kernel_samples: length of their kernels.
         conv_strides: one stride per convolution.
+        conv_activation: activation of all convolutions and hidden Dense layers.
         conv_dropout: dropout rate after each of them.
         step_pooling: "flatten", "mean" or "max": from `[samples, filters]` to one vector.
+        step_dropout: dropout rate of that vector.
         step_dense_units: Dense layers applied to the vector of every step.
         temporal_filters: convolutions over time ("same" padding), before the recurrence.
         temporal_kernel_steps: length of their kernels.
         rnn_cell: "gru", "lstm" or "none".
         rnn_units: units of each recurrent layer (of each direction when bidirectional).
+        rnn_activation: activation of the recurrent layers; the source's is relu.
         rnn_l2: L2 weight on the recurrent layers' input kernels.
+        bidirectional: whether recurrent layers also run backwards.
         dropout: dropout rate after every recurrent, temporal and hidden Dense layer.
+        dense_dropout: the rate after the hidden Dense layers before the head; None for `dropout`.
         batch_normalization: whether every hidden layer is followed by one.
+        batch_normalization_momentum: weight of the past in its moving averages; lower it for
+            trainings of few steps.
         record_pooling: "last", "mean" or "max" over valid steps, for one label per record.
         dense_units: hidden Dense layers before the head.
     """
@@ -38,6 +45,7 @@ class SignalModelOptions:
     conv_activation: str = "relu"
     conv_dropout: float = 0.0
     step_pooling: str = "flatten"
+    step_dropout: float = 0.0
     step_dense_units: tuple[int, ...] = ()
     temporal_filters: tuple[int, ...] = ()
     temporal_kernel_steps: int = 5
@@ -47,7 +55,9 @@ class SignalModelOptions:
     rnn_l2: float = 0.01
     bidirectional: bool = False
     dropout: float = 0.4
+    dense_dropout: float | None = None
     batch_normalization: bool = True
+    batch_normalization_momentum: float = 0.99
     record_pooling: str = "last"
     dense_units: tuple[int, ...] = ()
 
@@ -61,6 +71,11 @@ class SignalModelOptions:
                 f"conv_strides needs one stride per convolution: got {self.conv_strides} for "
                 f"conv_filters {self.conv_filters}."
             )
+
+    @property
+    def hidden_dropout(self) -> float:
+        """Dropout rate after the hidden Dense layers before the head."""
+        return self.dropout if self.dense_dropout is None else self.dense_dropout
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

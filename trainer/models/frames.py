@@ -1,0 +1,208 @@
+"""The frame model: a convolutional network on every valid frame, then a recurrence over frames.
+
+The network is one of `keras.applications`, or a few convolutions. What follows it, from one vector
+per frame to the labels, is that of the signal model and has its options.
+"""
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from tfrecords_schema.errors import DatasetError
+from tfrecords_schema.schema import InputSpec, LabelSpec
+from trainer import layers
+from trainer.flags import option
+from trainer.layers.frozen import Frozen, SplitFeatures
+from trainer.models.backbones import (
+    WITHOUT_WEIGHTS,
+    Preprocess,
+    freeze_all_but_last,
+    load_backbone,
+)
+from trainer.models.frontier import split_at_frontier
+from trainer.models.signal import predict_from_steps, unpack_predictions
+from trainer.models.signal_options import SignalModelOptions
+
+CONVOLUTIONS = "conv"
+FRAME_POOLINGS = ("flatten", "average", "max", "rows")
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameModelOptions:
+    """What turns a frame into one vector; the rest is as in `SignalModelOptions`."""
+
+    backbone: str = option(
+        CONVOLUTIONS,
+        "A network of keras.applications by name, such as MobileNetV2; conv: --frame_conv_filters.",
+    )
+    backbone_weights: str = option(
+        WITHOUT_WEIGHTS,
+        "imagenet (downloaded), none (random), or a file that Keras' load_weights takes.",
+    )
+    trainable_backbone_layers: int = option(
+        0, "The last layers of the backbone that are trained; the others are frozen."
+    )
+    frame_conv_filters: tuple[int, ...] = option(
+        (64,), "Filters of the convolutions of --backbone=conv."
+    )
+    frame_conv_kernel: int = option(3, "Height and width of their kernels.")
+    frame_conv_activation: str = option("linear", "Activation of each of them.")
+    frame_pool: int = option(2, "Size and stride of the max pooling after the last of them.")
+    frame_dropout: float = option(0.0, "Dropout rate after that pooling.")
+    frame_pooling: str = option(
+        "flatten",
+        "From a frame's map of features to a vector; rows: an LSTM over its rows, top to bottom.",
+        FRAME_POOLINGS,
+    )
+    frame_rnn_units: int = option(5, "Units of the LSTM of --frame_pooling=rows.")
+    cache_features: bool = option(
+        True, "Compute what is frozen once per frame, and keep the features on disk."
+    )
+    feature_cache_dir: str = option(
+        "", "Where features are kept, for several runs to share; default <run_dir>/features."
+    )
+
+    def __post_init__(self) -> None:
+        if self.frame_pooling not in FRAME_POOLINGS:
+            raise ValueError(
+                f"--frame_pooling={self.frame_pooling}: expected one of {', '.join(FRAME_POOLINGS)}"
+            )
+        if self.trainable_backbone_layers < 0:
+            raise ValueError(
+                f"--trainable_backbone_layers={self.trainable_backbone_layers}: expected 0 or more"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameModel:
+    """One model, entered at its frames or behind its frozen part.
+
+    Attributes:
+        full: `{"frames": [batch, time, height, width, 3] uint8, "lengths": [batch] int32}` to
+            logits or values, as the signal model gives them.
+        features: `[rows, height, width, 3]` uint8 to `[rows, values]` float32, the frozen part; or
+            None where nothing is frozen.
+        from_features: `{"signal": [batch, time, values] float32, "lengths"}` to the outputs of
+            `full`, with the same variables; None with `features`.
+    """
+
+    full: keras.Model
+    features: keras.Model | None
+    from_features: keras.Model | None
+
+
+def build_frame_model(
+    options: FrameModelOptions,
+    signal_options: SignalModelOptions,
+    input_spec: InputSpec,
+    label_spec: LabelSpec,
+) -> FrameModel:
+    """Builds the model; only valid frames are computed on.
+
+    Raises:
+        DatasetError: the dataset does not hold frames.
+        ValueError: the options do not fit the frames or the kind of label.
+    """
+    if input_spec.kind != "frames":
+        raise DatasetError(
+            f"--model=frames needs frames, the dataset has {input_spec.kind}; convert image "
+            "folders with --source=image_folders, or use --model=signal"
+        )
+    frame = keras.Input(input_spec.step_shape, dtype="uint8", name="frame")
+    fixed, trained = _encoder_parts(options, input_spec.step_shape)
+    fixed_outputs = fixed(frame)
+    features = keras.Model(frame, fixed_outputs, name="features")
+    head = _head(trained, fixed_outputs.shape[1:], options, signal_options, label_spec)
+    full = _model("frames", input_spec.step_shape, "uint8", features, head, label_spec)
+    if not any(isinstance(layer, Frozen) for layer in features.layers):
+        return FrameModel(full, None, None)
+    shape = features.output.shape[1:]
+    return FrameModel(
+        full, features, _model("signal", shape, "float32", lambda x: x, head, label_spec)
+    )
+
+
+def _model(
+    name: str, shape: Any, dtype: str, encode: Any, head: keras.Model, label_spec: LabelSpec
+) -> keras.Model:
+    """From padded steps to padded outputs, through `encode` and `head` on packed steps."""
+    padded = keras.Input((None, *shape), dtype=dtype, name=name)
+    lengths = keras.Input((), dtype="int32", name="lengths")
+    packed = encode(layers.PackSteps(name="pack")(padded, lengths))
+    outputs = head({"features": packed, "lengths": lengths})
+    outputs = unpack_predictions(outputs, lengths, padded, label_spec)
+    return keras.Model({name: padded, "lengths": lengths}, outputs, name=f"{name}_to_label")
+
+
+def _head(
+    trained: Any,
+    shape: Any,
+    options: FrameModelOptions,
+    signal_options: SignalModelOptions,
+    label_spec: LabelSpec,
+) -> keras.Model:
+    """All that is trained, as one model, so that both ways into it share its layers."""
+    features = keras.Input(tuple(shape), dtype="float32", name="features")
+    lengths = keras.Input((), dtype="int32", name="lengths")
+    x = _read_rows(trained(features), options)
+    x = predict_from_steps(x, lengths, signal_options, label_spec)
+    return keras.Model({"features": features, "lengths": lengths}, x, name="trained")
+
+
+def _read_rows(x: Any, options: FrameModelOptions) -> Any:
+    """A recurrence over the rows of a map: `[valid, rows, columns, channels]` to a vector."""
+    if options.frame_pooling != "rows":
+        return x
+    _, rows, columns, channels = x.shape
+    x = keras.layers.Reshape((rows, columns * channels), name="rows")(x)
+    return layers.NeverEmpty(keras.layers.LSTM(options.frame_rnn_units), name="read_rows")(x)
+
+
+def _encoder_parts(options: FrameModelOptions, frame_shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """What turns packed frames into features, and features into vectors (or maps, for rows)."""
+    if options.backbone == CONVOLUTIONS:
+        rescale = keras.layers.Rescaling(1 / 255, dtype="float32", name="rescale")
+        return rescale, lambda x: _convolutions(x, options)
+    preprocess = Preprocess(options.backbone, name="preprocess")
+    backbone = load_backbone(options.backbone, options.backbone_weights, frame_shape)
+    freeze_all_but_last(backbone, options.trainable_backbone_layers)
+    frozen_layers = [layer for layer in backbone.layers if not layer.trainable]
+    encoder = keras.Model(backbone.input, _pool_frame(backbone.output, options))
+    trunk, tail = split_at_frontier(encoder, frozen_layers)
+    if trunk is None:
+        return preprocess, tail
+    frozen = Frozen(trunk, name="frozen")
+    split = SplitFeatures(frozen.shapes, name="split_features")
+    return lambda x: frozen(preprocess(x)), lambda x: _join(tail, split(x))
+
+
+def _join(tail: keras.Model | None, tensors: list[Any]) -> Any:
+    if tail is None:
+        return tensors[0]
+    return tail(tensors if len(tensors) > 1 else tensors[0])
+
+
+def _convolutions(x: Any, options: FrameModelOptions) -> Any:
+    for number, filters in enumerate(options.frame_conv_filters):
+        x = layers.Conv2D(
+            filters,
+            options.frame_conv_kernel,
+            activation=options.frame_conv_activation,
+            name=f"frame_conv_{number}",
+        )(x)
+    pool = keras.layers.MaxPooling2D(options.frame_pool)
+    x = layers.NeverEmpty(pool, name="frame_pool")(x)
+    if options.frame_dropout:
+        x = layers.Dropout(options.frame_dropout, name="frame_dropout")(x)
+    return _pool_frame(x, options)
+
+
+def _pool_frame(x: Any, options: FrameModelOptions) -> Any:
+    if options.frame_pooling == "rows":
+        return x
+    if options.frame_pooling == "flatten":
+        return keras.layers.Flatten(name="frame_vector")(x)
+    if options.frame_pooling == "average":
+        return keras.layers.GlobalAveragePooling2D(name="frame_vector")(x)
+    return layers.NeverEmpty(keras.layers.GlobalMaxPooling2D(), name="frame_vector")(x)
