@@ -1,10 +1,13 @@
 """Defines command-line flags from frozen dataclasses, and reads them back once.
 
-Each field of an options dataclass is one flag of the same name; its type decides how the
-text is read and its metadata carries the help. No other module looks at FLAGS.
+Each field of an options dataclass is one flag of the same name; its type decides how the text is
+read. The help is in the field's metadata (see `option`) or in the docstring's `Attributes:`. No
+other module looks at FLAGS.
 """
 
 import dataclasses
+import inspect
+import re
 import typing
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -28,8 +31,10 @@ def option(default: Any, help_text: str, choices: Sequence[str] | None = None) -
 def define(options_type: type, values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines one flag per field of an options dataclass, under the dataclass's module."""
     hints = typing.get_type_hints(options_type)
+    described = _attributes(options_type)
     for field in dataclasses.fields(options_type):
-        _define_one(field, hints[field.name], values, options_type.__module__)
+        text = field.metadata.get("help") or described.get(field.name, "")
+        _define_one(field, hints[field.name], text, values, options_type.__module__)
 
 
 def read(options_type: type[Options], values: flags.FlagValues = flags.FLAGS) -> Options:
@@ -54,9 +59,16 @@ def to_flagfile(*options: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _define_one(field: Any, hint: Any, values: flags.FlagValues, module: str) -> None:
+def _attributes(options_type: type) -> dict[str, str]:
+    """Help texts from the `Attributes:` section of a dataclass's docstring."""
+    _, _, section = (inspect.getdoc(options_type) or "").partition("Attributes:\n")
+    found = re.findall(r"^ +(\w+): (.*(?:\n {5,}\S.*)*)", section, re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in found}
+
+
+def _define_one(field: Any, hint: Any, text: str, values: flags.FlagValues, module: str) -> None:
     where: dict[str, Any] = {"flag_values": values, "module_name": module}
-    text, choices = field.metadata.get("help", ""), field.metadata.get("choices")
+    choices = field.metadata.get("choices")
     if choices:
         flags.DEFINE_enum(field.name, field.default, list(choices), text, **where)
     elif hint is bool:

@@ -143,7 +143,7 @@ def _convolutional_stage(x: Any, options: SignalModelOptions) -> Any:
         )(x)
         x = _normalize_batch(x, options, f"conv_{number}")
         x = _drop(x, options.conv_dropout, f"conv_{number}")
-    return _pool_step(x, options.step_pooling)
+    return _drop(_pool_step(x, options.step_pooling), options.step_dropout, "step")
 
 
 def _pool_step(x: Any, kind: str) -> Any:
@@ -221,4 +221,5 @@ def _drop(x: Any, rate: float, name: str) -> Any:
 def _normalize_batch(x: Any, options: SignalModelOptions, name: str) -> Any:
     if not options.batch_normalization:
         return x
-    return layers.BatchNormalization(name=f"{name}_batch_normalization")(x)
+    momentum = options.batch_normalization_momentum
+    return layers.BatchNormalization(momentum=momentum, name=f"{name}_batch_normalization")(x)
