@@ -16,7 +16,6 @@ from pipeline.facts import Decision, too_many_rejects
 from pipeline.options import ConvertOptions
 from pipeline.parts import Part, part_path, read_part
 from pipeline.shard_plan import ShardPlan
-from pipeline.shard_writer import TRAINING_SPLIT
 from pipeline.source import Reject
 from pipeline.splits import stable_hash
 from pipeline.work_dir import WorkDir
@@ -193,7 +192,7 @@ def _split_entry(decision: Decision, parts: Sequence[Part], groups: int) -> Spli
 def _statistics(parts: Sequence[Part]) -> Statistics | None:
     total = None
     for part in parts:  # In shard order: another order would change the last bits.
-        if part.split == TRAINING_SPLIT and part.channels is not None:
+        if part.channels is not None:  # Only the training split's parts have them.
             total = part.channels if total is None else total.merge(part.channels)
     return total.statistics() if total else None
 

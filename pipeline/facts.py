@@ -23,38 +23,34 @@ class Facts:
     Attributes:
       rejected: number of rejected inputs.
       signatures: number of inputs of each dtype, step shape and label fit.
-      classes: distinct classes of the inputs of each dtype, step shape and label form.
+      classes: distinct classes of the inputs of each dtype, step shape and label fit.
     """
 
     rejected: int = 0
     signatures: collections.Counter[Signature] = dataclasses.field(
         default_factory=collections.Counter
     )
-    classes: dict[tuple[str, tuple[int, ...], str], set[int | str]] = dataclasses.field(
-        default_factory=dict
-    )
+    classes: dict[Signature, set[int | str]] = dataclasses.field(default_factory=dict)
 
     def add(self, outcome: Description | Reject) -> None:
         """Counts one input."""
         if isinstance(outcome, Reject):
             self.rejected += 1
             return
-        self.signatures[(outcome.dtype, outcome.step_shape, fit_of(outcome))] += 1
+        signature = (outcome.dtype, outcome.step_shape, fit_of(outcome))
+        self.signatures[signature] += 1
         if outcome.label is not None and outcome.label.classes:
-            key = (outcome.dtype, outcome.step_shape, outcome.label.form)
-            self._add_classes(key, outcome.label.classes)
+            self._add_classes(signature, outcome.label.classes)
 
     def merge(self, other: "Facts") -> None:
         """Adds the counts of other inputs."""
         self.rejected += other.rejected
         self.signatures.update(other.signatures)
-        for key, classes in other.classes.items():
-            self._add_classes(key, classes)
+        for signature, classes in other.classes.items():
+            self._add_classes(signature, classes)
 
-    def _add_classes(
-        self, key: tuple[str, tuple[int, ...], str], classes: Iterable[int | str]
-    ) -> None:
-        known = self.classes.setdefault(key, set())
+    def _add_classes(self, signature: Signature, classes: Iterable[int | str]) -> None:
+        known = self.classes.setdefault(signature, set())
         if len(known) <= MAX_CLASSES:  # More are refused anyway; the exact number does not matter.
             known.update(classes)
 
@@ -160,12 +156,5 @@ def _plan_labels(
     fits: dict[LabelFit, int],
     head: tuple[str, tuple[int, ...]],
 ) -> LabelPlan:
-    forms = {fit.form for fit in fits}
-    counts = {form: sum(n for fit, n in fits.items() if fit.form == form) for form in forms}
-    form = min(forms, key=lambda name: (-counts[name], name))
-    return plan_labels(
-        fits,
-        facts.classes.get((*head, form), set()),
-        kind=options.label_kind,
-        class_names=options.class_names,
-    )
+    classes = {fit: facts.classes.get((*head, fit), set()) for fit in fits}
+    return plan_labels(fits, classes, kind=options.label_kind, class_names=options.class_names)

@@ -66,7 +66,7 @@ def fit_of(description: Description) -> LabelFit | None:
 
 def plan_labels(
     fits: Mapping[LabelFit, int],
-    classes: Iterable[int | str],
+    classes: Mapping[LabelFit, Iterable[int | str]],
     *,
     kind: str,
     class_names: tuple[str, ...],
@@ -75,7 +75,7 @@ def plan_labels(
 
     Args:
       fits: number of records of each fit.
-      classes: distinct classes over the set.
+      classes: distinct classes of the records of each fit.
       kind: `--label_kind`.
       class_names: `--class_names`, empty if not given.
 
@@ -92,7 +92,10 @@ def plan_labels(
                 f"--label_kind={kind}: the labels are floats, classes are integers or text; store "
                 f"integers, or use --label_kind={per}_value"
             )
-        ordered, names = order_classes(classes, form, class_names)
+        # A record that will be rejected adds no class.
+        kept = [fit for fit in of_form if _has_label_shape(fit, per, ())]
+        found_classes = {value for fit in kept for value in classes[fit]}
+        ordered, names = order_classes(found_classes, form, class_names)
         spec = LabelSpec(cast(LabelPer, per), "class", class_names=names)
         return LabelPlan(spec, form, ordered, why)
     dtype = _commonest({fit: fit.dtype for fit in of_form}, of_form)
@@ -234,6 +237,10 @@ def _class_indices(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
 
 def _label_shape(fit: LabelFit, per: str) -> tuple[int, ...]:
     return fit.record_label_shape if per == "record" else fit.step_label_shape
+
+
+def _has_label_shape(fit: LabelFit, per: str, shape: tuple[int, ...]) -> bool:
+    return _label_shape(fit, per) == shape and (per != "step" or fit.is_per_step)
 
 
 def _record_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

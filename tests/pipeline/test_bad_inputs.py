@@ -1,6 +1,8 @@
 """What is wrong with the input is told, with what to do; one bad file stops no conversion."""
 
+import io
 import pathlib
+import zipfile
 from collections.abc import Callable
 
 import numpy as np
@@ -80,6 +82,14 @@ def _flipped_bit(folders: Folders) -> None:
     path.write_bytes(bytes(content))
 
 
+def _short_array(folders: Folders) -> None:
+    """The header announces 4 steps, the data of 2 follow; the zip file itself is sound."""
+    content = io.BytesIO()
+    np.lib.format.write_array(content, _SIGNAL)
+    with zipfile.ZipFile(folders.inputs / "bad.npz", "w") as archive:
+        archive.writestr("signal.npy", content.getvalue()[: -_SIGNAL.nbytes // 2])
+
+
 def _not_a_zip(folders: Folders) -> None:
     (folders.inputs / "bad.npz").write_text("name,value\n")
 
@@ -107,6 +117,7 @@ _REJECTED = [
     (_text_label, "check", "the label's form is text, most of the set's are integer; store one"),
     (_truncated, "describe", "copy it again, or write it with numpy.savez"),
     (_flipped_bit, "describe", "Bad CRC-32"),
+    (_short_array, "describe", "the header announces 160 bytes, the file holds 144; write the"),
     (_not_a_zip, "describe", "not a whole npz file"),
     (_empty_file, "describe", "not a whole npz file"),
     (_pickle, "describe", "not a whole npz file"),

@@ -17,7 +17,7 @@ def _plan(*records: tuple[int, tuple[int, ...]], form: str, kind: str = "auto") 
     for steps, shape in records:
         fit = fit_of(_described(steps, shape, form))
         fits[fit] = fits.get(fit, 0) + 1
-    return plan_labels(fits, [0, 1], kind=kind, class_names=())
+    return plan_labels(fits, dict.fromkeys(fits, (0, 1)), kind=kind, class_names=())
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,26 @@ def test_classes_are_sorted_by_value_or_ordered_by_name() -> None:
     assert order_classes([5, 1], "integer", ("5", "1")) == ((5, 1), ("5", "1"))
     with pytest.raises(UsageError, match="more than 10000 distinct values, too many for classes"):
         order_classes(range(10_001), "integer", ())
+
+
+def test_a_label_that_will_be_rejected_adds_no_class() -> None:
+    good, bad = (fit_of(_described(4, shape, "integer")) for shape in ((4,), (5,)))
+    assert good is not None
+    assert bad is not None
+    plan = plan_labels({good: 9, bad: 1}, {good: [3, 4], bad: [5]}, kind="auto", class_names=())
+    assert plan.classes == (3, 4)
+
+
+@pytest.mark.parametrize("names", ["3,1,2", "1,2,3"])
+def test_class_indices_are_positions_among_the_names(names: str) -> None:
+    fit = fit_of(_described(4, (4,), "integer"))
+    assert fit is not None
+    class_names = tuple(names.split(","))
+    plan = plan_labels({fit: 1}, {fit: [1, 2, 3]}, kind="auto", class_names=class_names)
+    label = np.array([[1], [2], [3], [1]], np.uint8)
+    converted = convert_label(label, plan)
+    assert converted.dtype == np.int64
+    assert [class_names[index] for index in converted] == ["1", "2", "3", "1"]
 
 
 def test_values_must_be_finite() -> None:
