@@ -4,6 +4,9 @@ import keras
 
 from trainer.options import TrainingOptions
 
+# Part of the variables' paths in a checkpoint; Keras would count optimizers over the process.
+_NAME = "optimizer"
+
 
 def make_optimizer(options: TrainingOptions, steps_per_epoch: int) -> keras.optimizers.Optimizer:
     """Builds the optimizer; call it inside the strategy's scope.
@@ -15,9 +18,11 @@ def make_optimizer(options: TrainingOptions, steps_per_epoch: int) -> keras.opti
     rate = _learning_rate(options, steps_per_epoch)
     decay = options.weight_decay or None
     if options.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(rate, momentum=options.momentum, weight_decay=decay)
+        optimizer = keras.optimizers.SGD(
+            rate, momentum=options.momentum, weight_decay=decay, name=_NAME
+        )
     else:
-        optimizer = keras.optimizers.Adam(rate, weight_decay=decay)
+        optimizer = keras.optimizers.Adam(rate, weight_decay=decay, name=_NAME)
     if decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

@@ -1,0 +1,160 @@
+"""The loop in this process: callbacks, traces, early stopping, best weights."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.plan import BatchOptions
+from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
+from tfrecords_schema import InputSpec, RecordSchema
+from trainer.callbacks import make_callbacks
+from trainer.checkpoints import TrainingState, load
+from trainer.data import SplitData
+from trainer.loop import Trainer, evaluate_sums
+from trainer.models.signal import SignalModelOptions, build_signal_model
+from trainer.optimizers import make_optimizer
+from trainer.options import RunOptions, TrainingOptions
+from trainer.step import Steps
+from trainer.task import Task
+
+_MODEL = SignalModelOptions(
+    conv_filters=(), conv_strides=(), rnn_units=(4,), dropout=0.0, batch_normalization=False
+)
+_LENGTHS = [3, 9, 1, 7, 4, 4, 2, 8, 5, 6, 3, 2, 2]
+
+
+@dataclasses.dataclass
+class _Run:
+    """A small training, ready to run."""
+
+    trainer: Trainer
+    model: keras.Model
+    steps: Steps
+    validation: SplitData
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    schema = RecordSchema(InputSpec("signal", "float32", (3,)), CLASS_PER_STEP)
+    splits = {
+        "train": random_records(_LENGTHS, schema, prefix="a"),
+        "validation": random_records([2, 6, 3], schema, prefix="b", seed=1),
+    }
+    return write_dataset(tmp_path_factory.mktemp("loop"), splits, schema)
+
+
+def _make(dataset, run_dir, callbacks=(), **training):
+    keras.utils.set_random_seed(0)
+    run = RunOptions(dataset=dataset.path, run_dir=str(run_dir))
+    options = TrainingOptions(**{"epochs": 3, "learning_rate": 0.02, **training})
+    batches = BatchOptions(batch_size=3, num_buckets=3)
+    train, validation = (SplitData(dataset, name, batches) for name in ("train", "validation"))
+    model = build_signal_model(_MODEL, dataset.schema.input, dataset.schema.label)
+    optimizer = make_optimizer(options, train.plan().num_steps)
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer=optimizer)
+    strategy = tf.distribute.get_strategy()
+    task = Task(dataset.schema.label)
+    steps = Steps(strategy, model, optimizer, task, clip_norm=options.clip_norm)
+    trainer = Trainer(
+        model=model, optimizer=optimizer, steps=steps, strategy=strategy,
+        train=train, validation=validation, run=run, training=options,
+        callbacks=[*make_callbacks(run, options, mode="min"), *callbacks], identity={},
+    )  # fmt: skip
+    return _Run(trainer, model, steps, validation)
+
+
+def test_property_11_one_trace_serves_every_bucket(dataset, tmp_path):
+    run = _make(dataset, tmp_path)
+    run.trainer.run()
+    assert run.steps.traces == 1
+
+
+def test_training_is_the_plain_loop_over_unpadded_records(dataset, tmp_path):
+    """The reference knows nothing of padding, plans' tensors or our step: records one by one."""
+    run = _make(dataset, tmp_path, epochs=1, optimizer="sgd", momentum=0.0, clip_norm=0.1)
+    reference = _make(dataset, tmp_path / "reference").model
+    train = SplitData(dataset, "train", BatchOptions(batch_size=3, num_buckets=3))
+    records = {r.id: r for r in random_records(_LENGTHS, dataset.schema, prefix="a")}
+    ids, plan = train.index.ids(), train.plan(seed=0, epoch=0)
+    for step in range(plan.num_steps):
+        _plain_step(reference, [records[ids[row]] for row in plan.rows(step)])
+    run.trainer.run()
+    for found, expected in zip(run.model.variables, reference.variables, strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-6, err_msg=found.path)
+
+
+def _plain_step(model, records):
+    with tf.GradientTape() as tape:
+        losses = [_plain_losses(model, record) for record in records]
+        objective = tf.reduce_mean(tf.concat(losses, 0)) + tf.add_n(model.losses)
+    variables = [v.value for v in model.trainable_variables]
+    gradients, _ = tf.clip_by_global_norm(tape.gradient(objective, variables), 0.1)
+    for variable, gradient in zip(variables, gradients, strict=True):
+        variable.assign_sub(0.02 * gradient)
+
+
+def _plain_losses(model, record):
+    inputs = {"signal": record.data[None], "lengths": np.array([len(record.data)], np.int32)}
+    logits = model(inputs, training=True)[0]
+    return keras.losses.sparse_categorical_crossentropy(record.label, logits, from_logits=True)
+
+
+def test_a_users_callback_sees_every_step_and_the_epochs_logs(dataset, tmp_path):
+    seen = {"steps": 0, "logs": []}
+
+    class Own(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen["steps"] += 1
+
+        def on_epoch_end(self, epoch, logs=None):
+            seen["logs"].append(logs)
+
+    run = _make(dataset, tmp_path, [Own()])
+    run.trainer.run()
+    assert seen["steps"] == run.trainer.state.global_step == 3 * 5
+    for logs in seen["logs"]:
+        assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"} <= logs.keys()
+
+
+def test_early_stopping_ends_the_training_and_stays_ended(dataset, tmp_path):
+    options = {"epochs": 50, "learning_rate": 0.0, "early_stopping_patience": 2}
+    run = _make(dataset, tmp_path, **options)
+    run.trainer.run()
+    assert run.trainer.state.epoch == 3  # the first, and two without improvement
+    again = _make(dataset, tmp_path, **options)
+    again.trainer.run()
+    assert again.trainer.state.epoch == 3
+
+
+def test_the_rate_is_reduced_on_a_plateau_and_survives_a_resume(dataset, tmp_path):
+    options = {"learning_rate": 1e-9, "reduce_lr_patience": 1, "monitor": "accuracy"}
+    run = _make(dataset, tmp_path, epochs=4, **options)
+    run.trainer.run()
+    reduced = float(run.model.optimizer.learning_rate.numpy())
+    assert reduced < 1e-9
+    again = _make(dataset, tmp_path, epochs=4, **options)
+    again.trainer.run()
+    assert float(again.model.optimizer.learning_rate.numpy()) == reduced
+
+
+def test_the_best_weights_are_those_of_the_best_validation_loss(dataset, tmp_path):
+    run = _make(dataset, tmp_path, epochs=6, learning_rate=0.3)
+    run.trainer.run()
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["validation"]["loss"] for line in lines]
+    state = load(str(tmp_path / "best"), {"model": run.model.variables})
+    assert isinstance(state, TrainingState)
+    assert state.best == min(losses)
+    strategy = tf.distribute.get_strategy()
+    again = evaluate_sums(run.steps, run.validation, strategy)
+    assert again["loss"] == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_an_unknown_monitor_is_named_before_an_epoch_is_lost(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"--monitor=f1: expected one of loss, accuracy"):
+        _make(dataset, tmp_path, monitor="f1").trainer.run()
