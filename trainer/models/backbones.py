@@ -1,6 +1,7 @@
 """Convolutional networks of `keras.applications`, by name: building, weights, freezing."""
 
 import types
+import warnings
 from typing import Any
 
 import keras
@@ -87,7 +88,10 @@ def _load_file(model: keras.Model, name: str, path: str) -> None:
     if not tf.io.gfile.exists(path):
         raise ValueError(f"--backbone_weights={path}: no such file; give imagenet, none or a file.")
     try:
-        model.load_weights(path)
+        with warnings.catch_warnings():
+            # Keras leaves layers that are not in the file as they are, and only warns.
+            warnings.filterwarnings("error", message="Skipping|.*could not be loaded")
+            model.load_weights(path)
     except Exception as error:
         raise ValueError(
             f"--backbone_weights={path} cannot be loaded into {name} without its classifier "

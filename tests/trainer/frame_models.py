@@ -1,0 +1,71 @@
+"""Small frame datasets, and a small backbone whose random weights do not let values vanish."""
+
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tests.datasets import Record, write_dataset
+from tfrecords_schema import Dataset, InputSpec, LabelSpec, RecordSchema
+from trainer.models.frames import FrameModelOptions
+from trainer.models.signal_options import SignalModelOptions
+
+FRAME_SHAPE = (32, 32, 3)
+INPUT = InputSpec("frames", "uint8", FRAME_SHAPE)
+
+# A recurrence and a head with every kind of dropout but no batch statistics of their own.
+SMALL_HEAD = SignalModelOptions(
+    conv_filters=(), conv_strides=(), rnn_cell="lstm", rnn_units=(6,), rnn_activation="tanh",
+    rnn_l2=0.0, dropout=0.2, batch_normalization=False, dense_units=(5,), dense_dropout=0.3,
+)  # fmt: skip
+
+
+def random_frames(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def write_backbone_weights(path: pathlib.Path) -> pathlib.Path:
+    """Weights of a MobileNetV2 whose moving averages are those of random frames."""
+    keras.utils.set_random_seed(7)
+    model = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=FRAME_SHAPE)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    frames = random_frames((16, *FRAME_SHAPE)).astype(np.float32)
+    model(keras.applications.mobilenet_v2.preprocess_input(frames), training=True)
+    model.save_weights(str(path))
+    return path
+
+
+def mobilenet_options(weights: pathlib.Path, trainable: int = 4) -> FrameModelOptions:
+    return FrameModelOptions(
+        backbone="MobileNetV2",
+        backbone_weights=str(weights),
+        trainable_backbone_layers=trainable,
+        frame_pooling="average",
+    )
+
+
+def frames_dataset(
+    folder: pathlib.Path, label: LabelSpec, splits: dict[str, list[int]], num_shards: int = 3
+) -> Dataset:
+    """PNG frames of 32 x 32 pixels; `splits` has the number of frames of each record."""
+    rng = np.random.default_rng(1)
+
+    def record(split: str, number: int, length: int) -> Record:
+        frames = random_frames((length, *FRAME_SHAPE), seed=int(rng.integers(1 << 30)))
+        shape = {"step": (length,), "record": (), "sequence": (number % 3 + 1,)}[label.per]
+        if label.kind == "class":
+            value = rng.integers(0, len(label.class_names), shape)
+        else:
+            value = rng.normal(size=(*shape, *label.shape)).astype(np.float32)
+        encoded = [tf.io.encode_png(frame).numpy() for frame in frames]
+        return Record(f"{split}-{number}", encoded, value, f"{split}-group{number // 2}")
+
+    records = {
+        split: [record(split, number, length) for number, length in enumerate(lengths)]
+        for split, lengths in splits.items()
+    }
+    schema = RecordSchema(INPUT, label)
+    return write_dataset(folder, records, schema, num_shards=num_shards)
