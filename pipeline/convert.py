@@ -9,6 +9,7 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.errors import UsageError
+from pipeline.image_folders import ImageFolderSource
 from pipeline.job import build
 from pipeline.options import ConvertOptions, make_parser, parse_args
 from pipeline.progress import ProgressLine
@@ -61,6 +62,8 @@ def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
 
 def make_source(options: ConvertOptions) -> Source:
     """The source that `--source` names."""
+    if options.source == "image_folders":
+        return ImageFolderSource(options)
     return SignalSource(options)
 
 

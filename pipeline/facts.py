@@ -111,9 +111,16 @@ def check(description: Description, decision: Decision) -> Reject | None:
     if (description.dtype, description.step_shape) != (expected.dtype, expected.step_shape):
         reason = (
             f"steps of {description.dtype} {list(description.step_shape)}, most of the set's are "
-            f"{expected.dtype} {list(expected.step_shape)}; make all recordings alike"
+            f"{expected.dtype} {list(expected.step_shape)}; {_make_alike(expected)}"
         )
     return Reject(description.path, "check", reason) if reason else None
+
+
+def _make_alike(expected: InputSpec) -> str:
+    if expected.kind == "signal":
+        return "make all recordings alike"
+    height, width, _ = expected.step_shape
+    return f"make all frames alike with --resize={height}x{width}"
 
 
 def too_many_rejects(rejected: int, total: int, options: ConvertOptions) -> str:
@@ -129,7 +136,8 @@ def too_many_rejects(rejected: int, total: int, options: ConvertOptions) -> str:
 def _check_rejected(facts: Facts, options: ConvertOptions) -> None:
     total = facts.rejected + facts.signatures.total()
     if total == 0:
-        raise UsageError(f"no npz file under --input_dir={options.input_dir}; give another folder")
+        what = "folder with frames" if options.source == "image_folders" else "npz file"
+        raise UsageError(f"no {what} under --input_dir={options.input_dir}; give another folder")
     message = too_many_rejects(facts.rejected, total, options)
     if message or not facts.signatures:
         raise UsageError(message or f"all {total} inputs were rejected; repair them")

@@ -22,6 +22,15 @@ LABEL_KINDS = (
 )
 _DEFAULT_SPLITS = "train=0.8,validation=0.1,test=0.1"
 _ALL_TRAIN = "train=1"
+_SIGNAL_FLAGS = (
+    "target_dir",
+    "signal_key",
+    "window_samples",
+    "sample_rate_hz",
+    "window_secs",
+    "tail",
+)
+_FRAME_FLAGS = ("resize", "max_frame_pixels")
 # These say where to read and write, and when to stop; the records do not depend on them.
 _NOT_RECORDED = ("input_dir", "target_dir", "output_dir", "overwrite", "max_rejected_fraction")
 
@@ -48,6 +57,8 @@ class ConvertOptions:
     sample_rate_hz: float | None = None
     window_secs: float | None = None
     tail: str = "drop"
+    resize: str = ""
+    max_frame_pixels: int = 64_000_000
     label_kind: str = "auto"
     class_names: tuple[str, ...] = ()
     splits: str = ""
@@ -61,6 +72,7 @@ class ConvertOptions:
 
     def __post_init__(self) -> None:
         _check_names(self)
+        _check_source(self)
         _check_window(self)
         _check_groups_and_splits(self)
         _check_numbers(self)
@@ -79,6 +91,14 @@ class ConvertOptions:
             return self.window_samples
         assert self.sample_rate_hz is not None
         return round(self.sample_rate_hz * self.window_secs)
+
+    @property
+    def resize_shape(self) -> tuple[int, int] | None:
+        """Height and width of the frames in pixels, or None if they stay as they are."""
+        if not self.resize:
+            return None
+        height, _, width = self.resize.partition("x")
+        return int(height), int(width)
 
     @property
     def split_spec(self) -> SplitSpec:
@@ -130,6 +150,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_folders(parser)
     _add_signals(parser)
+    _add_frames(parser)
     _add_labels(parser)
     _add_splits(parser)
     _add_output(parser)
@@ -138,8 +159,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_folders(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what and where")
-    group.add_argument("--source", choices=["signals"], required=True, help="kind of raw data")
-    group.add_argument("--input_dir", required=True, help="folder with the recordings (npz)")
+    group.add_argument(
+        "--source", choices=["signals", "image_folders"], required=True, help="kind of raw data"
+    )
+    group.add_argument("--input_dir", required=True, help="folder with the recordings")
     group.add_argument("--target_dir", default="", help="folder with labels under the same names")
     group.add_argument(
         "--output_dir", required=True, help="writes OUTPUT_DIR/NAME/DATASET_VERSION/"
@@ -160,9 +183,27 @@ def _add_signals(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_frames(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("image folders")
+    group.add_argument(
+        "--resize",
+        default="",
+        help="HEIGHTxWIDTH in pixels, as 180x320: bicubic with antialias, stored as PNG; without "
+        "it the files' bytes are stored as they are",
+    )
+    group.add_argument(
+        "--max_frame_pixels", type=int, default=64_000_000, help="larger frames are rejected"
+    )
+
+
 def _add_labels(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("labels")
-    group.add_argument("--label_key", default="", help="array with the label; else label or y")
+    group.add_argument(
+        "--label_key",
+        default="",
+        help="array, or field of annotation.json, with the label; else label or y, and for image "
+        "folders without annotation.json the name of the folder above the sample's",
+    )
     group.add_argument(
         "--label_kind", choices=LABEL_KINDS, default="auto", help="auto: inferred, and shown"
     )
@@ -171,7 +212,7 @@ def _add_labels(parser: argparse.ArgumentParser) -> None:
 
 def _add_splits(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("groups and splits")
-    group.add_argument("--group_key", default="", help="array with the group, such as the subject")
+    group.add_argument("--group_key", default="", help="array or field with the group: the subject")
     group.add_argument(
         "--group_regex", default="", help="finds the group in the relative path (group 1, or all)"
     )
@@ -188,7 +229,7 @@ def _add_splits(parser: argparse.ArgumentParser) -> None:
         help="official split: named groups searched in the relative path, such as "
         r"(?P<test>_[0-4]\.npz$); files that match none are divided by --splits",
     )
-    group.add_argument("--split_key", default="", help="array with the name of the official split")
+    group.add_argument("--split_key", default="", help="array or field with the official split")
     group.add_argument("--split_seed", type=int, default=0, help="another seed, another division")
 
 
@@ -213,6 +254,18 @@ def _check_names(options: ConvertOptions) -> None:
         raise UsageError(
             f"--dataset_version={options.dataset_version}: expected MAJOR.MINOR.PATCH, as in 1.0.0"
         )
+
+
+def _check_source(options: ConvertOptions) -> None:
+    other = _SIGNAL_FLAGS if options.source == "image_folders" else _FRAME_FLAGS
+    for flag in other:
+        if getattr(options, flag) != getattr(ConvertOptions, flag):
+            raise UsageError(f"--{flag} has no effect with --source={options.source}; leave it out")
+    if options.resize and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", options.resize):
+        raise UsageError(
+            f"--resize={options.resize}: expected HEIGHTxWIDTH in pixels, as in 180x320"
+        )
+    _check_positive("max_frame_pixels", options.max_frame_pixels)
 
 
 def _check_window(options: ConvertOptions) -> None:

@@ -34,5 +34,7 @@ def _without_keras() -> Iterator[None]:
 
 if "tensorflow" not in sys.modules:
     with silent_standard_error(), _without_keras():
-        import tensorflow  # noqa: F401
+        import tensorflow
+
+        tensorflow.config.list_physical_devices()  # Or the first tensor complains of no GPU.
 logging.getLogger("apache_beam").setLevel(logging.ERROR)

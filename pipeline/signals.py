@@ -1,8 +1,8 @@
 """Signals in npz files, one recording per file; labels inside it or in a file of the same name."""
 
 import dataclasses
+import functools
 import posixpath
-import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
@@ -11,10 +11,10 @@ import numpy as np
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline.errors import RejectedInputError
+from pipeline.grouping import group_of, split_of
 from pipeline.npz import ArrayHeader, NpzFile, open_npz
 from pipeline.options import ConvertOptions
 from pipeline.source import Description, InputFile, InputKind, Label, RawRecord
-from pipeline.splits import SPLIT_NAME
 from tfrecords_schema.schema import SUPPORTED_DTYPES
 
 _SUFFIX = ".npz"
@@ -59,7 +59,9 @@ class SignalSource:
             signal_key = self._signal_key(npz, label_key)
             header = npz.header(signal_key)
             label = self._describe_label(npz, label_key) if label_key else None
-            group, split = self._group(npz, path), self._split(npz, path)
+            read = functools.partial(_scalar, npz)
+            group = group_of(self.options, path, self.record_id(path), read)
+            split = split_of(self.options, path, read)
             checksum = npz.checksum
         if self.options.target_dir:
             label, target_checksum = self._describe_target(path)
@@ -151,32 +153,6 @@ class SignalSource:
         with open_npz(self._target_path(path)) as npz:
             key = self._label_key(npz, path)
             return (self._describe_label(npz, key) if key else None), npz.checksum
-
-    def _group(self, npz: NpzFile, path: str) -> str:
-        if self.options.group_key:
-            return _scalar(npz, self.options.group_key, "group_key")
-        if not self.options.group_regex:
-            return self.record_id(path)
-        found = re.search(self.options.group_regex, path)
-        if found is None:
-            raise RejectedInputError(
-                f"--group_regex={self.options.group_regex} does not match the path; every "
-                "recording needs a group"
-            )
-        return found[1] if found.re.groups and found[1] is not None else found[0]
-
-    def _split(self, npz: NpzFile, path: str) -> str:
-        if self.options.split_key:
-            name = _scalar(npz, self.options.split_key, "split_key")
-            if not SPLIT_NAME.fullmatch(name):
-                raise RejectedInputError(
-                    f"split {name!r} in array {self.options.split_key!r} is no name of a split; "
-                    "use letters, digits and _"
-                )
-            return name
-        found = re.search(self.options.split_regex, path) if self.options.split_regex else None
-        matched = [name for name, text in found.groupdict().items() if text] if found else []
-        return matched[0] if matched else ""
 
     def _steps(self, shape: tuple[int, ...], key: str) -> tuple[int, tuple[int, ...]]:
         window = self.options.window

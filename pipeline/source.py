@@ -46,6 +46,7 @@ class Description(NamedTuple):
       steps: number of time steps of the converted data.
       step_shape: shape of one step of the converted data.
       label: None without a label.
+      stored_bytes: bytes of the converted data, where it is not an array; otherwise 0.
     """
 
     record_id: str
@@ -57,10 +58,13 @@ class Description(NamedTuple):
     steps: int
     step_shape: tuple[int, ...]
     label: Label | None
+    stored_bytes: int = 0
 
     @property
     def size_bytes(self) -> int:
         """Bytes of the converted data."""
+        if self.stored_bytes:
+            return self.stored_bytes
         return self.steps * int(np.prod(self.step_shape)) * np.dtype(self.dtype).itemsize
 
 

@@ -1,0 +1,49 @@
+"""Group and official split of an input: by its path, or by a field of its own."""
+
+import re
+from collections.abc import Callable
+
+from pipeline.errors import RejectedInputError
+from pipeline.options import ConvertOptions
+from pipeline.splits import SPLIT_NAME
+
+# (key, flag) to the text that the input holds under that key.
+ReadText = Callable[[str, str], str]
+
+
+def group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText) -> str:
+    """Group of an input; its own id if no flag says otherwise.
+
+    Raises:
+      RejectedInputError: if `--group_regex` does not match.
+    """
+    if options.group_key:
+        return read(options.group_key, "group_key")
+    if not options.group_regex:
+        return record_id
+    found = re.search(options.group_regex, path)
+    if found is None:
+        raise RejectedInputError(
+            f"--group_regex={options.group_regex} does not match the path; every recording needs "
+            "a group"
+        )
+    return found[1] if found.re.groups and found[1] is not None else found[0]
+
+
+def split_of(options: ConvertOptions, path: str, read: ReadText) -> str:
+    """Split that the input or its path prescribes; empty if none.
+
+    Raises:
+      RejectedInputError: if what `--split_key` names is no name of a split.
+    """
+    if options.split_key:
+        name = read(options.split_key, "split_key")
+        if not SPLIT_NAME.fullmatch(name):
+            raise RejectedInputError(
+                f"split {name!r} under {options.split_key!r} is no name of a split; use letters, "
+                "digits and _"
+            )
+        return name
+    found = re.search(options.split_regex, path) if options.split_regex else None
+    matched = [name for name, text in found.groupdict().items() if text] if found else []
+    return matched[0] if matched else ""

@@ -1,0 +1,300 @@
+"""Folders of frames: a folder is a sample, its images in natural order are the time steps."""
+
+import collections
+import contextlib
+import dataclasses
+import hashlib
+import io
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.annotations import (
+    ANNOTATION,
+    MAX_BYTES,
+    describe_label,
+    field,
+    label_array,
+    parse_annotation,
+)
+from pipeline.errors import RejectedInputError
+from pipeline.grouping import group_of, split_of
+from pipeline.image_decoding import decode_checked, resized_png
+from pipeline.image_header import ImageHeader, read_image_header
+from pipeline.options import ConvertOptions
+from pipeline.source import Description, InputFile, InputKind, RawRecord
+
+_FRAMES = "imgs"
+# What is a frame beside other files. The content decides which format it has, or that it has none.
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+_JUNK = {"Thumbs.db", "desktop.ini", "__MACOSX"}
+_MAX_RECORD_BYTES = (2 << 30) - (1 << 20)  # A serialized record must stay below 2 GiB.
+
+
+class _Contents(NamedTuple):
+    """Files of a sample: its frames in natural order, and `annotation.json` if there is one."""
+
+    frames: list[FileMetadata]
+    annotation: FileMetadata | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFolderSource:
+    """The samples under `options.input_dir`, in any depth.
+
+    A sample is a folder with `imgs/`, or with frames or `annotation.json` in it. Where there is
+    `imgs/`, all files in it are frames, and no others. A folder that holds other files alone is
+    listed too, and rejected, rather than passed over.
+    """
+
+    options: ConvertOptions
+
+    def kind(self) -> InputKind:
+        """Encoded images."""
+        return "frames"
+
+    def list_inputs(self) -> Iterator[InputFile]:
+        """Lists the samples' folders with the bytes in them; `.` is the input folder itself."""
+        sizes: collections.Counter[str] = collections.Counter()
+        sure, with_folders = set(), {""}
+        for path, found in self._files(""):
+            folder, name = posixpath.split(path)
+            sample = folder.removesuffix(_FRAMES).rstrip("/") if _is_frames(folder) else folder
+            sizes[sample] += found.size_in_bytes
+            if name == ANNOTATION or _is_frame(path):
+                sure.add(sample)
+            with_folders.update(_ancestors(sample))
+        for sample, size in sorted(sizes.items()):
+            if sample in sure or sample not in with_folders:
+                yield InputFile(sample or ".", size)
+
+    def record_id(self, path: str) -> str:
+        """The relative path, in Unicode's composed form (NFC)."""
+        return unicodedata.normalize("NFC", path)
+
+    def describe(self, path: str) -> Description:
+        """Describes a sample from its images' headers and its annotation.
+
+        Raises:
+          RejectedInputError: if it has no frames, or they are damaged, too large or of different
+            sizes; if its label is missing or unusable.
+        """
+        _require_own_folder(path)
+        contents = self._contents(path)
+        headers = [self._header(frame) for frame in contents.frames]
+        _require_one_size(contents.frames, headers)
+        height, width = self.options.resize_shape or (headers[0].height, headers[0].width)
+        annotation = self._annotation(contents)
+        label = self._label(path, annotation)
+        stored_bytes = sum(frame.size_in_bytes for frame in contents.frames)
+        if self.options.resize_shape:  # PNG of photographs takes a half to all of the raw bytes.
+            stored_bytes = len(headers) * height * width * 3
+        _require_record_size(stored_bytes)
+        return Description(
+            record_id=self.record_id(path),
+            path=path,
+            group=group_of(self.options, path, self.record_id(path), _reader(annotation)),
+            split=split_of(self.options, path, _reader(annotation)),
+            checksum=_checksum(contents),
+            dtype="uint8",
+            steps=len(headers),
+            step_shape=(height, width, 3),
+            label=None if label is None else describe_label(label),
+            stored_bytes=stored_bytes,
+        )
+
+    def read(self, path: str) -> RawRecord:
+        """Reads a sample: the bytes of its frames as they are, or resized and stored as PNG.
+
+        Every frame is decoded, to be sure that it can be.
+
+        Raises:
+          RejectedInputError: like `describe`, or if a frame is damaged.
+        """
+        contents = self._contents(path)
+        label = self._label(path, self._annotation(contents))
+        return RawRecord([self._frame(frame) for frame in contents.frames], label)
+
+    def _files(self, folder: str) -> Iterator[tuple[str, FileMetadata]]:
+        """Relative path and metadata of every file under a folder that is not hidden."""
+        root = posixpath.join(self.options.input_dir, "")
+        inside = posixpath.join(root, folder, "")
+        # A `[` in a folder's name would start a character class; `?` matches it, too.
+        for match in FileSystems.match([inside.replace("[", "?").replace("*", "?") + "**"]):
+            for found in match.metadata_list:
+                path = found.path.removeprefix(root)
+                if found.path.startswith(inside) and not _is_hidden(path):
+                    yield path, found
+
+    def _contents(self, path: str) -> _Contents:
+        files = dict(self._files(path))
+        in_imgs = posixpath.join(path, _FRAMES)
+        folder = in_imgs if any(posixpath.dirname(name) == in_imgs for name in files) else path
+        inside = [name for name in files if posixpath.dirname(name) == folder]
+        frames = sorted(filter(_is_frame, inside), key=_natural)
+        if not frames:
+            raise RejectedInputError(
+                f"no frames: no JPEG or PNG files in it, nor in {_FRAMES}/; add them, or remove "
+                "the folder"
+            )
+        return _Contents(
+            [files[name] for name in frames], files.get(posixpath.join(path, ANNOTATION))
+        )
+
+    def _header(self, frame: FileMetadata) -> ImageHeader:
+        with _opened(frame) as file:
+            return self._checked_header(file)
+
+    def _checked_header(self, file: IO[bytes]) -> ImageHeader:
+        header = read_image_header(file)
+        if header.height * header.width > self.options.max_frame_pixels:
+            raise RejectedInputError(
+                f"{header.height} x {header.width} pixels, more than --max_frame_pixels="
+                f"{self.options.max_frame_pixels}; make it smaller, or allow more"
+            )
+        return header
+
+    def _frame(self, frame: FileMetadata) -> bytes:
+        with _opened(frame) as file:
+            encoded = file.read()
+            decoded = decode_checked(encoded, self._checked_header(io.BytesIO(encoded)))
+        shape = self.options.resize_shape
+        return resized_png(decoded, *shape) if shape else encoded
+
+    def _annotation(self, contents: _Contents) -> dict[str, Any] | None:
+        found = contents.annotation
+        if found is None:
+            return None
+        if found.size_in_bytes > MAX_BYTES:
+            raise RejectedInputError(
+                f"{ANNOTATION} has {found.size_in_bytes} bytes, more than {MAX_BYTES}; keep the "
+                "fields of one sample in it"
+            )
+        with _opened(found) as file:
+            return parse_annotation(file.read())
+
+    def _label(self, path: str, annotation: dict[str, Any] | None) -> np.ndarray | None:
+        key = self.options.label_key
+        if self.options.label_kind == "none":
+            return None
+        if key:
+            value = field(_required(annotation, key, "label_key"), key, "label_key")
+            return label_array(value, key, self.options.label_kind)
+        if annotation is not None:
+            raise RejectedInputError(
+                f"{ANNOTATION} has the fields {', '.join(annotation) or '(none)'}; name the label "
+                "with --label_key, or use --label_kind=none"
+            )
+        return _class_by_folder(path)
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") or part in _JUNK for part in path.split("/"))
+
+
+def _is_frames(folder: str) -> bool:
+    return posixpath.basename(folder) == _FRAMES
+
+
+def _is_frame(path: str) -> bool:
+    folder, name = posixpath.split(path)
+    return _is_frames(folder) or name.lower().endswith(_SUFFIXES)
+
+
+def _ancestors(folder: str) -> Iterator[str]:
+    while folder:
+        folder = posixpath.dirname(folder)
+        yield folder
+
+
+def _natural(path: str) -> tuple[list[Any], str]:
+    """Sorts 2 before 10, whatever stands before and after the number."""
+    parts = re.split(r"([0-9]+)", posixpath.splitext(path)[0])
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path
+
+
+@contextlib.contextmanager
+def _opened(found: FileMetadata) -> Iterator[IO[bytes]]:
+    """Opens a file; what is wrong with it while it is open becomes a rejection that names it."""
+    name = posixpath.basename(found.path)
+    try:
+        with FileSystems.open(found.path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            yield file
+    except RejectedInputError as error:
+        is_named = name == ANNOTATION
+        raise RejectedInputError(str(error) if is_named else f"frame {name}: {error}") from error
+    except (BeamIOError, OSError) as error:
+        raise RejectedInputError(f"{name} cannot be read ({error}); copy it again") from error
+
+
+def _require_own_folder(path: str) -> None:
+    if path == ".":
+        raise RejectedInputError(
+            "frames directly in --input_dir; give every sample a folder of its own"
+        )
+    if not path.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in path):
+        raise RejectedInputError("the folder's name is not UTF-8; rename it")
+
+
+def _require_one_size(frames: list[FileMetadata], headers: list[ImageHeader]) -> None:
+    first = headers[0]
+    for frame, header in zip(frames, headers, strict=True):
+        if (header.height, header.width) != (first.height, first.width):
+            raise RejectedInputError(
+                f"frame {posixpath.basename(frame.path)} has {header.height} x {header.width} "
+                f"pixels, frame {posixpath.basename(frames[0].path)} has {first.height} x "
+                f"{first.width}; frames of a sample must be alike, remove or repair the odd ones"
+            )
+
+
+def _require_record_size(stored_bytes: int) -> None:
+    if stored_bytes > _MAX_RECORD_BYTES:
+        raise RejectedInputError(
+            f"{stored_bytes} bytes of frames, a record holds at most {_MAX_RECORD_BYTES}; use a "
+            "smaller --resize, or cut the sample into several"
+        )
+
+
+def _required(annotation: dict[str, Any] | None, key: str, flag: str) -> dict[str, Any]:
+    if annotation is None:
+        raise RejectedInputError(
+            f"no {ANNOTATION} for field {key!r} (--{flag}); add it, or remove the sample"
+        )
+    return annotation
+
+
+def _reader(annotation: dict[str, Any] | None) -> Any:
+    def read(key: str, flag: str) -> str:
+        value = field(_required(annotation, key, flag), key, flag)
+        if not isinstance(value, (str, int, float)):
+            raise RejectedInputError(
+                f"field {key!r} (--{flag}) of {ANNOTATION} is no text and no number; expected one"
+            )
+        return str(value)
+
+    return read
+
+
+def _class_by_folder(path: str) -> np.ndarray:
+    parent = posixpath.basename(posixpath.dirname(path))
+    if not parent:
+        raise RejectedInputError(
+            f"no label: no {ANNOTATION} and no folder above it that would name its class; use "
+            "CLASS/SAMPLE/, or --label_kind=none"
+        )
+    return np.array(unicodedata.normalize("NFC", parent))
+
+
+def _checksum(contents: _Contents) -> str:
+    """Changes with the files; their content is not read, so a newer file counts as another."""
+    digest = hashlib.sha256()
+    for found in [*contents.frames, *filter(None, [contents.annotation])]:
+        line = (posixpath.basename(found.path), found.size_in_bytes, found.last_updated_in_seconds)
+        digest.update(repr(line).encode())
+    return digest.hexdigest()
