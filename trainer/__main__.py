@@ -14,7 +14,11 @@ from trainer import flags as option_flags
 from trainer.callbacks import make_callbacks
 from trainer.checkpoints import CheckpointError, load
 from trainer.data import SplitData, class_weights, load_split
+from trainer.feature_cache import FeatureCache, open_cache
+from trainer.forecast import ForecastOptions, ForecastTask, forecast_label
 from trainer.loop import Trainer, better_mode
+from trainer.models.forecaster import build_forecaster
+from trainer.models.frames import FrameModelOptions, build_frame_model
 from trainer.models.signal import SignalModelOptions, build_signal_model
 from trainer.optimizers import make_optimizer
 from trainer.options import DataOptions, RunOptions, TrainingOptions
@@ -22,7 +26,14 @@ from trainer.step import Steps
 from trainer.strategy import configure, make_strategy
 from trainer.task import Task
 
-_OPTIONS = (RunOptions, DataOptions, TrainingOptions, SignalModelOptions)
+_OPTIONS = (
+    RunOptions,
+    DataOptions,
+    TrainingOptions,
+    SignalModelOptions,
+    FrameModelOptions,
+    ForecastOptions,
+)
 
 
 def main(argv: list[str]) -> None:
@@ -43,19 +54,25 @@ def _run() -> None:
     data = option_flags.read(DataOptions)
     training = option_flags.read(TrainingOptions)
     model_options = option_flags.read(SignalModelOptions)
-    options = (run, data, training, model_options)
+    forecast = option_flags.read(ForecastOptions)
+    frames = option_flags.read(FrameModelOptions)
+    options = (run, data, training, model_options, frames, forecast)
     configure(run)
 
     # ---- Data ----------------------------------------------------------------------------
     dataset = open_dataset(run.dataset)
     label = dataset.schema.label
-    if label is None:
+    if run.model == "forecaster":
+        label = forecast_label(dataset.schema.input)
+        task: Task = ForecastTask(label, horizon_steps=forecast.horizon_steps)
+    elif label is None:
         raise DatasetError(f"{run.dataset} has no labels; convert it with --label_key")
-    task = Task(
-        label, class_weights(dataset, data), training.label_smoothing, training.class_activation
-    )
-    train = load_split(dataset, data.train_split, data)
-    validation = _optional_split(dataset, data.validation_split, data)
+    else:
+        task = Task(
+            label, class_weights(dataset, data), training.label_smoothing, training.class_activation
+        )
+    train = load_split(dataset, data.train_split, data, task)
+    validation = _optional_split(dataset, data.validation_split, data, task)
 
     # ---- Model ---------------------------------------------------------------------------
     strategy = make_strategy(run)
@@ -64,13 +81,28 @@ def _run() -> None:
             model = build_signal_model(
                 model_options, dataset.schema.input, label, dataset.manifest.statistics
             )
+        elif run.model == "forecaster":
+            model = build_forecaster(
+                model_options, forecast, dataset.schema.input, dataset.manifest.statistics
+            )
+        elif run.model == "frames":
+            frame_model = build_frame_model(frames, model_options, dataset.schema.input, label)
+            model = frame_model.full
         else:
             raise ValueError(f"--model={run.model} cannot be built yet")
         optimizer = make_optimizer(training, train.plan(seed=run.seed).num_steps)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer)
+
+    # ---- Features of frozen layers, computed once ------------------------------------------
+    cache, computed = None, model
+    if run.model == "frames" and (cache := open_cache(run, frames, frame_model, dataset)):
+        computed = frame_model.from_features
+        if run.mode == "train":
+            train = load_split(cache.dataset(data.train_split), data.train_split, data, task)
+            validation = _optional_split(dataset, data.validation_split, data, task, cache)
     steps = Steps(
-        strategy, model, optimizer, task,
+        strategy, computed, optimizer, task,
         clip_norm=training.clip_norm, jit_compile=run.jit_compile,
     )  # fmt: skip
 
@@ -89,7 +121,7 @@ def _run() -> None:
     if training.evaluate_with == "best" or run.mode == "evaluate":
         load(join(run.run_dir, "best"), {"model": model.variables})
     for name in dict.fromkeys((data.validation_split, data.test_split)):
-        if split := _optional_split(dataset, name, data):
+        if split := _optional_split(dataset, name, data, task, cache):
             evaluation.run(steps, split, train, run.run_dir)
     if run.report:
         from trainer.report import write_report  # matplotlib is slow to import
@@ -97,11 +129,17 @@ def _run() -> None:
         print(f"report: {write_report(run.run_dir, dataset)}")
 
 
-def _optional_split(dataset: Dataset, name: str | None, data: DataOptions) -> SplitData | None:
+def _optional_split(
+    dataset: Dataset,
+    name: str | None,
+    data: DataOptions,
+    task: Task,
+    cache: FeatureCache | None = None,
+) -> SplitData | None:
     entry = dataset.manifest.splits.get(name) if name else None
     if name is None or entry is None or not entry.records:
         return None
-    return load_split(dataset, name, data)
+    return load_split(cache.dataset(name) if cache else dataset, name, data, task)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """From a dataset folder to the batches of each epoch, for all replicas of a strategy."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
 from pipeline.batches import BatchReader
 from pipeline.plan import BatchOptions, EpochPlan, plan_epoch
-from tfrecords_schema import Dataset, DatasetError
+from tfrecords_schema import Dataset, DatasetError, LabelSpec
 from trainer.options import DataOptions
+from trainer.task import Batch, Task
 
 
 class SplitData:
@@ -19,13 +20,24 @@ class SplitData:
       name: name of the split.
       options: how records are put into batches.
       index: the records' lengths and places.
+      label: what is predicted; the dataset's own label, unless another is given.
     """
 
-    def __init__(self, dataset: Dataset, name: str, options: BatchOptions):
+    def __init__(
+        self,
+        dataset: Dataset,
+        name: str,
+        options: BatchOptions,
+        *,
+        label: LabelSpec | None = None,
+        preparation: Callable[[Batch], Batch] | None = None,
+    ):
         self.dataset = dataset
         self.name = name
         self.options = options
         self.index = dataset.split(name)
+        self.label = label or dataset.schema.label
+        self._preparation = preparation
         self._readers: dict[int, BatchReader] = {}
 
     def plan(self, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> EpochPlan:
@@ -35,12 +47,13 @@ class SplitData:
     def read(
         self, plan: EpochPlan, *, num_replicas: int = 1, start_step: int = 0
     ) -> tf.data.Dataset:
-        """A plan's batches, dealt out to replicas; see `BatchReader`."""
+        """A plan's batches, prepared, dealt out to replicas; see `BatchReader`."""
         if num_replicas not in self._readers:
             self._readers[num_replicas] = BatchReader(
                 self.dataset, self.name, num_replicas=num_replicas
             )
-        return self._readers[num_replicas].epoch(plan, start_step=start_step)
+        batches = self._readers[num_replicas].epoch(plan, start_step=start_step)
+        return batches.map(self._preparation) if self._preparation else batches
 
     def batches(
         self, plan: EpochPlan, strategy: tf.distribute.Strategy, start_step: int = 0
@@ -59,8 +72,12 @@ class SplitData:
         return iter(batches), batches.element_spec
 
 
-def load_split(dataset: Dataset, name: str, options: DataOptions) -> SplitData:
-    """Loads a split's index and the options for its batches."""
+def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task) -> SplitData:
+    """Loads a split's index and the options for its batches, prepared as the task needs them.
+
+    Raises:
+      DatasetError: if there is no such split, or its records do not suit the task.
+    """
     longest = max(dataset.manifest.splits[name].length_histogram)
     batch_options = BatchOptions(
         batch_size=None if options.batch_steps else options.batch_size,
@@ -69,7 +86,9 @@ def load_split(dataset: Dataset, name: str, options: DataOptions) -> SplitData:
         boundaries=_covering(options.boundaries, longest) or None,
         align=options.boundary_align,
     )
-    return SplitData(dataset, name, batch_options)
+    split = SplitData(dataset, name, batch_options, label=task.label, preparation=task.preparation)
+    task.check_records(split.index, name)
+    return split
 
 
 def class_weights(dataset: Dataset, options: DataOptions) -> tuple[float, ...] | None:

@@ -48,7 +48,7 @@ def run(steps: Steps, split: SplitData, train: SplitData, run_dir: str) -> dict[
       train: the training split, for the baseline.
       run_dir: folder of the run.
     """
-    label = split.dataset.schema.label
+    label = split.label
     assert label is not None
     predictions = predict_split(steps, split, label)
     result = {"split": split.name, **evaluate(predictions, label, split.index.groups())}
@@ -174,7 +174,7 @@ def label_mean(split: SplitData) -> np.ndarray:
     """Mean label of a split with real-valued labels, over its valid steps: `[units]`."""
     total: Any = 0.0
     count = 0
-    label = split.dataset.schema.label
+    label = split.label
     assert label is not None
     for batch in split.read(split.plan(shuffle=False)):
         for values, _ in _unpadded(batch, batch["label"].numpy(), label).values():

@@ -5,11 +5,11 @@ A mean is formed once, over all replicas and steps: sum of weighted values / sum
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
-from tfrecords_schema import LabelSpec
+from tfrecords_schema import LabelSpec, SplitIndex
 
 Batch = dict[str, tf.Tensor]
 # Metric name -> float32 [2]: weighted sum, sum of weights.
@@ -31,6 +31,14 @@ class Task:
     class_weights: tuple[float, ...] | None = None
     label_smoothing: float = 0.0
     activation: str = "softmax"
+
+    @property
+    def preparation(self) -> Callable[[Batch], Batch] | None:
+        """Turns a batch of the dataset into one of this task; None where they are the same."""
+        return None
+
+    def check_records(self, index: SplitIndex, split: str) -> None:
+        """Raises DatasetError where the records of a split do not suit the task."""
 
     @property
     def num_outputs(self) -> int:

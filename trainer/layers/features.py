@@ -1,0 +1,43 @@
+"""Each feature of a signal as a record of its own."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class SplitFeatures(keras.layers.Layer):
+    """`[batch, time, features]` -> `[batch * features, time, 1]`, a row's features in order."""
+
+    def call(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the rows, and the length of each."""
+        rows = tf.reshape(tf.transpose(inputs, [0, 2, 1]), [-1, tf.shape(inputs)[1], 1])
+        return rows, tf.repeat(lengths, inputs.shape[2])
+
+    def compute_output_spec(self, inputs: Any, lengths: Any) -> tuple[Any, Any]:
+        """The batch is not known before."""
+        rows = keras.KerasTensor((None, inputs.shape[1], 1), dtype=inputs.dtype)
+        return rows, keras.KerasTensor((None,), dtype=lengths.dtype)
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class JoinFeatures(keras.layers.Layer):
+    """`[batch * features, time, 1]` -> `[batch, time, features]`: undoes `SplitFeatures`."""
+
+    def __init__(self, features: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.features = features
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """See the class."""
+        rows = tf.reshape(inputs, [-1, self.features, tf.shape(inputs)[1]])
+        return tf.transpose(rows, [0, 2, 1])
+
+    def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
+        """The batch is not known before."""
+        return keras.KerasTensor((None, inputs.shape[1], self.features), dtype=inputs.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "features": self.features}
