@@ -34,7 +34,10 @@ from tfrecords_schema import (
     write_tfds_metadata,
 )
 from tfrecords_schema.names import INDEX, MANIFEST, atomic_write, join, shard_name
+from trainer.checkpoints import Checkpoints, load
 from trainer.layers.packing import pack_steps
+from trainer.models.frames import FrameModel, FrameModelOptions
+from trainer.options import RunOptions
 
 _FORMAT_VERSION = 1
 # Frames that go through the network together, and that are decoded together at most.
@@ -159,6 +162,24 @@ class FeatureCache:
         )  # fmt: skip
         write_tfds_metadata(path, manifest)
         atomic_write(join(path, MANIFEST), manifest.to_json().encode())
+
+
+def open_cache(
+    run: RunOptions, options: FrameModelOptions, model: FrameModel, dataset: Dataset
+) -> FeatureCache | None:
+    """The cache of a run, or None where nothing is frozen or `--nocache_features` was given.
+
+    The weights that the run has left so far are restored first: the features rest on them.
+    """
+    if model.features is None or not options.cache_features:
+        return None
+    variables = {"model": model.full.variables}
+    if run.mode == "train":
+        Checkpoints(join(run.run_dir, "checkpoints"), keep=1).restore_latest(variables)
+    else:
+        load(join(run.run_dir, "best"), variables)
+    folder = options.feature_cache_dir or join(run.run_dir, "features")
+    return FeatureCache(folder, dataset, model.features)
 
 
 def cache_key(dataset: Dataset, network: keras.Model) -> str:

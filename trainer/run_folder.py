@@ -28,6 +28,8 @@ _WITHOUT_EFFECT = (
     "evaluate_with",
     "checkpoint_every_steps",
     "keep_checkpoints",
+    "cache_features",
+    "feature_cache_dir",
 )
 _PACKAGES = ("tensorflow", "keras", "numpy")
 
