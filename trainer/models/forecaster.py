@@ -1,7 +1,7 @@
 """The forecaster: an encoder reads a signal up to a point, a decoder goes on from there.
 
-With `--rnn_cell=lstm --rnn_units=40,40,40,40` it is the model of https://stackoverflow.com/a/61032892, whose decoder is
-unrolled by hand; here it is one loop, `FeedbackDecoder`.
+With `--rnn_cell=lstm --rnn_units=40,40,40,40` it is a published model whose decoder was unrolled
+by hand, 150 times; here the decoder is one loop, `FeedbackDecoder`.
 """
 
 import math
