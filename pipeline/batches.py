@@ -8,6 +8,7 @@ import tensorflow as tf
 from pipeline.deal import NO_RECORD, deal_plan
 from pipeline.frames import decode_frames
 from pipeline.plan import EpochPlan
+from pipeline.plan_lengths import plan_lengths, plans_labels
 from pipeline.reader import read_record
 from tfrecords_schema import Dataset, RecordSchema, SplitIndex
 
@@ -50,7 +51,9 @@ class BatchReader:
       lengths: [batch] int32, valid steps; a row of length 0 is no record.
       label, where there is one, per step: [batch, padded_steps, *shape]; per record:
         [batch, *shape]; per sequence: [batch, longest of the global batch, *shape], with
-      label_lengths: [batch] int32, valid steps of the label, for labels per sequence alone.
+      label_lengths: [batch] int32, valid steps of the label, for labels per sequence alone. The
+        plan is one of the labels' steps if every input of the split is one step; see
+        `plan_lengths`. The input has 1 padded step then.
       record: [batch] int32, row number in the split's index; -1 for a row that is no record.
     A replica without a record gets one row that is no record: zeros everywhere else.
     """
@@ -84,6 +87,8 @@ class BatchReader:
         self._shard_paths = tf.constant(dataset.shard_paths(split))
         index = dataset.split(split)
         self._steps = index.steps
+        self._plan_lengths = plan_lengths(index, self._schema.label)
+        self._plans_labels = plans_labels(index, self._schema.label)
         self._places = _places(index)
         self._label_steps = index.label_steps() if _has_label_lengths(self._schema) else None
         self._no_record = tf.data.Dataset.from_tensors(_record_without_steps(dataset.schema))
@@ -102,13 +107,14 @@ class BatchReader:
         self._check_plan(plan)
         dealt = deal_plan(
             plan,
-            self._steps,
+            self._plan_lengths,
             self._num_replicas,
             replicas=self._replicas,
             start_step=start_step,
         )
         label_steps = self._padded_label_steps(plan, start_step, len(dealt.padded_steps))
-        variant = self._trace(dealt.records, dealt.starts, dealt.padded_steps, label_steps)
+        steps = np.ones_like(label_steps) if self._plans_labels else dealt.padded_steps
+        variant = self._trace(dealt.records, dealt.starts, steps, label_steps)
         batches = tf.data.experimental.from_variant(variant, _element_spec(self._schema))
         return batches.apply(tf.data.experimental.assert_cardinality(len(dealt.padded_steps)))
 

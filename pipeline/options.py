@@ -25,6 +25,7 @@ _ALL_TRAIN = "train=1"
 _SIGNAL_FLAGS = (
     "target_dir",
     "signal_key",
+    "single_step",
     "window_samples",
     "sample_rate_hz",
     "window_secs",
@@ -50,6 +51,7 @@ class ConvertOptions:
     target_dir: str = ""
     dataset_version: str = "1.0.0"
     signal_key: str = ""
+    single_step: bool = False
     label_key: str = ""
     group_key: str = ""
     group_regex: str = ""
@@ -175,6 +177,11 @@ def _add_folders(parser: argparse.ArgumentParser) -> None:
 def _add_signals(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("signals")
     group.add_argument("--signal_key", default="", help="array with the signal; else the only one")
+    group.add_argument(
+        "--single_step",
+        action="store_true",
+        help="the whole array is one time step, as a vector that a sequence of labels follows from",
+    )
     group.add_argument("--window_samples", type=int, help="cut continuous signals in such steps")
     group.add_argument("--sample_rate_hz", type=float, help="with --window_secs")
     group.add_argument("--window_secs", type=float, help="length of a step; needs --sample_rate_hz")
@@ -270,6 +277,8 @@ def _check_source(options: ConvertOptions) -> None:
 
 def _check_window(options: ConvertOptions) -> None:
     rate, secs = options.sample_rate_hz, options.window_secs
+    if options.single_step and (options.window_samples is not None or secs is not None):
+        raise UsageError("--single_step does not go with the window flags; leave out one of them")
     if (rate is None) != (secs is None):
         raise UsageError("--sample_rate_hz and --window_secs go together: give both, or neither")
     if rate is None or secs is None:

@@ -156,6 +156,8 @@ class SignalSource:
 
     def _steps(self, shape: tuple[int, ...], key: str) -> tuple[int, tuple[int, ...]]:
         window = self.options.window
+        if self.options.single_step:
+            shape = (1, *shape)
         if window is None:
             return _whole_steps(shape, key)
         if len(shape) not in (1, 2):

@@ -9,7 +9,16 @@ _ROOT = pathlib.Path(__file__).parents[1]
 _PACKAGES = ("tfrecords_schema", "pipeline", "trainer")
 _MAX_LINES = 400
 # The half of pipeline that a training process imports.
-_INPUT_HALF = {"boundaries", "plan", "deal", "hashing", "reader", "frames", "batches"}
+_INPUT_HALF = {
+    "boundaries",
+    "plan",
+    "plan_lengths",
+    "deal",
+    "hashing",
+    "reader",
+    "frames",
+    "batches",
+}
 
 
 def _sources(*folders: str) -> list[pathlib.Path]:
