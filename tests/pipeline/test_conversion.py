@@ -2,6 +2,7 @@
 
 import collections
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import hypothesis.extra.numpy as hnp
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from pipeline.convert import main
@@ -43,6 +45,8 @@ _SLOW = hypothesis.settings(
     max_examples=8,
     deadline=None,
     derandomize=True,
+    # Shrinking a failure would take minutes: every example is a whole conversion.
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
     suppress_health_check=list(hypothesis.HealthCheck),
 )
 
@@ -60,7 +64,10 @@ def _sets(draw: st.DrawFn) -> dict[str, dict[str, np.ndarray]]:
     elements = finite if dtype.kind == "f" else None
     return {
         name: {
-            "signal": draw(hnp.arrays(dtype, (steps, *step_shape), elements=elements)),
+            "signal": np.array(
+                draw(hnp.arrays(dtype, (steps, *step_shape), elements=elements)),
+                order=draw(st.sampled_from("CF")),
+            ),
             **_label(draw, kind, steps),
         }
         for name, steps in lengths.items()
@@ -91,11 +98,27 @@ def test_property_01_records_equal_the_source_arrays(
         assert main([*base_flags(folders), *flags]) == 0
         dataset = open_dataset(str(folders.dataset))
         builder = tfds.builder_from_directory(str(folders.dataset))
+        _assert_index_points_at_records(dataset)
         by_tfds = {r["id"].decode(): r for r in tfds.as_numpy(builder.as_dataset("train"))}
         for records in (read_records(dataset), by_tfds):
             assert sorted(records) == sorted(f"sub/{name}" for name in arrays)
             for name, members in arrays.items():
                 _assert_equal(records[f"sub/{name}"], members, dataset)
+
+
+def _assert_index_points_at_records(dataset: Dataset) -> None:
+    shards = [pathlib.Path(path).read_bytes() for path in dataset.shard_paths("train")]
+    ends = [0] * len(shards)
+    for row in read_rows(f"{dataset.path}/index.parquet"):
+        (length,) = struct.unpack_from("<Q", shards[row.shard], row.offset)
+        example = shards[row.shard][row.offset + 12 :][:length]
+        assert (
+            row.id.encode()
+            in tf.train.Example.FromString(example).features.feature["id"].bytes_list.value
+        )
+        assert (row.offset, row.size_bytes) == (ends[row.shard], length + 16)
+        ends[row.shard] += row.size_bytes
+    assert ends == [len(shard) for shard in shards]
 
 
 def _assert_equal(

@@ -31,11 +31,19 @@ def test_a_lock_of_a_dead_process_does_not_stop_the_next(
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     # With a start time that differs, the number is that of another process by now.
-    pid = os.getpid() if start else dead.pid
-    lock = tmp_path / ".conversion" / "lock.json"
+    _write_lock(tmp_path, pid=os.getppid() if start else dead.pid, start=start)
+    WorkDir(str(tmp_path)).start(overwrite=False)
+
+
+def test_a_lock_of_an_earlier_process_with_our_number_is_stale(tmp_path: pathlib.Path) -> None:
+    _write_lock(tmp_path, pid=os.getpid(), start="0")  # As after a container's restart.
+    WorkDir(str(tmp_path)).start(overwrite=False)
+
+
+def _write_lock(folder: pathlib.Path, *, pid: int, start: str) -> None:
+    lock = folder / ".conversion" / "lock.json"
     lock.parent.mkdir()
     lock.write_text(json.dumps({"pid": pid, "host": socket.gethostname(), "start": start}))
-    WorkDir(str(tmp_path)).start(overwrite=False)
 
 
 def test_a_lock_of_another_host_says_what_to_remove(tmp_path: pathlib.Path) -> None:
