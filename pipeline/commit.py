@@ -19,10 +19,10 @@ from pipeline.shard_plan import ShardPlan
 from pipeline.source import Reject
 from pipeline.splits import stable_hash
 from pipeline.work_dir import WorkDir
+from tfrecords_schema.files import finish_dataset
 from tfrecords_schema.index import IndexRow, read_rows, write_index
 from tfrecords_schema.manifest import Manifest, ShardEntry, SplitEntry, Statistics
 from tfrecords_schema.names import INDEX, MANIFEST, REJECTS, atomic_write, join
-from tfrecords_schema.tfds_metadata import write_tfds_metadata
 
 _PACKAGES = ("apache-beam", "numpy", "tensorflow", "tensorflow-datasets")
 _SHOWN_EXAMPLES = 3
@@ -128,8 +128,7 @@ def _commit(
         versions=_versions(),
         rejects=len(rejects),
     )
-    write_tfds_metadata(folder, manifest)
-    atomic_write(join(folder, MANIFEST), manifest.to_json().encode())
+    finish_dataset(folder, manifest)
 
 
 def _place_shards(folder: str, work_dir: str, name: str, parts: Sequence[Part]) -> None:

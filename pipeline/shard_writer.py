@@ -23,12 +23,13 @@ from pipeline.parts import Part, part_path, read_part, write_part
 from pipeline.shard_plan import Member
 from pipeline.source import Reject, Source
 from pipeline.work_dir import ProgressFile, WorkDir
+from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import IndexRow
+from tfrecords_schema.manifest import FileEntry
 from tfrecords_schema.names import join, shard_name
 
 TRAINING_SPLIT = "train"
 _FRAMING_BYTES = 16  # Length 8, its checksum 4, the data's checksum 4.
-_HASH_CHUNK_BYTES = 1 << 20
 _SHOWN_CLASSES = 10
 
 
@@ -96,7 +97,8 @@ class ShardWriter:
             return False
         places = [join(folder, part.file) for folder in (self._work_dir, self._options.dataset_dir)]
         return any(
-            tf.io.gfile.exists(place) and _hash_file(place) == (found.size_bytes, found.sha256)
+            tf.io.gfile.exists(place)
+            and hash_file(place) == FileEntry(found.size_bytes, found.sha256)
             for place in places
         )
 
@@ -157,7 +159,8 @@ class ShardWriter:
         )
 
     def _finish(self, temporary: str, part: Part, rows: list[IndexRow]) -> None:
-        part.size_bytes, part.sha256 = _hash_file(temporary)
+        entry = hash_file(temporary)
+        part.size_bytes, part.sha256 = entry.size_bytes, entry.sha256
         tf.io.gfile.rename(temporary, join(self._work_dir, part.file), overwrite=True)
         write_part(part_path(self._work_dir, part.split, part.shard), part, rows)
 
@@ -187,13 +190,3 @@ def _summary(label: np.ndarray | None, plan: LabelPlan | None) -> str:
         return names[found[0]]
     pairs = [f"{names[index]}:{count}" for index, count in zip(found, counts, strict=True)]
     return " ".join(pairs[:_SHOWN_CLASSES]) + (" ..." if len(pairs) > _SHOWN_CLASSES else "")
-
-
-def _hash_file(path: str) -> tuple[int, str]:
-    """Size in bytes and SHA-256 (hex) of a file."""
-    digest, size = hashlib.sha256(), 0
-    with tf.io.gfile.GFile(path, "rb") as file:
-        while chunk := file.read(_HASH_CHUNK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
-    return size, digest.hexdigest()

@@ -1,7 +1,6 @@
 """Small dataset folders for tests, written with `tfrecords_schema` alone."""
 
 import dataclasses
-import hashlib
 import itertools
 import pathlib
 from collections import Counter
@@ -21,11 +20,12 @@ from tfrecords_schema import (
     ShardEntry,
     SplitEntry,
     Statistics,
+    finish_dataset,
+    hash_file,
     open_dataset,
     write_index,
-    write_tfds_metadata,
 )
-from tfrecords_schema.names import INDEX, MANIFEST, atomic_write, join, shard_name
+from tfrecords_schema.names import INDEX, REJECTS, atomic_write, join, shard_name
 
 # Length, its checksum and the checksum of the content around every record of a TFRecord file.
 FRAMING_BYTES = 16
@@ -90,8 +90,8 @@ def write_dataset(
     has_statistics = schema.input.kind == "signal" and splits.get("train")
     statistics = _statistics(splits["train"]) if has_statistics else None
     manifest = Manifest(name, version, schema, entries, statistics, options={}, versions={})
-    write_tfds_metadata(path, manifest)
-    atomic_write(join(path, MANIFEST), manifest.to_json().encode())
+    atomic_write(join(path, REJECTS), b"")
+    finish_dataset(path, manifest)
     return open_dataset(path)
 
 
@@ -175,9 +175,8 @@ def _index_row(
 
 
 def _shard_entry(path: str, file: str, records: int) -> ShardEntry:
-    with tf.io.gfile.GFile(join(path, file), "rb") as opened:
-        content = opened.read()
-    return ShardEntry(file, records, len(content), hashlib.sha256(content).hexdigest())
+    entry = hash_file(join(path, file))
+    return ShardEntry(file, records, entry.size_bytes, entry.sha256)
 
 
 def _class_counts(records: Sequence[Record], label: LabelSpec | None) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from tfrecords_schema.dataset import Dataset, open_dataset
 from tfrecords_schema.errors import DatasetError
+from tfrecords_schema.files import finish_dataset, hash_file
 from tfrecords_schema.index import (
     INDEX_SCHEMA,
     IndexRow,
@@ -12,19 +13,20 @@ from tfrecords_schema.index import (
 )
 from tfrecords_schema.manifest import (
     FORMAT_VERSION,
+    FileEntry,
     Manifest,
     ShardEntry,
     SplitEntry,
     Statistics,
 )
 from tfrecords_schema.schema import InputSpec, LabelSpec, RecordSchema
-from tfrecords_schema.tfds_metadata import write_tfds_metadata
 
 __all__ = [
     "FORMAT_VERSION",
     "INDEX_SCHEMA",
     "Dataset",
     "DatasetError",
+    "FileEntry",
     "IndexRow",
     "InputSpec",
     "LabelSpec",
@@ -34,9 +36,10 @@ __all__ = [
     "SplitEntry",
     "SplitIndex",
     "Statistics",
+    "finish_dataset",
+    "hash_file",
     "open_dataset",
     "read_metadata",
     "read_rows",
     "write_index",
-    "write_tfds_metadata",
 ]

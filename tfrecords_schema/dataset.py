@@ -6,6 +6,7 @@ import difflib
 import tensorflow as tf
 
 from tfrecords_schema.errors import DatasetError
+from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import SplitIndex
 from tfrecords_schema.manifest import Manifest
 from tfrecords_schema.names import INDEX, MANIFEST, WORK_DIR, join
@@ -76,24 +77,28 @@ class Dataset:
 def open_dataset(path: str) -> Dataset:
     """Opens a dataset folder, `<output_dir>/<name>/<version>`.
 
-    Reads the manifest and the sizes of the shards, not their contents (for those there
-    is `python -m pipeline.verify`).
+    Checks the manifest, the index, and that the shards are there with the right sizes; their
+    contents are not read (for those there is `python -m pipeline.verify`).
 
     Raises:
       DatasetError: if the folder is missing, was never completed, was written in another
-        format, or a shard is missing or has another size than the manifest says.
+        format, or the manifest, the index or the size of a shard are not as they were written.
     """
     path = path.rstrip("/")
-    dataset = Dataset(path, _read_manifest(path))
+    dataset = Dataset(path, read_manifest(path))
     for split in dataset.manifest.splits.values():
         for shard in split.shards:
-            _check_shard(join(path, shard.file), shard.size_bytes)
-    if not tf.io.gfile.exists(join(path, INDEX)):
-        raise DatasetError(f"{path} has no {INDEX}; copy it again, or convert again")
+            check_size(join(path, shard.file), shard.size_bytes)
+    _check_index(join(path, INDEX), dataset.manifest)
     return dataset
 
 
-def _read_manifest(path: str) -> Manifest:
+def read_manifest(path: str) -> Manifest:
+    """Reads the manifest of a dataset folder, and nothing else.
+
+    Raises:
+      DatasetError: if there is none, or it is not as it was written.
+    """
     manifest_path = join(path, MANIFEST)
     if tf.io.gfile.exists(manifest_path):
         with tf.io.gfile.GFile(manifest_path, "rb") as file:
@@ -123,15 +128,32 @@ def _why_no_manifest(path: str) -> str:
     )
 
 
-def _check_shard(path: str, size_bytes: int) -> None:
+def check_size(path: str, size_bytes: int) -> None:
+    """Checks that a file is there and how large it is.
+
+    Raises:
+      DatasetError: if it is missing, or has another size than the manifest says.
+    """
     try:
         found = tf.io.gfile.stat(path).length
     except tf.errors.NotFoundError:
         raise DatasetError(
-            f"shard {path} is missing; copy it again, or convert again with --overwrite"
+            f"{path} is missing; copy it again, or convert again with --overwrite"
         ) from None
     if found != size_bytes:
         raise DatasetError(
-            f"shard {path} has {found} bytes, the manifest says {size_bytes}; copy it again, or "
-            "convert again with --overwrite"
+            f"{path} has {found} bytes, the manifest says {size_bytes}; copy it again, or convert "
+            "again with --overwrite"
+        )
+
+
+def _check_index(path: str, manifest: Manifest) -> None:
+    entry = manifest.files.get(INDEX)
+    if entry is None:
+        raise DatasetError(f"the manifest beside {path} says nothing of it; convert again")
+    check_size(path, entry.size_bytes)
+    if hash_file(path).sha256 != entry.sha256:
+        raise DatasetError(
+            f"{path} is not the index that the manifest was written with: it is damaged, or of "
+            "another dataset; copy it again, or convert again with --overwrite"
         )

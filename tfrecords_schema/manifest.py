@@ -22,6 +22,14 @@ class ShardEntry:
 
 
 @dataclasses.dataclass(frozen=True)
+class FileEntry:
+    """One file beside the shards: its size and SHA-256 (hex)."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
 class SplitEntry:
     """One split: its shards and what they hold.
 
@@ -65,7 +73,19 @@ class Statistics:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """Everything that is known of a dataset without reading its records."""
+    """Everything that is known of a dataset without reading its records.
+
+    Attributes:
+      name: name of the dataset.
+      version: MAJOR.MINOR.PATCH.
+      schema: what a record holds.
+      splits: by name.
+      statistics: of the training split's signals; None for frames, or without such a split.
+      options: of the conversion.
+      versions: of the packages that wrote the records.
+      rejects: inputs that were left out.
+      files: the files beside the shards, by name; filled in when the dataset is finished.
+    """
 
     name: str
     version: str
@@ -75,6 +95,7 @@ class Manifest:
     options: dict[str, Any]
     versions: dict[str, str]
     rejects: int = 0
+    files: dict[str, FileEntry] = dataclasses.field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     @property
@@ -87,27 +108,46 @@ class Manifest:
         return hashlib.sha256(content.encode()).hexdigest()
 
     def to_json(self) -> str:
-        """The manifest as JSON text; equal manifests give equal text."""
-        return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n"
+        """The manifest as JSON text with its own checksum; equal manifests give equal text."""
+        return sealed_json(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
         """The inverse of `to_json`.
 
         Raises:
-          DatasetError: if the text is no manifest, or one of another format version.
+          DatasetError: if the text is no manifest, one of another format version, or not the
+            one that was written.
         """
         try:
             value = json.loads(text)
             found = value["format_version"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DatasetError(f"the manifest is not readable ({error}); convert again") from error
         if found != FORMAT_VERSION:
             raise DatasetError(
                 f"the manifest has format version {found}, this program reads {FORMAT_VERSION}; "
                 "convert again with this version, or install the version that wrote it"
             )
+        if "checksum" not in value or sealed_json(value) != text:
+            raise DatasetError(
+                "the manifest is not as it was written, its checksum does not fit; copy it again, "
+                "or convert again with --overwrite"
+            )
+        del value["checksum"]
         return cls(**_decode(value))
+
+
+def sealed_json(value: dict[str, Any]) -> str:
+    """JSON text of a value with its SHA-256 (hex) as `checksum`, over the text without it."""
+    # Through JSON and back: integer keys become text, and sort as such ever after.
+    content = {**json.loads(json.dumps(value)), "checksum": None}
+    checksum = hashlib.sha256(_canonical(content).encode()).hexdigest()
+    return _canonical({**content, "checksum": checksum})
+
+
+def _canonical(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"
 
 
 def _decode(value: dict[str, Any]) -> dict[str, Any]:
@@ -118,13 +158,15 @@ def _decode(value: dict[str, Any]) -> dict[str, Any]:
             "schema": RecordSchema.from_json(value["schema"]),
             "splits": {name: _split(entry) for name, entry in value["splits"].items()},
             "statistics": None if statistics is None else _statistics(statistics),
+            "files": {name: FileEntry(**entry) for name, entry in value["files"].items()},
         }
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"the manifest is incomplete ({error!r}); convert again") from error
 
 
 def _split(value: dict[str, Any]) -> SplitEntry:
-    histogram = {int(steps): count for steps, count in value["length_histogram"].items()}
+    counts = {int(steps): count for steps, count in value["length_histogram"].items()}
+    histogram = dict(sorted(counts.items()))
     shards = tuple(ShardEntry(**shard) for shard in value["shards"])
     return SplitEntry(**{**value, "shards": shards, "length_histogram": histogram})
 

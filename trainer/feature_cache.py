@@ -28,12 +28,13 @@ from tfrecords_schema import (
     RecordSchema,
     ShardEntry,
     SplitEntry,
+    finish_dataset,
+    hash_file,
     open_dataset,
     read_rows,
     write_index,
-    write_tfds_metadata,
 )
-from tfrecords_schema.names import INDEX, MANIFEST, atomic_write, join, shard_name
+from tfrecords_schema.names import INDEX, MANIFEST, join, shard_name
 from trainer.checkpoints import Checkpoints, load
 from trainer.layers.packing import pack_steps
 from trainer.models.frames import FrameModel, FrameModelOptions
@@ -44,7 +45,6 @@ _FORMAT_VERSION = 1
 _FRAMES_PER_CALL = 32
 # Length, its checksum and the checksum of the content, around every record of a TFRecord file.
 _FRAMING_BYTES = 16
-_CHUNK_BYTES = 1 << 20
 
 
 class FeatureCache:
@@ -101,7 +101,8 @@ class FeatureCache:
             if found is None or len(found) != len(records):
                 plan = _in_order(records, index.steps[records])
                 found = self._write_shard(target, reader.epoch(plan), ids)
-            shards.append(ShardEntry(file, len(records), *_size_and_hash(target)))
+            entry = hash_file(target)
+            shards.append(ShardEntry(file, len(records), entry.size_bytes, entry.sha256))
             sizes.append(found)
         write_index(join(path, INDEX), self._rows(split, sizes))
         self._commit(path, split, entry, shards)
@@ -160,8 +161,7 @@ class FeatureCache:
             options={"features_of": source.fingerprint, "key": self.key},
             versions={"tensorflow": tf.__version__, "keras": keras.__version__},
         )  # fmt: skip
-        write_tfds_metadata(path, manifest)
-        atomic_write(join(path, MANIFEST), manifest.to_json().encode())
+        finish_dataset(path, manifest)
 
 
 def open_cache(
@@ -244,12 +244,3 @@ def _record_sizes(path: str) -> list[int] | None:
         return [len(record.numpy()) + _FRAMING_BYTES for record in tf.data.TFRecordDataset(path)]
     except tf.errors.DataLossError:
         return None
-
-
-def _size_and_hash(path: str) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    with tf.io.gfile.GFile(path, "rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
-    return size, digest.hexdigest()

@@ -8,6 +8,7 @@ import tensorflow_datasets as tfds
 
 from tests.datasets import CLASS_PER_RECORD, random_records, write_dataset
 from tfrecords_schema import DatasetError, InputSpec, RecordSchema, open_dataset
+from tfrecords_schema.manifest import sealed_json
 
 _SCHEMA = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
 
@@ -57,6 +58,16 @@ def _other_version(path):
 def _incomplete(path):
     manifest = json.loads((path / "manifest.json").read_text())
     del manifest["schema"]
+    (path / "manifest.json").write_text(sealed_json(manifest))
+
+
+def _rename(path):
+    text = (path / "manifest.json").read_text()
+    (path / "manifest.json").write_text(text.replace('"toy"', '"tty"', 1))
+
+
+def _reformat(path):
+    manifest = json.loads((path / "manifest.json").read_text())
     (path / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -84,6 +95,23 @@ def _remove_index(path):
     (path / "index.parquet").unlink()
 
 
+def _flip_index(path):
+    content = bytearray((path / "index.parquet").read_bytes())
+    content[len(content) // 2] ^= 1
+    (path / "index.parquet").write_bytes(content)
+
+
+def _cut_index(path):
+    content = (path / "index.parquet").read_bytes()
+    (path / "index.parquet").write_bytes(content[:-1])
+
+
+def _forget_index(path):
+    manifest = json.loads((path / "manifest.json").read_text())
+    del manifest["files"]["index.parquet"]
+    (path / "manifest.json").write_text(sealed_json(manifest))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -93,9 +121,14 @@ def _remove_index(path):
         (_incomplete, "the manifest is incomplete .*schema.*; convert again"),
         (_garbage, "the manifest is not readable"),
         (_binary, "manifest.json: 'utf-8' codec"),
-        (_remove_shard, r"shard .*00000-of.* is missing; copy it again"),
-        (_cut_shard, r"shard .* has \d+ bytes, the manifest says \d+"),
-        (_remove_index, "has no index.parquet"),
+        (_rename, "manifest.json: the manifest is not as it was written, its checksum does not"),
+        (_reformat, "the manifest is not as it was written"),
+        (_remove_shard, r"00000-of.* is missing; copy it again"),
+        (_cut_shard, r"00000-of.* has \d+ bytes, the manifest says \d+"),
+        (_remove_index, "index.parquet is missing; copy it again"),
+        (_flip_index, "index.parquet is not the index that the manifest was written with"),
+        (_cut_index, r"index.parquet has \d+ bytes, the manifest says \d+"),
+        (_forget_index, "index.parquet says nothing of it; convert again"),
     ],
 )
 def test_a_damaged_folder_says_what_is_wrong(dataset, damage, message):
@@ -105,7 +138,7 @@ def test_a_damaged_folder_says_what_is_wrong(dataset, damage, message):
 
 
 def test_a_missing_folder_says_what_to_give(tmp_path):
-    with pytest.raises(DatasetError, match="no dataset folder at .*nowhere; give <output_dir>/"):
+    with pytest.raises(DatasetError, match=r"no dataset folder at .*nowhere; give <output_dir>/"):
         open_dataset(str(tmp_path / "nowhere"))
 
 
