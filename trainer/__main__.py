@@ -19,6 +19,7 @@ from trainer.forecast import ForecastOptions, ForecastTask, forecast_label
 from trainer.loop import Trainer, better_mode
 from trainer.models.forecaster import build_forecaster
 from trainer.models.frames import FrameModelOptions, build_frame_model
+from trainer.models.sequence import build_sequence_model
 from trainer.models.signal import SignalModelOptions, build_signal_model
 from trainer.optimizers import make_optimizer
 from trainer.options import DataOptions, RunOptions, TrainingOptions
@@ -89,7 +90,9 @@ def _run() -> None:
             frame_model = build_frame_model(frames, model_options, dataset.schema.input, label)
             model = frame_model.full
         else:
-            raise ValueError(f"--model={run.model} cannot be built yet")
+            model = build_sequence_model(
+                model_options, frames, dataset.schema.input, label, dataset.manifest.statistics
+            )
         optimizer = make_optimizer(training, train.plan(seed=run.seed).num_steps)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer)
@@ -120,9 +123,13 @@ def _run() -> None:
     # ---- Evaluation and report -----------------------------------------------------------
     if training.evaluate_with == "best" or run.mode == "evaluate":
         load(join(run.run_dir, "best"), {"model": model.variables})
-    for name in dict.fromkeys((data.validation_split, data.test_split)):
-        if split := _optional_split(dataset, name, data, task, cache):
-            evaluation.run(steps, split, train, run.run_dir)
+    names = dict.fromkeys((data.validation_split, data.test_split))
+    held_out = [_optional_split(dataset, name, data, task, cache) for name in names]
+    if not any(held_out):
+        print("neither a validation nor a test split: evaluating on what was trained on")
+        held_out = [_optional_split(dataset, data.train_split, data, task, cache)]
+    for split in filter(None, held_out):
+        evaluation.run(steps, split, train, run.run_dir)
     if run.report:
         from trainer.report import write_report  # matplotlib is slow to import
 

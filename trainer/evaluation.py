@@ -18,6 +18,10 @@ from trainer.task import Batch
 
 _PREFIX_RECORDS = 6
 _PREFIXES = 60
+# Up to so many values of a label have an error of their own in the summary, and so many values
+# of a split are printed themselves.
+_MAX_LISTED_UNITS = 8
+_MAX_LISTED_VALUES = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +56,10 @@ def run(steps: Steps, split: SplitData, train: SplitData, run_dir: str) -> dict[
     assert label is not None
     predictions = predict_split(steps, split, label)
     result = {"split": split.name, **evaluate(predictions, label, split.index.groups())}
-    result["baseline"] = _baseline(predictions, label, train)
+    result["baselines"] = _baselines(predictions, split, train)
+    result["baseline"] = result["baselines"][0]
+    if predictions.prediction.size <= _MAX_LISTED_VALUES and label.kind == "value":
+        result["predicted"] = _in_order_of_ids(predictions, split.index.ids())
     if label.kind == "class":
         result["class_names"] = list(label.class_names)
         result["confusion"] = confusion(predictions, len(label.class_names))
@@ -65,14 +72,28 @@ def run(steps: Steps, split: SplitData, train: SplitData, run_dir: str) -> dict[
 
 
 def summary(result: dict[str, Any]) -> str:
-    """One line: the split's metrics beside the baseline's."""
-    baseline = result["baseline"]
+    """One line: the split's metrics beside the baselines'; another with the values of a few."""
     figures = ", ".join(
-        f"{name} {value:.4f}"
-        + (f" ({baseline['name']} {baseline[name]:.4f})" if name in baseline else "")
+        f"{name} {value:.4f}{_beside(name, result['baselines'])}"
         for name, value in result["metrics"].items()
     )
-    return f"{result['split']}: {figures}, {result['records']} records"
+    line = f"{result['split']}: {figures}, {result['records']} records"
+    if "predicted" in result:
+        # Adding 0 turns -0.0 into 0.0.
+        values = " ".join(f"{round(value, 1) + 0.0:.1f}" for value in result["predicted"])
+        line += f"\n{result['split']}, predicted values: {values}"
+    return line
+
+
+def _beside(metric: str, baselines: list[dict[str, Any]]) -> str:
+    figures = [f"{b['name']} {b[metric]:.4f}" for b in baselines if metric in b]
+    return f" ({', '.join(figures)})" if figures else ""
+
+
+def _in_order_of_ids(predictions: Predictions, ids: list[str]) -> list[float]:
+    parts = np.split(predictions.prediction, np.cumsum(predictions.lengths)[:-1])
+    by_id = sorted(zip((ids[row] for row in predictions.record), parts, strict=True))
+    return [float(value) for _, part in by_id for value in part.ravel()]
 
 
 def predict_split(steps: Steps, split: SplitData, label: LabelSpec) -> Predictions:
@@ -138,13 +159,24 @@ def evaluate(predictions: Predictions, label: LabelSpec, groups: list[str]) -> d
     }
 
 
-def _baseline(predictions: Predictions, label: LabelSpec, train: SplitData) -> dict[str, Any]:
+def _baselines(
+    predictions: Predictions, split: SplitData, train: SplitData
+) -> list[dict[str, Any]]:
+    """What anyone could guess, the best guess first."""
+    label = split.label
+    assert label is not None
     if label.kind == "class":
-        counts = train.dataset.manifest.splits[train.name].class_counts
-        return majority_baseline(
-            predictions.label, [counts.get(name, 0) for name in label.class_names]
-        )
-    return mean_baseline(predictions.label.reshape(predictions.prediction.shape), label_mean(train))
+        return [majority_baseline(predictions.label, _class_counts(train, label))]
+    values = predictions.label.reshape(predictions.prediction.shape)
+    baselines = [mean_baseline(values, label_mean(train))]
+    if label.per == "sequence" and label.shape == split.dataset.schema.input.step_shape:
+        baselines.append(last_value_baseline(split))
+    return sorted(baselines, key=lambda baseline: baseline["mae"])
+
+
+def _class_counts(split: SplitData, label: LabelSpec) -> list[int]:
+    counts = split.dataset.manifest.splits[split.name].class_counts
+    return [counts.get(name, 0) for name in label.class_names]
 
 
 def majority_baseline(test: np.ndarray, train_counts: list[int]) -> dict[str, Any]:
@@ -155,12 +187,20 @@ def majority_baseline(test: np.ndarray, train_counts: list[int]) -> dict[str, An
 
 def mean_baseline(test: np.ndarray, train_mean: np.ndarray) -> dict[str, Any]:
     """Errors of always answering the training split's mean label."""
-    error = test - train_mean
-    return {
-        "name": "mean predictor",
-        "rmse": float(np.sqrt(np.mean(error**2))),
-        "mae": float(np.mean(np.abs(error))),
-    }
+    return {"name": "mean predictor", **_errors(test - train_mean)}
+
+
+def last_value_baseline(split: SplitData) -> dict[str, Any]:
+    """Errors of a forecast that stays at the last step seen."""
+    errors = []
+    label = split.label
+    assert label is not None
+    for batch in split.read(split.plan(shuffle=False)):
+        last = tf.gather(batch["signal"], tf.maximum(batch["lengths"] - 1, 0), batch_dims=1)
+        error = batch["label"] - tf.cast(last, tf.float32)[:, None]
+        errors += [error for _, error in _unpadded(batch, error.numpy(), label).values()]
+    flat = [error.reshape(len(error), -1) for error in errors]
+    return {"name": "last value", **_errors(np.concatenate(flat))}
 
 
 def confusion(predictions: Predictions, classes: int) -> list[list[int]]:
@@ -188,10 +228,17 @@ def _class_metrics(label: np.ndarray, prediction: np.ndarray) -> dict[str, float
 
 
 def _value_metrics(label: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-    error = label.reshape(prediction.shape) - prediction
+    return _errors(label.reshape(prediction.shape) - prediction)
+
+
+def _errors(error: np.ndarray) -> dict[str, float]:
+    """Metrics of `[labels, units]` errors; also those of each unit, where they are few."""
+    each = np.mean(np.abs(error), axis=0)
+    listed = enumerate(each) if 1 < len(each) <= _MAX_LISTED_UNITS else ()
     return {
         "rmse": float(np.sqrt(np.mean(np.square(error)))),
-        "mae": float(np.mean(np.abs(error))),
+        "mae": float(np.mean(each)),
+        **{f"mae_{unit}": float(value) for unit, value in listed},
     }
 
 

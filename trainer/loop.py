@@ -95,10 +95,13 @@ class Trainer:
         timing = self._train_steps(plan)
         line = self._epoch_line(plan, timing)
         self._hooks.on_epoch_end(epoch, _logs(line))
-        self._keep_best(line)
+        due = self._is_checkpoint_due()
+        if due:
+            self._keep_best(line)
         _append_history(self._history_path, line)
         self.state.epoch, self.state.step, self.state.sums = epoch + 1, 0, {}
-        self._save_checkpoint()
+        if due:
+            self._save_checkpoint()
         epochs_left = self._training.epochs - self.state.epoch
         self._progress.epoch(epoch, line, timing.epoch_secs * epochs_left)
 
@@ -164,6 +167,12 @@ class Trainer:
                 identity=self._identity,
             )  # fmt: skip
             save(join(self._run.run_dir, "best"), best_state, {"model": self._model.variables})
+
+    def _is_checkpoint_due(self) -> bool:
+        """Whether the epoch that ends is one to keep; the last always is."""
+        epoch = self.state.epoch + 1
+        is_last = epoch >= self._training.epochs or self._model.stop_training
+        return is_last or epoch % self._training.checkpoint_every_epochs == 0
 
     def _save_checkpoint(self) -> None:
         self.state.callbacks = callback_states(self._callbacks)

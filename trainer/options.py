@@ -94,13 +94,17 @@ class TrainingOptions:
     checkpoint_every_steps: int = option(
         0, "Also checkpoint within an epoch; 0: after epochs only."
     )
+    checkpoint_every_epochs: int = option(
+        1, "Checkpoint after every so many epochs, and after the last; the best ones included."
+    )
     keep_checkpoints: int = option(2, "Newest checkpoints to keep.")
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise ValueError(f"--epochs={self.epochs}: expected at least 1")
-        if self.keep_checkpoints < 1:
-            raise ValueError(f"--keep_checkpoints={self.keep_checkpoints}: expected at least 1")
+        for name in ("keep_checkpoints", "checkpoint_every_epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name}={getattr(self, name)}: expected at least 1")
         if self.reduce_lr_patience and self.lr_schedule != "constant":
             raise ValueError(
                 f"--reduce_lr_patience={self.reduce_lr_patience} changes a constant rate only, "

@@ -27,6 +27,7 @@ _WITHOUT_EFFECT = (
     "test_split",
     "evaluate_with",
     "checkpoint_every_steps",
+    "checkpoint_every_epochs",
     "keep_checkpoints",
     "cache_features",
     "feature_cache_dir",

@@ -35,7 +35,7 @@ class Task:
     @property
     def preparation(self) -> Callable[[Batch], Batch] | None:
         """Turns a batch of the dataset into one of this task; None where they are the same."""
-        return None
+        return _trimmed if self.label.per == "sequence" else None
 
     def check_records(self, index: SplitIndex, split: str) -> None:
         """Raises DatasetError where the records of a split do not suit the task."""
@@ -110,6 +110,12 @@ class Task:
     def _flat(self, label: tf.Tensor) -> tf.Tensor:
         leading = tf.shape(label)[: 1 if self.label.per == "record" else 2]
         return tf.reshape(tf.cast(label, tf.float32), tf.concat([leading, [self.num_outputs]], 0))
+
+
+def _trimmed(batch: Batch) -> Batch:
+    """Labels padded to this replica's longest, as models do, not to the global batch's."""
+    longest = tf.maximum(tf.reduce_max(batch["label_lengths"]), 1)
+    return {**batch, "label": batch["label"][:, :longest]}
 
 
 def means(sums: Mapping[str, Sequence[float]]) -> dict[str, float]:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable(package="trainer")
-class SplitFeatures(keras.layers.Layer):
+class FeaturesApart(keras.layers.Layer):
     """`[batch, time, features]` -> `[batch * features, time, 1]`, a row's features in order."""
 
     def call(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -22,8 +22,8 @@ class SplitFeatures(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="trainer")
-class JoinFeatures(keras.layers.Layer):
-    """`[batch * features, time, 1]` -> `[batch, time, features]`: undoes `SplitFeatures`."""
+class FeaturesTogether(keras.layers.Layer):
+    """`[batch * features, time, 1]` -> `[batch, time, features]`: undoes `FeaturesApart`."""
 
     def __init__(self, features: int, **kwargs: Any):
         super().__init__(**kwargs)

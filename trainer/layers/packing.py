@@ -133,3 +133,33 @@ class PackedTimeDistributed(keras.layers.Wrapper):
         """Free batch and time axes stay free; fixed ones stay fixed."""
         shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, dtype=self.layer.compute_dtype)
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class RepeatRecords(keras.layers.Layer):
+    """Repeats each record's vector for every step of a sequence: one vector to many steps."""
+
+    def call(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """`[batch, ...]`, `[batch] int32` -> `[valid, ...]`, packed."""
+        return tf.repeat(inputs, lengths, axis=0)
+
+    def compute_output_spec(self, inputs: Any, lengths: Any) -> keras.KerasTensor:
+        """Returns `(None, ...)` in the input's dtype."""
+        return keras.KerasTensor((None, *inputs.shape[1:]), dtype=inputs.dtype)
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class UnpackSequence(keras.layers.Layer):
+    """`unpack_steps` as a layer, to the longest of the lengths, at least 1."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """`[valid, ...]`, `[batch] int32` -> `[batch, longest, ...]`."""
+        return unpack_steps(packed, lengths, longest(lengths))
+
+    def compute_output_spec(self, packed: Any, lengths: Any) -> keras.KerasTensor:
+        """The longest length is not known before."""
+        shape = (lengths.shape[0], None, *packed.shape[1:])
+        return keras.KerasTensor(shape, dtype=packed.dtype)

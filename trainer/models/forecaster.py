@@ -12,7 +12,7 @@ import keras
 from tfrecords_schema import DatasetError, InputSpec, Statistics
 from trainer import layers
 from trainer.forecast import ForecastOptions
-from trainer.layers.features import JoinFeatures, SplitFeatures
+from trainer.layers.features import FeaturesApart, FeaturesTogether
 from trainer.layers.feedback_decoder import FeedbackDecoder
 from trainer.models.signal_options import SignalModelOptions
 
@@ -40,7 +40,7 @@ def build_forecaster(
     lengths = keras.Input((), dtype="int32", name="lengths")
     inputs = {"signal": signal, "lengths": lengths}
     normalize = _normalization(options, features, statistics)
-    split = SplitFeatures(name="split_features") if forecast.forecast_apart else lambda *x: x
+    split = FeaturesApart(name="features_apart") if forecast.forecast_apart else lambda *x: x
 
     def rows_of(values: Any) -> tuple[Any, Any]:
         flat = keras.layers.Reshape((-1, features))(values)
@@ -61,7 +61,7 @@ def build_forecaster(
         name="decoder",
     )
     x = decoder(start, states, steps=forecast.horizon_steps, target=target)
-    x = JoinFeatures(features, name="join_features")(x) if forecast.forecast_apart else x
+    x = FeaturesTogether(features, name="features_together")(x) if forecast.forecast_apart else x
     if options.normalization == "training_split":
         x = keras.layers.Rescaling(normalize.deviation, normalize.mean, name="denormalize")(x)
     outputs = keras.layers.Activation("linear", dtype="float32", name="forecast")(x)

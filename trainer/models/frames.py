@@ -49,7 +49,7 @@ class FrameModelOptions:
     frame_conv_kernel: int = option(3, "Height and width of their kernels.")
     frame_conv_activation: str = option("linear", "Activation of each of them.")
     frame_pool: int = option(2, "Size and stride of the max pooling after the last of them.")
-    frame_dropout: float = option(0.0, "Dropout rate after that pooling.")
+    frame_dropout: float = option(0.0, "Dropout rate on what is left of each frame: its vector, or map.")
     frame_pooling: str = option(
         "flatten",
         "From a frame's map of features to a vector; rows: an LSTM over its rows, top to bottom.",
@@ -123,6 +123,12 @@ def build_frame_model(
     )
 
 
+def encode_frames(x: Any, options: FrameModelOptions) -> Any:
+    """From packed frames `[valid, height, width, 3]` uint8 to one vector each."""
+    fixed, trained = _encoder_parts(options, tuple(x.shape[1:]))
+    return _read_rows(trained(fixed(x)), options)
+
+
 def _model(
     name: str, shape: Any, dtype: str, encode: Any, head: keras.Model, label_spec: LabelSpec
 ) -> keras.Model:
@@ -145,7 +151,10 @@ def _head(
     """All that is trained, as one model, so that both ways into it share its layers."""
     features = keras.Input(tuple(shape), dtype="float32", name="features")
     lengths = keras.Input((), dtype="int32", name="lengths")
-    x = _read_rows(trained(features), options)
+    x = trained(features)
+    if options.frame_dropout:
+        x = layers.Dropout(options.frame_dropout, name="frame_dropout")(x)
+    x = _read_rows(x, options)
     x = predict_from_steps(x, lengths, signal_options, label_spec)
     return keras.Model({"features": features, "lengths": lengths}, x, name="trained")
 
@@ -193,8 +202,6 @@ def _convolutions(x: Any, options: FrameModelOptions) -> Any:
         )(x)
     pool = keras.layers.MaxPooling2D(options.frame_pool)
     x = layers.NeverEmpty(pool, name="frame_pool")(x)
-    if options.frame_dropout:
-        x = layers.Dropout(options.frame_dropout, name="frame_dropout")(x)
     return _pool_frame(x, options)
 
 

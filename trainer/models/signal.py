@@ -36,7 +36,7 @@ def build_signal_model(
     signal = keras.Input((None, *input_spec.step_shape), dtype=input_spec.dtype, name="signal")
     lengths = keras.Input((), dtype="int32", name="lengths")
     x = layers.PackSteps(name="pack")(signal, lengths)
-    x = _encode_steps(x, lengths, options, input_spec, statistics)
+    x = encode_steps(x, lengths, options, input_spec, statistics)
     x = predict_from_steps(x, lengths, options, label_spec)
     outputs = unpack_predictions(x, lengths, signal, label_spec)
     return keras.Model({"signal": signal, "lengths": lengths}, outputs, name="signal_model")
@@ -80,7 +80,7 @@ def head_units(label_spec: LabelSpec) -> int:
     return len(label_spec.class_names)
 
 
-def _encode_steps(
+def encode_steps(
     x: Any,
     lengths: Any,
     options: SignalModelOptions,

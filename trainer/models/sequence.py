@@ -1,0 +1,54 @@
+"""One to many: one vector, or one image, to a sequence whose length the label has.
+
+A record of several steps or frames is pooled to one vector first. The vector is repeated for every
+step of the sequence; what follows is the signal model, over the sequence's steps.
+"""
+
+import dataclasses
+from typing import Any
+
+import keras
+
+from tfrecords_schema import InputSpec, LabelSpec, Statistics
+from trainer import layers
+from trainer.models.frames import FrameModelOptions, encode_frames
+from trainer.models.signal import encode_steps, predict_from_steps
+from trainer.models.signal_options import SignalModelOptions
+
+
+def build_sequence_model(
+    options: SignalModelOptions,
+    frame_options: FrameModelOptions,
+    input_spec: InputSpec,
+    label_spec: LabelSpec,
+    statistics: Statistics | None = None,
+) -> keras.Model:
+    """Returns a functional model to logits, or values, `[batch, longest, units]`.
+
+    Inputs are `signal` or `frames: [batch, time, *step_shape]`, `lengths: [batch] int32` and
+    `label_lengths: [batch] int32`, the steps to predict; `longest` is the greatest of those, at
+    least 1. Padding and rows of length 0 give zeros.
+
+    Raises:
+        ValueError: the label is no sequence, or the options do not fit the input.
+    """
+    if label_spec.per != "sequence":
+        raise ValueError(
+            f"--model=sequence predicts sequences with a length of their own, the dataset has one "
+            f"label per {label_spec.per}; use --model=signal or --model=frames"
+        )
+    kind = input_spec.kind
+    padded = keras.Input((None, *input_spec.step_shape), dtype=input_spec.dtype, name=kind)
+    lengths = keras.Input((), dtype="int32", name="lengths")
+    label_lengths = keras.Input((), dtype="int32", name="label_lengths")
+    x: Any = layers.PackSteps(name="pack")(padded, lengths)
+    if kind == "frames":
+        x = encode_frames(x, frame_options)
+    else:
+        x = encode_steps(x, lengths, options, input_spec, statistics)
+    x = layers.RecordPooling(options.record_pooling, name="pool_input")(x, lengths)
+    x = layers.RepeatRecords(name="repeat")(x, label_lengths)
+    x = predict_from_steps(x, label_lengths, options, dataclasses.replace(label_spec, per="step"))
+    outputs = layers.UnpackSequence(name="unpack")(x, label_lengths)
+    inputs = {kind: padded, "lengths": lengths, "label_lengths": label_lengths}
+    return keras.Model(inputs, outputs, name="sequence_model")
