@@ -49,7 +49,9 @@ class FrameModelOptions:
     frame_conv_kernel: int = option(3, "Height and width of their kernels.")
     frame_conv_activation: str = option("linear", "Activation of each of them.")
     frame_pool: int = option(2, "Size and stride of the max pooling after the last of them.")
-    frame_dropout: float = option(0.0, "Dropout rate on what is left of each frame: its vector, or map.")
+    frame_dropout: float = option(
+        0.0, "Dropout rate on what is left of each frame: its vector, or map."
+    )
     frame_pooling: str = option(
         "flatten",
         "From a frame's map of features to a vector; rows: an LSTM over its rows, top to bottom.",
