@@ -1,6 +1,5 @@
 """Evaluation of a trained model on one split, beside the baseline that anyone could guess."""
 
-import collections
 import dataclasses
 import io
 import json
@@ -12,7 +11,9 @@ import tensorflow as tf
 from pipeline.plan import EpochPlan
 from tfrecords_schema import LabelSpec
 from tfrecords_schema.names import atomic_write, join
+from trainer import metrics
 from trainer.data import SplitData
+from trainer.evaluation_table import evaluation_table
 from trainer.step import Steps
 from trainer.task import Batch
 
@@ -20,7 +21,6 @@ _PREFIX_RECORDS = 6
 _PREFIXES = 60
 # Up to so many values of a label have an error of their own in the summary, and so many values
 # of a split are printed themselves.
-_MAX_LISTED_UNITS = 8
 _MAX_LISTED_VALUES = 10
 
 
@@ -67,27 +67,8 @@ def run(steps: Steps, split: SplitData, train: SplitData, run_dir: str) -> dict[
     if label.per == "record":
         arrays.update(prefix_predictions(steps, split))
     _write(run_dir, split.name, result, arrays)
-    print(summary(result))
+    print(evaluation_table(result))
     return result
-
-
-def summary(result: dict[str, Any]) -> str:
-    """One line: the split's metrics beside the baselines'; another with the values of a few."""
-    figures = ", ".join(
-        f"{name} {value:.4f}{_beside(name, result['baselines'])}"
-        for name, value in result["metrics"].items()
-    )
-    line = f"{result['split']}: {figures}, {result['records']} records"
-    if "predicted" in result:
-        # Adding 0 turns -0.0 into 0.0.
-        values = " ".join(f"{round(value, 1) + 0.0:.1f}" for value in result["predicted"])
-        line += f"\n{result['split']}, predicted values: {values}"
-    return line
-
-
-def _beside(metric: str, baselines: list[dict[str, Any]]) -> str:
-    figures = [f"{b['name']} {b[metric]:.4f}" for b in baselines if metric in b]
-    return f" ({', '.join(figures)})" if figures else ""
 
 
 def _in_order_of_ids(predictions: Predictions, ids: list[str]) -> list[float]:
@@ -137,26 +118,59 @@ def prefix_predictions(steps: Steps, split: SplitData) -> dict[str, np.ndarray]:
 
 
 def evaluate(predictions: Predictions, label: LabelSpec, groups: list[str]) -> dict[str, Any]:
-    """Metrics over all records and per group.
+    """Metrics over all records, with intervals; per group; per class or per component.
 
     Args:
       predictions: of the split.
       label: what is predicted.
       groups: group of each record of the split.
     """
-    of_step = np.repeat([groups[row] for row in predictions.record], predictions.lengths)
-    score = _class_metrics if label.kind == "class" else _value_metrics
-    per_group = collections.OrderedDict()
-    for group in sorted(set(of_step)):
-        chosen = of_step == group
-        metrics = score(predictions.label[chosen], predictions.prediction[chosen])
-        per_group[group] = {"labels": int(chosen.sum()), **metrics}
+    sums, score = _sums(predictions, label, groups)
+    per_group = score(sums.values)
+    total = sums.values.sum(0)
     return {
         "records": len(predictions.record),
         "labels": len(predictions.label),
-        "metrics": score(predictions.label, predictions.prediction),
-        "groups": per_group,
+        "metrics": _floats(score(total)),
+        "intervals": metrics.bootstrap_intervals(sums, score),
+        "bootstrap_resamples": metrics.RESAMPLES,
+        "groups": {
+            name: {"labels": labels, **row}
+            for name, labels, row in zip(
+                sums.groups, sums.labels.tolist(), _rows(per_group), strict=True
+            )
+        },
+        **_columns(total, label),
     }
+
+
+def _sums(
+    predictions: Predictions, label: LabelSpec, groups: list[str]
+) -> tuple[metrics.Sums, metrics.Score]:
+    of_label = np.repeat([groups[row] for row in predictions.record], predictions.lengths)
+    truth, prediction = predictions.label, predictions.prediction
+    if label.kind == "class":
+        chosen, classes = prediction.argmax(-1), len(label.class_names)
+        return metrics.class_sums(truth, chosen, classes, of_label), metrics.class_scores
+    truth = truth.reshape(prediction.shape)
+    return metrics.value_sums(truth, prediction, of_label), metrics.value_scores
+
+
+def _columns(sums: np.ndarray, label: LabelSpec) -> dict[str, Any]:
+    """The metrics of each class by name, or of each component in order."""
+    if label.kind == "class":
+        rows = _rows(metrics.class_table(sums))
+        return {"per_class": dict(zip(label.class_names, rows, strict=True))}
+    return {"per_component": _rows(metrics.component_scores(sums))}
+
+
+def _rows(table: metrics.Figures) -> list[dict[str, Any]]:
+    columns = [values.tolist() for values in table.values()]
+    return [dict(zip(table, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _floats(figures: metrics.Figures) -> dict[str, float]:
+    return {name: float(value) for name, value in figures.items()}
 
 
 def _baselines(
@@ -180,27 +194,35 @@ def _class_counts(split: SplitData, label: LabelSpec) -> list[int]:
 
 
 def majority_baseline(test: np.ndarray, train_counts: list[int]) -> dict[str, Any]:
-    """Accuracy of always answering the training split's commonest class."""
-    majority = int(np.argmax(train_counts))
-    return {"name": "majority class", "accuracy": float(np.mean(test == majority))}
+    """Metrics of always answering the training split's commonest class."""
+    answers = np.full_like(test, np.argmax(train_counts))
+    sums = metrics.class_sums(test, answers, len(train_counts), np.zeros(len(test), np.int8))
+    return {"name": "majority class", **_floats(metrics.class_scores(sums.values[0]))}
 
 
 def mean_baseline(test: np.ndarray, train_mean: np.ndarray) -> dict[str, Any]:
     """Errors of always answering the training split's mean label."""
-    return {"name": "mean predictor", **_errors(test - train_mean)}
+    return _value_baseline("mean predictor", test, np.broadcast_to(train_mean, test.shape))
 
 
 def last_value_baseline(split: SplitData) -> dict[str, Any]:
     """Errors of a forecast that stays at the last step seen."""
-    errors = []
+    truths, answers = [], []
     label = split.label
     assert label is not None
     for batch in split.read(split.plan(shuffle=False)):
         last = tf.gather(batch["signal"], tf.maximum(batch["lengths"] - 1, 0), batch_dims=1)
-        error = batch["label"] - tf.cast(last, tf.float32)[:, None]
-        errors += [error for _, error in _unpadded(batch, error.numpy(), label).values()]
-    flat = [error.reshape(len(error), -1) for error in errors]
-    return {"name": "last value", **_errors(np.concatenate(flat))}
+        answer = tf.broadcast_to(tf.cast(last, tf.float32)[:, None], tf.shape(batch["label"]))
+        for truth, values in _unpadded(batch, answer.numpy(), label).values():
+            truths.append(truth.reshape(len(truth), -1))
+            answers.append(values.reshape(len(values), -1))
+    return _value_baseline("last value", np.concatenate(truths), np.concatenate(answers))
+
+
+def _value_baseline(name: str, truth: np.ndarray, answers: np.ndarray) -> dict[str, Any]:
+    sums = metrics.value_sums(truth, answers, np.zeros(len(truth), np.int8)).values[0]
+    components = _rows(metrics.component_scores(sums))
+    return {"name": name, **_floats(metrics.value_scores(sums)), "per_component": components}
 
 
 def confusion(predictions: Predictions, classes: int) -> list[list[int]]:
@@ -221,25 +243,6 @@ def label_mean(split: SplitData) -> np.ndarray:
             flat = values.reshape(len(values), -1)
             total, count = total + flat.sum(0, dtype=np.float64), count + len(flat)
     return total / count
-
-
-def _class_metrics(label: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-    return {"accuracy": float(np.mean(prediction.argmax(-1) == label))}
-
-
-def _value_metrics(label: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-    return _errors(label.reshape(prediction.shape) - prediction)
-
-
-def _errors(error: np.ndarray) -> dict[str, float]:
-    """Metrics of `[labels, units]` errors; also those of each unit, where they are few."""
-    each = np.mean(np.abs(error), axis=0)
-    listed = enumerate(each) if 1 < len(each) <= _MAX_LISTED_UNITS else ()
-    return {
-        "rmse": float(np.sqrt(np.mean(np.square(error)))),
-        "mae": float(np.mean(each)),
-        **{f"mae_{unit}": float(value) for unit, value in listed},
-    }
 
 
 def _write(run_dir: str, split: str, result: dict[str, Any], arrays: dict[str, Any]) -> None:

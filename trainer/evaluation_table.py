@@ -1,0 +1,76 @@
+"""An evaluation as a table for the terminal."""
+
+from collections.abc import Sequence
+from typing import Any
+
+_MAX_GROUPS = 12
+_MAX_COLUMNS = 30  # Classes or components.
+
+
+def evaluation_table(result: dict[str, Any]) -> str:
+    """The content of `evaluation-<split>.json` in columns of at most 80 characters."""
+    groups = result["groups"]
+    head = f"{result['split']}: {result['records']} records of {len(groups)} groups"
+    parts = [f"{head}, {result['labels']} labels", _metrics(result)]
+    if "per_class" in result:
+        parts.append(_per_class(result["per_class"]))
+    elif len(result["per_component"]) > 1:
+        parts.append(_per_component(result))
+    if 1 < len(groups) < result["records"]:
+        parts.append(_groups(groups, next(iter(result["metrics"]))))
+    if "predicted" in result:
+        # Adding 0 turns -0.0 into 0.0.
+        values = " ".join(f"{round(value, 1) + 0.0:.1f}" for value in result["predicted"])
+        parts.append(f"{result['split']}, predicted values: {values}")
+    return "\n\n".join(parts) + "\n"
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as aligned text: the first column to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+        for row in rows
+    )
+
+
+def _metrics(result: dict[str, Any]) -> str:
+    baselines, intervals = result["baselines"], result["intervals"]
+    rows = [["", "model", "95% interval", *(baseline["name"] for baseline in baselines)]]
+    for name, value in result["metrics"].items():
+        interval = "[{:.3f}, {:.3f}]".format(*intervals[name]) if name in intervals else "-"
+        guesses = (f"{baseline[name]:.3f}" for baseline in baselines)
+        rows.append([name, f"{value:.3f}", interval, *guesses])
+    note = "  interval: groups drawn anew, with replacement" if intervals else ""
+    return "\n".join(filter(None, [columns(rows), note]))
+
+
+def _per_class(table: dict[str, dict[str, Any]]) -> str:
+    rows = [("class", "precision", "recall", "F1", "support")]
+    for name, row in list(table.items())[:_MAX_COLUMNS]:
+        figures = (f"{row[key]:.3f}" for key in ("precision", "recall", "f1"))
+        rows.append((name[:40], *figures, f"{row['support']:,}"))
+    return _cut(columns(rows), len(table) - _MAX_COLUMNS, "classes")
+
+
+def _per_component(result: dict[str, Any]) -> str:
+    guess = result["baseline"]
+    rows = [("component", "RMSE", "MAE", "R2", f"RMSE of the {guess['name']}")]
+    for number, row in enumerate(result["per_component"][:_MAX_COLUMNS]):
+        errors = (f"{row['rmse']:.4g}", f"{row['mae']:.4g}", f"{row['r2']:.3f}")
+        rows.append((str(number + 1), *errors, f"{guess['per_component'][number]['rmse']:.4g}"))
+    return _cut(columns(rows), len(result["per_component"]) - _MAX_COLUMNS, "components")
+
+
+def _groups(groups: dict[str, dict[str, Any]], metric: str) -> str:
+    """The groups with the worst metric first; the others are in the file."""
+    is_error = metric == "rmse"
+    worst = sorted(groups, key=lambda name: groups[name][metric] * (-1 if is_error else 1))
+    rows = [("group, the worst first", "labels", metric)]
+    for name in worst[:_MAX_GROUPS]:
+        rows.append((name[:40], f"{groups[name]['labels']:,}", f"{groups[name][metric]:.3f}"))
+    return _cut(columns(rows), len(groups) - _MAX_GROUPS, "groups")
+
+
+def _cut(text: str, left_out: int, what: str) -> str:
+    return f"{text}\n  and {left_out} more {what}" if left_out > 0 else text
