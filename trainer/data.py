@@ -1,5 +1,6 @@
 """From a dataset folder to the batches of each epoch, for all replicas of a strategy."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from pipeline.batches import BatchReader
 from pipeline.plan import BatchOptions, EpochPlan, plan_epoch
+from pipeline.plan_lengths import plan_lengths
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 from trainer.options import DataOptions
 from trainer.task import Batch, Task
@@ -20,6 +22,7 @@ class SplitData:
       name: name of the split.
       options: how records are put into batches.
       index: the records' lengths and places.
+      lengths: `[records]` int32, steps that a record is planned by and costs.
       label: what is predicted; the dataset's own label, unless another is given.
     """
 
@@ -36,13 +39,14 @@ class SplitData:
         self.name = name
         self.options = options
         self.index = dataset.split(name)
+        self.lengths = plan_lengths(self.index, dataset.schema.label)
         self.label = label or dataset.schema.label
         self._preparation = preparation
         self._readers: dict[int, BatchReader] = {}
 
     def plan(self, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> EpochPlan:
         """The batches of one epoch."""
-        return plan_epoch(self.index.steps, self.options, seed=seed, epoch=epoch, shuffle=shuffle)
+        return plan_epoch(self.lengths, self.options, seed=seed, epoch=epoch, shuffle=shuffle)
 
     def read(
         self, plan: EpochPlan, *, num_replicas: int = 1, start_step: int = 0
@@ -78,15 +82,15 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task) ->
     Raises:
       DatasetError: if there is no such split, or its records do not suit the task.
     """
-    longest = max(dataset.manifest.splits[name].length_histogram)
     batch_options = BatchOptions(
         batch_size=None if options.batch_steps else options.batch_size,
         batch_steps=options.batch_steps,
         num_buckets=options.num_buckets,
-        boundaries=_covering(options.boundaries, longest) or None,
+        boundaries=options.boundaries or None,
         align=options.boundary_align,
     )
     split = SplitData(dataset, name, batch_options, label=task.label, preparation=task.preparation)
+    split.options = _covering(batch_options, int(split.lengths.max()))
     task.check_records(split.index, name)
     return split
 
@@ -120,7 +124,8 @@ def _balanced(counts: list[int]) -> tuple[float, ...]:
     return tuple(sum(counts) / (len(present) * count) if count else 0.0 for count in counts)
 
 
-def _covering(boundaries: tuple[int, ...], longest: int) -> tuple[int, ...]:
-    if boundaries and boundaries[-1] < longest:
-        return (*boundaries, longest)
-    return boundaries
+def _covering(options: BatchOptions, longest: int) -> BatchOptions:
+    """Given boundaries, and one more where a split has longer records than they reach."""
+    if not options.boundaries or options.boundaries[-1] >= longest:
+        return options
+    return dataclasses.replace(options, boundaries=(*options.boundaries, longest))

@@ -146,7 +146,7 @@ class Trainer:
         }
 
     def _valid_steps(self, plan: EpochPlan) -> int:
-        return int(self._train.index.steps[plan.rows(self.state.step)].sum(dtype=np.int64))
+        return int(self._train.lengths[plan.rows(self.state.step)].sum(dtype=np.int64))
 
     def _validate(self) -> dict[str, float] | None:
         if self._validation is None:
