@@ -129,7 +129,9 @@ class Manifest:
                 f"the manifest has format version {found}, this program reads {FORMAT_VERSION}; "
                 "convert again with this version, or install the version that wrote it"
             )
-        if "checksum" not in value or sealed_json(value) != text:
+        if "checksum" not in value:
+            raise DatasetError("the manifest has no checksum of its own; convert again")
+        if sealed_json(value) != text:
             raise DatasetError(
                 "the manifest is not as it was written, its checksum does not fit; copy it again, "
                 "or convert again with --overwrite"

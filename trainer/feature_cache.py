@@ -101,8 +101,8 @@ class FeatureCache:
             if found is None or len(found) != len(records):
                 plan = _in_order(records, index.steps[records])
                 found = self._write_shard(target, reader.epoch(plan), ids)
-            found = hash_file(target)
-            shards.append(ShardEntry(file, len(records), found.size_bytes, found.sha256))
+            written = hash_file(target)
+            shards.append(ShardEntry(file, len(records), written.size_bytes, written.sha256))
             sizes.append(found)
         write_index(join(path, INDEX), self._rows(split, sizes))
         self._commit(path, split, entry, shards)
