@@ -8,14 +8,14 @@ import apache_beam as beam
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipeline.beam_files import BeamFiles
 from pipeline.errors import UsageError
-from pipeline.image_folders import ImageFolderSource
 from pipeline.job import build
 from pipeline.options import ConvertOptions, make_parser, parse_args
 from pipeline.progress import ProgressLine
 from pipeline.runner import make_runner
-from pipeline.signals import SignalSource
 from pipeline.source import Source
+from pipeline.sources import make_source
 from pipeline.summary import rejects_text, summary_text
 from pipeline.work_dir import WorkDir
 from tfrecords_schema.dataset import open_dataset
@@ -54,17 +54,10 @@ def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
         return 1
     try:
         with ProgressLine(work_dir):
-            _run(make_source(options), options, beam_options)
+            _run(make_source(options, BeamFiles()), options, beam_options)
         return _report(options, work_dir)
     finally:
         work_dir.release()
-
-
-def make_source(options: ConvertOptions) -> Source:
-    """The source that `--source` names."""
-    if options.source == "image_folders":
-        return ImageFolderSource(options)
-    return SignalSource(options)
 
 
 def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
-from apache_beam.io.filesystems import FileSystems
 
 from pipeline.annotations import (
     ANNOTATION,
@@ -24,6 +22,7 @@ from pipeline.annotations import (
     parse_annotation,
 )
 from pipeline.errors import RejectedInputError
+from pipeline.files import Files, FoundFile, GFiles
 from pipeline.grouping import group_of, split_of
 from pipeline.image_decoding import decode_checked, resized_png
 from pipeline.image_header import ImageHeader, read_image_header
@@ -40,8 +39,8 @@ _MAX_RECORD_BYTES = (2 << 30) - (1 << 20)  # A serialized record must stay below
 class _Contents(NamedTuple):
     """Files of a sample: its frames in natural order, and `annotation.json` if there is one."""
 
-    frames: list[FileMetadata]
-    annotation: FileMetadata | None
+    frames: list[FoundFile]
+    annotation: FoundFile | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +53,7 @@ class ImageFolderSource:
     """
 
     options: ConvertOptions
+    files: Files = dataclasses.field(default_factory=GFiles)
 
     def kind(self) -> InputKind:
         """Encoded images."""
@@ -121,16 +121,22 @@ class ImageFolderSource:
         label = self._label(path, self._annotation(contents))
         return RawRecord([self._frame(frame) for frame in contents.frames], label)
 
-    def _files(self, folder: str) -> Iterator[tuple[str, FileMetadata]]:
+    def read_data(self, path: str) -> list[bytes]:
+        """Reads a sample's frames alone; its annotation may be there or not.
+
+        Raises:
+          RejectedInputError: like `read`.
+        """
+        return [self._frame(frame) for frame in self._contents(path).frames]
+
+    def _files(self, folder: str) -> Iterator[tuple[str, FoundFile]]:
         """Relative path and metadata of every file under a folder that is not hidden."""
         root = posixpath.join(self.options.input_dir, "")
         inside = posixpath.join(root, folder, "")
-        # A `[` in a folder's name would start a character class; `?` matches it, too.
-        for match in FileSystems.match([inside.replace("[", "?").replace("*", "?") + "**"]):
-            for found in match.metadata_list:
-                path = found.path.removeprefix(root)
-                if found.path.startswith(inside) and not _is_hidden(path):
-                    yield path, found
+        for found in self.files.list(inside):
+            path = found.path.removeprefix(root)
+            if not _is_hidden(path):
+                yield path, found
 
     def _contents(self, path: str) -> _Contents:
         files = dict(self._files(path))
@@ -147,8 +153,8 @@ class ImageFolderSource:
             [files[name] for name in frames], files.get(posixpath.join(path, ANNOTATION))
         )
 
-    def _header(self, frame: FileMetadata) -> ImageHeader:
-        with _opened(frame) as file:
+    def _header(self, frame: FoundFile) -> ImageHeader:
+        with _opened(self.files, frame) as file:
             return self._checked_header(file)
 
     def _checked_header(self, file: IO[bytes]) -> ImageHeader:
@@ -160,8 +166,8 @@ class ImageFolderSource:
             )
         return header
 
-    def _frame(self, frame: FileMetadata) -> bytes:
-        with _opened(frame) as file:
+    def _frame(self, frame: FoundFile) -> bytes:
+        with _opened(self.files, frame) as file:
             encoded = file.read()
             decoded = decode_checked(encoded, self._checked_header(io.BytesIO(encoded)))
         shape = self.options.resize_shape
@@ -176,7 +182,7 @@ class ImageFolderSource:
                 f"{ANNOTATION} has {found.size_in_bytes} bytes, more than {MAX_BYTES}; keep the "
                 "fields of one sample in it"
             )
-        with _opened(found) as file:
+        with _opened(self.files, found) as file:
             return parse_annotation(file.read())
 
     def _label(self, path: str, annotation: dict[str, Any] | None) -> np.ndarray | None:
@@ -220,16 +226,16 @@ def _natural(path: str) -> tuple[list[Any], str]:
 
 
 @contextlib.contextmanager
-def _opened(found: FileMetadata) -> Iterator[IO[bytes]]:
+def _opened(files: Files, found: FoundFile) -> Iterator[IO[bytes]]:
     """Opens a file; what is wrong with it while it is open becomes a rejection that names it."""
     name = posixpath.basename(found.path)
     try:
-        with FileSystems.open(found.path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        with files.open(found.path) as file:
             yield file
     except RejectedInputError as error:
         is_named = name == ANNOTATION
         raise RejectedInputError(str(error) if is_named else f"frame {name}: {error}") from error
-    except (BeamIOError, OSError) as error:
+    except OSError as error:
         raise RejectedInputError(f"{name} cannot be read ({error}); copy it again") from error
 
 
@@ -242,7 +248,7 @@ def _require_own_folder(path: str) -> None:
         raise RejectedInputError("the folder's name is not UTF-8; rename it")
 
 
-def _require_one_size(frames: list[FileMetadata], headers: list[ImageHeader]) -> None:
+def _require_one_size(frames: list[FoundFile], headers: list[ImageHeader]) -> None:
     first = headers[0]
     for frame, header in zip(frames, headers, strict=True):
         if (header.height, header.width) != (first.height, first.width):

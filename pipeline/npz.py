@@ -1,4 +1,4 @@
-"""Reading npz files member by member, through Beam's file systems, never unpickling."""
+"""Reading npz files member by member, never unpickling."""
 
 import contextlib
 import io
@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 import numpy as np
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
 from pipeline.errors import RejectedInputError
+from pipeline.files import Files
 
 _SUFFIX = ".npy"
 _DAMAGED = (
@@ -89,7 +88,7 @@ class NpzFile:
 
 
 @contextlib.contextmanager
-def open_npz(path: str) -> Iterator[NpzFile]:
+def open_npz(path: str, files: Files) -> Iterator[NpzFile]:
     """Opens an npz file; whatever is wrong with it while it is open becomes a rejection.
 
     Raises:
@@ -97,7 +96,7 @@ def open_npz(path: str) -> Iterator[NpzFile]:
     """
     try:
         with (
-            FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file,
+            files.open(path) as file,
             zipfile.ZipFile(file) as archive,
         ):
             yield NpzFile(archive)

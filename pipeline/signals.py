@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from apache_beam.io.filesystems import FileSystems
 
 from pipeline.errors import RejectedInputError
+from pipeline.files import Files, GFiles
 from pipeline.grouping import group_of, split_of
 from pipeline.npz import ArrayHeader, NpzFile, open_npz
 from pipeline.options import ConvertOptions
@@ -27,6 +27,7 @@ class SignalSource:
     """The npz files under `options.input_dir`."""
 
     options: ConvertOptions
+    files: Files = dataclasses.field(default_factory=GFiles)
 
     def kind(self) -> InputKind:
         """Arrays."""
@@ -35,14 +36,11 @@ class SignalSource:
     def list_inputs(self) -> Iterator[InputFile]:
         """Lists all npz files that are not hidden, in any depth."""
         root = posixpath.join(self.options.input_dir, "")
-        # A `[` in the folder's name would start a character class; `?` matches it, too.
-        for match in FileSystems.match([root.replace("[", "?").replace("*", "?") + "**"]):
-            for found in match.metadata_list:
-                path = found.path.removeprefix(root)
-                hidden = any(part.startswith(".") for part in path.split("/"))
-                is_inside = found.path.startswith(root)
-                if is_inside and path.lower().endswith(_SUFFIX) and not hidden:
-                    yield InputFile(path, found.size_in_bytes)
+        for found in self.files.list(self.options.input_dir):
+            path = found.path.removeprefix(root)
+            hidden = any(part.startswith(".") for part in path.split("/"))
+            if path.lower().endswith(_SUFFIX) and not hidden:
+                yield InputFile(path, found.size_in_bytes)
 
     def record_id(self, path: str) -> str:
         """The relative path without suffix, in Unicode's composed form (NFC)."""
@@ -54,7 +52,7 @@ class SignalSource:
         Raises:
           RejectedInputError: if an array is missing, ambiguous, or of an unusable shape or dtype.
         """
-        with open_npz(self._input_path(path)) as npz:
+        with open_npz(self._input_path(path), self.files) as npz:
             label_key = None if self.options.target_dir else self._label_key(npz, path)
             signal_key = self._signal_key(npz, label_key)
             header = npz.header(signal_key)
@@ -78,19 +76,34 @@ class SignalSource:
         Raises:
           RejectedInputError: like `describe`, or if the file is damaged.
         """
-        with open_npz(self._input_path(path)) as npz:
+        with open_npz(self._input_path(path), self.files) as npz:
             label_key = None if self.options.target_dir else self._label_key(npz, path)
             signal_key = self._signal_key(npz, label_key)
-            signal = npz.array(signal_key)
+            signal = self._signal(npz, signal_key)
             label = npz.array(label_key) if label_key else None
         if self.options.target_dir:
-            with open_npz(self._target_path(path)) as npz:
+            with open_npz(self._target_path(path), self.files) as npz:
                 label_key = self._label_key(npz, path)
                 label = npz.array(label_key) if label_key else None
-        dtype = _converted_dtype(ArrayHeader(signal.shape, False, signal.dtype), signal_key)
+        return RawRecord(signal, label)
+
+    def read_data(self, path: str) -> np.ndarray:
+        """Reads a recording alone; an array with a label may be there or not.
+
+        Raises:
+          RejectedInputError: like `read`.
+        """
+        with open_npz(self._input_path(path), self.files) as npz:
+            keys = [self.options.label_key] if self.options.label_key else _LABEL_KEYS
+            label_key = next((key for key in keys if key in npz.keys and len(npz.keys) > 1), None)
+            return self._signal(npz, self._signal_key(npz, label_key))
+
+    def _signal(self, npz: NpzFile, key: str) -> np.ndarray:
+        signal = npz.array(key)
+        dtype = _converted_dtype(ArrayHeader(signal.shape, False, signal.dtype), key)
         with np.errstate(over="ignore"):  # What float32 cannot hold is found as infinity later.
             signal = signal.astype(dtype, copy=False)
-        return RawRecord(self._cut(signal, signal_key), label)
+        return self._cut(signal, key)
 
     def _input_path(self, path: str) -> str:
         return posixpath.join(self.options.input_dir, path)
@@ -146,11 +159,11 @@ class SignalSource:
         return Label("value", dtype, header.shape)
 
     def _describe_target(self, path: str) -> tuple[Label | None, str]:
-        if not FileSystems.exists(self._target_path(path)):
+        if not self.files.exists(self._target_path(path)):
             raise RejectedInputError(
                 f"no target file {self._target_path(path)}; add it, or remove the recording"
             )
-        with open_npz(self._target_path(path)) as npz:
+        with open_npz(self._target_path(path), self.files) as npz:
             key = self._label_key(npz, path)
             return (self._describe_label(npz, key) if key else None), npz.checksum
 

@@ -110,3 +110,10 @@ class Source(Protocol):
         Raises:
           RejectedInputError: if it cannot be converted.
         """
+
+    def read_data(self, path: str) -> np.ndarray | list[bytes]:
+        """Reads one input without its label, which need not be there.
+
+        Raises:
+          RejectedInputError: if it cannot be converted.
+        """

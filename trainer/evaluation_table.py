@@ -46,7 +46,7 @@ def _metrics(result: dict[str, Any]) -> str:
 
 
 def _per_class(table: dict[str, dict[str, Any]]) -> str:
-    rows = [("class", "precision", "recall", "F1", "support")]
+    rows: list[tuple[str, ...]] = [("class", "precision", "recall", "F1", "support")]
     for name, row in list(table.items())[:_MAX_COLUMNS]:
         figures = (f"{row[key]:.3f}" for key in ("precision", "recall", "f1"))
         rows.append((name[:40], *figures, f"{row['support']:,}"))
@@ -55,7 +55,9 @@ def _per_class(table: dict[str, dict[str, Any]]) -> str:
 
 def _per_component(result: dict[str, Any]) -> str:
     guess = result["baseline"]
-    rows = [("component", "RMSE", "MAE", "R2", f"RMSE of the {guess['name']}")]
+    rows: list[tuple[str, ...]] = [
+        ("component", "RMSE", "MAE", "R2", f"RMSE of the {guess['name']}")
+    ]
     for number, row in enumerate(result["per_component"][:_MAX_COLUMNS]):
         errors = (f"{row['rmse']:.4g}", f"{row['mae']:.4g}", f"{row['r2']:.3f}")
         rows.append((str(number + 1), *errors, f"{guess['per_component'][number]['rmse']:.4g}"))

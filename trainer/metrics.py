@@ -47,11 +47,12 @@ def class_sums(label: np.ndarray, prediction: np.ndarray, classes: int, groups: 
       Sums of `[groups, classes, 3]`: right, true, predicted.
     """
     names, group = np.unique(groups, return_inverse=True)
-    values = np.zeros((len(names), classes, 3))
-    right = label == prediction
-    np.add.at(values, (group[right], label[right], 0), 1)
-    np.add.at(values, (group, label, 1), 1)
-    np.add.at(values, (group, prediction, 2), 1)
+    true, predicted = group * classes + label, group * classes + prediction
+    counts = (
+        np.bincount(cells, minlength=len(names) * classes).reshape(len(names), classes)
+        for cells in (true[label == prediction], true, predicted)
+    )
+    values = np.stack(list(counts), axis=-1).astype(np.float64)
     return Sums(names.tolist(), np.bincount(group, minlength=len(names)), values)
 
 

@@ -1,0 +1,33 @@
+"""Raw files through Beam's file systems."""
+
+import posixpath
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import IO
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.files import FoundFile
+
+
+class BeamFiles:
+    """Every file system that Beam knows; implements `Files`."""
+
+    def list(self, folder: str) -> Iterator[FoundFile]:
+        """See `Files`."""
+        root = posixpath.join(folder, "")
+        # A `[` in the folder's name would start a character class; `?` matches it, too.
+        for match in FileSystems.match([root.replace("[", "?").replace("*", "?") + "**"]):
+            for found in match.metadata_list:
+                if found.path.startswith(root):
+                    seconds = found.last_updated_in_seconds or 0.0
+                    yield FoundFile(found.path, found.size_in_bytes, seconds)
+
+    def exists(self, path: str) -> bool:
+        """See `Files`."""
+        return FileSystems.exists(path)
+
+    def open(self, path: str) -> AbstractContextManager[IO[bytes]]:
+        """See `Files`."""
+        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)

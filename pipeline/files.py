@@ -1,0 +1,64 @@
+"""Raw files, wherever they are: what sources need of a file system, and one without Beam.
+
+A conversion reads through Beam's file systems (`beam_files.py`); whoever reads a few raw files
+beside it, such as a prediction, through TensorFlow's.
+"""
+
+import contextlib
+import posixpath
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import IO, NamedTuple, Protocol, runtime_checkable
+
+import tensorflow as tf
+
+
+class FoundFile(NamedTuple):
+    """A listed file."""
+
+    path: str
+    size_in_bytes: int
+    last_updated_in_seconds: float
+
+
+@runtime_checkable
+class Files(Protocol):
+    """A file system. Implementations are picklable."""
+
+    def list(self, folder: str) -> Iterator[FoundFile]:
+        """All files in a folder, in any depth and order; paths start with the folder's."""
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file."""
+
+    def open(self, path: str) -> AbstractContextManager[IO[bytes]]:
+        """Opens a file to read its bytes as they are; seekable.
+
+        Raises:
+          OSError: if it is missing or cannot be read.
+        """
+
+
+class GFiles:
+    """Every file system that `tf.io.gfile` knows."""
+
+    def list(self, folder: str) -> Iterator[FoundFile]:
+        """See `Files`."""
+        for parent, _, names in tf.io.gfile.walk(folder.rstrip("/") or "/"):
+            for name in names:
+                path = posixpath.join(parent, name)
+                found = tf.io.gfile.stat(path)
+                yield FoundFile(path, found.length, found.mtime_nsec / 1e9)
+
+    def exists(self, path: str) -> bool:
+        """See `Files`."""
+        return tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
+
+    @contextlib.contextmanager
+    def open(self, path: str) -> Iterator[IO[bytes]]:
+        """See `Files`."""
+        try:
+            with tf.io.gfile.GFile(path, "rb") as file:
+                yield file
+        except tf.errors.OpError as error:
+            raise OSError(error.message) from error
