@@ -1,0 +1,52 @@
+"""The echo problem, three ways: parameters, and trainings that end in what went in.
+
+Shorter than the flagfiles say, at a higher rate; `benchmarks/echo.py` runs them as they are.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from pipeline.convert import main as convert
+from pipeline.generate import write_echo
+from tests.trainer import runs
+from tfrecords_schema import open_dataset
+
+_CONFIGS = pathlib.Path(__file__).parents[2] / "trainer" / "configs"
+_ECHO = "0.0 0.2 0.4 0.6 0.8"
+# Problem, kind of its labels, parameters, shape of a prediction.
+_PROBLEMS = [
+    ("one_to_one", "record_value", 140 + 6),
+    ("many_to_one", "record_value", 140 + 30),
+    ("many_to_many", "step_value", 140 + 6),
+]
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("echo")
+    write_echo(str(folder))
+    return folder
+
+
+@pytest.mark.parametrize(("problem", "kind", "parameters"), _PROBLEMS)
+def test_the_sequence_comes_back(problem, kind, parameters, recordings, tmp_path):
+    code = convert(
+        ["--source=signals", f"--input_dir={recordings / problem}", f"--output_dir={tmp_path}",
+         f"--name={problem}", f"--label_kind={kind}", "--splits=train=1"]
+    )  # fmt: skip
+    assert code == 0
+    dataset = open_dataset(str(tmp_path / problem / "1.0.0"))
+    run_dir = tmp_path / "run"
+    flagfile = _CONFIGS / f"echo_{problem}.flags"
+    output = runs.train(
+        dataset.path, run_dir, f"--flagfile={flagfile}", "--epochs=60",
+        "--checkpoint_every_epochs=60", "--learning_rate=0.05", "--notensorboard", "--noreport",
+    )  # fmt: skip
+    assert f"predicted values: {_ECHO}\n" in output
+    assert "evaluating on what was trained on" in output
+    assert json.loads((run_dir / "versions.json").read_text())["parameters"] == parameters
+    predicted = np.load(run_dir / "predictions-train.npz")["prediction"]
+    np.testing.assert_allclose(np.sort(predicted.ravel()), [0, 0.2, 0.4, 0.6, 0.8], atol=0.05)
