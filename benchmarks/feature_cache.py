@@ -1,6 +1,6 @@
 """What cached features save: seconds of each epoch with the dash-cam model of the source.
 
-    python benchmarks/feature_cache.py --work_dir=/tmp/feature_cache
+    python -m benchmarks.feature_cache --work_dir=/tmp/feature_cache
 
 32 synthetic samples of 8 frames, 180 x 320; InceptionResNetV2 without its weights, all but the last
 4 layers frozen. Epoch 1 holds the computation of the features; later ones read them.
