@@ -7,6 +7,7 @@ from tests.datasets import CLASS_PER_RECORD, VALUE_PER_RECORD, VALUE_PER_STEP
 from tests.trainer import frame_models
 from tests.trainer.frame_models import FRAME_SHAPE, INPUT, SMALL_HEAD, random_frames
 from tfrecords_schema import DatasetError, InputSpec, LabelSpec
+from trainer.layers.frozen import Frozen
 from trainer.models import backbones
 from trainer.models.frames import FrameModelOptions, build_frame_model
 from trainer.models.signal_options import SignalModelOptions
@@ -132,6 +133,15 @@ def test_frozen_layers_stay_in_inference_mode_in_training(weights):
     for variable in model.features.variables:
         np.testing.assert_array_equal(variable.numpy(), before[variable.path])
     assert np.any(tail_mean.numpy() != tail_before)
+
+
+def test_a_frozen_network_drops_nothing_inside_a_model_in_training():
+    # A functional model overwrites the `training=False` of the models within.
+    rows = keras.Input((4,))
+    network = keras.Model(rows, keras.layers.Dropout(0.5)(rows))
+    outer = keras.Model(rows, Frozen(network)(rows))
+    values = np.ones((8, 4), np.float32)
+    np.testing.assert_array_equal(outer(values, training=True), values)
 
 
 def test_both_ways_into_the_model_share_its_variables(weights):
