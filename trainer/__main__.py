@@ -9,7 +9,7 @@ from absl import app, flags
 
 from tfrecords_schema import Dataset, DatasetError, open_dataset
 from tfrecords_schema.names import join
-from trainer import evaluation, run_folder
+from trainer import evaluation, inference, run_folder
 from trainer import flags as option_flags
 from trainer.callbacks import make_callbacks
 from trainer.checkpoints import CheckpointError, load
@@ -17,12 +17,17 @@ from trainer.data import SplitData, class_weights, load_split
 from trainer.feature_cache import FeatureCache, open_cache
 from trainer.forecast import ForecastOptions, ForecastTask, forecast_label
 from trainer.loop import Trainer, better_mode
-from trainer.models.forecaster import build_forecaster
-from trainer.models.frames import FrameModelOptions, build_frame_model
-from trainer.models.sequence import build_sequence_model
-from trainer.models.signal import SignalModelOptions, build_signal_model
+from trainer.models.build import ModelOptions, build_model
+from trainer.models.frames import FrameModelOptions
+from trainer.models.signal import SignalModelOptions
 from trainer.optimizers import make_optimizer
-from trainer.options import DataOptions, RunOptions, TrainingOptions
+from trainer.options import (
+    AFTER_TRAINING,
+    DataOptions,
+    PredictOptions,
+    RunOptions,
+    TrainingOptions,
+)
 from trainer.step import Steps
 from trainer.strategy import configure, make_strategy
 from trainer.task import Task
@@ -34,11 +39,12 @@ _OPTIONS = (
     SignalModelOptions,
     FrameModelOptions,
     ForecastOptions,
+    PredictOptions,
 )
 
 
 def main(argv: list[str]) -> None:
-    """Trains or evaluates as the flags say."""
+    """Trains, evaluates, predicts or exports as the flags say."""
     if len(argv) > 1:
         raise app.UsageError(f"unexpected argument {argv[1]!r}; options are given as --name=value")
     try:
@@ -52,13 +58,19 @@ def main(argv: list[str]) -> None:
 def _run() -> None:
     # ---- Options -------------------------------------------------------------------------
     run = option_flags.read(RunOptions)
+    if run.mode in AFTER_TRAINING:
+        option_flags.fill_in(run_folder.read_flags(run.run_dir))
+        run = option_flags.read(RunOptions)
     data = option_flags.read(DataOptions)
     training = option_flags.read(TrainingOptions)
     model_options = option_flags.read(SignalModelOptions)
     forecast = option_flags.read(ForecastOptions)
     frames = option_flags.read(FrameModelOptions)
     options = (run, data, training, model_options, frames, forecast)
+    models = ModelOptions(model_options, frames, forecast)
     configure(run)
+    if run.mode in AFTER_TRAINING:
+        return inference.run(run, data, training, models, option_flags.read(PredictOptions))
 
     # ---- Data ----------------------------------------------------------------------------
     dataset = open_dataset(run.dataset)
@@ -78,28 +90,16 @@ def _run() -> None:
     # ---- Model ---------------------------------------------------------------------------
     strategy = make_strategy(run)
     with strategy.scope():
-        if run.model == "signal":
-            model = build_signal_model(
-                model_options, dataset.schema.input, label, dataset.manifest.statistics
-            )
-        elif run.model == "forecaster":
-            model = build_forecaster(
-                model_options, forecast, dataset.schema.input, dataset.manifest.statistics
-            )
-        elif run.model == "frames":
-            frame_model = build_frame_model(frames, model_options, dataset.schema.input, label)
-            model = frame_model.full
-        else:
-            model = build_sequence_model(
-                model_options, frames, dataset.schema.input, label, dataset.manifest.statistics
-            )
+        model, frame_model = build_model(
+            run.model, models, dataset.schema.input, label, dataset.manifest.statistics
+        )
         optimizer = make_optimizer(training, train.plan(seed=run.seed).num_steps)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer)
 
     # ---- Features of frozen layers, computed once ------------------------------------------
     cache, computed = None, model
-    if run.model == "frames" and (cache := open_cache(run, frames, frame_model, dataset)):
+    if frame_model and (cache := open_cache(run, frames, frame_model, dataset)):
         computed = frame_model.from_features
         if run.mode == "train":
             train = load_split(cache.dataset(data.train_split), data.train_split, data, task)

@@ -48,6 +48,20 @@ def read(options_type: type[Options], values: flags.FlagValues = flags.FLAGS) ->
     return options_type(**{f.name: _value(values[f.name].value, hints[f.name]) for f in fields})
 
 
+def fill_in(flagfile: str, values: flags.FlagValues = flags.FLAGS) -> None:
+    """Sets flags that were not given on the command line from the text of a flagfile.
+
+    Raises:
+      ValueError: if there is no such flag; the training was one of another version then.
+    """
+    for line in flagfile.splitlines():
+        name, _, text = line.removeprefix("--").partition("=")
+        if name not in values:
+            raise ValueError(f"the run folder's flagfile has --{name}, which is no flag here")
+        if not values[name].present:
+            values[name].parse(text)
+
+
 def to_flagfile(*options: Any) -> str:
     """The text of a flagfile that sets every field of the given options."""
     lines = [

@@ -4,7 +4,9 @@ import dataclasses
 
 from trainer.flags import option
 
-MODES = ("train", "evaluate")
+MODES = ("train", "evaluate", "predict", "export")
+# These need no dataset: the run folder holds what they have to know of it.
+AFTER_TRAINING = ("predict", "export")
 MODELS = ("signal", "forecaster", "sequence", "frames", "image")
 STRATEGIES = ("auto", "one_device", "mirrored")
 PRECISIONS = ("float32", "bfloat16")
@@ -35,11 +37,33 @@ class RunOptions:
     tensorboard: bool = option(True, "Write TensorBoard events below the run folder.")
 
     def __post_init__(self) -> None:
-        for name in ("dataset", "run_dir"):
+        needed = ("run_dir",) if self.mode in AFTER_TRAINING else ("dataset", "run_dir")
+        for name in needed:
             if not getattr(self, name):
                 raise ValueError(f"--{name} is required; see python -m trainer --help")
         if self.cpu_replicas < 0:
             raise ValueError(f"--cpu_replicas={self.cpu_replicas}: expected 0 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictOptions:
+    """What `--mode=predict` predicts, and where the predictions go."""
+
+    predict_split: str = option(
+        "", "Split of --dataset to predict; default --test_split, unless --input_dir is given."
+    )
+    input_dir: str = option(
+        "", "Folder of recordings to predict that were never converted; labels are not needed."
+    )
+    output: str = option(
+        "", "File of predictions, .parquet or .csv; default <run_dir>/predictions.parquet."
+    )
+
+    def __post_init__(self) -> None:
+        if self.predict_split and self.input_dir:
+            raise ValueError("give --predict_split or --input_dir, not both")
+        if self.output and not self.output.endswith((".parquet", ".csv")):
+            raise ValueError(f"--output={self.output}: expected a name in .parquet or .csv")
 
 
 @dataclasses.dataclass(frozen=True)

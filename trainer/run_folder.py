@@ -1,5 +1,6 @@
 """The files of a run that say what was run: options, versions, plan, identity."""
 
+import dataclasses
 import importlib.metadata
 import json
 import platform
@@ -8,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfrecords_schema import Dataset
+from tfrecords_schema import Dataset, RecordSchema, Statistics
 from tfrecords_schema.names import atomic_write, join
 from trainer.checkpoints import CheckpointError
 from trainer.data import SplitData
@@ -33,14 +34,82 @@ _WITHOUT_EFFECT = (
     "feature_cache_dir",
 )
 _PACKAGES = ("tensorflow", "keras", "numpy")
+_SCHEMA = "schema.json"
+_FLAGS = "config.flags"
+
+
+@dataclasses.dataclass(frozen=True)
+class LearntFrom:
+    """What a model needs to know of the data it learnt from, once that is gone.
+
+    Attributes:
+      name: of the dataset.
+      version: of the dataset.
+      fingerprint: names the exact data.
+      schema: of a record.
+      statistics: of the training split's channels.
+      options: with which the recordings were converted.
+    """
+
+    name: str
+    version: str
+    fingerprint: str
+    schema: RecordSchema
+    statistics: Statistics | None
+    options: dict[str, Any]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "LearntFrom":
+        """That of a dataset."""
+        found = dataset.manifest
+        return cls(
+            found.name, found.version, found.fingerprint, found.schema, found.statistics,
+            found.options,
+        )  # fmt: skip
+
+    @classmethod
+    def read(cls, run_dir: str) -> "LearntFrom":
+        """Reads what `write` left in a run folder.
+
+        Raises:
+          CheckpointError: if it is not there.
+        """
+        value = json.loads(_read(run_dir, _SCHEMA))
+        statistics = value.pop("statistics")
+        schema = RecordSchema.from_json(value.pop("schema"))
+        if statistics is not None:
+            channels = {k: tuple(v) for k, v in statistics.items() if k != "count"}
+            statistics = Statistics(count=statistics["count"], **channels)
+        return cls(schema=schema, statistics=statistics, **value)
+
+
+def read_flags(run_dir: str) -> str:
+    """The flagfile of the training that a run folder holds.
+
+    Raises:
+      CheckpointError: if it holds none.
+    """
+    return _read(run_dir, _FLAGS)
+
+
+def _read(run_dir: str, name: str) -> str:
+    path = join(run_dir, name)
+    if not tf.io.gfile.exists(path):
+        raise CheckpointError(
+            f"{run_dir} has no {name}, so it is no run folder of a training; give the --run_dir "
+            "of one, or train first"
+        )
+    with tf.io.gfile.GFile(path) as file:
+        return file.read()
 
 
 def write(
     run_dir: str, options: tuple[Any, ...], dataset: Dataset, model: keras.Model, train: SplitData
 ) -> None:
-    """Writes `config.flags`, `versions.json` and `plan.json` into the run folder."""
+    """Writes `config.flags`, `schema.json`, `versions.json` and `plan.json`."""
     tf.io.gfile.makedirs(run_dir)
-    atomic_write(join(run_dir, "config.flags"), to_flagfile(*options).encode())
+    atomic_write(join(run_dir, _FLAGS), to_flagfile(*options).encode())
+    _write_json(join(run_dir, _SCHEMA), dataclasses.asdict(LearntFrom.of(dataset)))
     _write_json(join(run_dir, "versions.json"), _versions(dataset, model))
     _write_json(join(run_dir, "plan.json"), _plan(train))
 

@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 TIMEOUT_SECS = 120
-_REPOSITORY = pathlib.Path(__file__).parents[2]
+REPOSITORY = pathlib.Path(__file__).parents[2]
 
 # Small enough to train in a second, with every kind of layer.
 SMALL_MODEL = (
@@ -33,7 +33,7 @@ def start(dataset: str, run_dir: pathlib.Path, *flags: str) -> subprocess.Popen:
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     return subprocess.Popen(
         [*command, *SMALL_MODEL, *flags],
-        cwd=_REPOSITORY,
+        cwd=REPOSITORY,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

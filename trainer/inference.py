@@ -1,0 +1,140 @@
+"""`--mode=predict` and `--mode=export`: what needs a run folder, and no training data."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfrecords_schema import DatasetError, InputSpec, open_dataset
+from tfrecords_schema.names import join
+from trainer.checkpoints import CheckpointError, Checkpoints, load
+from trainer.data import load_split
+from trainer.export import export
+from trainer.forecast import forecast_label
+from trainer.models.backbones import WITHOUT_WEIGHTS
+from trainer.models.build import ModelOptions, build_model
+from trainer.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
+from trainer.prediction_files import Rows, write_predictions
+from trainer.raw_batches import RawBatch, RawFolder
+from trainer.run_folder import LearntFrom
+from trainer.serving import Serving
+from trainer.task import Task
+
+_SHOWN_REJECTS = 10
+
+
+def run(
+    options: RunOptions,
+    data: DataOptions,
+    training: TrainingOptions,
+    models: ModelOptions,
+    predict: PredictOptions,
+) -> None:
+    """Predicts or exports as the options say, and prints where the result is."""
+    learnt = LearntFrom.read(options.run_dir)
+    serving = restore(learnt, options, training, models)
+    if options.mode == "export":
+        folder = join(options.run_dir, "export")
+        export(serving, folder)
+        print(f"exported: {join(folder, 'saved_model')} and {join(folder, 'model.keras')}")
+        return
+    if predict.input_dir:
+        raw = RawFolder(predict.input_dir, learnt.schema.input, learnt.options)
+        batches, rejects = raw.batches(data.batch_size), raw.rejects
+    else:
+        name = predict.predict_split or data.test_split
+        batches, rejects = _split_batches(options.dataset, name, data, serving.task, learnt), []
+    output = predict.output or join(options.run_dir, "predictions.parquet")
+    rows = predict_batches(serving, batches)
+    _report(rejects, len(rows.id))
+    print(f"predictions of {len(rows.id)} records: {write_predictions(output, rows)}")
+
+
+def restore(
+    learnt: LearntFrom, options: RunOptions, training: TrainingOptions, models: ModelOptions
+) -> Serving:
+    """Builds the trained model of a run folder and restores its weights.
+
+    Raises:
+      CheckpointError: if there is no checkpoint, or one of another model.
+    """
+    label = learnt.schema.label
+    if options.model == "forecaster":
+        label = forecast_label(learnt.schema.input)
+    if label is None:
+        raise DatasetError(f"dataset {learnt.name} of {options.run_dir} has no labels to predict")
+    # What a backbone started from is in the checkpoint, trained on or not.
+    frames = dataclasses.replace(models.frames, backbone_weights=WITHOUT_WEIGHTS)
+    models = models._replace(frames=frames)
+    model, _ = build_model(options.model, models, learnt.schema.input, label, learnt.statistics)
+    _load_weights(model, options.run_dir, training)
+    return Serving(model, Task(label, activation=training.class_activation))
+
+
+def predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> Rows:
+    """Predicts every record of some batches, and takes padding out."""
+    specs: Any = serving.input_specs
+    predict = tf.function(
+        lambda inputs: (serving.answer(inputs), serving.answer_lengths(inputs)),
+        input_signature=[specs],
+    )
+    rows = Rows(serving.task.label)
+    for batch in batches:
+        inputs = {name: batch.inputs[name] for name in specs}
+        answer, lengths = predict(inputs)
+        outputs = answer["values" if "values" in answer else "probabilities"]
+        rows.add(batch, outputs.numpy(), lengths.numpy())
+    return rows.in_order()
+
+
+def _load_weights(model: keras.Model, run_dir: str, training: TrainingOptions) -> None:
+    variables = {"model": model.variables}
+    if training.evaluate_with == "best":
+        load(join(run_dir, "best"), variables)
+    elif Checkpoints(join(run_dir, "checkpoints"), keep=1).restore_latest(variables) is None:
+        raise CheckpointError(f"{run_dir} has no checkpoint; train first")
+
+
+def _split_batches(
+    path: str, name: str, data: DataOptions, task: Task, learnt: LearntFrom
+) -> Iterator[RawBatch]:
+    if not path:
+        raise ValueError("--mode=predict needs --input_dir, or --dataset for --predict_split")
+    dataset = open_dataset(path)
+    _require_same_input(path, dataset.schema.input, learnt)
+    if name not in dataset.manifest.splits:
+        dataset.split(name)  # Says which there are.
+    split = load_split(dataset, name, data, task)
+    ids, sources = split.index.ids(), split.index.sources()
+    for batch in split.read(split.plan(shuffle=False)):
+        rows = batch["record"].numpy().tolist()
+        yield RawBatch(
+            rows, [ids[row] for row in rows], [sources[row] for row in rows],
+            split.index.steps[rows].tolist(), batch,
+        )  # fmt: skip
+
+
+def _require_same_input(path: str, found: InputSpec, learnt: LearntFrom) -> None:
+    expected = learnt.schema.input
+    if found != expected:
+        raise DatasetError(
+            f"{path} holds {found.kind} of {found.dtype} {list(found.step_shape)}, the model "
+            f"takes {expected.kind} of {expected.dtype} {list(expected.step_shape)}; "
+            "give the --dataset of that task, or a --run_dir trained on this one"
+        )
+
+
+def _report(rejects: list[tuple[str, str]], predicted: int) -> None:
+    """Says which inputs were left out.
+
+    Raises:
+      DatasetError: if none was left.
+    """
+    for path, reason in rejects[:_SHOWN_REJECTS]:
+        print(f"left out {path}: {reason}")
+    if len(rejects) > _SHOWN_REJECTS:
+        print(f"left out {len(rejects) - _SHOWN_REJECTS} more")
+    if rejects and not predicted:
+        raise DatasetError(f"all {len(rejects)} inputs were left out; repair them")
