@@ -20,11 +20,12 @@ class Serving:
         """
         self.model = model
         self.task = task
-        # The true steps ahead are read in training only; see the forecaster.
+        # Keras sorts inputs by name; people name the recording first.
+        inputs = sorted(model.inputs, key=lambda tensor: tensor.name not in ("signal", "frames"))
         self._specs = {
-            tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name)
-            for tensor in model.inputs
+            tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name) for tensor in inputs
         }
+        # The true steps ahead are read in training only; see the forecaster.
         self._ahead = self._specs.pop("label", None)
 
     @property
