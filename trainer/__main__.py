@@ -133,7 +133,7 @@ def _run() -> None:
     if run.report:
         from trainer.report import write_report  # matplotlib is slow to import
 
-        print(f"report: {write_report(run.run_dir, dataset)}")
+        print(f"report: {write_report(run.run_dir, dataset, label)}")
 
 
 def _optional_split(

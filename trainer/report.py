@@ -12,7 +12,14 @@ import numpy as np
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import atomic_write, join
 from trainer import report_figures
-from trainer.report_data import RunFiles, SplitPredictions, TimeAxis, label_text, read_signals
+from trainer.report_data import (
+    RunFiles,
+    SplitPredictions,
+    TimeAxis,
+    label_text,
+    read_signals,
+    with_label,
+)
 
 _RECORDINGS = 6
 _MAX_MISTAKES = 25
@@ -20,14 +27,16 @@ _MAX_SCATTERS = 4
 _METRICS = ("accuracy", "rmse", "mae")
 
 
-def write_report(run_dir: str, dataset: Dataset) -> str:
+def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None) -> str:
     """Writes `report.html` into a run folder and returns its path.
 
     Args:
       run_dir: folder of a run of `python -m trainer`; what it lacks is left out of the page.
       dataset: the dataset of the run.
+      label: what was predicted, where that is not the dataset's own label.
     """
     run = RunFiles.read(run_dir)
+    dataset = with_label(dataset, label or dataset.schema.label)
     page = _template().render(
         dataset=dataset.manifest,
         splits=sorted(dataset.manifest.splits.items(), key=lambda split: -split[1].records),

@@ -147,6 +147,7 @@ def read_signals(dataset: Dataset, split: str, rows: np.ndarray) -> list[np.ndar
     """
     if dataset.schema.input.kind != "signal":
         return [None] * len(rows)
+    dataset = with_label(dataset, None)  # Signals alone; a task's label may not be in the records.
     steps = dataset.split(split).steps[rows]
     plan = EpochPlan(
         records=rows.astype(np.int32),
@@ -155,6 +156,14 @@ def read_signals(dataset: Dataset, split: str, rows: np.ndarray) -> list[np.ndar
         valid_steps=int(steps.sum()),
     )
     return [batch["signal"][0].numpy() for batch in padded_batches(dataset, split, plan)]
+
+
+def with_label(dataset: Dataset, label: LabelSpec | None) -> Dataset:
+    """The dataset described with the label of a task, which may not be what its records hold."""
+    schema = dataclasses.replace(dataset.schema, label=label)
+    return dataclasses.replace(
+        dataset, manifest=dataclasses.replace(dataset.manifest, schema=schema)
+    )
 
 
 def label_text(label: np.ndarray, spec: LabelSpec) -> str:

@@ -272,8 +272,9 @@ def test_a_training_evaluates_beside_both_baselines(tmp_path):
     dataset = write_dataset(tmp_path / "data", records, schema)
     output = runs.train(
         dataset.path, tmp_path / "run", "--model=forecaster", "--horizon_steps=5",
-        "--rnn_units=4", "--teacher_forcing=0.5",
+        "--rnn_units=4", "--teacher_forcing=0.5", "--report",
     )  # fmt: skip
+    assert (tmp_path / "run" / "report.html").exists()
     found = json.loads((tmp_path / "run" / "evaluation-test.json").read_text())
     ends = np.stack([r.data[-5:] for r in records["test"]])
     last = np.stack([r.data[-6] for r in records["test"]])
