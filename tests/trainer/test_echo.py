@@ -16,7 +16,7 @@ from tfrecords_schema import open_dataset
 
 _CONFIGS = pathlib.Path(__file__).parents[2] / "trainer" / "configs"
 _ECHO = "0.0 0.2 0.4 0.6 0.8"
-# Problem, kind of its labels, parameters, shape of a prediction.
+# Problem, kind of its labels, parameters.
 _PROBLEMS = [
     ("one_to_one", "record_value", 140 + 6),
     ("many_to_one", "record_value", 140 + 30),
@@ -47,6 +47,7 @@ def test_the_sequence_comes_back(problem, kind, parameters, recordings, tmp_path
     )  # fmt: skip
     assert f"predicted values: {_ECHO}\n" in output
     assert "evaluating on what was trained on" in output
+    assert [path.name for path in (run_dir / "checkpoints").iterdir()] == ["ckpt-60"]
     assert json.loads((run_dir / "versions.json").read_text())["parameters"] == parameters
     predicted = np.load(run_dir / "predictions-train.npz")["prediction"]
     np.testing.assert_allclose(np.sort(predicted.ravel()), [0, 0.2, 0.4, 0.6, 0.8], atol=0.05)

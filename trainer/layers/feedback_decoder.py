@@ -84,7 +84,7 @@ class FeedbackDecoder(keras.layers.Layer):
         def body(step, read, states, outputs):
             value, states = self._step(read, states)
             outputs = outputs.write(step, value)
-            if forced is not None:
+            if forced is not None and target is not None:
                 value = tf.where(forced[:, step, None], target[:, step], value)
             return step + 1, value, states, outputs
 
