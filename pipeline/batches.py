@@ -104,6 +104,12 @@ class BatchReader:
             steps, or `replicas` are not some of `num_replicas`.
           tf.errors.InvalidArgumentError: on reading, for records that are not what the index says.
         """
+        dealt = self.deal(plan, start_step=start_step)
+        batches = self.read(*dealt)
+        return batches.apply(tf.data.experimental.assert_cardinality(len(dealt[-1])))
+
+    def deal(self, plan: EpochPlan, *, start_step: int = 0) -> tuple[np.ndarray, ...]:
+        """What `read` needs to deliver a plan: NumPy arrays, all int32, of no meaning elsewhere."""
         self._check_plan(plan)
         dealt = deal_plan(
             plan,
@@ -114,9 +120,12 @@ class BatchReader:
         )
         label_steps = self._padded_label_steps(plan, start_step, len(dealt.padded_steps))
         steps = np.ones_like(label_steps) if self._plans_labels else dealt.padded_steps
-        variant = self._trace(dealt.records, dealt.starts, steps, label_steps)
-        batches = tf.data.experimental.from_variant(variant, _element_spec(self._schema))
-        return batches.apply(tf.data.experimental.assert_cardinality(len(dealt.padded_steps)))
+        return dealt.records, dealt.starts, steps, label_steps
+
+    def read(self, *dealt: np.ndarray | tf.Tensor) -> tf.data.Dataset:
+        """The batches of what `deal` returned; also inside a function that tf.data calls."""
+        variant = self._trace(*dealt)
+        return tf.data.experimental.from_variant(variant, _element_spec(self._schema))
 
     def _padded_label_steps(self, plan: EpochPlan, start_step: int, batches: int) -> np.ndarray:
         """[batches] int32: the longest label of each global batch, for labels per sequence."""

@@ -19,6 +19,7 @@ _INPUT_HALF = {
     "frames",
     "batches",
     "silence",
+    "keras_batches",
 }
 # Reads raw recordings; a prediction of recordings that were never converted does so, too.
 _RAW_HALF = {

@@ -3,6 +3,9 @@
 from trainer.layers.batch_normalization import BatchNormalization
 from trainer.layers.dropout import Dropout
 from trainer.layers.empty import Conv1D, Conv2D, NeverEmpty
+from trainer.layers.features import FeaturesApart, FeaturesTogether
+from trainer.layers.feedback_decoder import FeedbackDecoder
+from trainer.layers.frozen import Frozen, SplitFeatures
 from trainer.layers.normalization import Normalization
 from trainer.layers.packing import (
     PackedTimeDistributed,
@@ -28,6 +31,10 @@ __all__ = [
     "Conv1D",
     "Conv2D",
     "Dropout",
+    "FeaturesApart",
+    "FeaturesTogether",
+    "FeedbackDecoder",
+    "Frozen",
     "NeverEmpty",
     "Normalization",
     "PackRecords",
@@ -35,6 +42,7 @@ __all__ = [
     "PackedTimeDistributed",
     "RecordPooling",
     "RepeatRecords",
+    "SplitFeatures",
     "TemporalConvolution",
     "UnpackRecords",
     "UnpackSequence",
