@@ -1,10 +1,13 @@
 """`--mode=export`: a SavedModel that needs TensorFlow alone, and a Keras file."""
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
+from absl import logging
 
 from tfrecords_schema.names import join
 from trainer.serving import Serving
@@ -44,7 +47,8 @@ def export(serving: Serving, folder: str) -> None:
     """Writes `saved_model/` and `model.keras` into a folder; what was there is replaced.
 
     The SavedModel loads with `tf.saved_model.load` where this project is not installed; the Keras
-    file gives logits or values, and loads after `import trainer.layers`.
+    file gives logits or values, and loads after `import trainer.layers` (with a network of
+    `keras.applications` in it, after `import trainer.models.backbones` as well).
     """
     tf.io.gfile.makedirs(folder)
     module = ServedModule(serving)
@@ -52,8 +56,23 @@ def export(serving: Serving, folder: str) -> None:
     if tf.io.gfile.exists(path):
         tf.io.gfile.rmtree(path)
     signatures = {"serving_default": module.serve, "class_names": module.class_names}
-    tf.saved_model.save(module, path, signatures)
+    with _quiet():
+        tf.saved_model.save(module, path, signatures)
     _save_keras(serving.model, join(folder, KERAS_FILE))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leaves out what TensorFlow tells of the files it writes."""
+    loggers = (logging.get_absl_logger(), tf.get_logger())
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel("ERROR")
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _save_keras(model: keras.Model, path: str) -> None:
