@@ -18,7 +18,7 @@ demo: $(VENV)/installed
 	$(BIN)/python -m pipeline --source=signals --input_dir=demo/recordings \
 	  --output_dir=demo/datasets --name=watch --overwrite \
 	  --sample_rate_hz=50 --window_secs=2 --group_regex='subject_\d+' \
-	  --split_regex='(?P<test>subject_(09|10))|(?P<validation>subject_08)'
+	  --split_regex='(?P<test>subject_0[34])|(?P<validation>subject_08)'
 	rm -rf demo/run
 	$(BIN)/python -m trainer --flagfile=trainer/configs/watch.flags \
 	  --dataset=$(DATASET) --run_dir=demo/run
