@@ -64,15 +64,14 @@ def export(serving: Serving, folder: str) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Leaves out what TensorFlow tells of the files it writes."""
-    loggers = (logging.get_absl_logger(), tf.get_logger())
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel("ERROR")
+    before = logging.get_verbosity(), tf.get_logger().level
+    logging.set_verbosity(logging.ERROR)
+    tf.get_logger().setLevel("ERROR")
     try:
         yield
     finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
+        logging.set_verbosity(before[0])
+        tf.get_logger().setLevel(before[1])
 
 
 def _save_keras(model: keras.Model, path: str) -> None:

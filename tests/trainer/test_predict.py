@@ -137,6 +137,7 @@ def test_unusable_recordings_are_reported_and_the_others_predicted(trained, tmp_
         run_inference(str(trained / "run"), mode="predict", input_dir=folder)
 
 
+@pytest.mark.parametrize("trained", ["record"], indirect=True)
 def test_the_command_needs_no_dataset_no_flagfile_and_no_beam(trained, tmp_path):
     run_dir = tmp_path / "copied"
     shutil.copytree(trained / "run", run_dir)
@@ -157,6 +158,7 @@ def test_the_command_needs_no_dataset_no_flagfile_and_no_beam(trained, tmp_path)
     assert len(_table(run_dir / "predictions.parquet")["id"]) == 16
 
 
+@pytest.mark.parametrize("trained", ["record"], indirect=True)
 def test_what_was_learnt_from_is_read_back_exactly(trained):
     dataset = open_dataset(str(trained / "datasets/toy/1.0.0"))
     found = LearntFrom.read(str(trained / "run"))
@@ -171,6 +173,7 @@ def test_a_model_is_restored_from_its_best_checkpoint(trained):
             np.testing.assert_array_equal(variable.numpy(), stored[name])
 
 
+@pytest.mark.parametrize("trained", ["record"], indirect=True)
 def test_what_cannot_be_predicted_is_said(trained, tmp_path):
     run_dir = str(trained / "run")
     with pytest.raises(CheckpointError, match="no run folder of a training"):
