@@ -7,7 +7,7 @@ from trainer.flags import option
 MODES = ("train", "evaluate", "predict", "export")
 # These need no dataset: the run folder holds what they have to know of it.
 AFTER_TRAINING = ("predict", "export")
-MODELS = ("signal", "forecaster", "sequence", "frames", "image")
+MODELS = ("signal", "forecaster", "sequence", "frames")
 STRATEGIES = ("auto", "one_device", "mirrored")
 PRECISIONS = ("float32", "bfloat16")
 
