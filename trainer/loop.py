@@ -18,6 +18,7 @@ from tfrecords_schema.names import atomic_write, join
 from trainer.callbacks import callback_states, restore_callbacks
 from trainer.checkpoints import Checkpoints, TrainingState, save
 from trainer.data import SplitData
+from trainer.epoch_stream import EpochStream
 from trainer.optimizers import current_rate
 from trainer.options import RunOptions, TrainingOptions
 from trainer.progress import Progress
@@ -48,6 +49,7 @@ class Trainer:
         self._model, self._optimizer, self._steps = model, optimizer, steps
         self._strategy, self._train, self._validation = strategy, train, validation
         self._run, self._training = run, training
+        self._stream = EpochStream(train, strategy, seed=run.seed, epochs=training.epochs)
         self._callbacks = callbacks
         self._hooks = keras.callbacks.CallbackList(
             callbacks, model=model, epochs=training.epochs, verbose=0
@@ -90,7 +92,7 @@ class Trainer:
 
     def _epoch(self) -> None:
         epoch = self.state.epoch
-        plan = self._train.plan(seed=self._run.seed, epoch=epoch)
+        plan = self._stream.plan(epoch)
         self._hooks.on_epoch_begin(epoch)
         timing = self._train_steps(plan)
         line = self._epoch_line(plan, timing)
@@ -107,7 +109,7 @@ class Trainer:
 
     def _train_steps(self, plan: EpochPlan) -> "_Timing":
         timing = _Timing()
-        batches, spec = self._train.batches(plan, self._strategy, self.state.step)
+        batches, spec = self._stream.batches(self.state.epoch, self.state.step)
         every = self._training.checkpoint_every_steps
         while self.state.step < plan.num_steps:
             batch = timing.wait_for(batches)
