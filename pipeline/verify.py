@@ -1,0 +1,38 @@
+"""`python -m pipeline.verify DATASET`: proves that a dataset folder is whole.
+
+Exits with 0 if it is, and with 1 after a line for each problem if it is not.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import pipeline.quiet  # noqa: F401
+
+# isort: split
+from tfrecords_schema.dataset import read_manifest
+from tfrecords_schema.verify import verify_dataset
+
+
+def main(argv: Sequence[str]) -> int:
+    """Verifies one dataset folder and says what was found."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.verify", description=__doc__)
+    parser.add_argument("dataset", help="dataset folder, <output_dir>/<name>/<version>")
+    path = parser.parse_args(argv).dataset
+    problems = 0
+    for problem in verify_dataset(path):
+        problems += 1
+        print(f"error: {problem}", flush=True)
+    if problems:
+        print(f"{path}: {problems} {'problem' if problems == 1 else 'problems'}")
+        return 1
+    splits = read_manifest(path).splits.values()
+    shards = sum(len(split.shards) for split in splits)
+    size_mb = sum(split.size_bytes for split in splits) / 1e6
+    records = sum(split.records for split in splits)
+    print(f"{path}: whole; {records:,} records in {shards} shards, {size_mb:,.1f} MB, all checked")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
