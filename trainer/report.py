@@ -17,7 +17,7 @@ from trainer.report_data import (
     SplitPredictions,
     TimeAxis,
     label_text,
-    read_signals,
+    read_inputs,
     with_label,
 )
 
@@ -140,13 +140,27 @@ def _recordings(
     return [
         {
             "id": ids[row],
-            "picture": _picture(dataset, label, signal, predictions.over_time(i, label.per)),
+            "picture": _picture_of(dataset, label, data, predictions, i),
             **_verdict(*predictions.of(i), label),
         }
-        for i, (row, signal) in enumerate(
-            zip(rows, read_signals(dataset, split, rows), strict=True)
-        )
+        for i, (row, data) in enumerate(zip(rows, read_inputs(dataset, split, rows), strict=True))
     ]
+
+
+def _picture_of(
+    dataset: Dataset, label: LabelSpec, data: np.ndarray, predictions: SplitPredictions, i: int
+) -> str | None:
+    if dataset.schema.input.kind == "frames":
+        return report_figures.frame_strip(data, _arrows(label, *predictions.of(i)))
+    return _picture(dataset, label, data, predictions.over_time(i, label.per))
+
+
+def _arrows(label: LabelSpec, truth: np.ndarray, prediction: np.ndarray) -> dict[str, np.ndarray]:
+    """True and predicted vector of a record whose label is one of two values."""
+    if label.kind == "class" or prediction.shape[-1] != 2:
+        return {}
+    vectors = {"true": truth, "predicted": prediction}
+    return {name: vector.reshape(-1, 2)[-1] for name, vector in vectors.items()}
 
 
 def _picture(

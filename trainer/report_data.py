@@ -137,17 +137,15 @@ class TimeAxis:
         return signal.reshape(len(signal), -1)
 
 
-def read_signals(dataset: Dataset, split: str, rows: np.ndarray) -> list[np.ndarray | None]:
-    """The signals `[time, *step_shape]` of some records; None where the input is no signal.
+def read_inputs(dataset: Dataset, split: str, rows: np.ndarray) -> list[np.ndarray]:
+    """The signals or decoded frames `[time, *step_shape]` of some records.
 
     Args:
       dataset: the dataset.
       split: name of the split.
       rows: `[n]` int32, row numbers of the split's index.
     """
-    if dataset.schema.input.kind != "signal":
-        return [None] * len(rows)
-    dataset = with_label(dataset, None)  # Signals alone; a task's label may not be in the records.
+    dataset = with_label(dataset, None)  # Inputs alone; a task's label may not be in the records.
     steps = dataset.split(split).steps[rows]
     plan = EpochPlan(
         records=rows.astype(np.int32),
@@ -155,7 +153,8 @@ def read_signals(dataset: Dataset, split: str, rows: np.ndarray) -> list[np.ndar
         padded_steps=steps,
         valid_steps=int(steps.sum()),
     )
-    return [batch["signal"][0].numpy() for batch in padded_batches(dataset, split, plan)]
+    kind = dataset.schema.input.kind
+    return [batch[kind][0].numpy() for batch in padded_batches(dataset, split, plan)]
 
 
 def with_label(dataset: Dataset, label: LabelSpec | None) -> Dataset:

@@ -25,6 +25,7 @@ CLASS_COLOURS = (
     "#bab0ac",
 )
 _MAX_POINTS = 2_000
+_STRIP_FRAMES = 4
 _MAX_LINES = 12
 _STYLE: Any = {
     "font.size": 9.5,
@@ -133,6 +134,39 @@ def recording(
         panels[-1, 0].set(xlabel=axis_name, xlim=(0, duration))
 
     return _png(draw, (5.6, 3.4 if signal is not None else 1.8))
+
+
+def frame_strip(frames: np.ndarray, arrows: dict[str, np.ndarray]) -> str:
+    """A few frames of a recording, and vectors drawn as arrows over the last of them.
+
+    Args:
+      frames: `[time, height, width, 3]` uint8.
+      arrows: name to `[2]`: to the right, and ahead (up in the picture).
+    """
+    shown = frames[np.unique(np.linspace(0, len(frames) - 1, _STRIP_FRAMES).astype(int))]
+
+    def draw(figure: Figure) -> None:
+        panels = figure.subplots(1, len(shown), squeeze=False)[0]
+        for axes, frame in zip(panels, shown, strict=True):
+            axes.imshow(frame)
+            axes.set_axis_off()
+        if arrows:
+            _draw_arrows(panels[-1], arrows, *shown.shape[1:3])
+
+    return _png(draw, (5.6, 5.6 / len(shown) * shown.shape[1] / shown.shape[2] + 0.3))
+
+
+def _draw_arrows(axes: Axes, arrows: dict[str, np.ndarray], height: int, width: int) -> None:
+    """From the middle of the lower edge; the longest spans 0.6 of the frame's height."""
+    longest = max(float(np.hypot(*vector)) for vector in arrows.values())
+    scale = 0.6 * height / max(longest, 1e-9)
+    for (name, (right, ahead)), colour in zip(arrows.items(), ("white", "red"), strict=False):
+        start = (width / 2, 0.95 * height)
+        end = (start[0] + right * scale, start[1] - ahead * scale)
+        style = {"arrowstyle": "-|>", "color": colour, "linewidth": 2}
+        axes.annotate("", end, start, arrowprops=style)
+        axes.plot([], [], color=colour, label=name)
+    axes.legend(loc="upper left", fontsize=6, facecolor="gray", labelcolor="white")
 
 
 def _draw_signal(axes: Axes, signal: np.ndarray, duration: float) -> None:

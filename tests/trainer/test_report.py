@@ -14,8 +14,9 @@ from tests.datasets import (
     VALUE_SEQUENCE,
     toy_dataset,
 )
+from trainer import report_figures
 from trainer.report import write_report
-from trainer.report_data import RunFiles, SplitPredictions, TimeAxis, read_signals
+from trainer.report_data import RunFiles, SplitPredictions, TimeAxis, read_inputs
 
 LABELS = [CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP, VALUE_SEQUENCE]
 
@@ -147,7 +148,7 @@ def test_test_split_comes_first_whatever_its_name(tmp_path):
 def test_signals_are_those_of_the_source(tmp_path):
     dataset, splits = toy_dataset(tmp_path, dtype="int16", step_shape=(4, 2))
     rows = np.array([3, 0, 4], np.int32)
-    for row, signal in zip(rows, read_signals(dataset, "test", rows), strict=True):
+    for row, signal in zip(rows, read_inputs(dataset, "test", rows), strict=True):
         np.testing.assert_array_equal(signal, splits["test"][row].data)
 
 
@@ -180,3 +181,13 @@ def test_time_axis(tmp_path, shape, options, step_secs, samples):
     axis = TimeAxis.of(dataset)
     assert axis.step_secs == step_secs
     assert axis.unroll(np.zeros((3, *shape))).shape == samples
+
+
+def test_frames_are_drawn_with_the_true_and_the_predicted_vector(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(report_figures, "_draw_arrows", lambda *given: drawn.append(given))
+    frames = np.zeros((9, 6, 8, 3), np.uint8)
+    arrows = {"true": np.array([1.0, 0.0]), "predicted": np.array([0.0, 2.0])}
+    assert report_figures.frame_strip(frames, arrows).startswith("data:image/png;base64,")
+    assert report_figures.frame_strip(frames[:1], {}).startswith("data:image/png;base64,")
+    assert [(given[1], *given[2:]) for given in drawn] == [(arrows, 6, 8)]
