@@ -21,10 +21,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def build(self, input_shape: Any) -> None:
         """Creates gamma, beta and the moving averages; the last axis must be the channels."""
-        if self.axis not in (-1, len(input_shape) - 1) or self.renorm:
+        renorm = getattr(self, "renorm", False)  # Not in Keras 3.12, the last for Python 3.10.
+        if self.axis not in (-1, len(input_shape) - 1) or renorm:
             raise ValueError(
                 f"{self.name}: needs axis=-1 and renorm=False, got axis={self.axis}, "
-                f"renorm={self.renorm}."
+                f"renorm={renorm}."
             )
         super().build(input_shape)
 
