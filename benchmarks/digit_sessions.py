@@ -1,6 +1,6 @@
 """Writes sessions of spoken digits as plain npz files: real input for signal_epochs.flags.
 
-    python benchmarks/digit_sessions.py --input_dir=spoken_digits --output_dir=digit_sessions
+    python -m benchmarks.digit_sessions --input_dir=spoken_digits --output_dir=digit_sessions
 
 The input holds the Free Spoken Digit Dataset as `<digit>_<speaker>_<take>.npz` with `signal:
 [samples] int16` at 8 kHz, `label` (the digit) and `speaker`. A session is 4 to 30 digits spoken by

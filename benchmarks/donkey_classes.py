@@ -1,6 +1,6 @@
 """Sorts the donkey drive's samples into folders of classes: left, straight, right.
 
-    python benchmarks/donkey_classes.py --input_dir=donkey_drive --output_dir=donkey_classes
+    python -m benchmarks.donkey_classes --input_dir=donkey_drive --output_dir=donkey_classes
 
 The input holds `<number>/imgs/*.jpg` and `<number>/annotation.json`, whose `velocity[0]` is the
 steering of the last frame, -1 to 1, positive to the right; the numbers are in order of time.
