@@ -3,10 +3,8 @@
 import collections
 import json
 import platform
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +16,7 @@ from pipeline.parts import Part, part_path, read_part
 from pipeline.shard_plan import ShardPlan
 from pipeline.source import Reject
 from pipeline.splits import stable_hash
+from pipeline.summary import group_rejects
 from pipeline.work_dir import WorkDir
 from tfrecords_schema.files import finish_dataset
 from tfrecords_schema.index import IndexRow, read_rows, write_index
@@ -25,7 +24,6 @@ from tfrecords_schema.manifest import Manifest, ShardEntry, SplitEntry, Statisti
 from tfrecords_schema.names import INDEX, MANIFEST, REJECTS, atomic_write, join
 
 _PACKAGES = ("apache-beam", "numpy", "tensorflow", "tensorflow-datasets")
-_SHOWN_EXAMPLES = 3
 
 
 def commit(
@@ -49,7 +47,7 @@ def commit(
     work_dir = WorkDir(options.dataset_dir)
     parts = _read_parts(work_dir, plan) if plan else []
     all_rejects = sorted({*rejects, *(reject for part in parts for reject in part.rejects)})
-    outcome = {"rejects": summarize(all_rejects), "total": total}
+    outcome = {"rejects": group_rejects(all_rejects), "total": total}
     try:
         if refusal:
             raise UsageError(refusal)
@@ -59,26 +57,6 @@ def commit(
         work_dir.write_outcome({**outcome, "refusal": ""})
     except UsageError as error:
         work_dir.write_outcome({**outcome, "refusal": str(error)})
-
-
-def summarize(rejects: Sequence[Reject]) -> list[dict[str, Any]]:
-    """Groups rejects by stage and reason, the commonest first, with a few example paths.
-
-    Numbers and quoted names in a reason do not make it another reason.
-    """
-    groups: dict[tuple[str, str], list[Reject]] = {}
-    for reject in rejects:
-        pattern = re.sub(r"'[^']*'|\d+", "#", reject.reason)
-        groups.setdefault((reject.stage, pattern), []).append(reject)
-    return [
-        {
-            "count": len(group),
-            "stage": group[0].stage,
-            "reason": group[0].reason,
-            "examples": [reject.path for reject in group[:_SHOWN_EXAMPLES]],
-        }
-        for _, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    ]
 
 
 def _read_parts(work_dir: WorkDir, plan: ShardPlan) -> list[Part]:

@@ -1,13 +1,16 @@
-"""What a conversion says at its end."""
+"""What is said of a conversion: at its end, and of its rejects."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.source import Reject
 from tfrecords_schema.manifest import Manifest, SplitEntry
 from tfrecords_schema.names import REJECTS, join
 
 _HEADER = ("split", "records", "groups", "steps", "MB", "shards", "classes")
 _SHOWN_CLASSES = 12
+_SHOWN_EXAMPLES = 3
 
 
 def summary_text(path: str, manifest: Manifest, outcome: dict[str, Any]) -> str:
@@ -20,6 +23,26 @@ def summary_text(path: str, manifest: Manifest, outcome: dict[str, Any]) -> str:
         lines += ["", rejects_text(outcome["rejects"], outcome["total"])]
         lines.append(f"all of them: {join(path, REJECTS)}")
     return "\n".join([*lines, "", f"dataset: {path}"])
+
+
+def group_rejects(rejects: Sequence[Reject]) -> list[dict[str, Any]]:
+    """Groups rejects by stage and reason, the commonest first, with a few example paths.
+
+    Numbers and quoted names in a reason do not make it another reason.
+    """
+    groups: dict[tuple[str, str], list[Reject]] = {}
+    for reject in rejects:
+        pattern = re.sub(r"'[^']*'|\d+", "#", reject.reason)
+        groups.setdefault((reject.stage, pattern), []).append(reject)
+    return [
+        {
+            "count": len(group),
+            "stage": group[0].stage,
+            "reason": group[0].reason,
+            "examples": [reject.path for reject in group[:_SHOWN_EXAMPLES]],
+        }
+        for _, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
 
 
 def rejects_text(groups: Sequence[dict[str, Any]], total: int) -> str:
