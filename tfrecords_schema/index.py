@@ -90,6 +90,19 @@ def read_metadata(path: str) -> dict[str, str]:
     return {key.decode(): value.decode() for key, value in stored.items()}
 
 
+def group_totals(path: str) -> pa.Table:
+    """Records and steps of each group, the groups with the most records first.
+
+    Returns:
+      Columns `group`, `split`, `records` and `steps`; a group in two splits has two rows.
+    """
+    with _open(path, "rb") as file:
+        rows = pq.read_table(file, columns=["group", "split", "steps"])
+    totals = rows.group_by(["group", "split"]).aggregate([("steps", "count"), ("steps", "sum")])
+    totals = totals.rename_columns({"steps_count": "records", "steps_sum": "steps"})
+    return totals.sort_by([("records", "descending"), ("group", "ascending")])
+
+
 class SplitIndex:
     """The records of one split, in the order of the shards.
 

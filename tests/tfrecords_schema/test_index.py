@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tfrecords_schema import IndexRow, SplitIndex, index, read_metadata, read_rows, write_index
+from tfrecords_schema.index import group_totals
 
 
 def _rows(count):
@@ -35,6 +36,17 @@ def test_a_split_is_read_in_order_with_16_bytes_a_record(tmp_path):
     np.testing.assert_array_equal(split.offset, [row.offset for row in expected])
     np.testing.assert_array_equal(split.steps, [row.steps for row in expected])
     assert split.steps.nbytes + split.shard.nbytes + split.offset.nbytes == 16 * len(split)
+
+
+def test_group_totals_are_those_of_the_rows(tmp_path):
+    path = str(tmp_path / "index.parquet")
+    write_index(path, _rows(11))
+    totals = {(row["group"], row["split"]): row for row in group_totals(path).to_pylist()}
+    assert next(iter(totals)) == ("g2", "train")  # The only one with two records in a split.
+    for (group, split), row in totals.items():
+        members = [r for r in _rows(11) if (r.group, r.split) == (group, split)]
+        assert (row["records"], row["steps"]) == (len(members), sum(r.steps for r in members))
+    assert sum(row["records"] for row in totals.values()) == 11
 
 
 def test_an_empty_index_is_readable(tmp_path):
