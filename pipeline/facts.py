@@ -165,4 +165,10 @@ def _plan_labels(
     head: tuple[str, tuple[int, ...]],
 ) -> LabelPlan:
     classes = {fit: facts.classes.get((*head, fit), set()) for fit in fits}
-    return plan_labels(fits, classes, kind=options.label_kind, class_names=options.class_names)
+    return plan_labels(
+        fits,
+        classes,
+        kind=options.label_kind,
+        class_names=options.class_names,
+        windows=options.window_labels,
+    )

@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.errors import RejectedInputError, UsageError
 from pipeline.source import Description, Label
+from pipeline.window_labels import WindowLabels
 from tfrecords_schema.schema import LabelPer, LabelSpec
 
 MAX_CLASSES = 10_000
@@ -26,8 +27,9 @@ class LabelFit(NamedTuple):
       form: `integer`, `text` (classes) or `value`.
       dtype: dtype in which it will be stored.
       is_per_step: whether its first axis is as long as the signal has steps.
-      step_label_shape: shape of one label, if it is per step.
+      step_label_shape: shape of one label, if it is per step or per sample.
       record_label_shape: shape of one label, if it is per record.
+      is_per_sample: whether its first axis is as long as a continuous signal has samples.
     """
 
     form: str
@@ -35,6 +37,7 @@ class LabelFit(NamedTuple):
     is_per_step: bool
     step_label_shape: tuple[int, ...]
     record_label_shape: tuple[int, ...]
+    is_per_sample: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +49,14 @@ class LabelPlan:
       form: form of the source's labels.
       classes: the source's classes in the order of their index; empty for values.
       why: how the kind was found, for people.
+      windows: what makes labels of samples into labels of steps; None if they are of steps.
     """
 
     spec: LabelSpec
     form: str
     classes: tuple[int, ...] | tuple[str, ...]
     why: str
+    windows: WindowLabels | None = None
 
 
 def fit_of(description: Description) -> LabelFit | None:
@@ -61,7 +66,17 @@ def fit_of(description: Description) -> LabelFit | None:
         return None
     is_per_step = bool(label.shape) and label.shape[0] == description.steps
     per_step = _without_last_one(label.shape[1:])
-    return LabelFit(label.form, label.dtype, is_per_step, per_step, _record_shape(label.shape))
+    is_per_sample = bool(description.samples and label.shape) and (
+        label.shape[0] == description.samples
+    )
+    return LabelFit(
+        label.form,
+        label.dtype,
+        is_per_step,
+        per_step,
+        _record_shape(label.shape),
+        is_per_sample,
+    )
 
 
 def plan_labels(
@@ -70,6 +85,7 @@ def plan_labels(
     *,
     kind: str,
     class_names: tuple[str, ...],
+    windows: WindowLabels | None = None,
 ) -> LabelPlan:
     """Decides what the labels of a set are.
 
@@ -78,6 +94,7 @@ def plan_labels(
       classes: distinct classes of the records of each fit.
       kind: `--label_kind`.
       class_names: `--class_names`, empty if not given.
+      windows: how continuous signals were cut; None if they were not.
 
     Raises:
       UsageError: if the labels fit no kind, or not the named one.
@@ -86,23 +103,35 @@ def plan_labels(
     of_form = {fit: count for fit, count in fits.items() if fit.form == form}
     found, why = _infer(of_form, form) if kind == "auto" else (kind, "--label_kind")
     per, label_kind = found.split("_")
-    if label_kind == "class":
-        if form == "value":
-            raise UsageError(
-                f"--label_kind={kind}: the labels are floats, classes are integers or text; store "
-                f"integers, or use --label_kind={per}_value"
-            )
-        # A record that will be rejected adds no class.
-        kept = [fit for fit in of_form if _has_label_shape(fit, per, ())]
-        found_classes = {value for fit in kept for value in classes[fit]}
-        ordered, names = order_classes(found_classes, form, class_names)
-        spec = LabelSpec(cast(LabelPer, per), "class", class_names=names)
-        return LabelPlan(spec, form, ordered, why)
-    dtype = _commonest({fit: fit.dtype for fit in of_form}, of_form)
-    shapes = {fit: _label_shape(fit, per) for fit in of_form if per != "step" or fit.is_per_step}
-    shape = _commonest(shapes or {fit: fit.step_label_shape for fit in of_form}, of_form)
-    spec = LabelSpec(cast(LabelPer, per), "value", dtype, shape)
-    return LabelPlan(spec, form, (), why)
+    if label_kind == "class" and form == "value":
+        raise UsageError(
+            f"--label_kind={kind}: the labels are floats, classes are integers or text; store "
+            f"integers, or use --label_kind={per}_value"
+        )
+    windows = windows.of_kind(label_kind) if windows and per == "sample" else None
+    why = f"{why}; {windows.why}" if windows else why
+    if label_kind == "value":
+        return LabelPlan(_value_spec(of_form, per, windows), form, (), why, windows)
+    # A record that will be rejected adds no class.
+    kept = [fit for fit in of_form if _has_label_shape(fit, per, ())]
+    found_classes = {value for fit in kept for value in classes[fit]}
+    ordered, names = order_classes(found_classes, form, class_names)
+    return LabelPlan(
+        LabelSpec(_stored_per(per), "class", class_names=names), form, ordered, why, windows
+    )
+
+
+def _value_spec(fits: Mapping[LabelFit, int], per: str, windows: WindowLabels | None) -> LabelSpec:
+    dtype = _commonest({fit: fit.dtype for fit in fits}, fits)
+    if windows and windows.reduction == "mean":
+        dtype = "float32"
+    shapes = {fit: _label_shape(fit, per) for fit in fits if _has_length(fit, per)}
+    shape = _commonest(shapes or {fit: fit.step_label_shape for fit in fits}, fits)
+    return LabelSpec(_stored_per(per), "value", dtype, shape)
+
+
+def _stored_per(per: str) -> LabelPer:
+    return cast(LabelPer, "step" if per == "sample" else per)
 
 
 def order_classes(
@@ -145,7 +174,7 @@ def misfit(description: Description, plan: LabelPlan | None) -> str:
         )
     if plan.spec.kind == "class":
         return _shape_misfit(description, label, plan) or _unknown_class(label, plan)
-    if label.dtype != plan.spec.dtype:
+    if label.dtype != plan.spec.dtype and not plan.windows:
         return (
             f"label dtype {label.dtype}, most of the set's are {plan.spec.dtype}; store one dtype"
         )
@@ -162,6 +191,7 @@ def convert_label(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
       RejectedInputError: if a value is not finite.
     """
     spec = plan.spec
+    label = plan.windows.reduce(label) if plan.windows else label
     length = () if spec.per == "record" else (len(label),)
     if spec.kind == "class":
         return _class_indices(label, plan).reshape(length)
@@ -179,6 +209,9 @@ def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str]:
     if kind == "class":
         shape = ()  # A class is a single number or text.
     per_record = sum(count for fit, count in fits.items() if fit.record_label_shape == shape)
+    per_sample = sum(count for fit, count in fits.items() if fit.is_per_sample)
+    if per_sample > max(per_step, per_record) or (per_sample == per_record > per_step and shape):
+        return f"sample_{kind}", f"in {per_sample} of {total} records it has the signal's samples"
     if per_step > per_record or (per_step == per_record and shape):
         return f"step_{kind}", f"in {per_step} of {total} records it is as long as the signal"
     if per_record * 2 > total:
@@ -187,7 +220,7 @@ def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str]:
         "the labels are neither one per step nor one per record (commonest shape "
         f"{list(_commonest({fit: fit.record_label_shape for fit in fits}, fits))}, as long as the "
         f"signal in {per_step} of {total}); name --label_kind (sequence_{kind}: a time axis of its "
-        "own), or check the window flags"
+        "own), or check the window flags and --time_axis"
     )
 
 
@@ -196,7 +229,12 @@ def _shape_misfit(description: Description, label: Label, plan: LabelPlan) -> st
     assert fit is not None
     if per == "sequence" and not label.shape:
         return "the label is a single number, expected [time, ...]; repair it, or name --label_kind"
-    if per == "step" and not fit.is_per_step:
+    if plan.windows and not fit.is_per_sample:
+        return (
+            f"the label's shape is {list(label.shape)}, expected one label for each of the "
+            f"signal's {description.samples} samples; repair it, or name --label_kind"
+        )
+    if per == "step" and not plan.windows and not fit.is_per_step:
         length = label.shape[0] if label.shape else 1
         than = "longer" if length > description.steps else "shorter"
         return (
@@ -240,7 +278,11 @@ def _label_shape(fit: LabelFit, per: str) -> tuple[int, ...]:
 
 
 def _has_label_shape(fit: LabelFit, per: str, shape: tuple[int, ...]) -> bool:
-    return _label_shape(fit, per) == shape and (per != "step" or fit.is_per_step)
+    return _label_shape(fit, per) == shape and _has_length(fit, per)
+
+
+def _has_length(fit: LabelFit, per: str) -> bool:
+    return {"step": fit.is_per_step, "sample": fit.is_per_sample}.get(per, True)
 
 
 def _record_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

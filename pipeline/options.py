@@ -9,13 +9,16 @@ from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.splits import SPLIT_NAME, SplitSpec
+from pipeline.window_labels import REDUCTIONS, WindowLabels
 
 LABEL_KINDS = (
     "auto",
     "step_class",
     "record_class",
+    "sample_class",
     "step_value",
     "record_value",
+    "sample_value",
     "sequence_class",
     "sequence_value",
     "none",
@@ -26,9 +29,11 @@ _SIGNAL_FLAGS = (
     "target_dir",
     "signal_key",
     "single_step",
+    "time_axis",
     "window_samples",
     "sample_rate_hz",
     "window_secs",
+    "window_label",
     "tail",
 )
 _FRAME_FLAGS = ("resize", "max_frame_pixels")
@@ -52,6 +57,7 @@ class ConvertOptions:
     dataset_version: str = "1.0.0"
     signal_key: str = ""
     single_step: bool = False
+    time_axis: int = 0
     label_key: str = ""
     group_key: str = ""
     group_regex: str = ""
@@ -59,6 +65,7 @@ class ConvertOptions:
     sample_rate_hz: float | None = None
     window_secs: float | None = None
     tail: str = "drop"
+    window_label: str = "auto"
     resize: str = ""
     max_frame_pixels: int = 64_000_000
     label_kind: str = "auto"
@@ -93,6 +100,13 @@ class ConvertOptions:
             return self.window_samples
         assert self.sample_rate_hz is not None
         return round(self.sample_rate_hz * self.window_secs)
+
+    @property
+    def window_labels(self) -> WindowLabels | None:
+        """How labels of every sample become labels of windows; None without windows."""
+        if not self.window:
+            return None
+        return WindowLabels(self.window, self.window_label, keeps_tail=self.tail == "pad")
 
     @property
     def resize_shape(self) -> tuple[int, int] | None:
@@ -182,11 +196,21 @@ def _add_signals(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the whole array is one time step, as a vector that a sequence of labels follows from",
     )
+    group.add_argument(
+        "--time_axis", type=int, default=0, help="axis of time; 1 for [channels, samples]"
+    )
     group.add_argument("--window_samples", type=int, help="cut continuous signals in such steps")
     group.add_argument("--sample_rate_hz", type=float, help="with --window_secs")
     group.add_argument("--window_secs", type=float, help="length of a step; needs --sample_rate_hz")
     group.add_argument(
         "--tail", choices=["drop", "pad"], default="drop", help="what to do with a part of a window"
+    )
+    group.add_argument(
+        "--window_label",
+        choices=REDUCTIONS,
+        default="auto",
+        help="from labels of every sample to the label of a window; auto: majority of classes, "
+        "mean of values",
     )
 
 
@@ -277,8 +301,18 @@ def _check_source(options: ConvertOptions) -> None:
 
 def _check_window(options: ConvertOptions) -> None:
     rate, secs = options.sample_rate_hz, options.window_secs
-    if options.single_step and (options.window_samples is not None or secs is not None):
-        raise UsageError("--single_step does not go with the window flags; leave out one of them")
+    has_window = options.window_samples is not None or secs is not None
+    if options.single_step and (has_window or options.time_axis):
+        raise UsageError(
+            "--single_step does not go with --time_axis and the window flags; leave out one of them"
+        )
+    per_sample = options.label_kind.startswith("sample_")
+    if not has_window and (per_sample or options.window_label != "auto"):
+        named = "label_kind" if per_sample else "window_label"
+        raise UsageError(
+            f"--{named}={getattr(options, named)} is for continuous signals; add --window_samples, "
+            "or --sample_rate_hz with --window_secs"
+        )
     if (rate is None) != (secs is None):
         raise UsageError("--sample_rate_hz and --window_secs go together: give both, or neither")
     if rate is None or secs is None:

@@ -65,10 +65,13 @@ class SignalSource:
             label, target_checksum = self._describe_target(path)
             checksum = f"{checksum};{target_checksum}"
         dtype = _converted_dtype(header, signal_key)
-        steps, step_shape = self._steps(header.shape, signal_key)
+        shape = self._time_first(header.shape, signal_key)
+        steps, step_shape = self._steps(shape, signal_key)
+        samples = shape[0] if self.options.window else 0
         return Description(
-            self.record_id(path), path, group, split, checksum, dtype, steps, step_shape, label
-        )
+            self.record_id(path), path, group, split, checksum, dtype, steps, step_shape, label,
+            samples=samples,
+        )  # fmt: skip
 
     def read(self, path: str) -> RawRecord:
         """Reads a recording and its label; the signal is cut in windows and converted.
@@ -103,7 +106,19 @@ class SignalSource:
         dtype = _converted_dtype(ArrayHeader(signal.shape, False, signal.dtype), key)
         with np.errstate(over="ignore"):  # What float32 cannot hold is found as infinity later.
             signal = signal.astype(dtype, copy=False)
-        return self._cut(signal, key)
+        self._time_first(signal.shape, key)  # Whether there is such an axis.
+        return self._cut(np.moveaxis(signal, self.options.time_axis, 0), key)
+
+    def _time_first(self, shape: tuple[int, ...], key: str) -> tuple[int, ...]:
+        axis = self.options.time_axis
+        if not axis:
+            return shape
+        if not -len(shape) <= axis < len(shape):
+            raise RejectedInputError(
+                f"signal {key!r} has shape {list(shape)}, no axis {axis} (--time_axis); give the "
+                "axis of time, or repair the recording"
+            )
+        return (shape[axis], *np.delete(shape, axis).tolist())
 
     def _input_path(self, path: str) -> str:
         return posixpath.join(self.options.input_dir, path)
@@ -182,7 +197,7 @@ class SignalSource:
         if steps == 0:
             raise RejectedInputError(
                 f"signal {key!r} has {shape[0]} samples, shorter than one window of {window}; "
-                "use --tail=pad, a shorter window, or remove it"
+                f"use --tail=pad, a shorter window, or remove it{_axis_hint(shape, window)}"
             )
         return steps, (window, shape[1] if len(shape) == 2 else 1)
 
@@ -226,6 +241,11 @@ def _whole_steps(shape: tuple[int, ...], key: str) -> tuple[int, tuple[int, ...]
             "[time, ...step shape]"
         )
     return shape[0], shape[1:] or (1,)
+
+
+def _axis_hint(shape: tuple[int, ...], window: int) -> str:
+    is_long = len(shape) == 2 and shape[1] >= window
+    return f" (it is {list(shape)}: with channels first, add --time_axis=1)" if is_long else ""
 
 
 def _converted_dtype(header: ArrayHeader, key: str) -> str:

@@ -47,6 +47,7 @@ class Description(NamedTuple):
       step_shape: shape of one step of the converted data.
       label: None without a label.
       stored_bytes: bytes of the converted data, where it is not an array; otherwise 0.
+      samples: samples of a continuous signal that is cut in windows; otherwise 0.
     """
 
     record_id: str
@@ -59,6 +60,7 @@ class Description(NamedTuple):
     step_shape: tuple[int, ...]
     label: Label | None
     stored_bytes: int = 0
+    samples: int = 0
 
     @property
     def size_bytes(self) -> int:
