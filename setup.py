@@ -10,7 +10,10 @@ setup(
     ),
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["tfrecords_schema*", "pipeline*", "trainer*"]),
-    package_data={"trainer": ["configs/*.flags", "templates/*.html"]},
+    package_data={
+        "pipeline": ["templates/*.html"],
+        "trainer": ["configs/*.flags", "templates/*.html"],
+    },
     install_requires=[
         "absl-py>=2.1",
         "apache-beam>=2.74,<3",

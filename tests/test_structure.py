@@ -20,6 +20,9 @@ _INPUT_HALF = {
     "batches",
     "silence",
     "keras_batches",
+    "figures",
+    "page",
+    "samples",
 }
 # Reads raw recordings; a prediction of recordings that were never converted does so, too.
 _RAW_HALF = {

@@ -3,26 +3,21 @@
 Reads only the files of the run folder, and the manifest, index and a few records of the dataset.
 """
 
-import importlib.resources
 from typing import Any
 
-import jinja2
 import numpy as np
 
+from pipeline import page
+from pipeline.figures import CLASS_COLOURS, length_histogram
+from pipeline.samples import TimeAxis, read_samples
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import atomic_write, join
 from trainer import report_figures
-from trainer.report_data import (
-    RunFiles,
-    SplitPredictions,
-    TimeAxis,
-    label_text,
-    read_inputs,
-    with_label,
-)
+from trainer.report_data import RunFiles, SplitPredictions, label_text, with_label
 
 _RECORDINGS = 6
 _MAX_MISTAKES = 25
+_MAX_ROWS = 25  # Groups or components.
 _MAX_SCATTERS = 4
 _METRICS = ("accuracy", "rmse", "mae")
 
@@ -37,24 +32,20 @@ def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None)
     """
     run = RunFiles.read(run_dir)
     dataset = with_label(dataset, label or dataset.schema.label)
-    page = _template().render(
+    text = page.render(
+        "trainer",
+        "report.html",
         dataset=dataset.manifest,
         splits=sorted(dataset.manifest.splits.items(), key=lambda split: -split[1].records),
         run=run,
         curves=_curves(run.epochs),
         lengths=_lengths(run, dataset),
         results=[_result(run, dataset, split) for split in run.evaluations],
-        colours=report_figures.CLASS_COLOURS,
+        colours=CLASS_COLOURS,
     )
     path = join(run_dir, "report.html")
-    atomic_write(path, page.encode())
+    atomic_write(path, text.encode())
     return path
-
-
-def _template() -> jinja2.Template:
-    source = importlib.resources.files("trainer").joinpath("templates/report.html").read_text()
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(source)
 
 
 def _curves(epochs: list[dict[str, Any]]) -> list[str]:
@@ -84,7 +75,7 @@ def _lengths(run: RunFiles, dataset: Dataset) -> dict[str, Any] | None:
     boundaries = run.plan.get("boundaries", [])
     longest = max(entry.length_histogram) * entry.records
     return {
-        "picture": report_figures.length_histogram(
+        "picture": length_histogram(
             entry.length_histogram, boundaries, TimeAxis.of(dataset).step_secs
         ),
         "split": split,
@@ -100,10 +91,14 @@ def _result(run: RunFiles, dataset: Dataset, split: str) -> dict[str, Any]:
     metric = next(name for name in _METRICS if name in evaluation["metrics"])
     return {
         **evaluation,
+        "class_names": evaluation.get("class_names"),
         "metric": metric,
         "value": evaluation["metrics"][metric],
         "baseline_value": evaluation["baseline"].get(metric),
         "right": _right(evaluation, metric),
+        "per_class": evaluation.get("per_class", {}),
+        "per_component": _components(evaluation),
+        "worst_groups": _worst_groups(evaluation, metric),
         "scatters": _scatters(dataset, predictions),
         "recordings": _recordings(dataset, split, predictions),
         "mistakes": _mistakes(dataset, split, predictions),
@@ -115,6 +110,20 @@ def _right(evaluation: dict[str, Any], metric: str) -> int | None:
     if metric != "accuracy":
         return None
     return round(evaluation["metrics"][metric] * evaluation["labels"])
+
+
+def _components(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Figures of the first components of the values, each with its baseline's."""
+    guesses = evaluation["baseline"].get("per_component", [])
+    rows = zip(evaluation.get("per_component", []), guesses, strict=False)
+    return [{**row, "baseline_rmse": guess["rmse"]} for row, guess in rows][:_MAX_ROWS]
+
+
+def _worst_groups(evaluation: dict[str, Any], metric: str) -> list[tuple[str, dict[str, Any]]]:
+    """Some groups with their figures, those with the worst metric first."""
+    sign = 1 if metric == "accuracy" else -1
+    groups = evaluation["groups"].items()
+    return sorted(groups, key=lambda group: sign * group[1][metric])[:_MAX_ROWS]
 
 
 def _scatters(dataset: Dataset, predictions: SplitPredictions) -> list[str]:
@@ -136,14 +145,16 @@ def _recordings(
     """The first recordings of the split; its order is a hash's, so they are a random few."""
     label = dataset.schema.label
     assert label is not None
-    ids, rows = dataset.split(split).ids(), predictions.record[:_RECORDINGS]
+    rows = predictions.record[:_RECORDINGS]
+    # Inputs alone: what was predicted may not be the label of the records.
+    samples = read_samples(dataset, split, rows, with_label=False)
     return [
         {
-            "id": ids[row],
-            "picture": _picture_of(dataset, label, data, predictions, i),
+            "id": sample.id,
+            "picture": _picture_of(dataset, label, sample.data, predictions, i),
             **_verdict(*predictions.of(i), label),
         }
-        for i, (row, data) in enumerate(zip(rows, read_inputs(dataset, split, rows), strict=True))
+        for i, sample in enumerate(samples)
     ]
 
 

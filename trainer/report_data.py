@@ -1,4 +1,4 @@
-"""What the report is about: the files of a run folder, and records of the dataset."""
+"""What the report is about: the files of a run folder."""
 
 import dataclasses
 import io
@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipeline.batches import padded_batches
-from pipeline.plan import EpochPlan
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
 
@@ -96,65 +94,6 @@ class SplitPredictions:
         chosen = self.prefix_record == self.record[position]
         steps = self.prefix_steps[chosen]
         return steps, np.repeat(label, len(steps), 0), self.prefix_prediction[chosen]
-
-
-@dataclasses.dataclass(frozen=True)
-class TimeAxis:
-    """How steps become seconds, and how a signal unrolls into samples.
-
-    Attributes:
-      step_secs: duration of a step, None where the conversion was not told the sampling rate.
-      has_samples: whether a step is a stretch of signal, not a vector of features.
-    """
-
-    step_secs: float | None
-    has_samples: bool
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> "TimeAxis":
-        """From the dataset's schema and the options of its conversion."""
-        options, shape = dataset.manifest.options, dataset.schema.input.step_shape
-        window = options.get("window_samples") or options.get("window_secs")
-        rate_hz = options.get("sample_rate_hz")
-        has_samples = len(shape) == 2 or (len(shape) == 1 and bool(window))
-        return cls(shape[0] / rate_hz if rate_hz and has_samples else None, has_samples)
-
-    @property
-    def name(self) -> str:
-        """Name of the axis."""
-        return "seconds" if self.step_secs else "steps"
-
-    @property
-    def unit(self) -> float:
-        """Length of a step on the axis."""
-        return self.step_secs or 1.0
-
-    def unroll(self, signal: np.ndarray) -> np.ndarray:
-        """From `[time, *step_shape]` to `[samples, channels]`."""
-        if self.has_samples:
-            channels = signal.shape[2] if signal.ndim == 3 else 1
-            return signal.reshape(-1, channels)
-        return signal.reshape(len(signal), -1)
-
-
-def read_inputs(dataset: Dataset, split: str, rows: np.ndarray) -> list[np.ndarray]:
-    """The signals or decoded frames `[time, *step_shape]` of some records.
-
-    Args:
-      dataset: the dataset.
-      split: name of the split.
-      rows: `[n]` int32, row numbers of the split's index.
-    """
-    dataset = with_label(dataset, None)  # Inputs alone; a task's label may not be in the records.
-    steps = dataset.split(split).steps[rows]
-    plan = EpochPlan(
-        records=rows.astype(np.int32),
-        step_starts=np.arange(len(rows) + 1, dtype=np.int32),
-        padded_steps=steps,
-        valid_steps=int(steps.sum()),
-    )
-    kind = dataset.schema.input.kind
-    return [batch[kind][0].numpy() for batch in padded_batches(dataset, split, plan)]
 
 
 def with_label(dataset: Dataset, label: LabelSpec | None) -> Dataset:

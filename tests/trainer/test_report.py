@@ -16,7 +16,7 @@ from tests.datasets import (
 )
 from trainer import report_figures
 from trainer.report import write_report
-from trainer.report_data import RunFiles, SplitPredictions, TimeAxis, read_inputs
+from trainer.report_data import RunFiles, SplitPredictions
 
 LABELS = [CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP, VALUE_SEQUENCE]
 
@@ -49,11 +49,19 @@ def _write_run(run_dir, dataset, splits, *, seed=0):
         "records": len(records),
         "labels": len(truth),
         "metrics": {metric: 0.75},
-        "baseline": {"name": "the baseline", metric: 0.125},
-        "groups": {"subject <1>": {"labels": len(truth), metric: 0.75}},
+        "intervals": {metric: [0.6875, 0.8125]},
+        "bootstrap_resamples": 1000,
+        "baselines": [{"name": "the baseline", metric: 0.125}],
+        "groups": {
+            "subject <1>": {"labels": len(truth), metric: 0.75},
+            "the worst": {"labels": 1, metric: 0.25 if metric == "accuracy" else 1.25},
+        },
     }
+    evaluation["baseline"] = evaluation["baselines"][0]
     if label.kind == "class":
         evaluation["class_names"] = list(label.class_names)
+        row = {"precision": 0.875, "recall": 0.5, "f1": 0.625, "support": 1234}
+        evaluation["per_class"] = dict.fromkeys(label.class_names, row)
         evaluation["confusion"] = [[7, 0, 0], [1, 8, 0], [0, 0, 9]]
     (run_dir / "evaluation-test.json").write_text(json.dumps(evaluation))
     _write_training(run_dir, metric)
@@ -96,12 +104,25 @@ def test_report_shows_figures_beside_the_baseline_for_every_kind_of_label(tmp_pa
     assert dataset.manifest.fingerprint in page
 
 
+def test_report_shows_intervals_classes_and_groups_the_worst_first(tmp_path):
+    page, _ = _page(tmp_path)
+    text = re.sub(r"<[^>]+>|\s+", " ", page)
+    assert re.search(r"accuracy +0\.750 +0\.688 to 0\.812 +0\.125", text)
+    assert re.search(r"move +0\.875 +0\.500 +0\.625 +1,234", text)
+    assert re.search(r"the worst +1 +0\.250 .* subject &lt;1&gt; +\d+ +0\.750", text)
+
+
+def test_groups_with_the_greatest_error_come_first(tmp_path):
+    page, _ = _page(tmp_path, VALUE_PER_RECORD)
+    assert page.index("<td>the worst</td>") < page.index("<td>subject &lt;1&gt;</td>")
+
+
 @pytest.mark.parametrize("label", LABELS, ids=lambda label: f"{label.per}-{label.kind}")
 def test_report_needs_nothing_but_itself(tmp_path, label):
     page, _ = _page(tmp_path, label)
     sources = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', page)
     assert sources
-    assert all(source.startswith("data:image/") for source in sources)
+    assert all(source.startswith("data:") for source in sources)
     assert not re.search(r"url\(|@import|<script", page)
 
 
@@ -145,13 +166,6 @@ def test_test_split_comes_first_whatever_its_name(tmp_path):
     assert list(RunFiles.read(str(tmp_path)).evaluations) == ["z", "a", "b"]
 
 
-def test_signals_are_those_of_the_source(tmp_path):
-    dataset, splits = toy_dataset(tmp_path, dtype="int16", step_shape=(4, 2))
-    rows = np.array([3, 0, 4], np.int32)
-    for row, signal in zip(rows, read_inputs(dataset, "test", rows), strict=True):
-        np.testing.assert_array_equal(signal, splits["test"][row].data)
-
-
 def test_predictions_of_a_record_are_its_slice():
     predictions = SplitPredictions(
         record=np.int32([5, 2, 9]),
@@ -162,25 +176,6 @@ def test_predictions_of_a_record_are_its_slice():
     assert [list(predictions.of(i)[0]) for i in range(3)] == [[0, 1], [2], [3, 4, 5]]
     steps, label, prediction = predictions.over_time(2, "step")
     assert (list(steps), list(label), prediction[0, 0]) == ([1, 2, 3], [3, 4, 5], 6)
-
-
-@pytest.mark.parametrize(
-    ("shape", "options", "step_secs", "samples"),
-    [
-        ((100, 6), {"sample_rate_hz": 50.0, "window_secs": 2.0}, 2.0, (300, 6)),
-        ((100,), {"window_samples": 100}, None, (300, 1)),
-        ((12,), {}, None, (3, 12)),
-        ((), {}, None, (3, 1)),
-    ],
-)
-def test_time_axis(tmp_path, shape, options, step_secs, samples):
-    dataset, _ = toy_dataset(tmp_path, step_shape=shape or (1,))
-    schema = dataset.schema
-    object.__setattr__(schema.input, "step_shape", shape)
-    dataset.manifest.options.update(options)
-    axis = TimeAxis.of(dataset)
-    assert axis.step_secs == step_secs
-    assert axis.unroll(np.zeros((3, *shape))).shape == samples
 
 
 def test_frames_are_drawn_with_the_true_and_the_predicted_vector(monkeypatch):

@@ -1,0 +1,135 @@
+"""Pictures as data URIs: they need no files beside the page and no network."""
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+MAIN_COLOUR, MARK_COLOUR = "#2563eb", "#be123c"
+CLASS_COLOURS = (
+    "#4e79a7",
+    "#f28e2b",
+    "#59a14f",
+    "#e15759",
+    "#76b7b2",
+    "#edc948",
+    "#b07aa1",
+    "#ff9da7",
+    "#9c755f",
+    "#bab0ac",
+)
+MAX_LINES = 12
+_MAX_STRETCHES = 1_000
+_MAX_MARKED_POINTS = 30
+_STYLE: Any = {
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#94a3b8",
+    "axes.labelcolor": "#334155",
+    "xtick.color": "#475569",
+    "ytick.color": "#475569",
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "svg.hashsalt": "report",
+}
+
+
+def length_histogram(
+    histogram: dict[int, int], boundaries: Sequence[int], unit_secs: float | None
+) -> str:
+    """Records by length, with the boundaries of the length buckets.
+
+    Args:
+      histogram: number of records for each number of steps.
+      boundaries: steps to which the records of each bucket are padded.
+      unit_secs: duration of a step, for a second axis, if it is known.
+    """
+
+    def draw(axes: Axes) -> None:
+        lengths, records = np.array(list(histogram)), np.array(list(histogram.values()))
+        span = int(lengths.max() - lengths.min()) + 1
+        edges = np.linspace(lengths.min() - 0.5, lengths.max() + 0.5, min(span, 60) + 1)
+        axes.hist(
+            lengths, edges.tolist(), weights=records, color="#93c5fd", edgecolor="white",
+            linewidth=0.4,
+        )  # fmt: skip
+        for boundary in boundaries:
+            axes.axvline(boundary + 0.5, color=MARK_COLOUR, linewidth=1, linestyle="--")
+        axes.xaxis.set_major_locator(whole_numbers())
+        axes.set(xlabel="steps of a recording", ylabel="recordings")
+        axes.yaxis.set_major_locator(whole_numbers())
+        if unit_secs:
+            convert = (lambda steps: steps * unit_secs, lambda secs: secs / unit_secs)
+            axes.secondary_xaxis("top", functions=convert).set_xlabel("seconds")
+
+    return svg(draw, (5.2, 3.0))
+
+
+def draw_signal(axes: Axes, signal: np.ndarray, duration: float) -> None:
+    """A line for each channel; of many samples the least and the greatest of each stretch.
+
+    Args:
+      axes: where.
+      signal: `[samples, channels]`.
+      duration: where the signal ends on the time axis.
+    """
+    shown = min(signal.shape[1], MAX_LINES)
+    # Other colours than those of the classes.
+    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, shown))
+    values = _extremes(signal[:, :shown])
+    times = (np.arange(len(values)) + 0.5) * duration / max(len(values), 1)
+    marker = "." if len(values) <= _MAX_MARKED_POINTS else ""
+    for channel, colour in enumerate(colours):
+        axes.plot(times, values[:, channel], color=colour, linewidth=0.7, marker=marker)
+    left_out = signal.shape[1] - shown
+    axes.set_ylabel(f"signal ({left_out} more)" if left_out > 0 else "signal")
+
+
+def _extremes(signal: np.ndarray) -> np.ndarray:
+    """`[points, channels]`: so few points that they can be drawn, and no peak is lost."""
+    size = -(-len(signal) // _MAX_STRETCHES)
+    if size <= 2:
+        return signal
+    whole = len(signal) // size * size
+    stretches = signal[:whole].reshape(-1, size, signal.shape[1])
+    pairs = np.stack([stretches.min(1), stretches.max(1)], axis=1)
+    return np.concatenate([pairs.reshape(-1, signal.shape[1]), signal[whole:]])
+
+
+def whole_numbers() -> MaxNLocator:
+    """Ticks at whole numbers."""
+    return MaxNLocator(integer=True, steps=[1, 2, 5, 10])
+
+
+def svg(draw: Callable[[Axes], None], size: tuple[float, float]) -> str:
+    """Draws on one pair of axes: a data URI, sharp at any size."""
+    return _data_uri(lambda figure: draw(figure.add_subplot()), size, "svg", {"Date": None})
+
+
+def png(draw: Callable[[Figure], None], size: tuple[float, float]) -> str:
+    """Draws on a whole figure: a data URI, small whatever is drawn."""
+    return _data_uri(draw, size, "png", {"Software": None})
+
+
+def _data_uri(
+    draw: Callable[[Figure], None],
+    size: tuple[float, float],
+    image_format: str,
+    metadata: dict[str, Any],
+) -> str:
+    """Draws on a figure of its own: no pyplot, so nothing global and no display is needed."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=size, layout="constrained", dpi=160)
+        draw(figure)
+        figure.savefig(buffer, format=image_format, metadata=metadata)
+    kind = {"svg": "svg+xml", "png": "png"}[image_format]
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
