@@ -5,6 +5,9 @@ import sys
 
 logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
 
+# What fails in a worker within this process is raised here; Beam would show it twice.
+logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
+
 import pipeline.quiet  # noqa: E402, F401
 
 # isort: split

@@ -5,6 +5,7 @@ import json
 import platform
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -52,9 +53,8 @@ def commit(
         if refusal:
             raise UsageError(refusal)
         _require_records(parts, len(all_rejects), total, options)
-        _commit(options, decision, parts, all_rejects)
         outcome["why"] = decision.labels.why if decision.labels else ""
-        work_dir.write_outcome({**outcome, "refusal": ""})
+        _commit(options, decision, parts, all_rejects, {**outcome, "refusal": ""})
     except UsageError as error:
         work_dir.write_outcome({**outcome, "refusal": str(error)})
 
@@ -85,7 +85,11 @@ def _require_records(
 
 
 def _commit(
-    options: ConvertOptions, decision: Decision, parts: Sequence[Part], rejects: Sequence[Reject]
+    options: ConvertOptions,
+    decision: Decision,
+    parts: Sequence[Part],
+    rejects: Sequence[Reject],
+    outcome: dict[str, Any],
 ) -> None:
     assert decision.schema is not None
     folder = options.dataset_dir
@@ -106,7 +110,15 @@ def _commit(
         versions=_versions(),
         rejects=len(rejects),
     )
+    _remove_temporaries(folder)
+    work_dir.write_outcome(outcome)  # Beside a manifest it says that the manifest is this one.
     finish_dataset(folder, manifest)
+
+
+def _remove_temporaries(folder: str) -> None:
+    """Removes what a kill left of files that are written beside their name and then renamed."""
+    for path in tf.io.gfile.glob(join(folder, "*.tmp")):
+        tf.io.gfile.remove(path)
 
 
 def _place_shards(folder: str, work_dir: str, name: str, parts: Sequence[Part]) -> None:

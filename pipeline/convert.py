@@ -1,5 +1,6 @@
 """`python -m pipeline`: from the command line to a dataset folder."""
 
+import contextlib
 import difflib
 import sys
 from collections.abc import Sequence
@@ -12,12 +13,13 @@ from pipeline.beam_files import BeamFiles
 from pipeline.errors import UsageError
 from pipeline.job import build
 from pipeline.options import ConvertOptions, make_parser, parse_args
+from pipeline.output_problems import output_problem, problem_text
 from pipeline.progress import ProgressLine
 from pipeline.runner import make_runner
 from pipeline.source import Source
 from pipeline.sources import make_source
 from pipeline.summary import rejects_text, summary_text
-from pipeline.work_dir import WorkDir
+from pipeline.work_dir import WorkDir, finished_text
 from tfrecords_schema.dataset import open_dataset
 
 
@@ -53,11 +55,21 @@ def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     try:
+        if work_dir.is_committed and not options.overwrite:
+            return _finish(options, work_dir)
+        work_dir.clear()
         with ProgressLine(work_dir):
             _run(make_source(options, BeamFiles()), options, beam_options)
         return _report(options, work_dir)
+    except Exception as error:
+        problem = output_problem(error)
+        if not problem:
+            raise
+        print(f"error: {problem_text(problem, options.dataset_dir)}", file=sys.stderr)
+        return 1
     finally:
-        work_dir.release()
+        with contextlib.suppress(tf.errors.OpError):  # Nothing that cannot be written can be freed.
+            work_dir.release()
 
 
 def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
@@ -96,6 +108,15 @@ def _run(source: Source, options: ConvertOptions, beam_options: PipelineOptions)
     pipeline.run().wait_until_finish()
 
 
+def _finish(options: ConvertOptions, work_dir: WorkDir) -> int:
+    """After a kill that came behind the manifest: there is nothing left but to clean up."""
+    if open_dataset(options.dataset_dir).manifest.options == options.recorded():
+        return _report(options, work_dir)
+    work_dir.remove()
+    print(f"error: {finished_text(options.dataset_dir)}", file=sys.stderr)
+    return 1
+
+
 def _report(options: ConvertOptions, work_dir: WorkDir) -> int:
     outcome = work_dir.read_outcome()
     if outcome["refusal"]:
@@ -103,6 +124,8 @@ def _report(options: ConvertOptions, work_dir: WorkDir) -> int:
             print(rejects_text(outcome["rejects"], outcome["total"]), file=sys.stderr)
         print(f"error: {outcome['refusal']}", file=sys.stderr)
         print(f"nothing was committed to {options.dataset_dir}", file=sys.stderr)
+        if work_dir.has_dataset:  # It stays as it was, with nothing else in its folder.
+            work_dir.remove()
         return 1
     dataset = open_dataset(options.dataset_dir)
     print(summary_text(options.dataset_dir, dataset.manifest, outcome))

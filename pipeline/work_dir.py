@@ -3,9 +3,8 @@
 It is removed once the dataset is committed, so nothing in it needs to be reproducible.
 """
 
+import contextlib
 import json
-import os
-import socket
 import time
 import uuid
 from typing import Any
@@ -14,11 +13,13 @@ import tensorflow as tf
 
 from pipeline.errors import UsageError
 from tfrecords_schema.names import MANIFEST, WORK_DIR, atomic_write, join
+from tfrecords_schema.owners import is_alive, this_process
 
-_LOCK = "lock.json"
+_LOCK = "lock-"
 _PLAN = "plan.json"
 _OUTCOME = "outcome.json"
 _PROGRESS = "progress-"
+_TEMPORARY = ".tmp"
 _PROGRESS_SECS = 1.0
 
 
@@ -28,33 +29,54 @@ class WorkDir:
     def __init__(self, dataset_dir: str):
         self.path = join(dataset_dir, WORK_DIR)
         self._dataset_dir = dataset_dir
+        self._lock = join(self.path, f"{_LOCK}{uuid.uuid4().hex}.json")
 
     def start(self, *, overwrite: bool) -> None:
         """Takes the folder for this process.
 
         Raises:
-          UsageError: if the dataset is finished, or another process is converting it.
+          UsageError: if the dataset is finished, or another process is converting it, or the
+            folder cannot be written to.
         """
-        if tf.io.gfile.exists(join(self._dataset_dir, MANIFEST)) and not overwrite:
+        if self.has_dataset and not overwrite and not self.is_committed:
+            raise UsageError(finished_text(self._dataset_dir))
+        try:
+            tf.io.gfile.makedirs(self.path)
+            self._take()
+        except tf.errors.OpError as error:
             raise UsageError(
-                f"{self._dataset_dir} is a finished dataset; use --overwrite to replace it, or "
-                "another --dataset_version"
-            )
-        self._refuse_second_start()
-        tf.io.gfile.makedirs(self.path)
+                f"cannot write to {self._dataset_dir} ({error.message}); give an --output_dir that "
+                "can be written to, or make space there"
+            ) from error
+
+    def clear(self) -> None:
+        """Removes what an earlier conversion left here and no later one can use."""
         for name in tf.io.gfile.listdir(self.path):
-            if name.startswith((_PROGRESS, _OUTCOME, _PLAN)):
+            if name.startswith((_PROGRESS, _OUTCOME, _PLAN)) or name.endswith(_TEMPORARY):
                 tf.io.gfile.remove(join(self.path, name))
-        atomic_write(join(self.path, _LOCK), _json(_this_process()))
 
     def release(self) -> None:
         """Gives the folder back; what is in it stays for the next start."""
-        if tf.io.gfile.exists(join(self.path, _LOCK)):
-            tf.io.gfile.remove(join(self.path, _LOCK))
+        if tf.io.gfile.exists(self._lock):
+            tf.io.gfile.remove(self._lock)
 
     def remove(self) -> None:
         """Removes the folder and all that is in it."""
         tf.io.gfile.rmtree(self.path)
+
+    @property
+    def has_dataset(self) -> bool:
+        """Whether the dataset folder holds a finished dataset: this conversion's, or an older."""
+        return tf.io.gfile.exists(join(self._dataset_dir, MANIFEST))
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether the finished dataset is the one that was converted in this work folder.
+
+        The outcome is written when an older manifest is gone, and before the new one. So whoever
+        finds both goes on after a kill that came between the manifest and the end.
+        """
+        return self.has_dataset and self.read_outcome().get("refusal") == ""
 
     def write_plan(self, plan: dict[str, Any]) -> None:
         """Records what is going to be written, for the progress line."""
@@ -80,14 +102,27 @@ class WorkDir:
                 total[key] = total.get(key, 0) + value
         return total
 
-    def _refuse_second_start(self) -> None:
-        path = join(self.path, _LOCK)
-        owner = _read_json(path)
-        if owner and _is_alive(owner):
-            raise UsageError(
-                f"process {owner['pid']} on {owner['host']} is converting to {self._dataset_dir} "
-                f"already; wait for it, or, if it is dead, remove {path}"
-            )
+    def _take(self) -> None:
+        """Writes a lock of our own, then looks for others: of two at once, one at least sees both.
+
+        Raises:
+          UsageError: if there is one whose process is alive, or may be.
+        """
+        atomic_write(self._lock, _json(this_process()))
+        for name in tf.io.gfile.listdir(self.path):
+            path = join(self.path, name)
+            if path == self._lock or not (name.startswith(_LOCK) and name.endswith(".json")):
+                continue
+            owner = _read_json(path)
+            if owner and is_alive(owner):
+                self.release()
+                raise UsageError(
+                    f"process {owner['pid']} on {owner['host']} is converting to "
+                    f"{self._dataset_dir} since {owner['since']}; wait for it, or, if it is dead, "
+                    f"remove {path}"
+                )
+            with contextlib.suppress(tf.errors.NotFoundError):  # Its owner may just withdraw it.
+                tf.io.gfile.remove(path)
 
 
 class ProgressFile:
@@ -112,32 +147,12 @@ class ProgressFile:
             atomic_write(self._path, _json(self._counters))
 
 
-def _this_process() -> dict[str, Any]:
-    pid = os.getpid()
-    return {"pid": pid, "host": socket.gethostname(), "start": _process_start(pid)}
-
-
-def _is_alive(owner: dict[str, Any]) -> bool:
-    if owner["host"] != socket.gethostname():
-        return True  # Nobody here can tell; the message says what to do.
-    if owner["pid"] == os.getpid():
-        return owner["start"] == _process_start(os.getpid())
-    try:
-        os.kill(owner["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return owner["start"] == _process_start(owner["pid"])
-
-
-def _process_start(pid: int) -> str:
-    """Start time of a process in clock ticks after boot, where Linux tells; tells reused pids."""
-    try:
-        with tf.io.gfile.GFile(f"/proc/{pid}/stat") as file:
-            return file.readline().rpartition(")")[2].split()[19]
-    except (tf.errors.OpError, IndexError):
-        return ""
+def finished_text(dataset_dir: str) -> str:
+    """Why a finished dataset is not converted again."""
+    return (
+        f"{dataset_dir} is a finished dataset; use --overwrite to replace it, or another "
+        "--dataset_version"
+    )
 
 
 def _json(value: dict[str, Any]) -> bytes:

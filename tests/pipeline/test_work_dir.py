@@ -1,3 +1,4 @@
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -40,17 +41,53 @@ def test_a_lock_of_an_earlier_process_with_our_number_is_stale(tmp_path: pathlib
     WorkDir(str(tmp_path)).start(overwrite=False)
 
 
+def test_of_several_starts_at_once_one_at_most_goes_on(tmp_path: pathlib.Path) -> None:
+    def start(_: int) -> bool:
+        try:
+            WorkDir(str(tmp_path)).start(overwrite=False)
+        except UsageError:
+            return False
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(start, range(8))) <= 1
+
+
+def test_what_cannot_be_written_says_so(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"cannot write to .*; give an --output_dir that can be"):
+        WorkDir(str(tmp_path / "file" / "below")).start(overwrite=False)
+
+
+def test_temporary_files_are_cleared_and_shards_stay(tmp_path: pathlib.Path) -> None:
+    work_dir = WorkDir(str(tmp_path))
+    work_dir.start(overwrite=False)
+    for name in (
+        "a.tfrecord",
+        "a.parquet",
+        "a.tfrecord.123.tmp",
+        "outcome.json",
+        "progress-1.json",
+    ):
+        (tmp_path / ".conversion" / name).touch()
+    work_dir.clear()
+    left = [path.name for path in (tmp_path / ".conversion").glob("[!l]*")]
+    assert sorted(left) == ["a.parquet", "a.tfrecord"]
+
+
 def _write_lock(folder: pathlib.Path, *, pid: int, start: str) -> None:
-    lock = folder / ".conversion" / "lock.json"
+    lock = folder / ".conversion" / "lock-1.json"
     lock.parent.mkdir()
-    lock.write_text(json.dumps({"pid": pid, "host": socket.gethostname(), "start": start}))
+    owner = {"pid": pid, "host": socket.gethostname(), "start": start, "since": "then"}
+    lock.write_text(json.dumps(owner))
 
 
 def test_a_lock_of_another_host_says_what_to_remove(tmp_path: pathlib.Path) -> None:
-    lock = tmp_path / ".conversion" / "lock.json"
+    lock = tmp_path / ".conversion" / "lock-1.json"
     lock.parent.mkdir()
-    lock.write_text(json.dumps({"pid": 1, "host": "elsewhere", "start": ""}))
-    with pytest.raises(UsageError, match=f"if it is dead, remove {lock}"):
+    lock.write_text(json.dumps({"pid": 7, "host": "elsewhere", "start": "", "since": "May 1"}))
+    message = f"process 7 on elsewhere is .* since May 1; wait .* if it is dead, remove {lock}"
+    with pytest.raises(UsageError, match=message):
         WorkDir(str(tmp_path)).start(overwrite=False)
 
 

@@ -1,0 +1,69 @@
+"""Which process works in a folder, and whether it is still alive.
+
+A kill gives nobody the time to clean up, so what a process leaves carries its owner, and the next
+one asks whether that is still there.
+"""
+
+import os
+import re
+import socket
+import time
+import uuid
+from typing import Any
+
+import tensorflow as tf
+
+_TEMPORARY = re.compile(r"\.(\d+)-(\d*)-([^/]+)-[0-9a-f]{32}\.tmp$")
+
+
+def this_process() -> dict[str, Any]:
+    """Number, host and start of this process, as JSON values."""
+    pid = os.getpid()
+    return {
+        "pid": pid,
+        "host": socket.gethostname(),
+        "start": _process_start(pid),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+    }
+
+
+def is_alive(owner: dict[str, Any]) -> bool:
+    """Whether the process that `this_process` described still runs; True for another host's.
+
+    Nobody here can tell of another host; whoever asks has to say what to do.
+    """
+    if owner["host"] != socket.gethostname():
+        return True
+    try:
+        os.kill(owner["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return owner["start"] == _process_start(owner["pid"])
+
+
+def temporary_path(path: str) -> str:
+    """A new name beside `path` that says which process writes it."""
+    owner = this_process()
+    return f"{path}.{owner['pid']}-{owner['start']}-{owner['host']}-{uuid.uuid4().hex}.tmp"
+
+
+def remove_abandoned(folder: str) -> None:
+    """Removes what dead processes of this host left in a folder under a `temporary_path`."""
+    for name in tf.io.gfile.listdir(folder):
+        found = _TEMPORARY.search(name)
+        if found is None:
+            continue
+        owner = {"pid": int(found[1]), "start": found[2], "host": found[3]}
+        if not is_alive(owner):
+            tf.io.gfile.remove(f"{folder}/{name}")
+
+
+def _process_start(pid: int) -> str:
+    """Start time of a process in clock ticks after boot, where Linux tells; tells reused pids."""
+    try:
+        with tf.io.gfile.GFile(f"/proc/{pid}/stat") as file:
+            return file.readline().rpartition(")")[2].split()[19]
+    except (tf.errors.OpError, IndexError):
+        return ""
