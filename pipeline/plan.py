@@ -133,6 +133,13 @@ def choose_boundaries(steps: np.ndarray, options: BatchOptions) -> np.ndarray:
     return optimal_boundaries(steps, options.num_buckets, align=options.align)
 
 
+def covering(options: BatchOptions, longest: int) -> BatchOptions:
+    """Given boundaries, and one more where a split has longer records than they reach."""
+    if not options.boundaries or options.boundaries[-1] >= longest:
+        return options
+    return dataclasses.replace(options, boundaries=(*options.boundaries, longest))
+
+
 def _record_order(steps: np.ndarray, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
     if not shuffle:
         return np.argsort(steps, kind="stable").astype(np.int32)

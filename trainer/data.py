@@ -1,13 +1,12 @@
 """From a dataset folder to the batches of each epoch, for all replicas of a strategy."""
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
 from pipeline.batches import BatchReader
-from pipeline.plan import BatchOptions, EpochPlan, plan_epoch
+from pipeline.plan import BatchOptions, EpochPlan, covering, plan_epoch
 from pipeline.plan_lengths import plan_lengths
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 from trainer.options import DataOptions
@@ -90,7 +89,7 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task) ->
         align=options.boundary_align,
     )
     split = SplitData(dataset, name, batch_options, label=task.label, preparation=task.preparation)
-    split.options = _covering(batch_options, int(split.lengths.max()))
+    split.options = covering(batch_options, int(split.lengths.max()))
     task.check_records(split.index, name)
     return split
 
@@ -122,10 +121,3 @@ def class_weights(dataset: Dataset, options: DataOptions) -> tuple[float, ...] |
 def _balanced(counts: list[int]) -> tuple[float, ...]:
     present = [count for count in counts if count]
     return tuple(sum(counts) / (len(present) * count) if count else 0.0 for count in counts)
-
-
-def _covering(options: BatchOptions, longest: int) -> BatchOptions:
-    """Given boundaries, and one more where a split has longer records than they reach."""
-    if not options.boundaries or options.boundaries[-1] >= longest:
-        return options
-    return dataclasses.replace(options, boundaries=(*options.boundaries, longest))
