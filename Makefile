@@ -1,5 +1,6 @@
 # make demo: real recordings become a trained, evaluated model with a report
 # make test: the whole test suite          make lint: ruff and mypy
+# make flink: a job server for the tests that convert on Apache Flink (needs Java and Maven)
 # PYTHON=python3.12 chooses the interpreter of the virtual environment (3.10 to 3.13).
 
 PYTHON ?= python3
@@ -8,9 +9,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PACKAGES := tfrecords_schema pipeline trainer
 DATASET := demo/datasets/watch/1.0.0
+FLINK_POM := tests/pipeline/flink/pom.xml
+FLINK_JOB_SERVER := build/flink/flink-job-server.jar
 
-
-.PHONY: demo test lint clean
+.PHONY: demo test lint flink clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -32,6 +34,8 @@ lint: $(VENV)/installed-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(PACKAGES)
 
+flink: $(FLINK_JOB_SERVER)
+
 clean:
 	rm -rf $(VENV) demo build *.egg-info
 
@@ -49,3 +53,10 @@ $(VENV)/installed-%: setup.py | $(VENV)/bin/python
 	@echo "Installing what 'make $*' needs into $(VENV) (about 700 MB the first time)"
 	$(PIP) --editable '.[$*]'
 	@touch $@ $(VENV)/installed
+
+$(FLINK_JOB_SERVER): $(FLINK_POM)
+	@command -v java > /dev/null && command -v mvn > /dev/null || { \
+	  echo "error: Java and Maven are needed: apt-get install openjdk-17-jre-headless maven"; exit 1; }
+	@echo "Fetching Beam's Flink runner from Maven Central into build/flink (150 MB)"
+	mvn --batch-mode --quiet --file $(FLINK_POM) package
+	@touch $@
