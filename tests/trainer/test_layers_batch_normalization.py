@@ -97,3 +97,24 @@ def test_config_round_trip():
     layer = BatchNormalization(momentum=0.5, name="norm")
     again = BatchNormalization.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_rows_are_normalized_in_float32(dtype):
+    """Against the same rows in float32: only the rounding of inputs and outputs may show."""
+    mine, _ = both((500, 3))
+    half = BatchNormalization(dtype=keras.DTypePolicy(f"mixed_{dtype}"))
+    half.build((None, 3))
+    half.set_weights(mine.get_weights())
+    x = tf.cast(values(500, 3, offset=1.0), dtype)
+    upstream = tf.cast(values(500, 3), dtype)
+    expected = train_step(mine, tf.cast(x, tf.float32), tf.cast(upstream, tf.float32))
+    got = train_step(half, x, upstream)
+    assert got[0].dtype == dtype
+    scale = np.abs(expected[0]).max()
+    np.testing.assert_allclose(tf.cast(got[0], tf.float32), expected[0], atol=0.01 * scale)
+    for mine_value, half_value in zip(mine.get_weights(), half.get_weights(), strict=True):
+        np.testing.assert_allclose(half_value, mine_value, rtol=1e-5)
+    for of_half, of_mine in zip(got[1:], expected[1:], strict=True):
+        tolerance = 0.02 * float(np.abs(of_mine).max())
+        np.testing.assert_allclose(tf.cast(of_half, tf.float32), of_mine, atol=tolerance)
