@@ -7,9 +7,9 @@ import numpy as np
 
 from pipeline.errors import RejectedInputError
 from pipeline.source import Label, LabelForm
+from pipeline.texts import require_name
 
 ANNOTATION = "annotation.json"
-MAX_BYTES = 64 << 20
 
 
 def parse_annotation(content: bytes) -> dict[str, Any]:
@@ -85,7 +85,10 @@ def describe_label(label: np.ndarray) -> Label:
     if label.dtype == np.float32:
         return Label("value", "float32", label.shape)
     form: LabelForm = "text" if label.dtype.kind == "U" else "integer"
-    return Label(form, "int64", label.shape, tuple(np.unique(label).tolist()))
+    values = np.unique(label).tolist()
+    if form == "text":
+        values = [require_name(value, "class") for value in values]
+    return Label(form, "int64", label.shape, tuple(values))
 
 
 def _kind(value: Any) -> str:

@@ -52,7 +52,10 @@ def commit(
     try:
         if refusal:
             raise UsageError(refusal)
+        _require_unchanged(all_rejects)
         _require_records(parts, len(all_rejects), total, options)
+        for key in ("zeroed_records", "zeroed_values"):
+            outcome[key] = sum(getattr(part, key) for part in parts)
         outcome["why"] = decision.labels.why if decision.labels else ""
         _commit(options, decision, parts, all_rejects, {**outcome, "refusal": ""})
     except UsageError as error:
@@ -65,6 +68,17 @@ def _read_parts(work_dir: WorkDir, plan: ShardPlan) -> list[Part]:
         for split in sorted(plan.borders)
         for shard in range(plan.num_shards(split))
     ]
+
+
+def _require_unchanged(rejects: Sequence[Reject]) -> None:
+    """What changed while it was read is not bad input: without it a record would be lost."""
+    changed = [reject.path for reject in rejects if reject.stage == "changed"]
+    if changed:
+        raise UsageError(
+            f"{len(changed)} inputs changed or vanished while the conversion ran (the first is "
+            f"{changed[0]}); when nothing writes to them any more, run the same command again: "
+            "only the shards with them are written again"
+        )
 
 
 def _require_records(

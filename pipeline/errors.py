@@ -6,4 +6,19 @@ class UsageError(ValueError):
 
 
 class RejectedInputError(ValueError):
-    """One input cannot be converted; the message says why and what to do. The others go on."""
+    """One input cannot be converted; the message says why and what to do. The others go on.
+
+    What the message quotes of the input may not be valid Unicode; the message is.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(printable(message))
+
+
+class ChangedInputError(RejectedInputError):
+    """An input is not, or no longer, what it was when it was listed or described."""
+
+
+def printable(text: str) -> str:
+    r"""Text that can be encoded: what cannot, as in names that are no UTF-8, becomes \udcff."""
+    return text.encode("utf-8", "backslashreplace").decode()

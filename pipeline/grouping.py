@@ -1,22 +1,29 @@
 """Group and official split of an input: by its path, or by a field of its own."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 
 from pipeline.errors import RejectedInputError
 from pipeline.options import ConvertOptions
 from pipeline.splits import SPLIT_NAME
+from pipeline.texts import require_name
 
 # (key, flag) to the text that the input holds under that key.
 ReadText = Callable[[str, str], str]
 
 
 def group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText) -> str:
-    """Group of an input; its own id if no flag says otherwise.
+    """Group of an input, in Unicode's composed form (NFC); its own id if no flag says otherwise.
 
     Raises:
-      RejectedInputError: if `--group_regex` does not match.
+      RejectedInputError: if `--group_regex` does not match, or what it finds is no name.
     """
+    name = _group_of(options, path, record_id, read)
+    return require_name(unicodedata.normalize("NFC", name), "group")
+
+
+def _group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText) -> str:
     if options.group_key:
         return read(options.group_key, "group_key")
     if not options.group_regex:

@@ -15,17 +15,17 @@ import numpy as np
 
 from pipeline.annotations import (
     ANNOTATION,
-    MAX_BYTES,
     describe_label,
     field,
     label_array,
     parse_annotation,
 )
-from pipeline.errors import RejectedInputError
+from pipeline.errors import ChangedInputError, RejectedInputError
 from pipeline.files import Files, FoundFile, GFiles
 from pipeline.grouping import group_of, split_of
 from pipeline.image_decoding import decode_checked, resized_png
 from pipeline.image_header import ImageHeader, read_image_header
+from pipeline.limits import require_size
 from pipeline.options import ConvertOptions
 from pipeline.source import Description, InputFile, InputKind, RawRecord
 
@@ -33,7 +33,6 @@ _FRAMES = "imgs"
 # What is a frame beside other files. The content decides which format it has, or that it has none.
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _JUNK = {"Thumbs.db", "desktop.ini", "__MACOSX"}
-_MAX_RECORD_BYTES = (2 << 30) - (1 << 20)  # A serialized record must stay below 2 GiB.
 
 
 class _Contents(NamedTuple):
@@ -93,9 +92,10 @@ class ImageFolderSource:
         annotation = self._annotation(contents)
         label = self._label(path, annotation)
         stored_bytes = sum(frame.size_in_bytes for frame in contents.frames)
+        self._require_record_size("the frames' files", stored_bytes)
         if self.options.resize_shape:  # PNG of photographs takes a half to all of the raw bytes.
             stored_bytes = len(headers) * height * width * 3
-        _require_record_size(stored_bytes)
+        self._require_record_size("the frames, resized,", stored_bytes)
         return Description(
             record_id=self.record_id(path),
             path=path,
@@ -119,7 +119,8 @@ class ImageFolderSource:
         """
         contents = self._contents(path)
         label = self._label(path, self._annotation(contents))
-        return RawRecord([self._frame(frame) for frame in contents.frames], label)
+        frames = [self._frame(frame) for frame in contents.frames]
+        return RawRecord(frames, label, _checksum(self._contents(path)))
 
     def read_data(self, path: str) -> list[bytes]:
         """Reads a sample's frames alone; its annotation may be there or not.
@@ -168,7 +169,9 @@ class ImageFolderSource:
 
     def _frame(self, frame: FoundFile) -> bytes:
         with _opened(self.files, frame) as file:
-            encoded = file.read()
+            encoded = file.read(frame.size_in_bytes + 1)
+            if len(encoded) != frame.size_in_bytes:
+                raise ChangedInputError("it changes while it is read; wait until it does not")
             decoded = decode_checked(encoded, self._checked_header(io.BytesIO(encoded)))
         shape = self.options.resize_shape
         return resized_png(decoded, *shape) if shape else encoded
@@ -177,13 +180,13 @@ class ImageFolderSource:
         found = contents.annotation
         if found is None:
             return None
-        if found.size_in_bytes > MAX_BYTES:
-            raise RejectedInputError(
-                f"{ANNOTATION} has {found.size_in_bytes} bytes, more than {MAX_BYTES}; keep the "
-                "fields of one sample in it"
-            )
+        limit_mib = self.options.max_annotation_mib
+        require_size(ANNOTATION, found.size_in_bytes, "max_annotation_mib", limit_mib)
         with _opened(self.files, found) as file:
             return parse_annotation(file.read())
+
+    def _require_record_size(self, what: str, size_bytes: int) -> None:
+        require_size(what, size_bytes, "max_record_mib", self.options.max_record_mib)
 
     def _label(self, path: str, annotation: dict[str, Any] | None) -> np.ndarray | None:
         key = self.options.label_key
@@ -230,11 +233,14 @@ def _opened(files: Files, found: FoundFile) -> Iterator[IO[bytes]]:
     """Opens a file; what is wrong with it while it is open becomes a rejection that names it."""
     name = posixpath.basename(found.path)
     try:
+        if not found.size_in_bytes:  # Not opened: a pipe has no bytes, too, and would never end.
+            raise RejectedInputError("it is empty; remove it, or copy it again")
         with files.open(found.path) as file:
             yield file
     except RejectedInputError as error:
-        is_named = name == ANNOTATION
-        raise RejectedInputError(str(error) if is_named else f"frame {name}: {error}") from error
+        is_named = name == ANNOTATION and name in str(error)
+        kind = "" if name == ANNOTATION else "frame "
+        raise type(error)(str(error) if is_named else f"{kind}{name}: {error}") from error
     except OSError as error:
         raise RejectedInputError(f"{name} cannot be read ({error}); copy it again") from error
 
@@ -244,8 +250,6 @@ def _require_own_folder(path: str) -> None:
         raise RejectedInputError(
             "frames directly in --input_dir; give every sample a folder of its own"
         )
-    if not path.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in path):
-        raise RejectedInputError("the folder's name is not UTF-8; rename it")
 
 
 def _require_one_size(frames: list[FoundFile], headers: list[ImageHeader]) -> None:
@@ -257,14 +261,6 @@ def _require_one_size(frames: list[FoundFile], headers: list[ImageHeader]) -> No
                 f"pixels, frame {posixpath.basename(frames[0].path)} has {first.height} x "
                 f"{first.width}; frames of a sample must be alike, remove or repair the odd ones"
             )
-
-
-def _require_record_size(stored_bytes: int) -> None:
-    if stored_bytes > _MAX_RECORD_BYTES:
-        raise RejectedInputError(
-            f"{stored_bytes} bytes of frames, a record holds at most {_MAX_RECORD_BYTES}; use a "
-            "smaller --resize, or cut the sample into several"
-        )
 
 
 def _required(annotation: dict[str, Any] | None, key: str, flag: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import apache_beam as beam
 from apache_beam.pvalue import AsIter, AsSingleton
 
 from pipeline.commit import commit
-from pipeline.errors import RejectedInputError
+from pipeline.errors import RejectedInputError, printable
 from pipeline.facts import CombineFacts, Decision, Facts, check, decide
 from pipeline.options import ConvertOptions
 from pipeline.shard_plan import (
@@ -88,11 +88,15 @@ class _Describe(beam.DoFn):
         self._progress = ProgressFile(self._work_dir)
 
     def process(self, element: tuple[str, Iterable[InputFile]]) -> Iterator[Description | Reject]:
-        record_id, files = element
-        paths = sorted(file.path for file in files)
+        record_id, listed = element
+        files = sorted(listed)
+        paths = [file.path for file in files]
         self._progress.add(described=len(paths))
         if len(paths) > 1:
             yield from (_duplicate(record_id, path, paths) for path in paths)
+            return
+        if files[0].problem:
+            yield Reject(paths[0], "list", files[0].problem)
             return
         try:
             yield self._source.describe(paths[0])
@@ -143,7 +147,13 @@ class _Write(beam.DoFn):
 
 def _list(_: None, source: Source) -> Iterator[tuple[str, InputFile]]:
     for file in source.list_inputs():
-        yield source.record_id(file.path), file
+        record_id = source.record_id(file.path)
+        problem = ""
+        if printable(file.path) != file.path:
+            problem = "its name is not UTF-8; rename it"
+        elif not file.size_bytes:  # It is not opened: a pipe has no bytes, too, and never ends.
+            problem = "it is empty; remove it, or copy it again"
+        yield printable(record_id), InputFile(printable(file.path), file.size_bytes, problem)
 
 
 def _duplicate(record_id: str, path: str, paths: list[str]) -> Reject:

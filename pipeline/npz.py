@@ -1,4 +1,8 @@
-"""Reading npz files member by member, never unpickling."""
+"""Reading npz files member by member, never unpickling.
+
+What a file declares is checked before it is read: the size of its directory, of its members and of
+their arrays. No member is unpacked beyond the size that it declares.
+"""
 
 import contextlib
 import io
@@ -14,6 +18,7 @@ import numpy as np
 
 from pipeline.errors import RejectedInputError
 from pipeline.files import Files
+from pipeline.limits import MAX_RECORD_MIB, require_size
 
 _SUFFIX = ".npy"
 _DAMAGED = (
@@ -21,10 +26,15 @@ _DAMAGED = (
     EOFError,
     OSError,
     ValueError,
+    OverflowError,
     struct.error,
     SyntaxError,
     tokenize.TokenError,
 )
+# What np.savez and np.savez_compressed write; others unpack without a bound on their ratio.
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_HEADER_BYTES = 12_288  # NumPy reads headers of up to 10,000 characters.
+_MAX_DIRECTORY_BYTES = 4 << 20  # Some 40,000 arrays.
 _UNREADABLE = (NotImplementedError, RuntimeError)  # Unknown compression, encryption.
 
 
@@ -39,8 +49,9 @@ class ArrayHeader(NamedTuple):
 class NpzFile:
     """The arrays of one open npz file; `keys` are in the file's order."""
 
-    def __init__(self, archive: zipfile.ZipFile):
+    def __init__(self, archive: zipfile.ZipFile, max_array_mib: float):
         self._archive = archive
+        self._max_array_mib = max_array_mib
         self._members = {
             info.filename.removesuffix(_SUFFIX): info
             for info in archive.infolist()
@@ -61,12 +72,13 @@ class NpzFile:
         """Reads the header of one array, not its data.
 
         Raises:
-          RejectedInputError: if the array is not plain numbers or text, or is cut short.
+          RejectedInputError: if the array is not plain numbers or text, is too large, or is cut
+            short.
         """
-        info = self._members[key]
-        with self._archive.open(info) as file:
-            header = _read_header(file, key)
-            expected = file.tell() + math.prod(header.shape) * header.dtype.itemsize
+        info = self._checked_member(key)
+        head = io.BytesIO(self._read(info, _HEADER_BYTES))
+        header = _read_header(head, key)
+        expected = head.tell() + math.prod(header.shape) * header.dtype.itemsize
         if info.file_size != expected:
             raise RejectedInputError(
                 f"array {key!r}: the header announces {expected} bytes, the file holds "
@@ -80,16 +92,35 @@ class NpzFile:
         Raises:
           RejectedInputError: like `header`.
         """
-        content = self._archive.read(self._members[key])
+        info = self._checked_member(key)
+        content = self._read(info, info.file_size)
         file = io.BytesIO(content)
         header = _read_header(file, key)
         flat = np.frombuffer(content, header.dtype, offset=file.tell())
         return flat.reshape(header.shape, order="F" if header.fortran_order else "C")
 
+    def _checked_member(self, key: str) -> zipfile.ZipInfo:
+        info = self._members[key]
+        if info.compress_type not in _COMPRESSIONS:
+            raise NotImplementedError(f"array {key!r}: compression {info.compress_type}")
+        require_size(f"array {key!r}", info.file_size, "max_record_mib", self._max_array_mib)
+        return info
+
+    def _read(self, info: zipfile.ZipInfo, size_bytes: int) -> bytes:
+        with self._archive.open(info) as file:
+            # With a size, and not all of it: zipfile would unpack up to 2 GiB at once and only
+            # then cut that to what the member declares.
+            return file.read(min(size_bytes, info.file_size))
+
 
 @contextlib.contextmanager
-def open_npz(path: str, files: Files) -> Iterator[NpzFile]:
+def open_npz(path: str, files: Files, max_array_mib: float = MAX_RECORD_MIB) -> Iterator[NpzFile]:
     """Opens an npz file; whatever is wrong with it while it is open becomes a rejection.
+
+    Args:
+      path: the file.
+      files: where it is.
+      max_array_mib: larger arrays are rejected before they are read.
 
     Raises:
       RejectedInputError: if the file is missing, no zip file, or damaged.
@@ -97,9 +128,10 @@ def open_npz(path: str, files: Files) -> Iterator[NpzFile]:
     try:
         with (
             files.open(path) as file,
-            zipfile.ZipFile(file) as archive,
+            zipfile.ZipFile(_DirectoryReader(file)) as archive,  # type: ignore[arg-type]
         ):
-            yield NpzFile(archive)
+            archive.fp = file
+            yield NpzFile(archive, max_array_mib)
     except RejectedInputError:
         raise
     except zipfile.BadZipFile as error:
@@ -116,12 +148,34 @@ def open_npz(path: str, files: Files) -> Iterator[NpzFile]:
         ) from error
 
 
+class _DirectoryReader:
+    """The file as `zipfile` reads its directory, which it does in one piece, however large."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _MAX_DIRECTORY_BYTES:
+            raise RejectedInputError(
+                f"its zip directory has {size} bytes, more than {_MAX_DIRECTORY_BYTES}; write it "
+                "with numpy.savez"
+            )
+        return self._file.read(size)
+
+
 def _read_header(file: IO[bytes], key: str) -> ArrayHeader:
     version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        header = np.lib.format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        header = np.lib.format.read_array_header_2_0(file)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version in readers:
+        try:
+            header = readers[version](file)
+        except (MemoryError, RecursionError, TypeError, IndexError, AttributeError) as error:
+            # NumPy evaluates the header as a Python literal, which a hostile one overstrains.
+            raise ValueError(f"array {key!r}: its header cannot be read") from error
     else:
         raise RejectedInputError(
             f"array {key!r}: npy format {version} is for structured arrays; save plain arrays"

@@ -8,6 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.errors import UsageError
+from pipeline.limits import (
+    MAX_ANNOTATION_MIB,
+    MAX_FRAME_PIXELS,
+    MAX_RECORD_MIB,
+    add_limits,
+    check_limits,
+)
 from pipeline.splits import SPLIT_NAME, SplitSpec
 from pipeline.window_labels import REDUCTIONS, WindowLabels
 
@@ -35,8 +42,9 @@ _SIGNAL_FLAGS = (
     "window_secs",
     "window_label",
     "tail",
+    "non_finite",
 )
-_FRAME_FLAGS = ("resize", "max_frame_pixels")
+_FRAME_FLAGS = ("resize", "max_frame_pixels", "max_annotation_mib")
 # These say where to read and write, and when to stop; the records do not depend on them.
 _NOT_RECORDED = ("input_dir", "target_dir", "output_dir", "overwrite", "max_rejected_fraction")
 
@@ -67,7 +75,10 @@ class ConvertOptions:
     tail: str = "drop"
     window_label: str = "auto"
     resize: str = ""
-    max_frame_pixels: int = 64_000_000
+    non_finite: str = "reject"
+    max_record_mib: float = MAX_RECORD_MIB
+    max_frame_pixels: int = MAX_FRAME_PIXELS
+    max_annotation_mib: float = MAX_ANNOTATION_MIB
     label_kind: str = "auto"
     class_names: tuple[str, ...] = ()
     splits: str = ""
@@ -170,6 +181,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_labels(parser)
     _add_splits(parser)
     _add_output(parser)
+    add_limits(parser)
     return parser
 
 
@@ -212,6 +224,13 @@ def _add_signals(parser: argparse.ArgumentParser) -> None:
         help="from labels of every sample to the label of a window; auto: majority of classes, "
         "mean of values",
     )
+    group.add_argument(
+        "--non_finite",
+        choices=["reject", "zero"],
+        default="reject",
+        help="recordings with NaN or infinity in the signal: reject them, or put zeros there; a "
+        "label with them is rejected always",
+    )
 
 
 def _add_frames(parser: argparse.ArgumentParser) -> None:
@@ -221,9 +240,6 @@ def _add_frames(parser: argparse.ArgumentParser) -> None:
         default="",
         help="HEIGHTxWIDTH in pixels, as 180x320: bicubic with antialias, stored as PNG; without "
         "it the files' bytes are stored as they are",
-    )
-    group.add_argument(
-        "--max_frame_pixels", type=int, default=64_000_000, help="larger frames are rejected"
     )
 
 
@@ -296,7 +312,9 @@ def _check_source(options: ConvertOptions) -> None:
         raise UsageError(
             f"--resize={options.resize}: expected HEIGHTxWIDTH in pixels, as in 180x320"
         )
-    _check_positive("max_frame_pixels", options.max_frame_pixels)
+    for limit in ("max_record_mib", "max_frame_pixels", "max_annotation_mib"):
+        _check_positive(limit, getattr(options, limit))
+    check_limits(options.max_record_mib)
 
 
 def _check_window(options: ConvertOptions) -> None:

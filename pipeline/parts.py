@@ -36,6 +36,8 @@ class Part:
       lengths: number of records per number of steps.
       channels: moments of the training split's values.
       rejects: inputs that turned out to be unusable when they were read.
+      zeroed_records: number of records with values that were not finite and are 0.
+      zeroed_values: number of these values.
     """
 
     key: str
@@ -49,6 +51,13 @@ class Part:
     lengths: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
     channels: ChannelSums | None = None
     rejects: list[Reject] = dataclasses.field(default_factory=list)
+    zeroed_records: int = 0
+    zeroed_values: int = 0
+
+    @property
+    def has_changed_inputs(self) -> bool:
+        """Whether inputs changed while the shard was written; it is not kept for another start."""
+        return any(reject.stage == "changed" for reject in self.rejects)
 
     def to_json(self) -> str:
         """The part as JSON text; floats keep every bit."""

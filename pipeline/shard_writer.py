@@ -15,13 +15,13 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.channel_sums import ChannelSums
-from pipeline.errors import RejectedInputError
+from pipeline.errors import ChangedInputError, RejectedInputError
 from pipeline.facts import Decision
 from pipeline.label_kinds import LabelPlan, convert_label
 from pipeline.options import ConvertOptions
 from pipeline.parts import Part, part_path, read_part, write_part
 from pipeline.shard_plan import Member
-from pipeline.source import Reject, Source
+from pipeline.source import RawRecord, Reject, Source
 from pipeline.work_dir import ProgressFile, WorkDir
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import IndexRow
@@ -93,7 +93,7 @@ class ShardWriter:
     def _is_written(self, part: Part) -> bool:
         path = part_path(self._work_dir, part.split, part.shard)
         found = read_part(path) if tf.io.gfile.exists(path) else None
-        if found is None or found.key != part.key:
+        if found is None or found.key != part.key or found.has_changed_inputs:
             return False
         places = [join(folder, part.file) for folder in (self._work_dir, self._options.dataset_dir)]
         return any(
@@ -110,7 +110,9 @@ class ShardWriter:
                 try:
                     serialized, row = self._encode(member, part)
                 except RejectedInputError as error:
-                    part.rejects.append(Reject(member.path, "write", str(error)))
+                    has_changed = isinstance(error, ChangedInputError)
+                    reject = Reject(member.path, "write", str(error))
+                    part.rejects.append(reject._replace(stage="changed") if has_changed else reject)
                     continue
                 writer.write(serialized)
                 size = len(serialized) + _FRAMING_BYTES
@@ -121,7 +123,7 @@ class ShardWriter:
         return rows
 
     def _encode(self, member: Member, part: Part) -> tuple[bytes, IndexRow]:
-        raw = self._source.read(member.path)
+        raw = self._read(member)
         label = self._convert_label(raw.label)
         sums = None
         if isinstance(raw.data, np.ndarray):
@@ -134,7 +136,38 @@ class ShardWriter:
         part.lengths[len(raw.data)] += 1
         if label is not None and self._schema.label and self._schema.label.kind == "class":
             part.class_counts.update(label.reshape(-1).tolist())
+        part.zeroed_records += raw.zeroed > 0
+        part.zeroed_values += raw.zeroed
         return serialized, self._row(member, part.shard, len(raw.data), label)
+
+    def _read(self, member: Member) -> RawRecord:
+        """Reads an input that must be what it was when it was described.
+
+        Raises:
+          ChangedInputError: if it is not.
+          RejectedInputError: if it is, and cannot be converted.
+        """
+        try:
+            raw = self._source.read(member.path)
+            found = raw.checksum
+        except RejectedInputError:
+            found = self._checksum(member)
+            if found == member.checksum:
+                raise
+        if found != member.checksum:
+            raise ChangedInputError(
+                "it changed while the conversion ran"
+                if found
+                else "it vanished, or was damaged, while the conversion ran"
+            )
+        return raw
+
+    def _checksum(self, member: Member) -> str:
+        """What the input's checksum is now; empty if it cannot be described any more."""
+        try:
+            return self._source.describe(member.path).checksum
+        except RejectedInputError:
+            return ""
 
     def _convert_label(self, label: np.ndarray | None) -> np.ndarray | None:
         if self._labels is None:
@@ -160,6 +193,9 @@ class ShardWriter:
 
     def _finish(self, temporary: str, part: Part, rows: list[IndexRow]) -> None:
         entry = hash_file(temporary)
+        expected = rows[-1].offset + rows[-1].size_bytes if rows else 0
+        if entry.size_bytes != expected:
+            raise OSError(f"{temporary} has {entry.size_bytes} bytes, {expected} were written")
         part.size_bytes, part.sha256 = entry.size_bytes, entry.sha256
         tf.io.gfile.rename(temporary, join(self._work_dir, part.file), overwrite=True)
         write_part(part_path(self._work_dir, part.split, part.shard), part, rows)

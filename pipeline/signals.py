@@ -2,9 +2,11 @@
 
 import dataclasses
 import functools
+import math
 import posixpath
 import unicodedata
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,11 @@ import numpy as np
 from pipeline.errors import RejectedInputError
 from pipeline.files import Files, GFiles
 from pipeline.grouping import group_of, split_of
+from pipeline.limits import require_size
 from pipeline.npz import ArrayHeader, NpzFile, open_npz
 from pipeline.options import ConvertOptions
 from pipeline.source import Description, InputFile, InputKind, Label, RawRecord
+from pipeline.texts import require_name
 from tfrecords_schema.schema import SUPPORTED_DTYPES
 
 _SUFFIX = ".npz"
@@ -52,7 +56,7 @@ class SignalSource:
         Raises:
           RejectedInputError: if an array is missing, ambiguous, or of an unusable shape or dtype.
         """
-        with open_npz(self._input_path(path), self.files) as npz:
+        with self._open(self._input_path(path)) as npz:
             label_key = None if self.options.target_dir else self._label_key(npz, path)
             signal_key = self._signal_key(npz, label_key)
             header = npz.header(signal_key)
@@ -68,10 +72,13 @@ class SignalSource:
         shape = self._time_first(header.shape, signal_key)
         steps, step_shape = self._steps(shape, signal_key)
         samples = shape[0] if self.options.window else 0
-        return Description(
+        description = Description(
             self.record_id(path), path, group, split, checksum, dtype, steps, step_shape, label,
             samples=samples,
         )  # fmt: skip
+        what, limit_mib = "the signal, cut and padded,", self.options.max_record_mib
+        require_size(what, description.size_bytes, "max_record_mib", limit_mib)
+        return description
 
     def read(self, path: str) -> RawRecord:
         """Reads a recording and its label; the signal is cut in windows and converted.
@@ -79,16 +86,18 @@ class SignalSource:
         Raises:
           RejectedInputError: like `describe`, or if the file is damaged.
         """
-        with open_npz(self._input_path(path), self.files) as npz:
+        with self._open(self._input_path(path)) as npz:
             label_key = None if self.options.target_dir else self._label_key(npz, path)
             signal_key = self._signal_key(npz, label_key)
-            signal = self._signal(npz, signal_key)
+            signal, zeroed = self._signal(npz, signal_key)
             label = npz.array(label_key) if label_key else None
+            checksum = npz.checksum
         if self.options.target_dir:
-            with open_npz(self._target_path(path), self.files) as npz:
+            with self._open(self._target_path(path)) as npz:
                 label_key = self._label_key(npz, path)
                 label = npz.array(label_key) if label_key else None
-        return RawRecord(signal, label)
+                checksum = f"{checksum};{npz.checksum}"
+        return RawRecord(signal, label, checksum, zeroed)
 
     def read_data(self, path: str) -> np.ndarray:
         """Reads a recording alone; an array with a label may be there or not.
@@ -96,18 +105,25 @@ class SignalSource:
         Raises:
           RejectedInputError: like `read`.
         """
-        with open_npz(self._input_path(path), self.files) as npz:
+        with self._open(self._input_path(path)) as npz:
             keys = [self.options.label_key] if self.options.label_key else _LABEL_KEYS
+            keys = [] if self.options.target_dir else keys
             label_key = next((key for key in keys if key in npz.keys and len(npz.keys) > 1), None)
-            return self._signal(npz, self._signal_key(npz, label_key))
+            return self._signal(npz, self._signal_key(npz, label_key))[0]
 
-    def _signal(self, npz: NpzFile, key: str) -> np.ndarray:
+    def _open(self, path: str) -> AbstractContextManager[NpzFile]:
+        return open_npz(path, self.files, self.options.max_record_mib)
+
+    def _signal(self, npz: NpzFile, key: str) -> tuple[np.ndarray, int]:
+        """The signal as it is stored, and how many values in it were not finite and are 0."""
         signal = npz.array(key)
         dtype = _converted_dtype(ArrayHeader(signal.shape, False, signal.dtype), key)
         with np.errstate(over="ignore"):  # What float32 cannot hold is found as infinity later.
             signal = signal.astype(dtype, copy=False)
         self._time_first(signal.shape, key)  # Whether there is such an axis.
-        return self._cut(np.moveaxis(signal, self.options.time_axis, 0), key)
+        signal = self._cut(np.moveaxis(signal, self.options.time_axis, 0), key)
+        is_kept = self.options.non_finite == "reject" or signal.dtype.kind != "f"
+        return (signal, 0) if is_kept else _with_zeros(signal)
 
     def _time_first(self, shape: tuple[int, ...], key: str) -> tuple[int, ...]:
         axis = self.options.time_axis
@@ -178,7 +194,7 @@ class SignalSource:
             raise RejectedInputError(
                 f"no target file {self._target_path(path)}; add it, or remove the recording"
             )
-        with open_npz(self._target_path(path), self.files) as npz:
+        with self._open(self._target_path(path)) as npz:
             key = self._label_key(npz, path)
             return (self._describe_label(npz, key) if key else None), npz.checksum
 
@@ -219,6 +235,8 @@ def class_values(label: np.ndarray) -> tuple[Any, ...]:
       RejectedInputError: if there are more than 10,000.
     """
     values = np.unique(label)
+    if values.dtype.kind == "u" and values.size and values[-1] > np.iinfo(np.int64).max:
+        raise RejectedInputError(f"class {values[-1]} is beyond int64; number the classes from 0")
     if len(values) > _MAX_CLASSES_PER_RECORD:
         raise RejectedInputError(
             f"the label has {len(values)} distinct values, too many for classes; store values as "
@@ -230,8 +248,8 @@ def class_values(label: np.ndarray) -> tuple[Any, ...]:
 def class_of(value: Any) -> int | str:
     """One label as Python's int or str (bytes are UTF-8)."""
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value if isinstance(value, str) else int(value)
+        value = value.decode("utf-8", "replace")
+    return require_name(value, "class") if isinstance(value, str) else int(value)
 
 
 def _whole_steps(shape: tuple[int, ...], key: str) -> tuple[int, tuple[int, ...]]:
@@ -275,12 +293,18 @@ def _require_key(npz: NpzFile, key: str, flag: str) -> None:
         )
 
 
+def _with_zeros(signal: np.ndarray) -> tuple[np.ndarray, int]:
+    bad = ~np.isfinite(signal)
+    count = int(bad.sum())
+    return (np.where(bad, signal.dtype.type(0), signal) if count else signal), count
+
+
 def _scalar(npz: NpzFile, key: str, flag: str) -> str:
     _require_key(npz, key, flag)
-    value = npz.array(key)
-    if value.size != 1:
+    shape = npz.header(key).shape
+    if math.prod(shape) != 1:
         raise RejectedInputError(
-            f"array {key!r} (--{flag}) has shape {list(value.shape)}; expected one value"
+            f"array {key!r} (--{flag}) has shape {list(shape)}; expected one value"
         )
-    item = value.reshape(-1)[0].item()
+    item = npz.array(key).reshape(-1)[0].item()
     return item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)

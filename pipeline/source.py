@@ -11,10 +11,14 @@ LabelForm = Literal["integer", "text", "value"]
 
 
 class InputFile(NamedTuple):
-    """One listed input: its path relative to the input folder, `/` between parts."""
+    """One listed input: its path relative to the input folder, `/` between parts.
+
+    `problem` says why it is rejected without being opened; it is empty if there is no reason to.
+    """
 
     path: str
     size_bytes: int
+    problem: str = ""
 
 
 class Label(NamedTuple):
@@ -74,16 +78,25 @@ class Reject(NamedTuple):
     """An input that was left out: where, at which stage, and why."""
 
     path: str
-    stage: Literal["list", "describe", "check", "write"]
+    stage: Literal["list", "describe", "check", "write", "changed"]
     reason: str
 
 
 @dataclasses.dataclass(frozen=True)
 class RawRecord:
-    """One record in memory: `[time, *step_shape]` or encoded frames, and the label as stored."""
+    """One record in memory.
+
+    Attributes:
+      data: `[time, *step_shape]`, or encoded frames.
+      label: the label as stored; None without one.
+      checksum: the description's, of what was read.
+      zeroed: number of values that were not finite and are 0 now.
+    """
 
     data: np.ndarray | list[bytes]
     label: np.ndarray | None
+    checksum: str
+    zeroed: int = 0
 
 
 @runtime_checkable  # Beam checks type hints at run time.

@@ -19,6 +19,9 @@ def summary_text(path: str, manifest: Manifest, outcome: dict[str, Any]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     lines = ["  ".join(_cells(row, widths)).rstrip() for row in rows]
     lines += ["", _input_text(manifest), _label_text(manifest, outcome.get("why", ""))]
+    if outcome.get("zeroed_values"):
+        values, records = outcome["zeroed_values"], outcome["zeroed_records"]
+        lines.append(f"{values:,} values in {records:,} records were not finite and are 0")
     if outcome["rejects"]:
         lines += ["", rejects_text(outcome["rejects"], outcome["total"])]
         lines.append(f"all of them: {join(path, REJECTS)}")

@@ -33,6 +33,7 @@ _RAW_HALF = {
     "image_decoding",
     "image_folders",
     "image_header",
+    "limits",
     "npz",
     "options",
     "quiet",
@@ -40,6 +41,8 @@ _RAW_HALF = {
     "source",
     "sources",
     "splits",
+    "texts",
+    "window_labels",
 }
 
 

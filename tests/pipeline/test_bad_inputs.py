@@ -119,7 +119,7 @@ _REJECTED = [
     (_flipped_bit, "describe", "Bad CRC-32"),
     (_short_array, "describe", "the header announces 160 bytes, the file holds 144; write the"),
     (_not_a_zip, "describe", "not a whole npz file"),
-    (_empty_file, "describe", "not a whole npz file"),
+    (_empty_file, "list", "it is empty; remove it"),
     (_pickle, "describe", "not a whole npz file"),
 ]
 

@@ -1,0 +1,27 @@
+"""Names that come from the input: of groups and of classes."""
+
+from pipeline.errors import RejectedInputError
+
+_MAX_LENGTH = 1000
+
+
+def require_name(name: str, what: str) -> str:
+    """Checks that a text can be stored as a name, one a line, in UTF-8.
+
+    Args:
+      name: the text.
+      what: what it names, for the message.
+
+    Returns:
+      The text.
+
+    Raises:
+      RejectedInputError: if it is no valid Unicode, has line breaks, or is very long.
+    """
+    is_valid = not any("\ud800" <= letter <= "\udfff" for letter in name)
+    if is_valid and len(name) <= _MAX_LENGTH and len(name.splitlines()) <= 1:
+        return name
+    raise RejectedInputError(
+        f"{what} {name[:100]!r} is no name: expected one line of at most {_MAX_LENGTH} characters "
+        "of valid Unicode; repair it"
+    )
