@@ -1,0 +1,82 @@
+"""No local file access: data paths go through Beam's or TensorFlow's file systems.
+
+What is local by its nature (scratch files, the descriptor of standard error) is listed by name.
+"""
+
+import ast
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+_ROOT = pathlib.Path(__file__).parents[1]
+_LOCAL_MODULES = {"glob", "pathlib", "shutil", "os.path", "fileinput"}
+_LOCAL_CALLS = {
+    "open",
+    "io.open",
+    *(f"os.{name}" for name in ("link", "listdir", "makedirs", "mkdir", "open", "remove")),
+    *(f"os.{name}" for name in ("rename", "replace", "rmdir", "scandir", "stat", "symlink")),
+    *(f"os.{name}" for name in ("access", "chmod", "unlink", "utime", "walk")),
+}
+# A call that passes these a name would make them open a local file.
+_OPENERS = {"np.load", "np.save", "np.savez", "pq.read_table", "pq.ParquetFile", "zipfile.ZipFile"}
+_ALLOWED = {
+    ("pipeline/silence.py", "os.open"),  # /dev/null
+    ("trainer/export.py", "os.path"),  # in a temporary folder: Keras writes local files only
+}
+
+
+def _sources() -> list[pathlib.Path]:
+    packages = ("tfrecords_schema", "pipeline", "trainer")
+    return sorted(path for package in packages for path in (_ROOT / package).rglob("*.py"))
+
+
+def _local_access(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from _LOCAL_MODULES & {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from (_LOCAL_MODULES | _LOCAL_CALLS) & {str(node.module), *names}
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) in _LOCAL_MODULES:
+            yield ast.unparse(node)
+        elif isinstance(node, ast.Call):
+            yield from _call(node)
+
+
+def _call(node: ast.Call) -> Iterator[str]:
+    name = ast.unparse(node.func)
+    if name in _LOCAL_CALLS:
+        yield name
+    if name in _OPENERS and node.args and "path" in ast.unparse(node.args[0]).lower():
+        yield name
+
+
+@pytest.mark.parametrize("path", _sources(), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_no_file_is_opened_past_the_file_systems(path: pathlib.Path) -> None:
+    name = str(path.relative_to(_ROOT))
+    found = {call for call in _local_access(ast.parse(path.read_text()))}
+    assert found == {call for file, call in _ALLOWED if file == name}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "open('x')",
+        "import os\nos.path.exists('x')",
+        "import os\nos.rename('a', 'b')",
+        "from os import path",
+        "from os.path import join",
+        "import pathlib",
+        "from pathlib import Path",
+        "from shutil import rmtree",
+        "np.load(path)",
+    ],
+)
+def test_local_access_is_found(code: str) -> None:
+    assert list(_local_access(ast.parse(code)))
+
+
+@pytest.mark.parametrize("code", ["files.open(path)", "tf.io.gfile.rename(a, b)", "np.load(file)"])
+def test_other_file_systems_are_none(code: str) -> None:
+    assert not list(_local_access(ast.parse(code)))
