@@ -137,7 +137,9 @@ class ConvertOptions:
         """The options that the records depend on, as JSON values, without folders."""
         values = dataclasses.asdict(self)
         kept = {key: value for key, value in values.items() if key not in _NOT_RECORDED}
-        return {**kept, "class_names": list(self.class_names)}
+        # Of the folder with labels only that there is one: whoever predicts reads signals alike.
+        target_dir = "targets" if self.target_dir else ""
+        return {**kept, "target_dir": target_dir, "class_names": list(self.class_names)}
 
 
 def parse_args(argv: Sequence[str]) -> tuple[ConvertOptions, list[str]]:

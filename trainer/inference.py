@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfrecords_schema import DatasetError, InputSpec, open_dataset
@@ -42,7 +43,8 @@ def run(
         return
     if predict.input_dir:
         raw = RawFolder(predict.input_dir, learnt.schema.input, learnt.options)
-        batches, rejects = raw.batches(data.batch_size), raw.rejects
+        batches = _with_label_steps(raw.batches(data.batch_size), serving, predict.label_steps)
+        rejects = raw.rejects
     else:
         name = predict.predict_split or data.test_split
         batches, rejects = _split_batches(options.dataset, name, data, serving.task, learnt), []
@@ -95,6 +97,37 @@ def _load_weights(model: keras.Model, run_dir: str, training: TrainingOptions) -
         load(join(run_dir, "best"), variables)
     elif Checkpoints(join(run_dir, "checkpoints"), keep=1).restore_latest(variables) is None:
         raise CheckpointError(f"{run_dir} has no checkpoint; train first")
+
+
+def _with_label_steps(
+    batches: Iterator[RawBatch], serving: Serving, label_steps: int
+) -> Iterator[RawBatch]:
+    """Adds how many steps to predict, where only a label would tell.
+
+    Raises:
+      ValueError: if the model needs to be told and is not, or the other way round.
+    """
+    is_asked = "label_lengths" in serving.input_specs
+    if is_asked != bool(label_steps):
+        raise ValueError(
+            "--model=sequence predicts as many steps as it is told: with --input_dir give "
+            "--label_steps, the steps to predict for each recording"
+            if is_asked
+            else f"--label_steps={label_steps} is for --model=sequence; this model's answers have "
+            "a length of their own, leave it out"
+        )
+    if not is_asked:
+        return batches
+    return (
+        dataclasses.replace(
+            batch,
+            inputs={
+                **batch.inputs,
+                "label_lengths": np.full(len(batch.ids), label_steps, np.int32),
+            },
+        )
+        for batch in batches
+    )
 
 
 def _split_batches(

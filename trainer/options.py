@@ -58,10 +58,17 @@ class PredictOptions:
     output: str = option(
         "", "File of predictions, .parquet or .csv; default <run_dir>/predictions.parquet."
     )
+    label_steps: int = option(
+        0, "With --input_dir and --model=sequence: steps to predict for each recording."
+    )
 
     def __post_init__(self) -> None:
         if self.predict_split and self.input_dir:
             raise ValueError("give --predict_split or --input_dir, not both")
+        if self.label_steps < 0 or (self.label_steps and not self.input_dir):
+            raise ValueError(
+                f"--label_steps={self.label_steps}: expected a number above 0, with --input_dir"
+            )
         if self.output and not self.output.endswith((".parquet", ".csv")):
             raise ValueError(f"--output={self.output}: expected a name in .parquet or .csv")
 
