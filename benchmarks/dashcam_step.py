@@ -52,7 +52,7 @@ def main() -> None:
     print(f"{arguments.records} records of {FRAMES} frames | seconds | peak memory, MiB")
     for step in range(arguments.steps):
         started = time.monotonic()
-        loss = steps.train(batch, spec)["loss"].numpy()
+        loss = steps.train(batch, spec).sums["loss"]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         name = "first step, with tracing" if step == 0 else f"step {step + 1}"
         print(f"{name}, loss {loss[0] / loss[1]:.3f} | {time.monotonic() - started:.2f} | {peak:,}")

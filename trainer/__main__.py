@@ -9,7 +9,7 @@ from absl import app, flags
 
 from tfrecords_schema import Dataset, DatasetError, open_dataset
 from tfrecords_schema.names import join
-from trainer import evaluation, inference, run_folder
+from trainer import cluster, evaluation, exit_codes, inference, run_folder
 from trainer import flags as option_flags
 from trainer.callbacks import make_callbacks
 from trainer.checkpoints import CheckpointError, load
@@ -31,6 +31,7 @@ from trainer.options import (
 from trainer.step import Steps
 from trainer.strategy import configure, make_strategy
 from trainer.task import Task
+from trainer.termination import StoppedError
 
 _OPTIONS = (
     RunOptions,
@@ -49,6 +50,11 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"unexpected argument {argv[1]!r}; options are given as --name=value")
     try:
         _run()
+    except StoppedError as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(exit_codes.STOPPED)
+    except cluster.LOST_WORKER_ERRORS as error:
+        cluster.exit_without_the_others(error)
     except (DatasetError, CheckpointError, ValueError) as error:
         if flags.FLAGS.verbosity > 0:
             raise
@@ -99,20 +105,26 @@ def _run() -> None:
 
     # ---- Features of frozen layers, computed once ------------------------------------------
     cache, computed = None, model
-    if frame_model and (cache := open_cache(run, frames, frame_model, dataset)):
-        computed = frame_model.from_features
-        if run.mode == "train":
-            train = load_split(cache.dataset(data.train_split), data.train_split, data, task)
-            validation = _optional_split(dataset, data.validation_split, data, task, cache)
+    with cluster.chief_first(strategy):
+        if frame_model and (cache := open_cache(run, frames, frame_model, dataset)):
+            computed = frame_model.from_features
+            if run.mode == "train":
+                train = load_split(cache.dataset(data.train_split), data.train_split, data, task)
+                validation = _optional_split(dataset, data.validation_split, data, task, cache)
     steps = Steps(
         strategy, computed, optimizer, task,
-        clip_norm=training.clip_norm, jit_compile=run.jit_compile,
+        clip_norm=training.clip_norm, accumulate=training.accumulate_batches > 1,
+        jit_compile=run.jit_compile,
     )  # fmt: skip
 
     # ---- Loop ----------------------------------------------------------------------------
+    worker = cluster.this_worker(strategy)
     if run.mode == "train":
-        run_folder.write(run.run_dir, options, dataset, model, train)
-        callbacks = make_callbacks(run, training, mode=better_mode(training.monitor))
+        if worker.is_chief:
+            run_folder.write(run.run_dir, options, dataset, model, train)
+        callbacks = make_callbacks(
+            run, training, mode=better_mode(training.monitor), writes=worker.is_chief
+        )
         identity = run_folder.identity(options, dataset)
         Trainer(
             model=model, optimizer=optimizer, steps=steps, strategy=strategy,
@@ -121,6 +133,8 @@ def _run() -> None:
         ).run()  # fmt: skip
 
     # ---- Evaluation and report -----------------------------------------------------------
+    if not worker.is_chief:
+        return cluster.wait_for_chief(strategy)
     if training.evaluate_with == "best" or run.mode == "evaluate":
         load(join(run.run_dir, "best"), {"model": model.variables})
     names = dict.fromkeys((data.validation_split, data.test_split))
@@ -134,6 +148,7 @@ def _run() -> None:
         from trainer.report import write_report  # matplotlib is slow to import
 
         print(f"report: {write_report(run.run_dir, dataset, label)}")
+    cluster.wait_for_chief(strategy)
 
 
 def _optional_split(

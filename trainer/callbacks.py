@@ -43,7 +43,7 @@ class TensorBoardScalars(keras.callbacks.Callback):
 
 
 def make_callbacks(
-    run: RunOptions, training: TrainingOptions, *, mode: str
+    run: RunOptions, training: TrainingOptions, *, mode: str, writes: bool = True
 ) -> list[keras.callbacks.Callback]:
     """The callbacks that the options ask for.
 
@@ -51,10 +51,11 @@ def make_callbacks(
       run: where TensorBoard events go.
       training: patience of early stopping and of the rate's reduction.
       mode: `min` or `max`, whichever is better for the monitored metric.
+      writes: whether this worker writes what a run leaves.
     """
     monitor = f"val_{training.monitor}"
     callbacks: list[keras.callbacks.Callback] = []
-    if run.tensorboard:
+    if run.tensorboard and writes:
         callbacks.append(TensorBoardScalars(join(run.run_dir, "tensorboard")))
     if training.early_stopping_patience:
         callbacks.append(

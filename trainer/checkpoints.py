@@ -131,6 +131,22 @@ class Checkpoints:
             )
         return None
 
+    def restore(
+        self, global_step: int, variables: Mapping[str, Sequence[keras.Variable]]
+    ) -> TrainingState:
+        """Restores the checkpoint that another worker chose.
+
+        Raises:
+          CheckpointError: if it is not there, or damaged.
+        """
+        try:
+            return load(join(self._directory, f"ckpt-{global_step}"), variables)
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"{error}; the chief goes on from it, so --run_dir must be a folder that all "
+                "workers see"
+            ) from error
+
     def _any_complete(self) -> bool:
         return any(
             tf.io.gfile.exists(join(self._directory, f"ckpt-{step}", _STATE))

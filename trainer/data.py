@@ -9,6 +9,7 @@ from pipeline.batches import BatchReader
 from pipeline.plan import BatchOptions, EpochPlan, covering, plan_epoch
 from pipeline.plan_lengths import plan_lengths
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
+from trainer.cluster import this_worker
 from trainer.options import DataOptions
 from trainer.task import Batch, Task
 
@@ -48,12 +49,17 @@ class SplitData:
         return plan_epoch(self.lengths, self.options, seed=seed, epoch=epoch, shuffle=shuffle)
 
     def read(
-        self, plan: EpochPlan, *, num_replicas: int = 1, start_step: int = 0
+        self,
+        plan: EpochPlan,
+        *,
+        num_replicas: int = 1,
+        replicas: range | None = None,
+        start_step: int = 0,
     ) -> tf.data.Dataset:
         """A plan's batches, prepared, dealt out to replicas; see `BatchReader`."""
         if num_replicas not in self._readers:
             self._readers[num_replicas] = BatchReader(
-                self.dataset, self.name, num_replicas=num_replicas
+                self.dataset, self.name, num_replicas=num_replicas, replicas=replicas
             )
         batches = self._readers[num_replicas].epoch(plan, start_step=start_step)
         return batches.map(self._preparation) if self._preparation else batches
@@ -61,7 +67,7 @@ class SplitData:
     def batches(
         self, plan: EpochPlan, strategy: tf.distribute.Strategy, start_step: int = 0
     ) -> tuple[Iterator[Any], Any]:
-        """Iterator over a plan's global batches, and their element spec.
+        """Iterator over this worker's rows of a plan's global batches, and their element spec.
 
         Args:
           plan: from `plan`.
@@ -69,7 +75,8 @@ class SplitData:
           start_step: first step of the plan to deliver.
         """
         replicas = strategy.num_replicas_in_sync
-        batches = self.read(plan, num_replicas=replicas, start_step=start_step)
+        own = this_worker(strategy).replicas
+        batches = self.read(plan, num_replicas=replicas, replicas=own, start_step=start_step)
         if replicas > 1:
             batches = strategy.distribute_datasets_from_function(lambda _, local=batches: local)
         return iter(batches), batches.element_spec

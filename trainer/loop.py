@@ -5,8 +5,6 @@ within an epoch. Keras callbacks run here all the same.
 """
 
 import json
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -15,6 +13,7 @@ import tensorflow as tf
 
 from pipeline.plan import EpochPlan
 from tfrecords_schema.names import atomic_write, join
+from trainer import cluster
 from trainer.callbacks import callback_states, restore_callbacks
 from trainer.checkpoints import Checkpoints, TrainingState, save
 from trainer.data import SplitData
@@ -25,6 +24,9 @@ from trainer.progress import Progress
 from trainer.run_folder import check_identity
 from trainer.step import Steps
 from trainer.task import means
+from trainer.termination import StoppedError, Termination
+from trainer.timing import Timing
+from trainer.watchdog import Watchdog
 
 _HIGHER_IS_BETTER = ("accuracy",)
 
@@ -56,7 +58,11 @@ class Trainer:
         )
         self._checkpoints = Checkpoints(join(run.run_dir, "checkpoints"), training.keep_checkpoints)
         self._identity = identity
+        self._worker = cluster.this_worker(strategy)
         self._progress = Progress(training.epochs)
+        self._watchdog = Watchdog(self._worker, run.worker_timeout_secs)
+        self._termination = Termination()
+        self._stop_asked = self._save_due = False
         self.state = TrainingState(identity=identity)
 
     @property
@@ -65,17 +71,27 @@ class Trainer:
         return {"model": self._model.variables, "optimizer": self._optimizer.variables}
 
     def run(self) -> None:
-        """Trains up to the last epoch; goes on from the newest checkpoint if there is one."""
+        """Trains up to the last epoch; goes on from the newest checkpoint if there is one.
+
+        Raises:
+          StoppedError: a worker was asked to stop; the checkpoint to go on from is written.
+          CheckpointError: there are checkpoints, and none to go on from.
+        """
         self._hooks.on_train_begin()
         self._resume()
         self._model.stop_training = getattr(self._model, "stop_training", False)
-        while self.state.epoch < self._training.epochs and not self._model.stop_training:
-            self._epoch()
+        with self._termination, self._watchdog:
+            while self.state.epoch < self._training.epochs and not self._model.stop_training:
+                self._epoch()
+                self._stop_if_asked()
+            self._stop_asked = cluster.total(self._strategy, self._termination.asked) > 0
+            self._stop_if_asked()
         self._hooks.on_train_end()
 
     def _resume(self) -> None:
-        restored = self._checkpoints.restore_latest(self.variables)
-        _cut_history(self._history_path, restored.epoch if restored else 0)
+        restored = self._restore()
+        if self._worker.is_chief:
+            _cut_history(self._history_path, restored.epoch if restored else 0)
         if restored is None:
             return
         check_identity(restored.identity, self._identity, self._run.allow_changed)
@@ -85,10 +101,19 @@ class Trainer:
         self._model.stop_training = any(
             getattr(callback, "stopped_epoch", 0) for callback in self._callbacks
         )
-        print(
-            f"resuming at epoch {restored.epoch + 1}, step {restored.step} "
-            f"(global step {restored.global_step})"
-        )
+        if self._worker.is_chief:
+            print(
+                f"resuming at epoch {restored.epoch + 1}, step {restored.step} "
+                f"(global step {restored.global_step})"
+            )
+
+    def _restore(self) -> TrainingState | None:
+        """The newest whole checkpoint; on several workers the one that the chief found."""
+        state = self._checkpoints.restore_latest(self.variables) if self._worker.is_chief else None
+        step = cluster.from_chief(self._strategy, state.global_step if state else -1)
+        if self._worker.is_chief or step < 0:
+            return state
+        return self._checkpoints.restore(step, self.variables)
 
     def _epoch(self) -> None:
         epoch = self.state.epoch
@@ -100,41 +125,68 @@ class Trainer:
         due = self._is_checkpoint_due()
         if due:
             self._keep_best(line)
-        _append_history(self._history_path, line)
+        if self._worker.is_chief:
+            _append_history(self._history_path, line)
         self.state.epoch, self.state.step, self.state.sums = epoch + 1, 0, {}
-        if due:
+        if due or self._stop_asked:
             self._save_checkpoint()
         epochs_left = self._training.epochs - self.state.epoch
-        self._progress.epoch(epoch, line, timing.epoch_secs * epochs_left)
+        if self._worker.is_chief:
+            self._progress.epoch(epoch, line, timing.epoch_secs * epochs_left)
 
-    def _train_steps(self, plan: EpochPlan) -> "_Timing":
-        timing = _Timing()
+    def _train_steps(self, plan: EpochPlan) -> Timing:
+        timing = Timing()
         batches, spec = self._stream.batches(self.state.epoch, self.state.step)
-        every = self._training.checkpoint_every_steps
         while self.state.step < plan.num_steps:
             batch = timing.wait_for(batches)
             self._hooks.on_train_batch_begin(self.state.step)
-            self._count_step(plan, timing, self._steps.train(batch, spec))
+            updates = self._is_update(plan, self.state.step + 1)
+            with self._watchdog.step(self.state.global_step):
+                result = self._steps.train(
+                    batch, spec, update=updates, asked_to_stop=self._termination.asked
+                )
+            self._count_step(plan, timing, result.sums)
             self._hooks.on_train_batch_end(self.state.step - 1)
             self._show(plan, timing)
-            if every and self.state.global_step % every == 0 and self.state.step < plan.num_steps:
-                self._save_checkpoint()
+            self._between_updates(plan, result.asked_to_stop)
         return timing
 
-    def _count_step(self, plan: EpochPlan, timing: "_Timing", sums: dict[str, tf.Tensor]) -> None:
-        for name, pair in sums.items():
-            self.state.sums[name] = _added(self.state.sums.get(name, [0.0, 0.0]), pair.numpy())
+    def _is_update(self, plan: EpochPlan, steps: int) -> bool:
+        """Whether weights change after so many steps of an epoch: every few, and at its end."""
+        return steps % self._training.accumulate_batches == 0 or steps == plan.num_steps
+
+    def _between_updates(self, plan: EpochPlan, asked_to_stop: bool) -> None:
+        """Saves where training stands if it is time to; kept gradients are in no checkpoint."""
+        every = self._training.checkpoint_every_steps
+        self._stop_asked |= asked_to_stop
+        self._save_due |= self._stop_asked or bool(every and self.state.global_step % every == 0)
+        is_mid_epoch = 0 < self.state.step < plan.num_steps
+        if self._save_due and is_mid_epoch and self._is_update(plan, self.state.step):
+            self._save_checkpoint()
+            self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self._stop_asked:
+            raise StoppedError(
+                f"asked to stop: checkpoint written after epoch {self.state.epoch}, step "
+                f"{self.state.step}; the same command goes on from there"
+            )
+
+    def _count_step(self, plan: EpochPlan, timing: Timing, sums: dict[str, list[float]]) -> None:
+        _add(self.state.sums, sums)
         timing.count(self._valid_steps(plan))
         self.state.step += 1
         self.state.global_step += 1
 
-    def _show(self, plan: EpochPlan, timing: "_Timing") -> None:
+    def _show(self, plan: EpochPlan, timing: Timing) -> None:
+        if not self._worker.is_chief:
+            return
         loss = means({"loss": self.state.sums["loss"]})["loss"]
         self._progress.step(
             self.state.epoch, self.state.step, plan.num_steps, loss, timing.train_secs
         )
 
-    def _epoch_line(self, plan: EpochPlan, timing: "_Timing") -> dict[str, Any]:
+    def _epoch_line(self, plan: EpochPlan, timing: Timing) -> dict[str, Any]:
         return {
             "epoch": self.state.epoch,
             "step": self.state.global_step,
@@ -168,7 +220,8 @@ class Trainer:
                 epoch=line["epoch"] + 1, global_step=line["step"], best=value,
                 identity=self._identity,
             )  # fmt: skip
-            save(join(self._run.run_dir, "best"), best_state, {"model": self._model.variables})
+            if self._worker.is_chief:
+                save(join(self._run.run_dir, "best"), best_state, {"model": self._model.variables})
 
     def _is_checkpoint_due(self) -> bool:
         """Whether the epoch that ends is one to keep; the last always is."""
@@ -177,8 +230,10 @@ class Trainer:
         return is_last or epoch % self._training.checkpoint_every_epochs == 0
 
     def _save_checkpoint(self) -> None:
+        self._save_due = False
         self.state.callbacks = callback_states(self._callbacks)
-        self._checkpoints.save(self.state, self.variables)
+        if self._worker.is_chief:
+            self._checkpoints.save(self.state, self.variables)
 
     @property
     def _history_path(self) -> str:
@@ -198,61 +253,14 @@ def evaluate_sums(
     batches, spec = split.batches(plan, strategy)
     sums: dict[str, list[float]] = {}
     for _ in range(plan.num_steps):
-        for name, pair in steps.evaluate(next(batches), spec).items():
-            sums[name] = _added(sums.get(name, [0.0, 0.0]), pair.numpy())
+        _add(sums, steps.evaluate(next(batches), spec))
     return means(sums)
 
 
-class _Timing:
-    """Where the seconds of an epoch go.
-
-    Attributes:
-      train_secs: all seconds in training steps and waiting for their input.
-      steady_secs: the same without the first step, which traces and fills the pipeline.
-      wait_secs: of the steady seconds, those waiting for input.
-      valid_steps: valid time steps trained on in the steady seconds.
-    """
-
-    def __init__(self) -> None:
-        self.train_secs = self.steady_secs = self.wait_secs = 0.0
-        self.valid_steps = 0
-        self._calls = 0
-        self._step_started = 0.0
-
-    @property
-    def epoch_secs(self) -> float:
-        """What another epoch of as many steps would take, without tracing."""
-        return (
-            self.steady_secs * self._calls / (self._calls - 1)
-            if self._calls > 1
-            else self.train_secs
-        )
-
-    @property
-    def valid_steps_per_sec(self) -> float:
-        """Valid steps trained on per second; of an epoch of one step there is no steady part."""
-        return self.valid_steps / max(self.steady_secs or self.train_secs, 1e-9)
-
-    def wait_for(self, batches: Iterator[Any]) -> Any:
-        self._step_started = time.monotonic()
-        batch = next(batches)
-        if self._calls:
-            self.wait_secs += time.monotonic() - self._step_started
-        return batch
-
-    def count(self, valid_steps: int) -> None:
-        secs = time.monotonic() - self._step_started
-        self.train_secs += secs
-        if self._calls:
-            self.steady_secs += secs
-        if self._calls == 1:
-            self.valid_steps = 0  # those of the first step, kept for an epoch of one step
-        self.valid_steps += valid_steps
-        self._calls += 1
-
-
-def _added(total: list[float], pair: np.ndarray) -> list[float]:
-    return [total[0] + float(pair[0]), total[1] + float(pair[1])]
+def _add(totals: dict[str, list[float]], sums: dict[str, list[float]]) -> None:
+    for name, (value, weight) in sums.items():
+        total = totals.get(name, [0.0, 0.0])
+        totals[name] = [total[0] + value, total[1] + weight]
 
 
 def _logs(line: dict[str, Any]) -> dict[str, float]:

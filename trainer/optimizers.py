@@ -1,5 +1,7 @@
 """Optimizer and learning rate from options."""
 
+import math
+
 import keras
 
 from trainer.options import TrainingOptions
@@ -8,13 +10,14 @@ from trainer.options import TrainingOptions
 _NAME = "optimizer"
 
 
-def make_optimizer(options: TrainingOptions, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+def make_optimizer(options: TrainingOptions, batches_per_epoch: int) -> keras.optimizers.Optimizer:
     """Builds the optimizer; call it inside the strategy's scope.
 
     Args:
       options: kind, rate, schedule and decay.
-      steps_per_epoch: steps of the first epoch's plan, which scales the schedule.
+      batches_per_epoch: those of the first epoch's plan, which scales the schedule.
     """
+    steps_per_epoch = math.ceil(batches_per_epoch / options.accumulate_batches)
     rate = _learning_rate(options, steps_per_epoch)
     decay = options.weight_decay or None
     if options.optimizer == "sgd":

@@ -8,7 +8,7 @@ MODES = ("train", "evaluate", "predict", "export")
 # These need no dataset: the run folder holds what they have to know of it.
 AFTER_TRAINING = ("predict", "export")
 MODELS = ("signal", "forecaster", "sequence", "frames")
-STRATEGIES = ("auto", "one_device", "mirrored")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -21,7 +21,10 @@ class RunOptions:
     dataset: str = option("", "Dataset folder, <output_dir>/<name>/<version>.")
     run_dir: str = option("", "Folder for checkpoints, metrics and the report of this run.")
     strategy: str = option(
-        "auto", "auto: all GPUs of this machine, or one device where there are none.", STRATEGIES
+        "auto",
+        "auto: the workers that TF_CONFIG names, or else all GPUs of this machine, or else one "
+        "device. multi_worker: the workers of TF_CONFIG or of a SLURM step.",
+        STRATEGIES,
     )
     cpu_replicas: int = option(0, "Replicas on this machine's CPU, to try out mirrored training.")
     precision: str = option(
@@ -31,6 +34,9 @@ class RunOptions:
     seed: int = option(0, "Seed of weights, dropout and the order of records.")
     allow_changed: tuple[str, ...] = option(
         (), "Options that may differ from those of the checkpoint that a run goes on from."
+    )
+    worker_timeout_secs: int = option(
+        300, "On several workers: give up when a step takes longer, one of them hangs then."
     )
     deterministic: bool = option(False, "Only deterministic kernels: same seed, same weights.")
     report: bool = option(True, "Write report.html after training or evaluation.")
@@ -100,6 +106,7 @@ class TrainingOptions:
 
     epochs: int = option(8, "Passes over the training split.")
     optimizer: str = option("adam", "Optimizer.", ("adam", "sgd"))
+    accumulate_batches: int = option(1, "Global batches whose gradients make one update.")
     learning_rate: float = option(2e-4, "Learning rate, at its highest.")
     lr_schedule: str = option("constant", "Learning rate over time.", ("constant", "cosine"))
     warmup_epochs: float = option(0.0, "Epochs of linear warm-up before the schedule.")
@@ -133,7 +140,7 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise ValueError(f"--epochs={self.epochs}: expected at least 1")
-        for name in ("keep_checkpoints", "checkpoint_every_epochs"):
+        for name in ("keep_checkpoints", "checkpoint_every_epochs", "accumulate_batches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name}={getattr(self, name)}: expected at least 1")
         if self.reduce_lr_patience and self.lr_schedule != "constant":

@@ -3,6 +3,7 @@
 Errors still arrive: TensorFlow raises them as exceptions.
 """
 
+import logging
 import os
 import sys
 
@@ -16,3 +17,6 @@ if "tensorflow" not in sys.modules:
         import tensorflow
 
         tensorflow.config.list_physical_devices()
+
+# TensorFlow's Python side would print a line for every reduction that it traces.
+logging.getLogger("tensorflow").setLevel(logging.WARNING)

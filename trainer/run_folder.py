@@ -23,6 +23,7 @@ _WITHOUT_EFFECT = (
     "allow_changed",
     "strategy",
     "cpu_replicas",
+    "worker_timeout_secs",
     "report",
     "tensorboard",
     "test_split",

@@ -1,8 +1,11 @@
 """The tf.distribute strategy and the device settings, from options."""
 
+import os
+
 import keras
 import tensorflow as tf
 
+from trainer.cluster import Resolver, connect, count_workers, find_cluster
 from trainer.options import RunOptions
 
 
@@ -28,8 +31,12 @@ def make_strategy(options: RunOptions) -> tf.distribute.Strategy:
     """The strategy that `--strategy` and `--cpu_replicas` name.
 
     Raises:
-      ValueError: if mirrored training is asked for without several devices.
+      ValueError: if mirrored training is asked for without several devices, or training on
+        several workers without a cluster.
     """
+    resolver = _cluster(options)
+    if resolver is not None:
+        return connect(resolver, options.cpu_replicas)
     devices = _devices(options)
     if options.strategy == "one_device" or (options.strategy == "auto" and len(devices) < 2):
         return tf.distribute.get_strategy()
@@ -38,6 +45,23 @@ def make_strategy(options: RunOptions) -> tf.distribute.Strategy:
             "--strategy=mirrored: no GPU was found; give --cpu_replicas=2 to try it on the CPU"
         )
     return tf.distribute.MirroredStrategy(devices)
+
+
+def _cluster(options: RunOptions) -> Resolver | None:
+    """The cluster to train on; `auto` takes one of several workers that TF_CONFIG names."""
+    if options.strategy not in ("auto", "multi_worker"):
+        return None
+    if options.strategy == "auto" and "TF_CONFIG" not in os.environ:
+        return None
+    resolver = find_cluster()
+    if options.strategy == "auto":
+        return resolver if resolver and count_workers(resolver) > 1 else None
+    if resolver is None:
+        raise ValueError(
+            "--strategy=multi_worker: neither TF_CONFIG nor SLURM's variables name the workers; "
+            "start them with `srun`, or on this machine with `python -m trainer.launch --workers=2`"
+        )
+    return resolver
 
 
 def _devices(options: RunOptions) -> list[str]:

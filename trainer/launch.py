@@ -1,0 +1,152 @@
+"""`python -m trainer.launch --workers=2 -- --flagfile=...`: several workers on this machine.
+
+Starts `python -m trainer` once per worker with a TF_CONFIG of its own, puts the worker's number
+before each line that it prints, passes SIGTERM and SIGINT on, and ends all workers when one fails.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from types import FrameType
+
+_LOOK_SECS = 0.1
+# What the others get to end by themselves, with a message, after one has failed.
+_GRACE_SECS = 20.0
+_PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs all workers to their end; returns the exit status of the one that failed first."""
+    options, trainer_flags = _parse(sys.argv[1:] if arguments is None else list(arguments))
+    addresses = [f"127.0.0.1:{port}" for port in _free_ports(options.workers)]
+    workers = [
+        _start(number, addresses, trainer_flags, options.cores_per_worker)
+        for number in range(options.workers)
+    ]
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        for worker in workers:
+            worker.send_signal(number)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGINT, pass_on)
+    printers = [_print_lines(number, worker) for number, worker in enumerate(workers)]
+    status = _wait(workers)
+    for printer in printers:
+        printer.join()
+    return status
+
+
+def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    own, trainer_flags = arguments, []
+    if "--" in arguments:
+        cut = arguments.index("--")
+        own, trainer_flags = arguments[:cut], arguments[cut + 1 :]
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer.launch",
+        usage="%(prog)s --workers=N [--cores_per_worker=C] -- FLAGS OF THE TRAINER",
+        description="Trains on several workers on this machine, for trials and tests.",
+    )
+    parser.add_argument("--workers", type=int, required=True, help="Processes to start.")
+    parser.add_argument(
+        "--cores_per_worker", type=int, default=0, help="Cores of its own for each; 0: all share."
+    )
+    options = parser.parse_args(own)
+    cores = len(os.sched_getaffinity(0))
+    if options.workers < 1:
+        parser.error(f"--workers={options.workers}: expected at least 1")
+    if options.workers * options.cores_per_worker > cores:
+        parser.error(
+            f"--cores_per_worker={options.cores_per_worker} for {options.workers} workers: this "
+            f"machine has {cores} cores"
+        )
+    if not trainer_flags:
+        parser.error("no flags for the trainer; give them after --")
+    return options, trainer_flags
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def _start(
+    number: int, addresses: list[str], trainer_flags: list[str], cores: int
+) -> subprocess.Popen[str]:
+    cluster = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}}
+    own = sorted(os.sched_getaffinity(0))[number * cores : (number + 1) * cores]
+    libc = ctypes.CDLL(None)
+
+    def prepare() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # No orphans, should this process be killed.
+        if own:
+            os.sched_setaffinity(0, own)
+
+    return subprocess.Popen(
+        [sys.executable, "-m", "trainer", *trainer_flags],
+        env={**os.environ, "TF_CONFIG": json.dumps(cluster)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        preexec_fn=prepare,
+        start_new_session=True,  # Ctrl-C arrives once, from here.
+    )
+
+
+def _print_lines(number: int, worker: subprocess.Popen[str]) -> threading.Thread:
+    def copy() -> None:
+        assert worker.stdout is not None
+        for line in worker.stdout:
+            print(f"[{number}] {line}", end="", flush=True)
+
+    thread = threading.Thread(target=copy)
+    thread.start()
+    return thread
+
+
+def _wait(workers: list[subprocess.Popen[str]]) -> int:
+    """Waits for all; when one fails, gives the others some time, then kills them."""
+    failed, deadline = None, float("inf")
+    while True:
+        running = [worker for worker in workers if worker.poll() is None]
+        if failed is None:
+            failed = next((n for n, worker in enumerate(workers) if worker.returncode), None)
+            if failed is not None:
+                deadline = time.monotonic() + _GRACE_SECS
+                print(f"worker {failed} {_how(workers[failed])}", flush=True)
+        if not running:
+            return 0 if failed is None else _status(workers[failed].returncode)
+        if time.monotonic() > deadline:
+            print(f"ending {len(running)} others, {_GRACE_SECS:g} s later", flush=True)
+            for worker in running:
+                worker.kill()
+        time.sleep(_LOOK_SECS)
+
+
+def _status(returncode: int) -> int:
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+def _how(worker: subprocess.Popen[str]) -> str:
+    if worker.returncode < 0:
+        return f"was killed by {signal.Signals(-worker.returncode).name}"
+    return f"ended with exit status {worker.returncode}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
