@@ -13,7 +13,6 @@ from pipeline.beam_files import BeamFiles
 from pipeline.errors import UsageError
 from pipeline.job import build
 from pipeline.options import ConvertOptions, make_parser, parse_args
-from pipeline.output_problems import output_problem, problem_text
 from pipeline.progress import ProgressLine
 from pipeline.runner import make_runner
 from pipeline.source import Source
@@ -21,6 +20,7 @@ from pipeline.sources import make_source
 from pipeline.summary import rejects_text, summary_text
 from pipeline.work_dir import WorkDir, finished_text
 from tfrecords_schema.dataset import open_dataset
+from tfrecords_schema.output_problems import output_problem
 
 
 def main(argv: Sequence[str]) -> int:
@@ -65,7 +65,12 @@ def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
         problem = output_problem(error)
         if not problem:
             raise
-        print(f"error: {problem_text(problem, options.dataset_dir)}", file=sys.stderr)
+        print(
+            f"error: cannot write to {options.dataset_dir} ({problem}); what is written stays, so "
+            "make space, or make it writable, and run the same command again: it goes on where it "
+            "was",
+            file=sys.stderr,
+        )
         return 1
     finally:
         with contextlib.suppress(tf.errors.OpError):  # Nothing that cannot be written can be freed.

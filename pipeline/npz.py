@@ -128,7 +128,7 @@ def open_npz(path: str, files: Files, max_array_mib: float = MAX_RECORD_MIB) -> 
     try:
         with (
             files.open(path) as file,
-            zipfile.ZipFile(_DirectoryReader(file)) as archive,  # type: ignore[arg-type]
+            zipfile.ZipFile(_DirectoryReader(file)) as archive,
         ):
             archive.fp = file
             yield NpzFile(archive, max_array_mib)

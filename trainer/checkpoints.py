@@ -2,7 +2,14 @@
 
 A checkpoint is a folder `ckpt-<global step>` of three files: `model.npz`, `optimizer.npz`
 (plain NumPy archives, one array per variable) and `state.json`, which holds the SHA-256 of
-the other two and is written last, by rename. Without a `state.json` that fits it does not count.
+the other two and comes last, by rename. Without a `state.json` that fits it does not count.
+
+Files are replaced only when all new ones are written, so that a full disk or a kill leaves what was
+there. Between the first rename and the last, `next.json` is the state that fits, and a file that is not
+renamed yet has `.tmp` behind its name.
+
+What a run depends on is the same in all its checkpoints: it lies beside them, once, in
+`options-<hash>.json`.
 """
 
 import dataclasses
@@ -10,6 +17,7 @@ import hashlib
 import io
 import json
 import logging
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,9 +26,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfrecords_schema.names import atomic_write, join
+from tfrecords_schema.names import join
 
 _STATE = "state.json"
+_NEXT = "next.json"
 _SEED_GENERATOR = re.compile(r"seed_generator_\d+/")
 _NAME = re.compile(r"^ckpt-(\d+)$")
 
@@ -63,17 +72,71 @@ def save(
       directory: the folder to write; whatever is there is replaced.
       state: where training stands.
       variables: file stem (`model`, `optimizer`) to variables.
+
+    Raises:
+      CheckpointError: if it cannot be written; what was there before stays.
     """
-    if tf.io.gfile.exists(join(directory, _STATE)):
-        tf.io.gfile.remove(join(directory, _STATE))  # from here on the old one does not count
+    try:
+        _write(directory, state, variables)
+    except tf.errors.OpError as error:
+        for stem in variables:
+            _remove(_temporary(directory, stem))
+        raise CheckpointError(
+            f"checkpoint {directory} cannot be written ({error.message}); those before it are "
+            "intact: make space, or make it writable, and give the same command again"
+        ) from error
+
+
+def _write(
+    directory: str, state: TrainingState, variables: Mapping[str, Sequence[keras.Variable]]
+) -> None:
     tf.io.gfile.makedirs(directory)
     hashes = {}
     for stem, group in variables.items():
         content = _to_npz(group)
         hashes[stem] = hashlib.sha256(content).hexdigest()
-        atomic_write(join(directory, f"{stem}.npz"), content)
-    document = {**dataclasses.asdict(state), "sha256": hashes}
-    atomic_write(join(directory, _STATE), json.dumps(document, indent=1).encode())
+        _put(_temporary(directory, stem), content)
+    identity = _save_identity(posixpath.dirname(directory), state.identity)
+    document = {**dataclasses.asdict(state), "identity": identity, "sha256": hashes}
+    _replace(join(directory, _NEXT), json.dumps(document).encode())
+    for stem in variables:
+        path = join(directory, f"{stem}.npz")
+        tf.io.gfile.rename(_temporary(directory, stem), path, overwrite=True)
+    tf.io.gfile.rename(join(directory, _NEXT), join(directory, _STATE), overwrite=True)
+
+
+def _temporary(directory: str, stem: str) -> str:
+    return join(directory, f"{stem}.npz.tmp")
+
+
+def _put(path: str, content: bytes) -> None:
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(content)
+
+
+def _replace(path: str, content: bytes) -> None:
+    """Like `atomic_write`, under a name that is always the same: what kills leave is not more."""
+    _put(f"{path}.tmp", content)
+    tf.io.gfile.rename(f"{path}.tmp", path, overwrite=True)
+
+
+def _remove(path: str) -> None:
+    if tf.io.gfile.exists(path):
+        tf.io.gfile.remove(path)
+
+
+def _save_identity(folder: str, identity: dict[str, Any]) -> str:
+    """Writes what a run depends on, unless it is there; returns its hash."""
+    content = json.dumps(identity, indent=1, sort_keys=True).encode()
+    digest = hashlib.sha256(content).hexdigest()
+    path = _identity_path(folder, digest)
+    if not tf.io.gfile.exists(path):
+        _replace(path, content)
+    return digest
+
+
+def _identity_path(folder: str, digest: str) -> str:
+    return join(folder, f"options-{digest[:12]}.json")
 
 
 def load(directory: str, variables: Mapping[str, Sequence[keras.Variable]]) -> TrainingState:
@@ -83,16 +146,43 @@ def load(directory: str, variables: Mapping[str, Sequence[keras.Variable]]) -> T
       CheckpointError: if a file is missing or damaged, or belongs to another model. Nothing
         is assigned then.
     """
-    document = _read_state(directory)
-    arrays = {
-        stem: _read_arrays(directory, stem, document["sha256"], group)
-        for stem, group in variables.items()
-    }
+    document, arrays = _read(directory, variables)
+    document["identity"] = _read_identity(posixpath.dirname(directory), document["identity"])
     for stem, group in variables.items():
         for variable, array in zip(group, arrays[stem], strict=True):
             variable.assign(array)
     fields = {field.name for field in dataclasses.fields(TrainingState)}
     return TrainingState(**{key: value for key, value in document.items() if key in fields})
+
+
+def _read(
+    directory: str, variables: Mapping[str, Sequence[keras.Variable]]
+) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
+    """State and arrays that fit each other."""
+    problem = None
+    for name in (_STATE, _NEXT):
+        try:
+            document = _read_state(directory, name)
+            return document, {
+                stem: _read_arrays(directory, stem, document["sha256"], group)
+                for stem, group in variables.items()
+            }
+        except CheckpointError as error:
+            problem = problem or error
+    assert problem is not None
+    raise problem
+
+
+def _read_identity(folder: str, digest: str) -> dict[str, Any]:
+    path = _identity_path(folder, digest)
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            content = file.read()
+    except tf.errors.NotFoundError:
+        raise CheckpointError(f"{path} is missing") from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise CheckpointError(f"{path} is damaged: its SHA-256 is not the one in {_STATE}")
+    return json.loads(content)
 
 
 class Checkpoints:
@@ -103,9 +193,17 @@ class Checkpoints:
         self._keep = keep
 
     def save(self, state: TrainingState, variables: Mapping[str, Sequence[keras.Variable]]) -> None:
-        """Saves the state under its global step and removes all but the newest few."""
+        """Saves the state under its global step and removes all but the newest few.
+
+        Those of later steps go, too: training did not go on from them, as they are damaged.
+
+        Raises:
+          CheckpointError: like `save`.
+        """
         save(join(self._directory, f"ckpt-{state.global_step}"), state, variables)
-        for step in self._steps()[: -self._keep]:
+        steps = self._steps()
+        kept = [step for step in steps if step <= state.global_step][-self._keep :]
+        for step in sorted({*steps} - {*kept}):
             tf.io.gfile.rmtree(join(self._directory, f"ckpt-{step}"))
 
     def restore_latest(
@@ -149,8 +247,9 @@ class Checkpoints:
 
     def _any_complete(self) -> bool:
         return any(
-            tf.io.gfile.exists(join(self._directory, f"ckpt-{step}", _STATE))
+            tf.io.gfile.exists(join(self._directory, f"ckpt-{step}", name))
             for step in self._steps()
+            for name in (_STATE, _NEXT)
         )
 
     def _steps(self) -> list[int]:
@@ -160,12 +259,13 @@ class Checkpoints:
         return sorted(int(match[1]) for name in names if (match := _NAME.match(name)))
 
 
-def _read_state(directory: str) -> dict[str, Any]:
-    path = join(directory, _STATE)
+def _read_state(directory: str, name: str) -> dict[str, Any]:
+    path = join(directory, name)
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
             document = json.loads(file.read())
             document["sha256"].items()
+            document["identity"][:12]
             return document
     except tf.errors.NotFoundError:
         raise CheckpointError(
@@ -179,14 +279,16 @@ def _read_arrays(
     directory: str, stem: str, hashes: dict[str, str], group: Sequence[keras.Variable]
 ) -> list[np.ndarray]:
     path = join(directory, f"{stem}.npz")
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
+    problem = f"{path} is missing"
+    for place in (path, _temporary(directory, stem)):
+        if not tf.io.gfile.exists(place):
+            continue
+        with tf.io.gfile.GFile(place, "rb") as file:
             content = file.read()
-    except tf.errors.NotFoundError:
-        raise CheckpointError(f"{path} is missing") from None
-    if hashlib.sha256(content).hexdigest() != hashes.get(stem):
-        raise CheckpointError(f"{path} is damaged: its SHA-256 is not the one in {_STATE}")
-    return _from_npz(path, content, group)
+        if hashlib.sha256(content).hexdigest() == hashes.get(stem):
+            return _from_npz(place, content, group)
+        problem = f"{path} is damaged: its SHA-256 is not the one in {_STATE}"
+    raise CheckpointError(problem)
 
 
 def _keys(group: Sequence[keras.Variable]) -> list[str]:

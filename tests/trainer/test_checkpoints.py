@@ -1,9 +1,11 @@
+import contextlib
 import json
 import pathlib
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from trainer.checkpoints import CheckpointError, Checkpoints, TrainingState, load, save
 
@@ -33,7 +35,7 @@ def test_the_newest_comes_back_and_old_ones_go(checkpoints, tmp_path):
     state = checkpoints.restore_latest(variables)
     assert state == TrainingState(epoch=1, global_step=11, best=0.1)
     assert all((values == 11).all() for values in _values(variables))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["ckpt-10", "ckpt-11"]
+    assert sorted(path.name for path in tmp_path.glob("ckpt-*")) == ["ckpt-10", "ckpt-11"]
 
 
 def test_an_empty_folder_has_nothing_to_restore(tmp_path):
@@ -77,7 +79,7 @@ def test_a_damaged_newest_falls_back_to_the_one_before_and_says_so(
 
 
 def test_when_none_can_be_used_it_says_why(checkpoints, tmp_path):
-    for folder in tmp_path.iterdir():
+    for folder in tmp_path.glob("ckpt-*"):
         _flip_bit(folder)
     with pytest.raises(CheckpointError, match=r"no checkpoint in .*ckpt-11.*SHA-256"):
         checkpoints.restore_latest(_variables())
@@ -95,6 +97,67 @@ def test_state_keeps_floats_exactly(tmp_path):
     state = TrainingState(sums={"loss": [1 / 3, 1e-300]}, callbacks={"A": {"best": float("inf")}})
     save(str(tmp_path / "c"), state, {})
     assert load(str(tmp_path / "c"), {}) == state
+
+
+class _Killed(BaseException):
+    """Ends a write like a kill would: nothing is cleaned up."""
+
+
+@pytest.mark.parametrize("call", range(9))
+def test_a_checkpoint_that_is_replaced_is_whole_at_every_instant(tmp_path, monkeypatch, call):
+    folder = str(tmp_path / "best")
+    variables = {**_variables(1), "optimizer": _variables(1)["model"]}
+    save(folder, TrainingState(global_step=1), variables)
+    calls = []
+
+    def killed_at(name):
+        kept = getattr(tf.io.gfile, name)
+
+        def wrapper(*args, **kwargs):
+            calls.append(name)
+            if len(calls) == call + 1:
+                raise _Killed
+            return kept(*args, **kwargs)
+
+        monkeypatch.setattr(tf.io.gfile, name, wrapper)
+
+    for name in ("makedirs", "GFile", "rename"):
+        killed_at(name)
+    new = {**_variables(2), "optimizer": _variables(2)["model"]}
+    with contextlib.suppress(_Killed):
+        save(folder, TrainingState(global_step=2), new)
+    assert len(calls) == min(call + 1, 8)
+    monkeypatch.undo()
+    found = {**_variables(), "optimizer": _variables()["model"]}
+    state = load(folder, found)
+    assert state.global_step in (1, 2)
+    values = [variable.numpy() for group in found.values() for variable in group]
+    assert all((value == state.global_step).all() for value in values)
+    save(folder, TrainingState(global_step=3), new)
+    assert [path.name for path in (tmp_path / "best").glob("*tmp")] == []
+
+
+def test_a_damaged_checkpoint_does_not_push_out_whole_ones(tmp_path):
+    checkpoints = Checkpoints(str(tmp_path), keep=1)
+    for step in (5, 9):
+        save(str(tmp_path / f"ckpt-{step}"), TrainingState(global_step=step), _variables(step))
+    _flip_bit(tmp_path / "ckpt-9")
+    assert checkpoints.restore_latest(_variables()).global_step == 5
+    checkpoints.save(TrainingState(global_step=7), _variables(7))
+    assert [path.name for path in tmp_path.glob("ckpt-*")] == ["ckpt-7"]
+
+
+def test_what_a_run_depends_on_is_kept_once(tmp_path):
+    identity = {f"option_{number}": "x" * 20 for number in range(60)}
+    for step in (1, 2):
+        state = TrainingState(global_step=step, identity=identity)
+        save(str(tmp_path / f"ckpt-{step}"), state, _variables())
+        assert load(str(tmp_path / f"ckpt-{step}"), _variables()) == state
+        assert (tmp_path / f"ckpt-{step}" / "state.json").stat().st_size < 1000
+    (options,) = tmp_path.glob("options-*.json")
+    options.write_text("{}")
+    with pytest.raises(CheckpointError, match=r"options-\w+.json is damaged"):
+        load(str(tmp_path / "ckpt-1"), _variables())
 
 
 def test_arrays_are_plain_numpy_files(tmp_path):
