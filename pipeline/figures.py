@@ -98,10 +98,9 @@ def _extremes(signal: np.ndarray) -> np.ndarray:
     size = -(-len(signal) // _MAX_STRETCHES)
     if size <= 2:
         return signal
-    whole = len(signal) // size * size
-    stretches = signal[:whole].reshape(-1, size, signal.shape[1])
-    pairs = np.stack([stretches.min(1), stretches.max(1)], axis=1)
-    return np.concatenate([pairs.reshape(-1, signal.shape[1]), signal[whole:]])
+    starts = np.arange(0, len(signal), size)
+    ends = [np.minimum.reduceat(signal, starts), np.maximum.reduceat(signal, starts)]
+    return np.stack(ends, axis=1).reshape(-1, signal.shape[1])
 
 
 def whole_numbers() -> MaxNLocator:

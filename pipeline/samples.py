@@ -7,11 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.frames import decode_frame
-from tfrecords_schema import Dataset, RecordSchema
+from tfrecords_schema import Dataset, LabelSpec, RecordSchema
 
 _LENGTH_BYTES = 8
 _HEADER_BYTES = 12  # The length and its checksum.
 _MAX_FRAMES = 4
+_MAX_VALUES = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +89,14 @@ def read_samples(
     schema = dataset.schema if with_label else RecordSchema(dataset.schema.input)
     places = zip(index.shard[rows].tolist(), index.offset[rows].tolist(), strict=True)
     return [_sample(schema, _read(paths[shard], offset)) for shard, offset in places]
+
+
+def label_text(label: np.ndarray, spec: LabelSpec) -> str:
+    """A record's label, or a prediction of the same kind, in words."""
+    values = np.unique(label) if spec.kind == "class" else np.ravel(label)
+    if spec.kind == "class":
+        return ", ".join(spec.class_names[int(value)] for value in values)
+    return ", ".join(f"{value:.3g}" for value in values[:_MAX_VALUES])
 
 
 def _read(path: str, offset: int) -> bytes:

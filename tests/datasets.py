@@ -182,7 +182,7 @@ def _shard_entry(path: str, file: str, records: int) -> ShardEntry:
 def _class_counts(records: Sequence[Record], label: LabelSpec | None) -> dict[str, int]:
     if label is None or label.kind != "class":
         return {}
-    indices = np.concatenate([np.ravel(record.label) for record in records])
+    indices = np.concatenate([np.zeros(0, int), *(np.ravel(record.label) for record in records)])
     counts = np.bincount(indices, minlength=len(label.class_names)).tolist()
     return dict(zip(label.class_names, counts, strict=True))
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from pipeline import page
 from pipeline.figures import CLASS_COLOURS, length_histogram
-from pipeline.samples import TimeAxis, read_samples
+from pipeline.samples import TimeAxis, label_text, read_samples
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import atomic_write, join
 from trainer import report_figures
-from trainer.report_data import RunFiles, SplitPredictions, label_text, with_label
+from trainer.report_data import RunFiles, SplitPredictions, with_label
 
 _RECORDINGS = 6
 _MAX_MISTAKES = 25

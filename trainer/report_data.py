@@ -104,14 +104,6 @@ def with_label(dataset: Dataset, label: LabelSpec | None) -> Dataset:
     )
 
 
-def label_text(label: np.ndarray, spec: LabelSpec) -> str:
-    """A record's label, or prediction of the same kind, in words."""
-    values = np.unique(label) if spec.kind == "class" else label
-    if spec.kind == "class":
-        return ", ".join(spec.class_names[int(value)] for value in values)
-    return ", ".join(f"{value:.3g}" for value in np.ravel(values)[:4])
-
-
 def _options(flagfile: str) -> dict[str, str]:
     pairs = (line[2:].split("=", 1) for line in flagfile.splitlines() if "=" in line)
     return {name: value for name, value in pairs}

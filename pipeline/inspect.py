@@ -1,0 +1,141 @@
+"""`python -m pipeline.inspect DATASET`: what a dataset holds, on the terminal and as a page.
+
+With --plan, or any option of the batches, also what an epoch of a training will look like.
+"""
+
+import argparse
+import posixpath
+import sys
+from collections.abc import Sequence
+
+import pipeline.quiet  # noqa: F401
+
+# isort: split
+import tensorflow as tf
+
+from pipeline.inspect_facts import Facts, gather, usual_split
+from pipeline.inspect_notes import notes
+from pipeline.inspect_plan import EpochFacts, plan_facts
+from pipeline.inspect_text import epoch_text, facts_text
+from pipeline.plan import BatchOptions
+from tfrecords_schema import Dataset, DatasetError, open_dataset
+from tfrecords_schema.names import atomic_write
+
+_BATCH_OPTIONS = ("batch_size", "batch_steps", "num_buckets", "boundaries", "align")
+_PLAN_OPTIONS = (*_BATCH_OPTIONS, "seed", "replicas")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Inspects one dataset folder.
+
+    Returns:
+      0, or 1 if it is no dataset or the options do not suit it.
+    """
+    options = _parser().parse_args(argv)
+    try:
+        dataset = open_dataset(options.dataset)
+        page = _page_path(options, dataset)
+        facts = gather(dataset, options.split)
+        epoch = _epoch(options, dataset)
+        found = notes(facts)
+        print(facts_text(facts, found))
+        if epoch:
+            print(f"\n{epoch_text(epoch)}")
+        if page:
+            _write_page(page, facts, found, epoch, options.samples)
+    except (DatasetError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.inspect", allow_abbrev=False, description=__doc__
+    )
+    parser.add_argument("dataset", help="dataset folder, <output_dir>/<name>/<version>")
+    parser.add_argument("--split", help="split to look at more closely; else the training split")
+    parser.add_argument("--html", help="the page; else inspect-NAME-VERSION.html in this folder")
+    parser.add_argument("--no_html", action="store_true", help="write no page")
+    parser.add_argument("--samples", type=int, default=6, help="records to draw (default: 6)")
+    _add_plan(parser)
+    return parser
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("an epoch, as python -m trainer will plan it")
+    group.add_argument("--plan", action="store_true", help="show it, with the usual options")
+    group.add_argument("--batch_size", type=int, help="records in a global batch (default: 32)")
+    group.add_argument("--batch_steps", type=int, help="or padded steps in a global batch")
+    group.add_argument("--num_buckets", type=int, help="padded lengths, at most (default: 8)")
+    group.add_argument("--boundaries", type=_numbers, help="padded lengths in steps: 100,200,400")
+    group.add_argument(
+        "--align",
+        "--boundary_align",
+        dest="align",
+        type=int,
+        help="boundaries are multiples of this (default: 1)",
+    )
+    group.add_argument("--seed", type=int, help="of the training (default: 0)")
+    group.add_argument("--replicas", type=int, help="that share a global batch (default: 1)")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of steps, such as 100,200,400"
+        ) from None
+
+
+def _epoch(options: argparse.Namespace, dataset: Dataset) -> EpochFacts | None:
+    """The epoch that is asked for, by --plan or by any of its options."""
+    given = {name: getattr(options, name) for name in _PLAN_OPTIONS}
+    given = {name: value for name, value in given.items() if value is not None}
+    split = options.split or usual_split(dataset)
+    if not split or not (options.plan or given):
+        return None
+    batches = BatchOptions(**{name: given[name] for name in _BATCH_OPTIONS if name in given})
+    seed, replicas = given.get("seed", 0), given.get("replicas", 1)
+    return plan_facts(dataset, split, batches, seed=seed, replicas=replicas)
+
+
+def _page_path(options: argparse.Namespace, dataset: Dataset) -> str:
+    """Where the page goes; empty if there shall be none.
+
+    Raises:
+      ValueError: it would lie in the dataset folder.
+    """
+    if options.no_html:
+        return ""
+    manifest = dataset.manifest
+    path = options.html or f"inspect-{manifest.name}-{manifest.version}.html"
+    if _absolute(path).startswith(f"{_absolute(dataset.path)}/"):
+        raise ValueError(
+            f"the page would be {path} in the dataset folder, where it does not belong; name "
+            "another place with --html, or give --no_html"
+        )
+    return path
+
+
+def _absolute(path: str) -> str:
+    return path if "://" in path else posixpath.abspath(path)
+
+
+def _write_page(
+    path: str, facts: Facts, found: Sequence[str], epoch: EpochFacts | None, samples: int
+) -> None:
+    from pipeline.inspect_page import inspect_page  # matplotlib is slow to import
+
+    content = inspect_page(facts, found, epoch, samples).encode()
+    try:
+        tf.io.gfile.makedirs(posixpath.dirname(path) or ".")
+        atomic_write(path, content)
+    except tf.errors.OpError as error:
+        raise ValueError(f"the page cannot be written to {path}: {error.message}") from error
+    print(f"\npage: {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,76 @@
+"""What in a dataset is worth a second look before it is trained on."""
+
+from collections.abc import Iterator
+
+from pipeline.inspect_facts import Facts
+from tfrecords_schema import SplitEntry
+
+_MAX_NAMES = 5
+_FAR_LONGER = 4
+
+
+def notes(facts: Facts) -> list[str]:
+    """One sentence each, with what to do; none for a dataset that gives no reason."""
+    kinds = (_group_notes, _class_notes, _channel_notes, _length_notes)
+    return [note for kind in kinds for note in kind(facts)]
+
+
+def _group_notes(facts: Facts) -> Iterator[str]:
+    groups = facts.groups
+    if groups.shared:
+        yield (
+            f"{groups.shared:,} of {groups.number:,} groups have records in more than one split: "
+            "figures on those splits are too good; divide by groups"
+        )
+    if groups.number == facts.records > 1:
+        yield (
+            "every record is a group of its own: if several are of one person or session, say so "
+            "with --group_regex or --group_key, or they are in training and in test"
+        )
+
+
+def _class_notes(facts: Facts) -> Iterator[str]:
+    for split in facts.splits:
+        if not split.entry.records:
+            yield f"split {split.name} is empty"
+            continue
+        missing = [name for name, count in split.entry.class_counts.items() if not count]
+        if missing:
+            yield f"{split.name} has nothing of {_names(missing)}"
+        if split.name == "train":
+            yield from _majority_note(split.entry)
+
+
+def _majority_note(entry: SplitEntry) -> Iterator[str]:
+    counts = entry.class_counts
+    total = sum(counts.values())
+    name = max(counts, key=lambda key: counts[key], default="")
+    if len(counts) > 1 and total and counts[name] > 0.75 * total:
+        yield (
+            f"{counts[name] / total:.1%} of the labels of train are {name}: look at the balanced "
+            "accuracy, and try --class_weights=balanced"
+        )
+
+
+def _channel_notes(facts: Facts) -> Iterator[str]:
+    statistics = facts.dataset.manifest.statistics
+    if statistics is None:
+        return
+    constant = [str(i) for i, deviation in enumerate(statistics.deviation) if deviation == 0]
+    if constant:
+        what = "channel" if len(constant) == 1 else "channels"
+        yield f"{what} {_names(constant)} never changes in train: nothing can be learned from it"
+
+
+def _length_notes(facts: Facts) -> Iterator[str]:
+    for split in facts.splits:
+        if split.longest > _FAR_LONGER * split.median > 0:
+            yield (
+                f"the longest record of {split.name} is {split.longest / split.median:,.0f} times "
+                "as long as the median: --batch_steps keeps batches of long records small"
+            )
+
+
+def _names(names: list[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMES:,} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more
