@@ -5,8 +5,10 @@ import sys
 
 logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
 
-# What fails in a worker within this process is raised here; Beam would show it twice.
-logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
+from pipeline.option_flags import make_parser  # noqa: E402
+
+if __name__ == "__main__":
+    make_parser().answer(sys.argv[1:])  # At once: TensorFlow and Beam take seconds to import.
 
 import pipeline.quiet  # noqa: E402, F401
 

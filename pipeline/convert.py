@@ -1,7 +1,6 @@
 """`python -m pipeline`: from the command line to a dataset folder."""
 
 import contextlib
-import difflib
 import sys
 from collections.abc import Sequence
 
@@ -10,11 +9,20 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.beam_files import BeamFiles
+from pipeline.command_line import near_miss
+from pipeline.console import print_error
+from pipeline.dry_run import dry_run
 from pipeline.errors import UsageError
 from pipeline.job import build
+<<<<<<< ours
 from pipeline.options import ConvertOptions, make_parser, parse_args
+=======
+from pipeline.option_flags import make_parser, parse_args
+from pipeline.options import ConvertOptions
+from pipeline.output_problems import output_problem, problem_text
+>>>>>>> theirs
 from pipeline.progress import ProgressLine
-from pipeline.runner import make_runner
+from pipeline.runner import is_in_process, make_runner
 from pipeline.source import Source
 from pipeline.sources import make_source
 from pipeline.summary import rejects_text, summary_text
@@ -37,9 +45,19 @@ def main(argv: Sequence[str]) -> int:
         beam_options = make_beam_options(beam_args)
         _require_folders(options)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         return 2
-    return convert(options, beam_options)
+    return _show(options) if options.dry_run else convert(options, beam_options)
+
+
+def _show(options: ConvertOptions) -> int:
+    """Shows what a conversion would do."""
+    try:
+        print(dry_run(make_source(options, BeamFiles()), options))
+    except UsageError as error:
+        print_error(error)
+        return 1
+    return 0
 
 
 def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
@@ -52,7 +70,7 @@ def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
     try:
         work_dir.start(overwrite=options.overwrite)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         return 1
     try:
         if work_dir.is_committed and not options.overwrite:
@@ -65,12 +83,16 @@ def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
         problem = output_problem(error)
         if not problem:
             raise
+<<<<<<< ours
         print(
             f"error: cannot write to {options.dataset_dir} ({problem}); what is written stays, so "
             "make space, or make it writable, and run the same command again: it goes on where it "
             "was",
             file=sys.stderr,
         )
+=======
+        print_error(problem_text(problem, options.dataset_dir))
+>>>>>>> theirs
         return 1
     finally:
         with contextlib.suppress(tf.errors.OpError):  # Nothing that cannot be written can be freed.
@@ -81,23 +103,21 @@ def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
     """Beam's options.
 
     Raises:
-      UsageError: if an argument is nobody's flag, or looks like a misspelt one of ours.
+      UsageError: if an argument is no flag of ours, nor one that Beam knows; a runner elsewhere
+        may know more, and only near misses of our flags are refused for it.
     """
-    _refuse_misspelt(beam_args)
-    return PipelineOptions(list(beam_args))
-
-
-def _refuse_misspelt(beam_args: Sequence[str]) -> None:
-    ours = [flag for action in make_parser()._actions for flag in action.option_strings]
-    unknown = PipelineOptions(list(beam_args))
-    beams = set(unknown.get_all_options())
-    for arg in beam_args:
-        name = arg.partition("=")[0]
-        if not name.startswith("--") or name.removeprefix("--") in beams:
-            continue
-        near = difflib.get_close_matches(name, ours, n=1, cutoff=0.75)
-        if near:
-            raise UsageError(f"unknown flag {name}; did you mean {near[0]}?")
+    options = PipelineOptions(list(beam_args))
+    unknown: list[str] = []
+    beams = options.get_all_options(
+        add_extra_args_fn=lambda parser: unknown.extend(parser.parse_known_args(beam_args)[1])
+    )
+    message = near_miss(unknown, make_parser().flags())
+    if not message and unknown and is_in_process(options):
+        message = near_miss(unknown, [f"--{name}" for name in beams])
+        message = message or f"unknown argument {unknown[0]}; flags are given as --name=value"
+    if message:
+        raise UsageError(f"{message}; see python -m pipeline --help")
+    return options
 
 
 def _require_folders(options: ConvertOptions) -> None:
@@ -118,7 +138,7 @@ def _finish(options: ConvertOptions, work_dir: WorkDir) -> int:
     if open_dataset(options.dataset_dir).manifest.options == options.recorded():
         return _report(options, work_dir)
     work_dir.remove()
-    print(f"error: {finished_text(options.dataset_dir)}", file=sys.stderr)
+    print_error(finished_text(options.dataset_dir))
     return 1
 
 
@@ -127,7 +147,7 @@ def _report(options: ConvertOptions, work_dir: WorkDir) -> int:
     if outcome["refusal"]:
         if outcome["rejects"]:
             print(rejects_text(outcome["rejects"], outcome["total"]), file=sys.stderr)
-        print(f"error: {outcome['refusal']}", file=sys.stderr)
+        print_error(outcome["refusal"])
         print(f"nothing was committed to {options.dataset_dir}", file=sys.stderr)
         if work_dir.has_dataset:  # It stays as it was, with nothing else in its folder.
             work_dir.remove()

@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 
+from pipeline.console import clear_line, is_terminal, redraw
 from pipeline.work_dir import WorkDir
 
 _TERMINAL_SECS = 1.0
@@ -16,7 +17,7 @@ class ProgressLine:
 
     def __init__(self, work_dir: WorkDir):
         self._work_dir = work_dir
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = is_terminal(sys.stderr)
         self._stopped = threading.Event()
         self._started_secs = time.monotonic()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -28,8 +29,7 @@ class ProgressLine:
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._thread.join()
-        if self._is_terminal:
-            sys.stderr.write("\r\033[K")
+        clear_line(sys.stderr)
 
     def _run(self) -> None:
         while not self._stopped.wait(_TERMINAL_SECS if self._is_terminal else _LOG_SECS):
@@ -38,8 +38,10 @@ class ProgressLine:
                 self._work_dir.read_plan(),
                 time.monotonic() - self._started_secs,
             )
-            sys.stderr.write(f"\r\033[K{line}" if self._is_terminal else f"{line}\n")
-            sys.stderr.flush()
+            if self._is_terminal:
+                redraw(line, sys.stderr)
+            else:
+                print(line, file=sys.stderr, flush=True)
 
 
 def progress_text(progress: dict[str, int], plan: dict[str, int], elapsed_secs: float) -> str:

@@ -25,6 +25,11 @@ _IN_PROCESS = ("", "direct", "directrunner", "fnapi", "fnapirunner")
 _WORKER_COMMAND = f"{sys.executable} -m pipeline.worker"
 
 
+def is_in_process(options: PipelineOptions) -> bool:
+    """Whether the conversion runs in this process, and worker processes that it starts."""
+    return (options.view_as(StandardOptions).runner or "").lower() in _IN_PROCESS
+
+
 def make_runner(options: PipelineOptions) -> PipelineRunner:
     """The runner that `--runner` names; without one, the in-process runner.
 
@@ -32,9 +37,8 @@ def make_runner(options: PipelineOptions) -> PipelineRunner:
       options: Beam's options. For worker processes of the in-process runner,
         `direct_running_mode` is set back, as they get a command of their own.
     """
-    name = options.view_as(StandardOptions).runner or ""
-    if name.lower() not in _IN_PROCESS:
-        return create_runner(name)
+    if not is_in_process(options):
+        return create_runner(options.view_as(StandardOptions).runner)
     level = options.view_as(WorkerOptions)
     if level.default_sdk_harness_log_level is None:
         level.default_sdk_harness_log_level = "ERROR"

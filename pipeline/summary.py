@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.source import Reject
 from tfrecords_schema.manifest import Manifest, SplitEntry
 from tfrecords_schema.names import REJECTS, join
+from tfrecords_schema.schema import RecordSchema
 
 _HEADER = ("split", "records", "groups", "steps", "MB", "shards", "classes")
 _SHOWN_CLASSES = 12
@@ -16,9 +17,8 @@ _SHOWN_EXAMPLES = 3
 def summary_text(path: str, manifest: Manifest, outcome: dict[str, Any]) -> str:
     """The dataset in a few lines: splits, labels, rejects, where it is."""
     rows = [_HEADER, *(_row(name, entry) for name, entry in manifest.splits.items())]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
-    lines = ["  ".join(_cells(row, widths)).rstrip() for row in rows]
-    lines += ["", _input_text(manifest), _label_text(manifest, outcome.get("why", ""))]
+    schema = manifest.schema
+    lines = [table(rows), "", input_text(schema), label_text(schema, outcome.get("why", ""))]
     if outcome.get("zeroed_values"):
         values, records = outcome["zeroed_values"], outcome["zeroed_records"]
         lines.append(f"{values:,} values in {records:,} records were not finite and are 0")
@@ -46,6 +46,12 @@ def group_rejects(rejects: Sequence[Reject]) -> list[dict[str, Any]]:
         }
         for _, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows in columns, the header first."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(_cells(row, widths)).rstrip() for row in rows)
 
 
 def rejects_text(groups: Sequence[dict[str, Any]], total: int) -> str:
@@ -80,14 +86,16 @@ def _cells(row: tuple[str, ...], widths: list[int]) -> list[str]:
     ]
 
 
-def _input_text(manifest: Manifest) -> str:
-    spec = manifest.schema.input
+def input_text(schema: RecordSchema) -> str:
+    """What a record holds, in a line."""
+    spec = schema.input
     shape = ", ".join(["time", *map(str, spec.step_shape)])
     return f"{spec.kind}: {spec.dtype} [{shape}]"
 
 
-def _label_text(manifest: Manifest, why: str) -> str:
-    spec = manifest.schema.label
+def label_text(schema: RecordSchema, why: str) -> str:
+    """What is known of each record, how it was found out, and the classes."""
+    spec = schema.label
     if spec is None:
         return "label: none"
     because = f" ({why})" if why else ""

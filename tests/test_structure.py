@@ -10,6 +10,8 @@ _PACKAGES = ("tfrecords_schema", "pipeline", "trainer")
 _MAX_LINES = 400
 # The half of pipeline that a training process imports.
 _INPUT_HALF = {
+    "command_line",
+    "console",
     "boundaries",
     "plan",
     "plan_lengths",

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.convert import make_beam_options
 from pipeline.errors import UsageError
-from pipeline.options import parse_args
+from pipeline.option_flags import parse_args
 from pipeline.progress import progress_text
 from pipeline.runner import make_runner
 from pipeline.work_dir import ProgressFile, WorkDir

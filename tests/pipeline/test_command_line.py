@@ -1,0 +1,161 @@
+"""`python -m pipeline` as people meet it: help, versions, wrong lines, a dry run."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+from pipeline import console
+from pipeline.convert import main
+from pipeline.option_flags import make_parser
+from tests.pipeline.conversions import (
+    Converter,
+    Folders,
+    base_flags,
+    hashes,
+    write_npz,
+    write_recordings,
+)
+from tfrecords_schema import open_dataset
+
+
+def _printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert not ended.value.code
+    return capsys.readouterr().out
+
+
+def test_help_is_short_and_helpfull_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    short, full = _printed(capsys, "--help"), _printed(capsys, "--helpfull")
+    flags = make_parser().flags()
+    assert all(flag in full for flag in flags)
+    hidden = [flag for flag in flags if f"  {flag}" not in short]
+    assert 5 < len(hidden) < len(flags) - 10
+    assert f"{len(hidden)} more flags: python -m pipeline --helpfull" in short
+    assert len(short.splitlines()) < 70 < len(full.splitlines())
+    for flag in ("--source", "--input_dir", "--output_dir", "--name", "--label_key", "--splits"):
+        assert f"  {flag} " in short
+
+
+def test_the_version_names_what_matters(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = _printed(capsys, "--version")
+    for package in ("variable-length-training", "python 3.", "tensorflow 2.", "apache-beam 2."):
+        assert package in printed
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("--sorce=signals", "unknown flag --sorce; did you mean --source?"),
+        ("--inputdir=x", "unknown flag --inputdir; did you mean --input_dir?"),
+        ("--source=signal", "'signal' is none of signals, image_folders; did you mean signals?"),
+        ("--label_kind=step_clas", "did you mean step_class?"),
+        ("--runer=DirectRunner", "unknown flag --runer; did you mean --runner?"),
+        ("--direct_num_worker=2", "did you mean --direct_num_workers?"),
+        ("--colour=red", "unknown argument --colour=red; flags are given as --name=value"),
+        ("recordings", "unknown argument recordings; flags are given as --name=value"),
+        ("--num_shards=many", "--num_shards: invalid int value: 'many'"),
+        ("--input_dir=/nowhere", "--input_dir=/nowhere: no such folder; give one that exists"),
+        ("--splits=train=2", "shares must be above 0 and sum to 1"),
+    ],
+)
+def test_a_wrong_line_is_said_in_a_line_and_ends_with_2(
+    wrong: str, message: str, folders: Folders, converter: Converter
+) -> None:
+    outcome = converter.run(wrong)
+    assert outcome.code == 2
+    assert outcome.text.startswith("error: ")
+    assert message in outcome.text
+    assert len(outcome.text) < 300
+    assert not folders.output.exists()
+
+
+def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--source=signals", "--name=a"])
+    assert ended.value.code == 2
+    assert "required: --input_dir, --output_dir" in capsys.readouterr().err
+
+
+def _counts(text: str, columns: int) -> dict[str, list[str]]:
+    rows = (line.split() for line in text.splitlines())
+    return {row[0]: row[1:columns] for row in rows if row and row[0] in ("train", "test")}
+
+
+def test_a_dry_run_says_what_a_conversion_does_and_writes_nothing(
+    folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_recordings(folders, 40, group_size=2)
+    write_npz(folders, "no_label", signal=[[1.0, 2.0]])
+    (folders.inputs / "broken.npz").write_bytes(b"no zip")
+    before = hashes(folders.inputs.parent)
+    flags = [*base_flags(folders), r"--group_regex=^[a-z]\d*", "--splits=train=0.7,test=0.3"]
+    assert main([*flags, "--dry_run"]) == 0
+    dry = capsys.readouterr().out
+    assert hashes(folders.inputs.parent) == before
+    assert not folders.output.exists()
+    assert main(flags) == 0
+    real = capsys.readouterr().out
+    # Records, groups, steps: the same numbers in the same columns.
+    assert _counts(dry, 4) == _counts(real, 4)
+    for line in ("signal: float32 [time, 2]", "label: one of 2 classes per step"):
+        assert line in dry
+        assert line in real
+    for name in ("no_label.npz", "broken.npz"):
+        assert name in dry
+    assert "rejected 2 of 42 inputs" in dry
+    assert f"nothing was written; the dataset would be {folders.dataset}" in dry
+    splits = open_dataset(str(folders.dataset)).manifest.splits
+    assert all(entry.shards[0].file in dry for entry in splits.values())
+
+
+def test_a_dry_run_refuses_what_a_conversion_refuses(
+    folders: Folders, converter: Converter
+) -> None:
+    write_recordings(folders, 2)
+    for flags in (["--splits=train=5,test=rest"], ["--label_key=lable"]):
+        dry, real = converter.run(*flags, "--dry_run"), converter.run(*flags)
+        assert dry.code == real.code == 1
+        refusal = real.text[real.text.index("error: ") :].partition(" nothing was committed")[0]
+        assert refusal in dry.text
+        assert not (folders.dataset / "manifest.json").exists()
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert console.paint("x", "red", _Terminal()) == "\x1b[31mx\x1b[0m"
+    assert console.paint("x", "red", io.StringIO()) == "x"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert console.paint("x", "red", _Terminal()) == "x"
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert console.paint("x", "red", _Terminal()) == "x"
+    assert not console.is_terminal(_Terminal())
+
+
+def test_a_line_that_is_redrawn_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = _Terminal()
+    console.redraw("x" * 50, stream)
+    assert stream.getvalue() == "\r\x1b[K" + "x" * 19
+
+
+def test_the_help_is_there_at_once() -> None:
+    """Without TensorFlow and Beam, which take seconds to import."""
+    code = (
+        "import runpy, sys\n"
+        "sys.argv = ['pipeline', '--help']\n"
+        "try: runpy.run_module('pipeline', run_name='__main__', alter_sys=True)\n"
+        "finally: assert not {'tensorflow', 'apache_beam'} & set(sys.modules)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "python -m pipeline --helpfull" in result.stdout
