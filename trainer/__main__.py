@@ -9,6 +9,7 @@ from absl import app, flags
 
 from tfrecords_schema import Dataset, DatasetError, open_dataset
 from tfrecords_schema.names import join
+from tfrecords_schema.output_problems import output_problem
 from trainer import cluster, evaluation, exit_codes, inference, run_folder
 from trainer import flags as option_flags
 from trainer.callbacks import make_callbacks
@@ -59,6 +60,14 @@ def main(argv: list[str]) -> None:
         if flags.FLAGS.verbosity > 0:
             raise
         sys.exit(f"error: {error}")
+    except Exception as error:
+        problem = output_problem(error)
+        if not problem:
+            raise
+        sys.exit(
+            f"error: cannot write ({problem}); what is written stays, so make space, or make it "
+            "writable, and give the same command again: it goes on from the newest checkpoint"
+        )
 
 
 def _run() -> None:
@@ -120,17 +129,19 @@ def _run() -> None:
     # ---- Loop ----------------------------------------------------------------------------
     worker = cluster.this_worker(strategy)
     if run.mode == "train":
-        if worker.is_chief:
-            run_folder.write(run.run_dir, options, dataset, model, train)
         callbacks = make_callbacks(
             run, training, mode=better_mode(training.monitor), writes=worker.is_chief
         )
         identity = run_folder.identity(options, dataset)
-        Trainer(
+        trainer = Trainer(
             model=model, optimizer=optimizer, steps=steps, strategy=strategy,
             train=train, validation=validation, run=run, training=training,
             callbacks=callbacks, identity=identity,
-        ).run()  # fmt: skip
+        )  # fmt: skip
+        trainer.resume()  # What it refuses leaves the run folder as it is.
+        if worker.is_chief:
+            run_folder.write(run.run_dir, options, dataset, model, train)
+        trainer.run()
 
     # ---- Evaluation and report -----------------------------------------------------------
     if not worker.is_chief:

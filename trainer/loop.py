@@ -63,6 +63,7 @@ class Trainer:
         self._watchdog = Watchdog(self._worker, run.worker_timeout_secs)
         self._termination = Termination()
         self._stop_asked = self._save_due = False
+        self._has_resumed = False
         self.state = TrainingState(identity=identity)
 
     @property
@@ -71,14 +72,14 @@ class Trainer:
         return {"model": self._model.variables, "optimizer": self._optimizer.variables}
 
     def run(self) -> None:
-        """Trains up to the last epoch; goes on from the newest checkpoint if there is one.
+        """Trains up to the last epoch, after `resume`.
 
         Raises:
           StoppedError: a worker was asked to stop; the checkpoint to go on from is written.
-          CheckpointError: there are checkpoints, and none to go on from.
+          CheckpointError: like `resume`.
         """
-        self._hooks.on_train_begin()
-        self._resume()
+        if not self._has_resumed:
+            self.resume()
         self._model.stop_training = getattr(self._model, "stop_training", False)
         with self._termination, self._watchdog:
             while self.state.epoch < self._training.epochs and not self._model.stop_training:
@@ -88,13 +89,22 @@ class Trainer:
             self._stop_if_asked()
         self._hooks.on_train_end()
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
+        """Goes on from the newest checkpoint if there is one.
+
+        Raises:
+          CheckpointError: there are checkpoints, and none to go on from, or the run was another;
+            nothing is written then.
+        """
+        self._has_resumed = True
+        self._hooks.on_train_begin()
         restored = self._restore()
+        if restored:
+            check_identity(restored.identity, self._identity, self._run.allow_changed)
         if self._worker.is_chief:
             _cut_history(self._history_path, restored.epoch if restored else 0)
         if restored is None:
             return
-        check_identity(restored.identity, self._identity, self._run.allow_changed)
         self.state = restored
         self.state.identity = self._identity
         restore_callbacks(self._callbacks, restored.callbacks)
