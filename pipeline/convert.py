@@ -14,13 +14,8 @@ from pipeline.console import print_error
 from pipeline.dry_run import dry_run
 from pipeline.errors import UsageError
 from pipeline.job import build
-<<<<<<< ours
-from pipeline.options import ConvertOptions, make_parser, parse_args
-=======
 from pipeline.option_flags import make_parser, parse_args
 from pipeline.options import ConvertOptions
-from pipeline.output_problems import output_problem, problem_text
->>>>>>> theirs
 from pipeline.progress import ProgressLine
 from pipeline.runner import is_in_process, make_runner
 from pipeline.source import Source
@@ -83,16 +78,10 @@ def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
         problem = output_problem(error)
         if not problem:
             raise
-<<<<<<< ours
-        print(
-            f"error: cannot write to {options.dataset_dir} ({problem}); what is written stays, so "
-            "make space, or make it writable, and run the same command again: it goes on where it "
-            "was",
-            file=sys.stderr,
+        print_error(
+            f"cannot write to {options.dataset_dir} ({problem}); what is written stays, so make "
+            "space, or make it writable, and run the same command again: it goes on where it was"
         )
-=======
-        print_error(problem_text(problem, options.dataset_dir))
->>>>>>> theirs
         return 1
     finally:
         with contextlib.suppress(tf.errors.OpError):  # Nothing that cannot be written can be freed.
