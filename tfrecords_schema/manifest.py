@@ -155,6 +155,7 @@ def _canonical(value: dict[str, Any]) -> str:
 def _decode(value: dict[str, Any]) -> dict[str, Any]:
     try:
         statistics = value["statistics"]
+        _require_plain_names(value)
         return {
             **value,
             "schema": RecordSchema.from_json(value["schema"]),
@@ -164,6 +165,16 @@ def _decode(value: dict[str, Any]) -> dict[str, Any]:
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"the manifest is incomplete ({error!r}); convert again") from error
+
+
+def _require_plain_names(value: dict[str, Any]) -> None:
+    shards = [shard["file"] for entry in value["splits"].values() for shard in entry["shards"]]
+    for name in [*shards, *value["files"]]:
+        if not name or name.startswith(".") or "/" in name or "\\" in name:
+            raise DatasetError(
+                f"the manifest names a file {name!r}, which is no name within the dataset's "
+                "folder; do not use this dataset"
+            )
 
 
 def _split(value: dict[str, Any]) -> SplitEntry:

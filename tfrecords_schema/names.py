@@ -5,9 +5,10 @@ A dataset folder is `<output_dir>/<name>/<version>/`. All paths are those of
 """
 
 import posixpath
-import uuid
 
 import tensorflow as tf
+
+from tfrecords_schema.owners import temporary_path
 
 MANIFEST = "manifest.json"
 INDEX = "index.parquet"
@@ -37,7 +38,7 @@ def shard_name(name: str, split: str, shard: int, num_shards: int) -> str:
 
 def atomic_write(path: str, content: bytes) -> None:
     """Writes a file under a temporary name beside `path`, then renames it over `path`."""
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    temporary = temporary_path(path)
     try:
         with tf.io.gfile.GFile(temporary, "wb") as file:
             file.write(content)

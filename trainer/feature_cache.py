@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import json
 import time
-import uuid
 from collections.abc import Iterator
 
 import keras
@@ -35,6 +34,7 @@ from tfrecords_schema import (
     write_index,
 )
 from tfrecords_schema.names import INDEX, MANIFEST, join, shard_name
+from tfrecords_schema.owners import remove_abandoned, temporary_path
 from trainer.checkpoints import Checkpoints, load
 from trainer.layers.packing import pack_steps
 from trainer.models.frames import FrameModel, FrameModelOptions
@@ -89,6 +89,7 @@ class FeatureCache:
         entry = self._dataset.manifest.splits[split]
         started = time.monotonic()
         tf.io.gfile.makedirs(path)
+        remove_abandoned(path)
         reader = BatchReader(self._dataset, split, parallel_batches=2)
         index = self._dataset.split(split)
         ids = index.ids()
@@ -112,7 +113,7 @@ class FeatureCache:
     def _write_shard(self, path: str, batches: tf.data.Dataset, ids: list[str]) -> list[int]:
         """Sizes in bytes of the records, with their framing."""
         sizes = []
-        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        temporary = temporary_path(path)
         with tf.io.TFRecordWriter(temporary) as writer:
             for batch in batches:
                 for record_id, features, label in self._records(batch, ids):

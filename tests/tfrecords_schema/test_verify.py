@@ -1,14 +1,19 @@
 """Every single flipped bit, every truncation, every stray or missing file is found."""
 
+import dataclasses
+import json
 import pathlib
 import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pipeline import verify as command
-from tests.datasets import CLASS_PER_RECORD, random_records, write_dataset
-from tfrecords_schema import InputSpec, RecordSchema
+from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, random_records, write_dataset
+from tfrecords_schema import InputSpec, RecordSchema, ShardEntry, hash_file
+from tfrecords_schema.dataset import read_manifest
+from tfrecords_schema.manifest import sealed_json
 from tfrecords_schema.verify import verify_dataset
 
 _SCHEMA = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
@@ -64,6 +69,67 @@ def test_swapped_shards_are_found(dataset):
     second.write_bytes(contents[0])
     problems = list(verify_dataset(str(dataset)))
     assert {first.name in problem or second.name in problem for problem in problems} == {True}
+
+
+def _reseal(dataset, change):
+    """Writes the manifest again, as a program of one's own would: every checksum fits."""
+    manifest = read_manifest(str(dataset))
+    files = {name: hash_file(str(dataset / name)) for name in manifest.files}
+    splits = {
+        name: dataclasses.replace(
+            entry,
+            shards=tuple(
+                ShardEntry(shard.file, shard.records, *dataclasses.astuple(found))
+                for shard in entry.shards
+                for found in [hash_file(str(dataset / shard.file))]
+            ),
+        )
+        for name, entry in manifest.splits.items()
+    }
+    manifest = dataclasses.replace(manifest, files=files, splits=splits, **change)
+    (dataset / "manifest.json").write_text(manifest.to_json())
+
+
+_OTHER_SCHEMAS = {
+    "dtype": (RecordSchema(InputSpec("signal", "int64", (2,)), CLASS_PER_RECORD), "24 bytes, exp"),
+    "shape": (RecordSchema(InputSpec("signal", "float32", (3,)), CLASS_PER_RECORD), "expected 36"),
+    "label": (RecordSchema(InputSpec("signal", "float32", (2,))), "the features id, label, signal"),
+    "steps": (RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_STEP), "0 arrays of 1"),
+    "frames": (RecordSchema(InputSpec("frames", "uint8", (2, 2, 3))), "expected frames, id"),
+}
+
+
+@pytest.mark.parametrize("name", _OTHER_SCHEMAS)
+def test_records_of_another_schema_are_found_though_every_checksum_fits(dataset, name):
+    schema, message = _OTHER_SCHEMAS[name]
+    _reseal(dataset, {"schema": schema})
+    problems = list(verify_dataset(str(dataset)))
+    assert len(problems) == 6
+    assert all("at byte" in problem for problem in problems)
+    assert any(message in problem for problem in problems), problems
+
+
+def test_swapped_records_and_unknown_classes_are_found_though_every_checksum_fits(dataset):
+    schema = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
+    shard = sorted(dataset.glob("*train.tfrecord-00000*"))[0]
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        writer.write(schema.encode("train0", np.zeros((3, 2), np.float32), 7))
+    shard = sorted(dataset.glob("*train.tfrecord-00001*"))[0]
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        writer.write(schema.encode("train9", np.zeros((1, 2), np.float32), 1))
+    _reseal(dataset, {})
+    problems = "\n".join(verify_dataset(str(dataset)))
+    assert "record 'train0' at byte 0 is not what the index says: label: class 7 to 7" in problems
+    assert "record 'train1' at byte 0 is not what the index says: its id is [b'train9']" in problems
+
+
+def test_a_manifest_that_names_files_elsewhere_is_refused(dataset):
+    text = (dataset / "manifest.json").read_text()
+    value = json.loads(text)
+    value["splits"]["train"]["shards"][0]["file"] = "../../elsewhere"
+    (dataset / "manifest.json").write_text(sealed_json(value))
+    (problem,) = verify_dataset(str(dataset))
+    assert "names a file '../../elsewhere', which is no name within the dataset's" in problem
 
 
 def test_a_folder_that_is_no_dataset_says_so(tmp_path, capsys):

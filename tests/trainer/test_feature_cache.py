@@ -1,3 +1,6 @@
+import pathlib
+import socket
+
 import keras
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from tests.datasets import (
 from tests.trainer import frame_models
 from tests.trainer.frame_models import INPUT, SMALL_HEAD, frames_dataset
 from tfrecords_schema import DatasetError, open_dataset
+from tfrecords_schema.owners import temporary_path
 from trainer.data import SplitData
 from trainer.feature_cache import FeatureCache
 from trainer.models.frames import build_frame_model
@@ -87,6 +91,11 @@ def test_an_interrupted_computation_goes_on_and_ends_in_the_same_bytes(
     (folder,) = (tmp_path / "cut").glob("*/train/*")
     with pytest.raises(DatasetError, match="has no manifest"):
         open_dataset(str(folder))
+    shard = next(folder.glob("*.tfrecord-00000*"))
+    left = pathlib.Path(f"{shard}.{2**22 + 1}-1-{socket.gethostname()}-{'0' * 32}.tmp")
+    left.write_bytes(b"of a process that was killed")
+    others = pathlib.Path(temporary_path(str(shard)))
+    others.write_bytes(b"of one that is alive")
     again = []
     monkeypatch.setattr(
         FeatureCache,
@@ -94,6 +103,7 @@ def test_an_interrupted_computation_goes_on_and_ends_in_the_same_bytes(
         lambda self, path, *rest: again.append(path) or write(self, path, *rest),
     )
     resumed = cache.dataset("train")
+    assert (left.exists(), others.exists()) == (False, True)
     assert len(again) == len(whole.manifest.splits["train"].shards) - 1
     assert resumed.manifest == whole.manifest
     assert (folder / "index.parquet").read_bytes() == tf.io.gfile.GFile(
