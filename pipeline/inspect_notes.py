@@ -30,11 +30,13 @@ def _group_notes(facts: Facts) -> Iterator[str]:
 
 
 def _class_notes(facts: Facts) -> Iterator[str]:
+    label = facts.dataset.schema.label
+    names = label.class_names if label else ()
     for split in facts.splits:
         if not split.entry.records:
             yield f"split {split.name} is empty"
             continue
-        missing = [name for name, count in split.entry.class_counts.items() if not count]
+        missing = [name for name in names if not split.entry.class_counts.get(name)]
         if missing:
             yield f"{split.name} has nothing of {_names(missing)}"
         if split.name == "train":

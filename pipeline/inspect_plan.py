@@ -120,20 +120,18 @@ def plan_facts(
 def _shapes(
     plan: EpochPlan, lengths: np.ndarray, step_shape: tuple[int, ...], dtype: str, one_step: bool
 ) -> list[BatchShape]:
-    rows = np.diff(plan.step_starts)
+    rows = np.diff(plan.step_starts).astype(np.int64)
     valid = np.add.reduceat(lengths[plan.records].astype(np.int64), plan.step_starts[:-1])
-    pairs = np.stack([plan.padded_steps, rows], axis=1)
+    input_steps = np.ones_like(plan.padded_steps) if one_step else plan.padded_steps
+    pairs = np.stack([input_steps, rows], axis=1)
     found, kind, batches = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-    valid = np.bincount(kind.reshape(-1), valid)
-    shapes = []
-    for (padded_steps, size), number, steps in zip(
-        found.tolist(), batches.tolist(), valid.tolist(), strict=True
-    ):
-        shape = (size, 1 if one_step else padded_steps, *step_shape)
-        input_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        padding = 1 - steps / (padded_steps * size * number)
-        shapes.append(BatchShape(shape, number, padding, input_bytes))
-    return shapes
+    kind = kind.reshape(-1)  # NumPy 2.0 gives it a second axis.
+    padding = 1 - np.bincount(kind, valid) / np.bincount(kind, rows * plan.padded_steps)
+    shapes = [(size, steps, *step_shape) for steps, size in found.tolist()]
+    return [
+        BatchShape(shape, number, share, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+        for shape, number, share in zip(shapes, batches.tolist(), padding.tolist(), strict=True)
+    ]
 
 
 def _balance(plan: EpochPlan, lengths: np.ndarray, replicas: int) -> Balance:
