@@ -9,6 +9,7 @@ import sys
 from apache_beam.options.pipeline_options import (
     DirectOptions,
     PipelineOptions,
+    SetupOptions,
     StandardOptions,
     WorkerOptions,
 )
@@ -35,8 +36,12 @@ def make_runner(options: PipelineOptions) -> PipelineRunner:
 
     Args:
       options: Beam's options. For worker processes of the in-process runner,
-        `direct_running_mode` is set back, as they get a command of their own.
+        `direct_running_mode` is set back, as they get a command of their own; and nothing of
+        `__main__` is sent to workers, as nothing of the job is in it.
     """
+    setup = options.view_as(SetupOptions)
+    if setup.save_main_session is None:
+        setup.save_main_session = False
     if not is_in_process(options):
         return create_runner(options.view_as(StandardOptions).runner)
     level = options.view_as(WorkerOptions)
