@@ -1,0 +1,237 @@
+"""Trainings killed at random instants and started again: the weights must be those of a quiet one.
+
+    python -m benchmarks.training_kills [--trials=50] [--seed=0] [--processes=2]
+
+Each training is killed (SIGKILL) one to three times, half of them at an instant of its usual
+duration and half within the writing of a checkpoint: in the middle of a file, or before or after
+one of the renames. In every fifth trial a bit of the newest checkpoint is flipped besides. Then it
+runs to its end. Counted as violations: a bit of weights, optimizer, best weights or losses that
+differs from the undisturbed training's, and a training that would not go on.
+
+Trainings are forked from this process, which has imported TensorFlow and not started it;
+`--processes` of them are real commands instead. Exits with 1 after a violation.
+"""
+
+import trainer.quiet  # noqa: F401  # Before TensorFlow.
+
+# isort: split
+import argparse
+import collections
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+
+from benchmarks.killing import fork, kill_at, print_table, wait
+from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
+from tests.trainer.runs import SMALL_MODEL
+from tfrecords_schema import InputSpec, RecordSchema
+from trainer import __main__ as command
+from trainer import checkpoints
+from trainer import flags as option_flags
+
+_LENGTHS = [3, 9, 1, 7, 4, 4, 2, 8, 5, 6, 3, 2, 5, 8, 1, 6, 9, 4]
+_FLAGS = ("--deterministic", "--seed=3", "--checkpoint_every_steps=1", "--epochs=3")
+_CALLS_PER_CHECKPOINT = 7  # Three files are put, four times a name changes.
+
+
+def main(argv: list[str]) -> int:
+    """Runs all trials and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0, help="of the first trial; others follow")
+    parser.add_argument("--processes", type=int, default=0, help="trials more, as real commands")
+    args = parser.parse_args(argv)
+    for kind in command._OPTIONS:
+        option_flags.define(kind)
+    counts: collections.Counter[str] = collections.Counter()
+    with tempfile.TemporaryDirectory() as name:
+        root = pathlib.Path(name)
+        wait(fork(lambda: _write_dataset(root), root / "log"))
+        started = time.monotonic()
+        if wait(_start(root, root / "quiet")):
+            raise SystemExit((root / "quiet.log").read_text())
+        secs = time.monotonic() - started
+        expected = _outcome(root / "quiet")
+        for number in range(args.trials + args.processes):
+            rng = np.random.default_rng([args.seed, number])
+            run_dir = root / f"{number}"
+            if number < args.trials:
+                _kill_forks(root, run_dir, rng, secs, counts)
+                if number % 5 == 4:
+                    _flip(run_dir, rng, counts)
+                code = wait(_start(root, run_dir))
+            else:
+                code = _kill_process(root, run_dir, rng, secs, counts)
+            _compare(code, run_dir, expected, counts)
+    rows = sorted(counts.items(), key=lambda item: (item[0].startswith("VIOLATION"), item[0]))
+    print_table(("what", "count"), rows)
+    print(f"one undisturbed training takes {secs:.1f} s, {expected['steps']} checkpoints")
+    return int(any(count for name, count in rows if name.startswith("VIOLATION")))
+
+
+def _argv(root: pathlib.Path, run_dir: pathlib.Path) -> list[str]:
+    return [f"--dataset={root / 'toy' / '1.0.0'}", f"--run_dir={run_dir}", *SMALL_MODEL, *_FLAGS]
+
+
+def _start(root: pathlib.Path, run_dir: pathlib.Path, kill_call: int = 0) -> int:
+    """Starts a training in a fork; it kills itself at that call of its checkpoints, if not 0."""
+
+    def run() -> int:
+        if kill_call:
+            _kill_at_call(kill_call)
+        flags.FLAGS(["trainer", *_argv(root, run_dir)])
+        try:
+            app.run(command.main, argv=["trainer", *_argv(root, run_dir)])
+        except SystemExit as ended:
+            if isinstance(ended.code, str):
+                print(ended.code)
+            return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+        return 0
+
+    return fork(run, run_dir.with_suffix(".log"))
+
+
+def _kill_at_call(number: int) -> None:
+    """Kills this process within the writing of a checkpoint."""
+    calls = 0
+    put, rename = checkpoints._put, tf.io.gfile.rename
+
+    def is_due() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls == number
+
+    def put_half(path: str, content: bytes) -> None:
+        if is_due():
+            put(path, content[: len(content) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        put(path, content)
+
+    def rename_or_die(src: str, dst: str, overwrite: bool = False) -> None:
+        is_checkpoints = "ckpt-" in src or "/best/" in src
+        if is_checkpoints and is_due():
+            if number % 2:
+                rename(src, dst, overwrite=overwrite)
+            os.kill(os.getpid(), signal.SIGKILL)
+        rename(src, dst, overwrite=overwrite)
+
+    checkpoints._put = put_half
+    tf.io.gfile.rename = rename_or_die
+
+
+def _kill_forks(
+    root: pathlib.Path,
+    run_dir: pathlib.Path,
+    rng: np.random.Generator,
+    secs: float,
+    counts: collections.Counter[str],
+) -> None:
+    for _ in range(int(rng.integers(1, 4))):
+        if rng.random() < 0.5:
+            pid = _start(root, run_dir)
+            killed = kill_at(pid, lambda: True, float(rng.uniform(0.2, 1.05) * secs)) is not None
+            where = "at any instant" if _steps(run_dir) else "before the first checkpoint"
+        else:
+            call = int(rng.integers(1, 6 * _CALLS_PER_CHECKPOINT))
+            killed = wait(_start(root, run_dir, call)) == -signal.SIGKILL
+            where = "within a checkpoint's writing"
+        counts[f"killed {where}" if killed else "ended before their kill"] += 1
+        if not killed:
+            return
+
+
+def _flip(run_dir: pathlib.Path, rng: np.random.Generator, counts: collections.Counter) -> None:
+    steps = _steps(run_dir)
+    whole = [step for step in steps if (run_dir / "checkpoints" / step / "state.json").exists()]
+    if len(whole) < 2:
+        return
+    file = ("model.npz", "optimizer.npz", "state.json")[int(rng.integers(3))]
+    path = run_dir / "checkpoints" / whole[-1] / file
+    content = bytearray(path.read_bytes())
+    content[int(rng.integers(len(content)))] ^= 1 << int(rng.integers(8))
+    path.write_bytes(bytes(content))
+    counts["newest checkpoints with a bit flipped"] += 1
+
+
+def _kill_process(
+    root: pathlib.Path,
+    run_dir: pathlib.Path,
+    rng: np.random.Generator,
+    secs: float,
+    counts: collections.Counter[str],
+) -> int:
+    code = 0
+    for kill in (True, False):
+        argv = [sys.executable, "-m", "trainer", *_argv(root, run_dir)]
+        with run_dir.with_suffix(".log").open("ab") as log:
+            process = subprocess.Popen(argv, stdout=log, stderr=log)
+        if kill:
+            while not _steps(run_dir) and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(float(rng.uniform(0, 0.3) * secs))
+            process.send_signal(signal.SIGKILL)
+            counts["commands killed"] += process.wait() == -signal.SIGKILL
+        else:
+            code = process.wait()
+    return code
+
+
+def _steps(run_dir: pathlib.Path) -> list[str]:
+    names = [path.name for path in (run_dir / "checkpoints").glob("ckpt-*")]
+    return sorted(names, key=lambda name: int(name.removeprefix("ckpt-")))
+
+
+def _outcome(run_dir: pathlib.Path) -> dict[str, Any]:
+    """Everything that must be the same, bit for bit."""
+    newest = _steps(run_dir)[-1]
+    lines = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
+    found: dict[str, Any] = {"metrics": [(line["train"], line["validation"]) for line in lines]}
+    found["steps"] = int(newest.removeprefix("ckpt-"))
+    for name in (f"checkpoints/{newest}/model", f"checkpoints/{newest}/optimizer", "best/model"):
+        with np.load(run_dir / f"{name}.npz", allow_pickle=False) as arrays:
+            found[name] = {key: arrays[key].tobytes() for key in arrays.files}
+    return found
+
+
+def _compare(
+    code: int,
+    run_dir: pathlib.Path,
+    expected: dict[str, Any],
+    counts: collections.Counter[str],
+) -> None:
+    counts["trainings"] += 1
+    log = run_dir.with_suffix(".log").read_text()
+    counts["times a training went on from a checkpoint"] += log.count("resuming at epoch")
+    counts["times a checkpoint was passed over"] += log.count("trying the checkpoint before it")
+    counts["VIOLATION: would not go on"] += code != 0
+    differs = code == 0 and _outcome(run_dir) != expected
+    counts["VIOLATION: other weights or losses"] += differs
+    left = [*run_dir.rglob("*.tmp"), *run_dir.rglob("next.json")]
+    counts["VIOLATION: files left by kills"] += len(left)
+    if code or differs or left:
+        print(f"{run_dir.name}: {left} {log[-1500:]}")
+
+
+def _write_dataset(folder: pathlib.Path) -> int:
+    schema = RecordSchema(InputSpec("signal", "float32", (12, 1)), CLASS_PER_STEP)
+    splits = {
+        "train": random_records(_LENGTHS, schema, prefix="a"),
+        "validation": random_records([2, 6, 3], schema, prefix="b", seed=1),
+        "test": random_records([5, 1], schema, prefix="c", seed=2),
+    }
+    write_dataset(folder, splits, schema)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
