@@ -201,10 +201,17 @@ def _epoch_head(epoch: EpochFacts) -> str:
         f"{plan.num_steps:,} {'batch' if plan.num_steps == 1 else 'batches'} of up to {size}",
         padding_text(epoch),
         f"padded to {boundaries}",
-        f"the largest input takes {bytes_text(epoch.largest.input_bytes)} as it is read, "
-        f"{bytes_text(epoch.float32_bytes)} in float32",
+        memory_text(epoch),
     ]
     return "\n".join(map(_wrapped, lines))
+
+
+def memory_text(epoch: EpochFacts) -> str:
+    """What the largest batch takes, in words."""
+    text = f"the largest input takes {bytes_text(epoch.largest.input_bytes)}"
+    if epoch.float32_bytes == epoch.largest.input_bytes:
+        return text
+    return f"{text} as it is read, {bytes_text(epoch.float32_bytes)} in float32"
 
 
 def padding_text(epoch: EpochFacts) -> str:
