@@ -65,14 +65,23 @@ def find_cluster() -> Resolver | None:
         return resolver
     if "SLURM_STEP_NUM_TASKS" not in os.environ:
         return None
-    # SLURM decides which GPUs a task sees (srun --gpus-per-task); the resolver only counts them.
-    gpus = len(tf.config.list_physical_devices("GPU"))
-    tasks = int(os.environ["SLURM_STEP_NUM_TASKS"])
-    slurm = tf.distribute.cluster_resolver.SlurmClusterResolver(
-        gpus_per_node=gpus * tasks, gpus_per_task=gpus, auto_set_gpu=False
+    return _slurm_step(int(os.environ["SLURM_STEP_NUM_TASKS"]))
+
+
+def _slurm_step(tasks: int) -> Resolver:
+    """The tasks of a SLURM step, each with the GPUs that SLURM lets it see."""
+    resolvers = tf.distribute.cluster_resolver
+    # Told of one GPU a task: without any it fails (slurm_cluster_resolver.py, range() by zero).
+    slurm = resolvers.SlurmClusterResolver(gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False)
+    addresses = slurm.cluster_spec()  # Only now does it know its own task.
+    task_type, task_id = slurm.get_task_info()
+    return resolvers.SimpleClusterResolver(
+        addresses,
+        task_type=task_type,
+        task_id=task_id,
+        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
+        rpc_layer="grpc",
     )
-    slurm.cluster_spec()  # Only now does it know its own task.
-    return slurm
 
 
 def count_workers(resolver: Resolver) -> int:
@@ -134,7 +143,10 @@ def wait_for_chief(strategy: tf.distribute.Strategy) -> None:
 
 def exit_without_the_others(error: tf.errors.OpError) -> NoReturn:
     """Ends this worker because another is gone; an orderly exit would wait for that one."""
-    found = sorted(set(re.findall(r"/job:(?:worker|chief)/replica:\d+/task:\d+", error.message)))
+    cluster = find_cluster()
+    own = f"/job:{cluster.task_type}/replica:0/task:{cluster.task_id}" if cluster else ""
+    named = re.findall(r"/job:(?:worker|chief)/replica:\d+/task:\d+", error.message)
+    found = sorted(set(named) - {own})
     reason = re.sub(r"\{\{.*?\}\} ", "", error.message.splitlines()[0])
     sys.stderr.write(
         f"error: lost {', '.join(found) or 'another worker'}: {reason}\n"

@@ -17,6 +17,8 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
+from trainer.exit_codes import LOST_WORKER
+
 _LOOK_SECS = 0.1
 # What the others get to end by themselves, with a message, after one has failed.
 _GRACE_SECS = 20.0
@@ -24,7 +26,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs all workers to their end; returns the exit status of the one that failed first."""
+    """Runs all workers to their end; returns the exit status of the first that failed, or 0."""
     options, trainer_flags = _parse(sys.argv[1:] if arguments is None else list(arguments))
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(options.workers)]
     workers = [
@@ -121,25 +123,27 @@ def _print_lines(number: int, worker: subprocess.Popen[str]) -> threading.Thread
 
 def _wait(workers: list[subprocess.Popen[str]]) -> int:
     """Waits for all; when one fails, gives the others some time, then kills them."""
-    failed, deadline = None, float("inf")
-    while True:
-        running = [worker for worker in workers if worker.poll() is None]
-        if failed is None:
-            failed = next((n for n, worker in enumerate(workers) if worker.returncode), None)
-            if failed is not None:
-                deadline = time.monotonic() + _GRACE_SECS
-                print(f"worker {failed} {_how(workers[failed])}", flush=True)
-        if not running:
-            return 0 if failed is None else _status(workers[failed].returncode)
-        if time.monotonic() > deadline:
-            print(f"ending {len(running)} others, {_GRACE_SECS:g} s later", flush=True)
-            for worker in running:
-                worker.kill()
+    ended: list[int] = []
+    deadline = float("inf")
+    while len(ended) < len(workers):
         time.sleep(_LOOK_SECS)
+        for number, worker in enumerate(workers):
+            if number not in ended and worker.poll() is not None:
+                ended.append(number)
+                if worker.returncode:
+                    print(f"worker {number} {_how(worker)}", flush=True)
+                    deadline = min(deadline, time.monotonic() + _GRACE_SECS)
+        if time.monotonic() > deadline:
+            for worker in workers:
+                worker.kill()
+    return _exit_status([workers[number].returncode for number in ended])
 
 
-def _status(returncode: int) -> int:
-    return returncode if returncode >= 0 else 128 - returncode
+def _exit_status(returncodes: list[int]) -> int:
+    """That of the first that failed; those that lost another worker failed because of it."""
+    failed = [code if code > 0 else 128 - code for code in returncodes if code]
+    causes = [status for status in failed if status != LOST_WORKER]
+    return (causes or failed or [0])[0]
 
 
 def _how(worker: subprocess.Popen[str]) -> str:

@@ -67,6 +67,12 @@ def last_checkpoint(run_dir: pathlib.Path) -> pathlib.Path:
     return max(folders, key=lambda path: int(path.name.removeprefix("ckpt-")))
 
 
+def last_step(run_dir: pathlib.Path) -> int:
+    """Global step of the newest whole checkpoint; -1 where there is none."""
+    states = (run_dir / "checkpoints").glob("ckpt-*/state.json")
+    return max((int(path.parent.name.removeprefix("ckpt-")) for path in states), default=-1)
+
+
 def arrays(run_dir: pathlib.Path, stem: str = "model") -> dict[str, np.ndarray]:
     """Variables in the newest checkpoint of a run."""
     with np.load(last_checkpoint(run_dir) / f"{stem}.npz", allow_pickle=False) as stored:

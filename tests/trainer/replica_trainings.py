@@ -1,0 +1,68 @@
+"""Trains on sets of several sizes, one after the other, on the replicas that the flags ask for.
+
+Run as `python -m tests.trainer.replica_trainings <datasets> <run folders> --cpu_replicas=4`, or
+through TF_CONFIG as one of several workers: a process can have one strategy, and starting one
+takes longer than these trainings.
+"""
+
+import pathlib
+import sys
+
+import trainer.quiet  # noqa: F401
+
+# isort: split
+from pipeline.plan import BatchOptions
+from tfrecords_schema import open_dataset
+from trainer import cluster
+from trainer.data import SplitData
+from trainer.loop import Trainer
+from trainer.models.signal import SignalModelOptions, build_signal_model
+from trainer.optimizers import make_optimizer
+from trainer.options import RunOptions, TrainingOptions
+from trainer.step import Steps
+from trainer.strategy import configure, make_strategy
+from trainer.task import Task
+
+MODEL = SignalModelOptions(
+    conv_filters=(3,), conv_kernel_samples=3, conv_strides=(2,), rnn_units=(4,), dropout=0.0
+)
+TRAINING = TrainingOptions(
+    epochs=2, learning_rate=0.05, optimizer="sgd", clip_norm=0.2, accumulate_batches=2
+)
+CLASS_WEIGHTS = (1.0, 2.0, 0.5)
+
+
+def main(datasets: str, run_dirs: str, cpu_replicas: int) -> None:
+    """Trains the same model from its start on each dataset, in a run folder of the same name."""
+    run = RunOptions(dataset=datasets, run_dir=run_dirs, cpu_replicas=cpu_replicas)
+    configure(run)
+    strategy = make_strategy(run)
+    folders = sorted(pathlib.Path(datasets).iterdir())
+    schema = open_dataset(str(folders[0] / "toy" / "1.0.0")).schema
+    with strategy.scope():
+        model = build_signal_model(MODEL, schema.input, schema.label)
+        optimizer = make_optimizer(TRAINING, batches_per_epoch=2)
+        optimizer.build(model.trainable_variables)
+        model.compile(optimizer=optimizer)
+    steps = Steps(
+        strategy, model, optimizer, Task(schema.label, CLASS_WEIGHTS),
+        clip_norm=TRAINING.clip_norm, accumulate=True,
+    )  # fmt: skip
+    variables = [*model.variables, *optimizer.variables]
+    start = [variable.numpy() for variable in variables]
+    for folder in folders:
+        for variable, value in zip(variables, start, strict=True):
+            variable.assign(value)
+        dataset = open_dataset(str(folder / "toy" / "1.0.0"))
+        split = SplitData(dataset, "train", BatchOptions(batch_size=4, num_buckets=2))
+        own_run = RunOptions(dataset=dataset.path, run_dir=f"{run_dirs}/{folder.name}")
+        Trainer(
+            model=model, optimizer=optimizer, steps=steps, strategy=strategy,
+            train=split, validation=split, run=own_run, training=TRAINING,
+            callbacks=[], identity={},
+        ).run()  # fmt: skip
+    cluster.wait_for_chief(strategy)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3].removeprefix("--cpu_replicas=")))
