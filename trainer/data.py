@@ -10,6 +10,7 @@ from pipeline.plan import BatchOptions, EpochPlan, covering, plan_epoch
 from pipeline.plan_lengths import plan_lengths
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 from trainer.cluster import this_worker
+from trainer.corrupt_records import NamingBatches
 from trainer.options import DataOptions
 from trainer.task import Batch, Task
 
@@ -64,6 +65,15 @@ class SplitData:
         batches = self._readers[num_replicas].epoch(plan, start_step=start_step)
         return batches.map(self._preparation) if self._preparation else batches
 
+    def in_order(self) -> Iterator[Batch]:
+        """All records once, in batches of a plan that is not shuffled, for one replica.
+
+        Raises:
+          DatasetError: on reading, for a record that is not what the index says.
+        """
+        plan = self.plan(shuffle=False)
+        return NamingBatches(iter(self.read(plan)), self, plan)
+
     def batches(
         self, plan: EpochPlan, strategy: tf.distribute.Strategy, start_step: int = 0
     ) -> tuple[Iterator[Any], Any]:
@@ -73,13 +83,16 @@ class SplitData:
           plan: from `plan`.
           strategy: each element holds one batch per replica of it.
           start_step: first step of the plan to deliver.
+
+        Raises:
+          DatasetError: on reading, for a record that is not what the index says.
         """
         replicas = strategy.num_replicas_in_sync
         own = this_worker(strategy).replicas
         batches = self.read(plan, num_replicas=replicas, replicas=own, start_step=start_step)
         if replicas > 1:
             batches = strategy.distribute_datasets_from_function(lambda _, local=batches: local)
-        return iter(batches), batches.element_spec
+        return NamingBatches(iter(batches), self, plan, start_step), batches.element_spec
 
 
 def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task) -> SplitData:

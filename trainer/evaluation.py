@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipeline.plan import EpochPlan
 from tfrecords_schema import LabelSpec
 from tfrecords_schema.names import atomic_write, join
 from trainer import metrics
+from trainer.corrupt_records import plan_of_one
 from trainer.data import SplitData
 from trainer.evaluation_table import evaluation_table
 from trainer.step import Steps
@@ -79,9 +79,8 @@ def _in_order_of_ids(predictions: Predictions, ids: list[str]) -> list[float]:
 
 def predict_split(steps: Steps, split: SplitData, label: LabelSpec) -> Predictions:
     """Predicts every record of a split, without padding in the result."""
-    plan = split.plan(shuffle=False)
     rows: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for batch in split.read(plan):
+    for batch in split.in_order():
         rows.update(_unpadded(batch, steps.predict(batch).numpy(), label))
     order = sorted(rows)
     return Predictions(
@@ -103,7 +102,7 @@ def prefix_predictions(steps: Steps, split: SplitData) -> dict[str, np.ndarray]:
     """
     records, lengths, predictions = [], [], []
     for number in range(min(_PREFIX_RECORDS, len(split.index))):
-        batch = next(iter(split.read(_plan_of_one(split, number))))
+        batch = next(iter(split.read(plan_of_one(split, number))))
         steps_in_record = int(batch["lengths"][0])
         points = np.unique(np.linspace(1, steps_in_record, _PREFIXES).astype(np.int32))
         for prefix in points:
@@ -210,7 +209,7 @@ def last_value_baseline(split: SplitData) -> dict[str, Any]:
     truths, answers = [], []
     label = split.label
     assert label is not None
-    for batch in split.read(split.plan(shuffle=False)):
+    for batch in split.in_order():
         last = tf.gather(batch["signal"], tf.maximum(batch["lengths"] - 1, 0), batch_dims=1)
         answer = tf.broadcast_to(tf.cast(last, tf.float32)[:, None], tf.shape(batch["label"]))
         for truth, values in _unpadded(batch, answer.numpy(), label).values():
@@ -238,7 +237,7 @@ def label_mean(split: SplitData) -> np.ndarray:
     count = 0
     label = split.label
     assert label is not None
-    for batch in split.read(split.plan(shuffle=False)):
+    for batch in split.in_order():
         for values, _ in _unpadded(batch, batch["label"].numpy(), label).values():
             flat = values.reshape(len(values), -1)
             total, count = total + flat.sum(0, dtype=np.float64), count + len(flat)
@@ -269,16 +268,6 @@ def _unpadded(
         for i, row in enumerate(records)
         if row >= 0
     }
-
-
-def _plan_of_one(split: SplitData, number: int) -> EpochPlan:
-    steps = split.index.steps[number : number + 1].astype(np.int32)
-    return EpochPlan(
-        records=np.array([number], np.int32),
-        step_starts=np.array([0, 1], np.int32),
-        padded_steps=steps,
-        valid_steps=int(steps[0]),
-    )
 
 
 def _shortened(batch: Batch, steps: int) -> Batch:

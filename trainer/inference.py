@@ -141,7 +141,7 @@ def _split_batches(
         dataset.split(name)  # Says which there are.
     split = load_split(dataset, name, data, task)
     ids, sources = split.index.ids(), split.index.sources()
-    for batch in split.read(split.plan(shuffle=False)):
+    for batch in split.in_order():
         rows = batch["record"].numpy().tolist()
         yield RawBatch(
             rows, [ids[row] for row in rows], [sources[row] for row in rows],
