@@ -13,9 +13,10 @@ from tfrecords_schema import LabelSpec, RecordSchema
 
 _WIDTH = 5.6
 _SIGNAL_HEIGHT, _BAND_HEIGHT, _VALUES_HEIGHT = 2.2, 0.8, 1.6
-_PADDING_COLOUR, _GAP_COLOUR = "#cbd5e1", "#ffffff"
+_PADDING_COLOUR = "#cbd5e1"
 _MAX_PIXELS = 600
 _MIN_COLUMNS = 3
+_MAX_SEPARATED_ROWS = 64
 
 
 def sample_picture(sample: Sample, schema: RecordSchema, axis: TimeAxis) -> str:
@@ -72,6 +73,9 @@ def draw_batches(
             image, extent=(left, left + padded, len(plan.rows(step)), 0), aspect="auto",
             interpolation="nearest",
         )  # fmt: skip
+        if len(image) <= _MAX_SEPARATED_ROWS:
+            borders = np.arange(1, len(image)).tolist()
+            axes.hlines(borders, left, left + padded, color="white", linewidth=0.5)
         middles.append(left + padded / 2)
         left += padded + gap
     names = [f"{step}\n{padded}" for step, padded in enumerate(plan.padded_steps[:number])]
