@@ -35,6 +35,9 @@ _RAW_HALF = {
     "image_decoding",
     "image_folders",
     "image_header",
+    "inspect_facts",
+    "inspect_plan",
+    "inspect_text",
     "limits",
     "npz",
     "options",
@@ -43,6 +46,7 @@ _RAW_HALF = {
     "source",
     "sources",
     "splits",
+    "summary",
     "texts",
     "window_labels",
 }

@@ -1,19 +1,19 @@
 """`python -m trainer --flagfile=...`: options, data, model, loop, evaluation, report."""
 
 import sys
+from collections.abc import Sequence
 
 import trainer.quiet  # noqa: F401
 
 # isort: split
-from absl import app, flags
+from absl import flags
 
 from tfrecords_schema import Dataset, DatasetError, open_dataset
 from tfrecords_schema.names import join
-from tfrecords_schema.output_problems import output_problem
-from trainer import cluster, evaluation, exit_codes, inference, run_folder
+from trainer import cluster, command_line, dry_run, evaluation, inference, run_folder
 from trainer import flags as option_flags
 from trainer.callbacks import make_callbacks
-from trainer.checkpoints import CheckpointError, load
+from trainer.checkpoints import load
 from trainer.data import SplitData, class_weights, load_split
 from trainer.feature_cache import FeatureCache, open_cache
 from trainer.forecast import ForecastOptions, ForecastTask, forecast_label
@@ -32,7 +32,6 @@ from trainer.options import (
 from trainer.step import Steps
 from trainer.strategy import configure, make_strategy
 from trainer.task import Task
-from trainer.termination import StoppedError
 
 _OPTIONS = (
     RunOptions,
@@ -45,47 +44,27 @@ _OPTIONS = (
 )
 
 
-def main(argv: list[str]) -> None:
-    """Trains, evaluates, predicts or exports as the flags say."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}; options are given as --name=value")
-    try:
-        _run()
-    except StoppedError as stopped:
-        print(stopped, file=sys.stderr)
-        sys.exit(exit_codes.STOPPED)
-    except cluster.LOST_WORKER_ERRORS as error:
-        cluster.exit_without_the_others(error)
-    except (DatasetError, CheckpointError, ValueError) as error:
-        if flags.FLAGS.verbosity > 0:
-            raise
-        sys.exit(f"error: {error}")
-    except Exception as error:
-        problem = output_problem(error)
-        if not problem:
-            raise
-        sys.exit(
-            f"error: cannot write ({problem}); what is written stays, so make space, or make it "
-            "writable, and give the same command again: it goes on from the newest checkpoint"
-        )
+def main(argv: Sequence[str]) -> int:
+    """Trains, evaluates, predicts or exports as the flags say; returns the exit status."""
+    return command_line.run(argv, _OPTIONS, _run)
 
 
-def _run() -> None:
+def _run(values: flags.FlagValues) -> None:
     # ---- Options -------------------------------------------------------------------------
-    run = option_flags.read(RunOptions)
+    run = option_flags.read(RunOptions, values)
     if run.mode in AFTER_TRAINING:
-        option_flags.fill_in(run_folder.read_flags(run.run_dir))
-        run = option_flags.read(RunOptions)
-    data = option_flags.read(DataOptions)
-    training = option_flags.read(TrainingOptions)
-    model_options = option_flags.read(SignalModelOptions)
-    forecast = option_flags.read(ForecastOptions)
-    frames = option_flags.read(FrameModelOptions)
+        option_flags.fill_in(run_folder.read_flags(run.run_dir), values)
+        run = option_flags.read(RunOptions, values)
+    data = option_flags.read(DataOptions, values)
+    training = option_flags.read(TrainingOptions, values)
+    model_options = option_flags.read(SignalModelOptions, values)
+    forecast = option_flags.read(ForecastOptions, values)
+    frames = option_flags.read(FrameModelOptions, values)
     options = (run, data, training, model_options, frames, forecast)
     models = ModelOptions(model_options, frames, forecast)
     configure(run)
     if run.mode in AFTER_TRAINING:
-        return inference.run(run, data, training, models, option_flags.read(PredictOptions))
+        return inference.run(run, data, training, models, option_flags.read(PredictOptions, values))
 
     # ---- Data ----------------------------------------------------------------------------
     dataset = open_dataset(run.dataset)
@@ -111,6 +90,9 @@ def _run() -> None:
         optimizer = make_optimizer(training, train.plan(seed=run.seed).num_steps)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer)
+
+    if run.dry_run:
+        return print(dry_run.text(options, dataset, model, train, strategy))
 
     # ---- Features of frozen layers, computed once ------------------------------------------
     cache, computed = None, model
@@ -176,6 +158,5 @@ def _optional_split(
 
 
 if __name__ == "__main__":
-    for _kind in _OPTIONS:
-        option_flags.define(_kind)
-    app.run(main)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # In order with stderr.
+    sys.exit(main(sys.argv[1:]))

@@ -42,6 +42,25 @@ class TensorBoardScalars(keras.callbacks.Callback):
         return self._writers[name]
 
 
+class TensorBoardHistograms(keras.callbacks.Callback):
+    """Writes a histogram of every trained variable after each epoch."""
+
+    def __init__(self, directory: str):
+        super().__init__()
+        self._writer = tf.summary.create_file_writer(join(directory, "weights"))
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Writes them under the number of finished epochs."""
+        with self._writer.as_default(step=epoch + 1):
+            for variable in self.model.trainable_variables:
+                tf.summary.histogram(variable.path, variable.value)
+        self._writer.flush()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Closes the event file."""
+        self._writer.close()
+
+
 def make_callbacks(
     run: RunOptions, training: TrainingOptions, *, mode: str, writes: bool = True
 ) -> list[keras.callbacks.Callback]:
@@ -57,6 +76,8 @@ def make_callbacks(
     callbacks: list[keras.callbacks.Callback] = []
     if run.tensorboard and writes:
         callbacks.append(TensorBoardScalars(join(run.run_dir, "tensorboard")))
+    if run.histograms and writes:
+        callbacks.append(TensorBoardHistograms(join(run.run_dir, "tensorboard")))
     if training.early_stopping_patience:
         callbacks.append(
             keras.callbacks.EarlyStopping(

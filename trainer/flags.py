@@ -14,6 +14,9 @@ from typing import Any, TypeVar
 
 from absl import flags
 
+from pipeline.command_line import not_one_of
+from pipeline.errors import UsageError
+
 Options = TypeVar("Options")
 
 
@@ -41,23 +44,43 @@ def read(options_type: type[Options], values: flags.FlagValues = flags.FLAGS) ->
     """Builds the options from parsed flags.
 
     Raises:
-      ValueError: if the dataclass refuses the values.
+      UsageError: if the dataclass refuses the values.
     """
     hints = typing.get_type_hints(options_type)
     fields = dataclasses.fields(options_type)  # type: ignore[arg-type]
-    return options_type(**{f.name: _value(values[f.name].value, hints[f.name]) for f in fields})
+    given = {f.name: _value(f.name, values[f.name].value, hints[f.name]) for f in fields}
+    try:
+        return options_type(**given)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def described(options_type: type) -> list[tuple[str, str, str]]:
+    """Name, help and default of every flag that `define` makes of an options dataclass."""
+    attributes = _attributes(options_type)
+    return [
+        (
+            field.name,
+            field.metadata.get("help") or attributes.get(field.name, ""),
+            "" if field.default in (None, False) else _text(field.default),
+        )
+        for field in dataclasses.fields(options_type)
+    ]
 
 
 def fill_in(flagfile: str, values: flags.FlagValues = flags.FLAGS) -> None:
     """Sets flags that were not given on the command line from the text of a flagfile.
 
     Raises:
-      ValueError: if there is no such flag; the training was one of another version then.
+      UsageError: if there is no such flag; the training was one of another version then.
     """
     for line in flagfile.splitlines():
         name, _, text = line.removeprefix("--").partition("=")
         if name not in values:
-            raise ValueError(f"the run folder's flagfile has --{name}, which is no flag here")
+            raise UsageError(
+                f"config.flags of the run folder has --{name}, which is no flag of this version; "
+                "use the version that trained it (versions.json), or remove the line"
+            )
         if not values[name].present:
             values[name].parse(text)
 
@@ -84,13 +107,34 @@ def _define_one(field: Any, hint: Any, text: str, values: flags.FlagValues, modu
     where: dict[str, Any] = {"flag_values": values, "module_name": module}
     choices = field.metadata.get("choices")
     if choices:
-        flags.DEFINE_enum(field.name, field.default, list(choices), text, **where)
+        flags.DEFINE(_Choice(choices), field.name, field.default, text, **where)
     elif hint is bool:
         flags.DEFINE_bool(field.name, field.default, text, **where)
     elif _element_type(hint) is not None:
         flags.DEFINE_list(field.name, [str(item) for item in field.default], text, **where)
     else:
         _scalar_definer(hint)(field.name, field.default, text, **where)
+
+
+class _Choice(flags.ArgumentParser):
+    """A word of a few, with a hint where a near one was probably meant."""
+
+    def __init__(self, choices: Sequence[str]):
+        self._choices = choices
+
+    def parse(self, argument: str) -> str:
+        """Returns the word.
+
+        Raises:
+          ValueError: if it is none of them.
+        """
+        if argument not in self._choices:
+            raise ValueError(not_one_of(argument, self._choices))
+        return argument
+
+    def flag_type(self) -> str:
+        """Of what type it is, for absl."""
+        return "choice"
 
 
 def _scalar_definer(hint: Any) -> Any:
@@ -106,9 +150,16 @@ def _element_type(hint: Any) -> type | None:
     return typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
 
 
-def _value(value: Any, hint: Any) -> Any:
+def _value(name: str, value: Any, hint: Any) -> Any:
     element = _element_type(hint)
-    return value if element is None else tuple(element(item) for item in value)
+    if element is None:
+        return value
+    try:
+        return tuple(element(item) for item in value)
+    except ValueError:
+        kind = {int: "whole numbers", float: "numbers"}[element]
+        given = ",".join(map(str, value))
+        raise UsageError(f"--{name}={given}: expected {kind} with commas between them") from None
 
 
 def _text(value: Any) -> str:

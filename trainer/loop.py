@@ -5,6 +5,7 @@ within an epoch. Keras callbacks run here all the same.
 """
 
 import json
+import time
 from typing import Any
 
 import keras
@@ -142,7 +143,8 @@ class Trainer:
             self._save_checkpoint()
         epochs_left = self._training.epochs - self.state.epoch
         if self._worker.is_chief:
-            self._progress.epoch(epoch, line, timing.epoch_secs * epochs_left)
+            secs = timing.epoch_secs + line["validation_seconds"]
+            self._progress.epoch(epoch, line, secs * epochs_left)
 
     def _train_steps(self, plan: EpochPlan) -> Timing:
         timing = Timing()
@@ -191,12 +193,13 @@ class Trainer:
     def _show(self, plan: EpochPlan, timing: Timing) -> None:
         if not self._worker.is_chief:
             return
-        loss = means({"loss": self.state.sums["loss"]})["loss"]
         self._progress.step(
-            self.state.epoch, self.state.step, plan.num_steps, loss, timing.train_secs
+            self.state.epoch, self.state.step, plan.num_steps, self.state.sums, timing
         )
 
     def _epoch_line(self, plan: EpochPlan, timing: Timing) -> dict[str, Any]:
+        started = time.monotonic()
+        validation = self._validate()
         return {
             "epoch": self.state.epoch,
             "step": self.state.global_step,
@@ -206,7 +209,8 @@ class Trainer:
             "padding_share": plan.padding_share,
             "input_wait_share": timing.wait_secs / max(timing.steady_secs, 1e-9),
             "train": means(self.state.sums),
-            "validation": self._validate(),
+            "validation_seconds": round(time.monotonic() - started, 3),
+            "validation": validation,
         }
 
     def _valid_steps(self, plan: EpochPlan) -> int:

@@ -39,14 +39,23 @@ class RunOptions:
         300, "On several workers: give up when a step takes longer, one of them hangs then."
     )
     deterministic: bool = option(False, "Only deterministic kernels: same seed, same weights.")
+    dry_run: bool = option(
+        False,
+        "Show options, data, model, the plan of an epoch and memory; train and write nothing.",
+    )
     report: bool = option(True, "Write report.html after training or evaluation.")
     tensorboard: bool = option(True, "Write TensorBoard events below the run folder.")
+    histograms: bool = option(
+        False, "Also a histogram of every trained variable after each epoch, for TensorBoard."
+    )
 
     def __post_init__(self) -> None:
         needed = ("run_dir",) if self.mode in AFTER_TRAINING else ("dataset", "run_dir")
         for name in needed:
             if not getattr(self, name):
                 raise ValueError(f"--{name} is required; see python -m trainer --help")
+        if self.dry_run and self.mode != "train":
+            raise ValueError(f"--dry_run is for --mode=train, got --mode={self.mode}; leave it out")
         if self.cpu_replicas < 0:
             raise ValueError(f"--cpu_replicas={self.cpu_replicas}: expected 0 or more")
 

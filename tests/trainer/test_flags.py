@@ -46,7 +46,7 @@ def test_a_flagfile_brings_the_options_back(tmp_path):
 
 
 def test_wrong_values_are_refused():
-    with pytest.raises(flags.IllegalFlagValueError, match="value should be one of"):
+    with pytest.raises(flags.IllegalFlagValueError, match="'c' is none of a, b"):
         _parsed(_Options, "--kind=c")
     with pytest.raises(ValueError, match="expected 0 or more"):
         _parsed(_Options, "--steps=-1")
