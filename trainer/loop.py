@@ -18,6 +18,7 @@ from trainer import cluster
 from trainer.callbacks import callback_states, restore_callbacks
 from trainer.checkpoints import Checkpoints, TrainingState, save
 from trainer.data import SplitData
+from trainer.divergence import DivergenceCheck
 from trainer.epoch_stream import EpochStream
 from trainer.optimizers import current_rate
 from trainer.options import RunOptions, TrainingOptions
@@ -60,6 +61,9 @@ class Trainer:
         self._checkpoints = Checkpoints(join(run.run_dir, "checkpoints"), training.keep_checkpoints)
         self._identity = identity
         self._worker = cluster.this_worker(strategy)
+        self._divergence = DivergenceCheck(
+            self.variables, train, run.run_dir, writes=self._worker.is_chief
+        )
         self._progress = Progress(training.epochs)
         self._watchdog = Watchdog(self._worker, run.worker_timeout_secs)
         self._termination = Termination()
@@ -77,6 +81,7 @@ class Trainer:
 
         Raises:
           StoppedError: a worker was asked to stop; the checkpoint to go on from is written.
+          DivergedError: NaN or infinity in loss, weights, batch statistics or optimizer.
           CheckpointError: like `resume`.
         """
         if not self._has_resumed:
@@ -135,6 +140,7 @@ class Trainer:
         self._hooks.on_epoch_end(epoch, _logs(line))
         due = self._is_checkpoint_due()
         if due:
+            self._divergence.check()
             self._keep_best(line)
         if self._worker.is_chief:
             _append_history(self._history_path, line)
@@ -189,6 +195,8 @@ class Trainer:
         timing.count(self._valid_steps(plan))
         self.state.step += 1
         self.state.global_step += 1
+        rows = plan.rows(self.state.step - 1)
+        self._divergence.after_step(self.state.global_step, self.state.epoch, rows, sums["loss"])
 
     def _show(self, plan: EpochPlan, timing: Timing) -> None:
         if not self._worker.is_chief:
@@ -245,6 +253,7 @@ class Trainer:
 
     def _save_checkpoint(self) -> None:
         self._save_due = False
+        self._divergence.check()
         self.state.callbacks = callback_states(self._callbacks)
         if self._worker.is_chief:
             self._checkpoints.save(self.state, self.variables)
