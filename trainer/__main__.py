@@ -127,7 +127,7 @@ def _run(values: flags.FlagValues) -> None:
 
     # ---- Evaluation and report -----------------------------------------------------------
     if not worker.is_chief:
-        return cluster.wait_for_chief(strategy)
+        return cluster.end_together(strategy)
     if training.evaluate_with == "best" or run.mode == "evaluate":
         load(join(run.run_dir, "best"), {"model": model.variables})
     names = dict.fromkeys((data.validation_split, data.test_split))
@@ -141,7 +141,7 @@ def _run(values: flags.FlagValues) -> None:
         from trainer.report import write_report  # matplotlib is slow to import
 
         print(f"report: {write_report(run.run_dir, dataset, label)}")
-    cluster.wait_for_chief(strategy)
+    cluster.end_together(strategy)
 
 
 def _optional_split(

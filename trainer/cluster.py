@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import tensorflow as tf
 from tensorflow.python.distribute import collective_all_reduce_strategy
+from tensorflow.python.eager import context
 
 from trainer import exit_codes
 
@@ -19,6 +20,8 @@ LOST_WORKER_ERRORS = (
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
 )
+_LONGEST_EVALUATION_MSECS = 7 * 24 * 3600 * 1000
+_LEAVING_MSECS = 10_000
 _JOBS = ("chief", "worker")
 Resolver = Any
 """A `tf.distribute.cluster_resolver.ClusterResolver`."""
@@ -136,9 +139,24 @@ def from_chief(strategy: tf.distribute.Strategy, value: int) -> int:
     return round(total(strategy, float(value) if is_chief else 0.0))
 
 
-def wait_for_chief(strategy: tf.distribute.Strategy) -> None:
-    """Returns on no worker before the chief is here too: it holds the cluster's services."""
-    total(strategy, 0.0)
+def end_together(strategy: tf.distribute.Strategy) -> None:
+    """Ends the other workers once the chief is here, and returns on the chief once they left.
+
+    The chief holds the cluster's services. A worker that takes TensorFlow down by itself races
+    with the chief's end: it may wait 10 s for services that are gone, or pass for a crash.
+    """
+    worker = this_worker(strategy)
+    if worker.count == 1:
+        return
+    service = context.context()
+    service.wait_at_barrier("trainer/end", _LONGEST_EVALUATION_MSECS)
+    if worker.is_chief:
+        for number in range(1, worker.count):
+            service.get_config_key_value(f"trainer/left/{number}", _LEAVING_MSECS)
+    else:
+        service.set_config_key_value(f"trainer/left/{worker.number}", "left")
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def exit_without_the_others(error: tf.errors.OpError) -> NoReturn:

@@ -28,6 +28,15 @@ def configure(options: RunOptions) -> None:
 
 
 def make_strategy(options: RunOptions) -> tf.distribute.Strategy:
+    """The strategy of `_strategy`, that takes every batch as it comes."""
+    strategy = _strategy(options)
+    # The plan has a batch for every replica in every step. Without this, all workers would ask
+    # each other before every step whether one of them has reached the end of its data.
+    strategy.extended.experimental_enable_get_next_as_optional = False
+    return strategy
+
+
+def _strategy(options: RunOptions) -> tf.distribute.Strategy:
     """The strategy that `--strategy` and `--cpu_replicas` name.
 
     Raises:

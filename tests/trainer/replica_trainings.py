@@ -61,7 +61,7 @@ def main(datasets: str, run_dirs: str, cpu_replicas: int) -> None:
             train=split, validation=split, run=own_run, training=TRAINING,
             callbacks=[], identity={},
         ).run()  # fmt: skip
-    cluster.wait_for_chief(strategy)
+    cluster.end_together(strategy)
 
 
 if __name__ == "__main__":
