@@ -15,6 +15,7 @@ from tfrecords_schema.output_problems import output_problem
 from trainer import cluster, exit_codes
 from trainer import flags as option_flags
 from trainer.checkpoints import CheckpointError
+from trainer.divergence import DivergedError
 from trainer.termination import StoppedError
 
 # What `--help` shows; `--helpfull` shows all.
@@ -136,6 +137,8 @@ def _explained(error: Exception) -> tuple[int, str]:
     """Exit status and message of an error; no message for one that nobody has foreseen."""
     if isinstance(error, UsageError):
         return exit_codes.USAGE, str(error)
+    if isinstance(error, DivergedError):
+        return exit_codes.DIVERGED, str(error)
     if isinstance(error, (DatasetError, CheckpointError, ValueError)):
         return exit_codes.ERROR, str(error)
     if problem := output_problem(error):

@@ -12,6 +12,9 @@ USAGE = 2
 INTERRUPTED = 130
 """Ctrl-C; the same command goes on where it was."""
 
+DIVERGED = 65
+"""NaN or infinity in the training; no checkpoint of it was written, the last good one is whole."""
+
 LOST_WORKER = 69
 """Another worker ended or hangs; the same command on all workers goes on from the checkpoint."""
 
