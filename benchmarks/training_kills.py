@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
 
 from benchmarks.killing import fork, kill_at, print_table, wait
 from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
@@ -37,7 +36,6 @@ from tests.trainer.runs import SMALL_MODEL
 from tfrecords_schema import InputSpec, RecordSchema
 from trainer import __main__ as command
 from trainer import checkpoints
-from trainer import flags as option_flags
 
 _LENGTHS = [3, 9, 1, 7, 4, 4, 2, 8, 5, 6, 3, 2, 5, 8, 1, 6, 9, 4]
 _FLAGS = ("--deterministic", "--seed=3", "--checkpoint_every_steps=1", "--epochs=3")
@@ -51,8 +49,6 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first trial; others follow")
     parser.add_argument("--processes", type=int, default=0, help="trials more, as real commands")
     args = parser.parse_args(argv)
-    for kind in command._OPTIONS:
-        option_flags.define(kind)
     counts: collections.Counter[str] = collections.Counter()
     with tempfile.TemporaryDirectory() as name:
         root = pathlib.Path(name)
@@ -89,14 +85,7 @@ def _start(root: pathlib.Path, run_dir: pathlib.Path, kill_call: int = 0) -> int
     def run() -> int:
         if kill_call:
             _kill_at_call(kill_call)
-        flags.FLAGS(["trainer", *_argv(root, run_dir)])
-        try:
-            app.run(command.main, argv=["trainer", *_argv(root, run_dir)])
-        except SystemExit as ended:
-            if isinstance(ended.code, str):
-                print(ended.code)
-            return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
-        return 0
+        return command.main(_argv(root, run_dir))
 
     return fork(run, run_dir.with_suffix(".log"))
 
