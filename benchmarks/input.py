@@ -1,0 +1,123 @@
+"""Input alone, from the page cache: read, parse, bucket, pad.
+
+Ours is shuffled over the whole set and reads each record at its offset. The peers are stock
+`bucket_by_sequence_length` in the order of the files, without any shuffle, and the Keras Sequence
+of the source's code, which loads and pads npz files batch by batch; `fit` makes tensors of its arrays.
+"""
+
+import itertools
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.measure import Row, above, against, alternately, seconds
+from benchmarks.peers.bucketed import bucketed_batches
+from benchmarks.peers.sequence import load_padded
+from benchmarks.signal_set import convert, lognormal_lengths, record_id, write_npz
+from benchmarks.small_set import write_many
+from pipeline.batches import BatchReader
+from pipeline.boundaries import optimal_boundaries
+from pipeline.plan import BatchOptions, plan_epoch
+from tfrecords_schema import Dataset, open_dataset
+
+BATCH_SIZE, BUCKETS, REPEATS = 32, 8, 5
+SMALL_BATCH_SIZE = 256
+SAMPLES = 3000
+
+
+def run(quick: bool = False) -> list[Row]:
+    """Measures; about a minute."""
+    with tempfile.TemporaryDirectory() as folder:
+        large = _large_rows(pathlib.Path(folder, "large"), 60 if quick else 600)
+        return large + _small_rows(pathlib.Path(folder, "small"), 10_000 if quick else 100_000)
+
+
+def _large_rows(folder: pathlib.Path, count: int) -> list[Row]:
+    """Records of 480 kB in the mean."""
+    lengths = lognormal_lengths(count)
+    write_npz(folder, lengths, (SAMPLES, 1))
+    dataset = open_dataset(convert(folder))
+    runs = {
+        "ours": our_epochs(dataset, BATCH_SIZE),
+        "stock": lambda: seconds(lambda: exhaust(stock_epoch(dataset, BATCH_SIZE))),
+        "sequence": lambda: seconds(lambda: exhaust(sequence_epoch(folder, count))),
+    }
+    figures = _per(alternately(runs, REPEATS + 1), 1e6 / lengths.sum())
+    size_kb = dataset.manifest.splits["train"].size_bytes / count / 1e3
+    name = f"input, records of {size_kb:.0f} kB / "
+    unit = "us/valid step"
+    return [
+        against(name + "bucket_by_sequence_length", figures["ours"], figures["stock"], unit, 1),
+        against(name + "source's Sequence", figures["ours"], figures["sequence"], unit, 5),
+    ]
+
+
+def _small_rows(folder: pathlib.Path, count: int) -> list[Row]:
+    """Records of 71 bytes in their shard, 55 of them the record's own."""
+    dataset = write_many(folder, np.random.default_rng(0).integers(1, 4, count))
+    runs = {
+        "ours": our_epochs(dataset, SMALL_BATCH_SIZE),
+        "stock": lambda: seconds(lambda: exhaust(stock_epoch(dataset, SMALL_BATCH_SIZE))),
+    }
+    secs = alternately(runs, REPEATS + 1)
+    micros = _per(secs, 1e6 / count)
+    name, size = "input, records of {:.0f} bytes", dataset.manifest.splits["train"].size_bytes
+    rates = [count / figure for figure in secs["ours"][1:]]
+    name = name.format(size / count)
+    return [
+        against(name + " / bucket_by...", micros["ours"], micros["stock"], "us/record", 1),
+        above(name, rates, "records/s", 20_000),
+    ]
+
+
+def _per(secs: dict[str, list[float]], factor: float) -> dict[str, list[float]]:
+    """Scaled, without the first round, which traces and fills the page cache."""
+    return {name: [figure * factor for figure in figures[1:]] for name, figures in secs.items()}
+
+
+def our_epochs(dataset: Dataset, batch_size: int) -> Callable[[], float]:
+    """Returns what reads one more epoch, in an order of its own, and returns its seconds."""
+    reader = BatchReader(dataset, "train")
+    steps = dataset.split("train").steps
+    options = BatchOptions(batch_size=batch_size, num_buckets=BUCKETS)
+    epochs = itertools.count()
+
+    def read() -> float:
+        epoch = next(epochs)
+        plan = lambda: plan_epoch(steps, options, seed=0, epoch=epoch)  # noqa: E731
+        return seconds(lambda: exhaust(iter(reader.epoch(plan()))))
+
+    return read
+
+
+def stock_epoch(dataset: Dataset, batch_size: int) -> Iterator[object]:
+    """The same records, in buckets of the same boundaries."""
+    boundaries = optimal_boundaries(dataset.manifest.splits["train"].length_histogram, BUCKETS)
+    label = dataset.schema.label
+    assert label is not None
+    return iter(
+        bucketed_batches(
+            dataset.shard_paths("train"),
+            dataset.schema.input.step_shape,
+            boundaries[:-1].tolist(),
+            batch_size,
+            label.per,
+        )
+    )
+
+
+def sequence_epoch(folder: pathlib.Path, count: int) -> Iterator[object]:
+    """The same recordings in random batches."""
+    order = np.random.default_rng(1).permutation(count)
+    for begin in range(0, count, BATCH_SIZE):
+        ids = [record_id(number) for number in order[begin : begin + BATCH_SIZE]]
+        yield [tf.constant(array) for array in load_padded(str(folder), ids)]
+
+
+def exhaust(batches: Iterator[object]) -> None:
+    """Takes all."""
+    for _ in batches:
+        pass

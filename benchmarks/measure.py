@@ -1,0 +1,126 @@
+"""Conditions of a measurement, and things measured alternately in one run."""
+
+import dataclasses
+import importlib.metadata
+import os
+import pathlib
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+PACKAGES = ("tensorflow", "keras", "tf_keras", "numpy", "apache-beam", "tensorflow-datasets")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        what: what was measured.
+        ours: our figure, the median.
+        peer: the other's; None where a limit is the measure.
+        unit: of both.
+        ratio: how many times better ours is, or None.
+        target: what must hold of the ratio, or of our figure, as words; empty for none.
+        holds: whether it does; None without a target.
+        details: all single figures, for the JSON file.
+    """
+
+    what: str
+    ours: float
+    unit: str
+    peer: float | None = None
+    ratio: float | None = None
+    target: str = ""
+    holds: bool | None = None
+    details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def against(
+    what: str, ours: list[float], peer: list[float], unit: str, at_least: float | None = None
+) -> Row:
+    """A row of medians, both to be small; `at_least` is how many times ours must be smaller."""
+    mine, other = statistics.median(ours), statistics.median(peer)
+    ratio = other / mine
+    return Row(
+        what, mine, unit, other, ratio,
+        target="" if at_least is None else f"at least {at_least:g} times",
+        holds=None if at_least is None else ratio >= at_least,
+        details={"ours": ours, "peer": peer},
+    )  # fmt: skip
+
+
+def below(what: str, figures: list[float], unit: str, limit: float) -> Row:
+    """A row of one median that must be below a limit."""
+    median = statistics.median(figures)
+    return Row(
+        what, median, unit, target=f"below {limit:g}", holds=median < limit,
+        details={"ours": figures},
+    )  # fmt: skip
+
+
+def above(what: str, figures: list[float], unit: str, limit: float) -> Row:
+    """A row of one median that must be above a limit."""
+    median = statistics.median(figures)
+    return Row(
+        what, median, unit, target=f"above {limit:g}", holds=median > limit,
+        details={"ours": figures},
+    )  # fmt: skip
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    """Wall seconds of one call."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def alternately(runs: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+    """Calls each in turn, `repeats` rounds; returns what they return, by name."""
+    figures: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            figures[name].append(run())
+    return figures
+
+
+def conditions() -> dict[str, Any]:
+    """The machine, the versions and how busy it was."""
+    return {
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "load_average": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in PACKAGES},
+    }
+
+
+def product_gflops(dtype: str, size: int = 2048, repeats: int = 5) -> float:
+    """The best matrix product of some: billions of multiplications and additions a second."""
+    import tensorflow as tf
+
+    matrix = tf.cast(tf.random.stateless_normal([size, size], seed=(1, 2)), dtype)
+    product = tf.function(lambda: tf.matmul(matrix, matrix))
+    product()
+    return 2e-9 * size**3 / min(seconds(product) for _ in range(repeats))
+
+
+def _cpu() -> str:
+    path = pathlib.Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    named = {key.strip(): value.strip() for key, value in facts.items()}
+    flags = named.get("flags", "").split()
+    extras = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
+    family = "family {cpu family} model {model}".format_map(named) if "model" in named else ""
+    return " ".join([named.get("model name", platform.machine()), family, *extras])
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

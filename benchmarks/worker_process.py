@@ -1,0 +1,69 @@
+"""Processes that wait for a word before each measured step, so that several run alternately.
+
+A worker loops over `turns()` and calls `report()`; its parent calls `Worker.step()`.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+
+class Worker:
+    """A started worker process.
+
+    Attributes:
+        first_secs: from the start of the process to the end of its first step.
+    """
+
+    def __init__(self, module: str, *arguments: str):
+        """Starts it and waits for its first step."""
+        self._command = [sys.executable, "-m", module, *arguments]
+        started = time.perf_counter()
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.first = self.step()
+        self.first_secs = time.perf_counter() - started
+
+    def step(self) -> dict[str, Any]:
+        """Lets it make its next step and returns what it reports."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write("go\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # What is read below says that it ended.
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        raise RuntimeError(
+            f"a worker ended with {self._process.wait()}; to see why, run: yes | "
+            + " ".join(self._command)
+        )
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+
+
+def turns() -> Iterator[None]:
+    """In a worker: one item for each step that the parent asks for."""
+    for _ in sys.stdin:
+        yield
+
+
+def report(**figures: Any) -> None:
+    """In a worker: answers the parent."""
+    print("\n" + json.dumps(figures), flush=True)
