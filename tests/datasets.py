@@ -105,6 +105,7 @@ def toy_dataset(
     max_steps: int = 12,
     num_shards: int = 3,
     seed: int = 0,
+    name: str = "toy",
 ) -> tuple[Dataset, dict[str, list[Record]]]:
     """A random dataset with the splits train, validation and test, and the records it holds."""
     schema = RecordSchema(InputSpec("signal", dtype, step_shape), label)
@@ -113,7 +114,7 @@ def toy_dataset(
     for i, (split, size) in enumerate((sizes or {"train": 20, "validation": 7, "test": 5}).items()):
         lengths = rng.integers(1, max_steps + 1, size).tolist()
         splits[split] = random_records(lengths, schema, seed=seed + i, prefix=f"{split}-")
-    return write_dataset(folder, splits, schema, num_shards=num_shards), splits
+    return write_dataset(folder, splits, schema, num_shards=num_shards, name=name), splits
 
 
 def _write_split(

@@ -206,7 +206,10 @@ def test_every_layout_of_the_page_is_tested() -> None:
 
 @pytest.mark.parametrize("number", _LAYOUTS)
 def test_the_documented_commands_convert_and_train(
-    number: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    number: int,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     layout = _LAYOUTS[number]
     monkeypatch.chdir(tmp_path)
@@ -218,7 +221,7 @@ def test_the_documented_commands_convert_and_train(
     assert run_trainer(*training, *_SMALL, *layout.flags) == 0
     _check_run(_value(training, "run_dir"))
     if number in _READ_IN_A_WAY_OF_THEIR_OWN:
-        _check_predictions(training, _value(conversion, "input_dir"), layout)
+        _check_predictions(training, _value(conversion, "input_dir"), layout, capsys)
 
 
 def _value(arguments: list[str], flag: str) -> str:
@@ -251,12 +254,17 @@ def _check_run(run_dir: str) -> None:
     assert all(math.isfinite(value) for value in figures)
 
 
-def _check_predictions(training: list[str], input_dir: str, layout: Layout) -> None:
+def _check_predictions(
+    training: list[str], input_dir: str, layout: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Predicts the recordings from their folder, as they were before the conversion."""
     flags = ["--mode=predict", f"--run_dir={_value(training, 'run_dir')}", "--output=new.csv"]
+    flags.append(f"--input_dir={input_dir}")
     if layout.label.startswith("sequence"):
+        assert run_trainer(*flags) == 2
+        assert "with --input_dir give --label_steps" in capsys.readouterr().err
         flags.append("--label_steps=4")
-    assert run_trainer(*flags, f"--input_dir={input_dir}") == 0
+    assert run_trainer(*flags) == 0
     table = pyarrow.csv.read_csv("new.csv")
     assert table.num_rows == _COUNT
     assert table.column_names[:3] == ["id", "source", "steps"]

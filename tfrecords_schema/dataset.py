@@ -121,10 +121,14 @@ def _why_no_manifest(path: str) -> str:
             f"{path} has no {MANIFEST}: its conversion is still running or was interrupted; "
             "run the same conversion command again, it goes on where it was"
         )
-    inside = sorted(name.rstrip("/") for name in tf.io.gfile.listdir(path))[:5]
+    inside = sorted(name.rstrip("/") for name in tf.io.gfile.listdir(path))
+    nested = (join(path, name) for name in inside if tf.io.gfile.exists(join(path, name, MANIFEST)))
+    near = next(nested, "")
     return (
         f"{path} has no {MANIFEST}, so it is not a dataset folder (found: "
-        f"{', '.join(inside) or 'nothing'}); give <output_dir>/<name>/<version>"
+        f"{', '.join(inside[:5]) or 'nothing'}); "
+        + (f"did you mean {near}?" if near else "give <output_dir>/<name>/<version>, or convert ")
+        + ("" if near else "recordings to one with python -m pipeline")
     )
 
 

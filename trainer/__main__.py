@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
 def _run(values: flags.FlagValues) -> None:
     # ---- Options -------------------------------------------------------------------------
     run = option_flags.read(RunOptions, values)
-    if run.mode in AFTER_TRAINING:
+    if run.mode != "train":
         option_flags.fill_in(run_folder.read_flags(run.run_dir), values)
         run = option_flags.read(RunOptions, values)
     data = option_flags.read(DataOptions, values)
@@ -78,6 +78,9 @@ def _run(values: flags.FlagValues) -> None:
         task = Task(
             label, class_weights(dataset, data), training.label_smoothing, training.class_activation
         )
+    if run.mode == "evaluate":
+        run_folder.require_same_task(run_folder.LearntFrom.read(run.run_dir), dataset)
+    task.require_metric(training.monitor)
     train = load_split(dataset, data.train_split, data, task)
     validation = _optional_split(dataset, data.validation_split, data, task)
 
@@ -152,6 +155,12 @@ def _optional_split(
     cache: FeatureCache | None = None,
 ) -> SplitData | None:
     entry = dataset.manifest.splits.get(name) if name else None
+    if (
+        name
+        and entry is None
+        and name not in (DataOptions.validation_split, DataOptions.test_split)
+    ):
+        dataset.split(name)  # It was named, so it should be there; says which there are.
     if name is None or entry is None or not entry.records:
         return None
     return load_split(cache.dataset(name) if cache else dataset, name, data, task)

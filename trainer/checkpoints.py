@@ -312,7 +312,10 @@ def _from_npz(path: str, content: bytes, group: Sequence[keras.Variable]) -> lis
         expected = {key: tuple(v.shape) for key, v in zip(_keys(group), group, strict=True)}
         found = {key: stored[key].shape for key in stored.files}
         if found != expected:
-            raise CheckpointError(f"{path} is of another model: {_difference(found, expected)}")
+            raise CheckpointError(
+                f"{path} is of another model: {_difference(found, expected)}; give the flags that "
+                "it was trained with (config.flags has them), or another --run_dir"
+            )
         return [stored[key] for key in expected]
 
 

@@ -1,6 +1,7 @@
 """The command line of `python -m trainer`: flags, help, and what errors say."""
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -98,7 +99,7 @@ def parse(argv: Sequence[str], kinds: Sequence[type]) -> flags.FlagValues:
         reason = str(error.__cause__ or error).rpartition("]")[2].strip()
         raise UsageError(f"the --flagfile cannot be read: {reason}") from error
     except flags.Error as error:
-        raise UsageError(str(error).replace("\n", " ")) from error
+        raise UsageError(_plain(str(error))) from error
     if rest:
         raise UsageError(f"unexpected argument {rest[0]!r}; options are given as --name=value")
     return values
@@ -124,9 +125,21 @@ def _make_parser(kinds: Sequence[type]) -> CommandParser:
     return parser
 
 
+def _plain(message: str) -> str:
+    """What absl says of a wrong value, in the words of the other messages."""
+    for pattern, text in (
+        (r"^flag (--\w+=)", r"\1"),
+        (r"invalid literal for int\(\).*", "expected a whole number"),
+        (r"could not convert string to float.*", "expected a number"),
+        (r"\s*\n\s*", " "),
+    ):
+        message = re.sub(pattern, text, message)
+    return message
+
+
 def _unknown(name: str, argv: Sequence[str], values: flags.FlagValues) -> str:
     given = next((arg for arg in argv if arg.lstrip("-").partition("=")[0] == name), "")
-    where = "" if given else " in a flagfile"
+    where = "" if given else " (in a flagfile)"
     names = [f"--{flag}" for flag in values]
     names += [f"--no{flag}" for flag in values if values[flag].boolean]
     near = near_miss([f"--{name}"], names) or f"unknown flag --{name}"
@@ -146,6 +159,8 @@ def _explained(error: Exception) -> tuple[int, str]:
             f"cannot write ({problem}); what is written stays, so make space, or make it "
             f"writable, and {_CAN_GO_ON}"
         )
+    if isinstance(error, (tf.errors.NotFoundError, tf.errors.FailedPreconditionError)):
+        return exit_codes.ERROR, f"{error.message}; check the folders that were given"
     if isinstance(error, tf.errors.ResourceExhaustedError):
         return exit_codes.ERROR, (
             f"out of memory ({error.message.splitlines()[0]}); lower --batch_size, or give "

@@ -6,6 +6,8 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.batches import BatchReader
+from pipeline.command_line import nearest
+from pipeline.errors import UsageError
 from pipeline.plan import BatchOptions, EpochPlan, covering, plan_epoch
 from pipeline.plan_lengths import plan_lengths
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
@@ -130,12 +132,20 @@ def class_weights(dataset: Dataset, options: DataOptions) -> tuple[float, ...] |
     if options.class_weights == ("balanced",):
         counts = dataset.manifest.splits[options.train_split].class_counts
         return _balanced([counts.get(name, 0) for name in label.class_names])
+    given = ",".join(options.class_weights)
     if len(options.class_weights) != len(label.class_names):
+        near = nearest(given, ("none", "balanced"))
         raise DatasetError(
-            f"--class_weights: got {len(options.class_weights)} weights, expected "
-            f"{len(label.class_names)}, for {', '.join(label.class_names)}"
+            f"--class_weights={given}: got {len(options.class_weights)} weights, expected none, "
+            f"balanced or {len(label.class_names)} numbers, for {', '.join(label.class_names)}"
+            + (f"; did you mean {near}?" if near else "")
         )
-    return tuple(float(weight) for weight in options.class_weights)
+    try:
+        return tuple(float(weight) for weight in options.class_weights)
+    except ValueError:
+        raise UsageError(
+            f"--class_weights={given}: expected numbers, or none, or balanced"
+        ) from None
 
 
 def _balanced(counts: list[int]) -> tuple[float, ...]:

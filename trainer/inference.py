@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.errors import UsageError
 from tfrecords_schema import DatasetError, InputSpec, open_dataset
 from tfrecords_schema.names import join
 from trainer.checkpoints import CheckpointError, Checkpoints, load
@@ -105,11 +106,11 @@ def _with_label_steps(
     """Adds how many steps to predict, where only a label would tell.
 
     Raises:
-      ValueError: if the model needs to be told and is not, or the other way round.
+      UsageError: if the model needs to be told and is not, or the other way round.
     """
     is_asked = "label_lengths" in serving.input_specs
     if is_asked != bool(label_steps):
-        raise ValueError(
+        raise UsageError(
             "--model=sequence predicts as many steps as it is told: with --input_dir give "
             "--label_steps, the steps to predict for each recording"
             if is_asked
@@ -134,7 +135,7 @@ def _split_batches(
     path: str, name: str, data: DataOptions, task: Task, learnt: LearntFrom
 ) -> Iterator[RawBatch]:
     if not path:
-        raise ValueError("--mode=predict needs --input_dir, or --dataset for --predict_split")
+        raise UsageError("--mode=predict needs --input_dir, or --dataset for --predict_split")
     dataset = open_dataset(path)
     _require_same_input(path, dataset.schema.input, learnt)
     if name not in dataset.manifest.splits:

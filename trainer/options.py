@@ -50,7 +50,7 @@ class RunOptions:
     )
 
     def __post_init__(self) -> None:
-        needed = ("run_dir",) if self.mode in AFTER_TRAINING else ("dataset", "run_dir")
+        needed = ("dataset", "run_dir") if self.mode == "train" else ("run_dir",)
         for name in needed:
             if not getattr(self, name):
                 raise ValueError(f"--{name} is required; see python -m trainer --help")
@@ -147,6 +147,8 @@ class TrainingOptions:
     keep_checkpoints: int = option(2, "Newest checkpoints to keep.")
 
     def __post_init__(self) -> None:
+        if not self.learning_rate > 0:
+            raise ValueError(f"--learning_rate={self.learning_rate:g}: expected a number above 0")
         if self.epochs < 1:
             raise ValueError(f"--epochs={self.epochs}: expected at least 1")
         for name in ("keep_checkpoints", "checkpoint_every_epochs", "accumulate_batches"):

@@ -73,7 +73,7 @@ class RawFolder:
         self.rejects: list[tuple[str, str]] = []
         paths = sorted(found.path for found in self._source.list_inputs())
         if not paths:
-            raise DatasetError(f"no {input_spec.kind} under --input_dir={input_dir}")
+            raise DatasetError(_why_nothing(input_dir, input_spec.kind))
         self._paths = paths
 
     def batches(self, batch_size: int) -> Iterator[RawBatch]:
@@ -124,6 +124,13 @@ class RawFolder:
         paths = [path for _, path, _ in rows]
         ids = [self._source.record_id(path) for path in paths]
         return RawBatch([number for number, _, _ in rows], ids, paths, steps, inputs)
+
+
+def _why_nothing(input_dir: str, kind: str) -> str:
+    if not tf.io.gfile.isdir(input_dir):
+        return f"--input_dir={input_dir}: no such folder; give one that exists"
+    what = "npz files" if kind == "signal" else "folders with frames"
+    return f"no {kind} under --input_dir={input_dir}; give a folder with {what}"
 
 
 def _decoded(frames: list[bytes]) -> np.ndarray:

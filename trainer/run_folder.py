@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfrecords_schema import Dataset, RecordSchema, Statistics
+from tfrecords_schema import Dataset, DatasetError, RecordSchema, Statistics
 from tfrecords_schema.names import atomic_write, join
 from trainer.checkpoints import CheckpointError
 from trainer.data import SplitData
@@ -104,6 +104,30 @@ def _read(run_dir: str, name: str) -> str:
         )
     with tf.io.gfile.GFile(path) as file:
         return file.read()
+
+
+def require_same_task(learnt: LearntFrom, dataset: Dataset) -> None:
+    """Refuses to measure a model on records of another kind than it learnt from.
+
+    Raises:
+      DatasetError: if input or label differ; the message has both.
+    """
+    found, expected = dataset.schema, learnt.schema
+    if found != expected:
+        raise DatasetError(
+            f"{dataset.path} is of another task: it has {_described(found)}; the model learnt from "
+            f"{learnt.name} {learnt.version}, with {_described(expected)}. Give the --dataset of "
+            "that task, or a --run_dir trained on this one"
+        )
+
+
+def _described(schema: RecordSchema) -> str:
+    spec, label = schema.input, schema.label
+    text = f"{spec.kind} of {spec.dtype} {list(spec.step_shape)}, "
+    if label is None:
+        return f"{text}no labels"
+    what = ", ".join(label.class_names) if label.class_names else f"values {list(label.shape)}"
+    return f"{text}a {label.kind} per {label.per} ({what})"
 
 
 def write(

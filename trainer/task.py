@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
+from pipeline.command_line import not_one_of
+from pipeline.errors import UsageError
 from tfrecords_schema import LabelSpec, SplitIndex
 
 Batch = dict[str, tf.Tensor]
@@ -51,6 +53,22 @@ class Task:
     def headline_metric(self) -> str:
         """The metric that people read first."""
         return "accuracy" if self.label.kind == "class" else "rmse"
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """What is measured in every epoch."""
+        return (
+            ("loss", "accuracy") if self.label.kind == "class" else ("loss", "mse", "mae", "rmse")
+        )
+
+    def require_metric(self, name: str) -> None:
+        """Checks `--monitor`.
+
+        Raises:
+          UsageError: if that is not measured.
+        """
+        if name not in self.metric_names:
+            raise UsageError(f"--monitor={name}: {not_one_of(name, self.metric_names)}")
 
     def validity(self, batch: Batch) -> tf.Tensor:
         """1 where a label counts, 0 on padding: `[batch]` or `[batch, time]` float32."""

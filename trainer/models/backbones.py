@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipeline.command_line import not_one_of
+
 WITHOUT_WEIGHTS = "none"
 IMAGENET = "imagenet"
 
@@ -80,7 +82,8 @@ def application_module(name: str) -> types.ModuleType:
             return module
     known = sorted(n for n, value in vars(keras.applications).items() if n[0].isupper() and value)
     raise ValueError(
-        f"--backbone={name}: expected conv, or a network of keras.applications: {', '.join(known)}."
+        f"--backbone={name}: expected conv, or a network of keras.applications; "
+        f"{not_one_of(name, known)}"
     )
 
 

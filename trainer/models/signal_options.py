@@ -1,7 +1,11 @@
 """The options of the signal model, and what they need of a step's shape."""
 
 import dataclasses
+import inspect
 
+import keras
+
+from pipeline.command_line import nearest, not_one_of
 from trainer.layers import normalization, pooling
 
 STEP_POOLINGS = ("flatten", "mean", "max")
@@ -66,10 +70,12 @@ class SignalModelOptions:
         _check_choice("step_pooling", self.step_pooling, STEP_POOLINGS)
         _check_choice("rnn_cell", self.rnn_cell, RNN_CELLS)
         _check_choice("record_pooling", self.record_pooling, pooling.KINDS)
+        for name in ("conv_activation", "rnn_activation"):
+            _check_activation(name, getattr(self, name))
         if len(self.conv_strides) != len(self.conv_filters):
             raise ValueError(
-                f"conv_strides needs one stride per convolution: got {self.conv_strides} for "
-                f"conv_filters {self.conv_filters}."
+                f"--conv_strides needs one stride per convolution: got {len(self.conv_strides)} "
+                f"for the {len(self.conv_filters)} of --conv_filters; give as many"
             )
 
     @property
@@ -80,7 +86,17 @@ class SignalModelOptions:
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
+        raise ValueError(f"--{name}={value}: {not_one_of(value, choices)}")
+
+
+def _check_activation(name: str, value: str) -> None:
+    known = [key for key, found in vars(keras.activations).items() if inspect.isfunction(found)]
+    if value not in known:
+        near = nearest(value, known)
+        raise ValueError(
+            f"--{name}={value}: expected an activation of keras.activations"
+            + (f"; did you mean {near}?" if near else ", such as relu, tanh or linear")
+        )
 
 
 def check_convolutions(options: SignalModelOptions, shape: tuple[int, ...]) -> None:
