@@ -1,13 +1,11 @@
 """BatchNormalization whose batch is the packed rows of all replicas."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-AddUp = Callable[[tf.Tensor], tf.Tensor]
-"""The sum of a tensor over all replicas."""
+from trainer.layers.synchronized_normalization import AddUp, normalize_over_replicas
 
 
 @keras.saving.register_keras_serializable(package="trainer")
@@ -37,12 +35,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
         rows = tf.reshape(inputs, [-1, inputs.shape[-1]])
         replicas = tf.distribute.get_replica_context()
         alone = replicas is None or replicas.num_replicas_in_sync == 1
-        if alone and dtype == "float32":
-            outputs, mean, variance, count = self._normalize_fused(rows)
-        else:
-            add_up = (lambda x: x) if alone else (lambda x: replicas.all_reduce("SUM", x))
+        add_up = (lambda x: x) if alone else (lambda x: replicas.all_reduce("SUM", x))
+        if dtype != "float32":
             rows = tf.cast(rows, dtype)
             outputs, mean, variance, count = self._normalize_in_two_passes(rows, add_up)
+        elif alone:
+            outputs, mean, variance, count = self._normalize_fused(rows)
+        else:
+            # Half precision would round the two terms that the gradient is the sum of.
+            gamma, beta = self._scale_and_offset(rows.shape[-1], tf.float32)
+            outputs, mean, variance, count = normalize_over_replicas(
+                tf.cast(rows, tf.float32), gamma, beta, epsilon=self.epsilon, add_up=add_up
+            )
         self._update(self.moving_mean, mean, count)
         self._update(self.moving_variance, variance, count)
         return tf.cast(tf.reshape(outputs, tf.shape(inputs)), self.compute_dtype)
@@ -68,7 +72,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return tf.reshape(result.y, tf.shape(rows)), result.batch_mean, variance, count
 
     def _normalize_in_two_passes(self, rows: tf.Tensor, add_up: AddUp) -> tuple[tf.Tensor, ...]:
-        """The mean first: E[x^2] - E[x]^2 cancels where the mean is large."""
+        """In float64, for which there is no kernel. The mean first: E[x^2] - E[x]^2 cancels where the mean is large."""
         own_count = tf.cast(tf.shape(rows)[:1], rows.dtype)
         sums = tf.concat([tf.reduce_sum(rows, axis=0), own_count], axis=0)
         sums = add_up(sums)
