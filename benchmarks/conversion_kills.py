@@ -129,27 +129,35 @@ def _trial(
     counts: collections.Counter[str],
 ) -> None:
     seen = conversion.folder / "reader"
+    kills, wanted = 0, int(rng.integers(1, 4))
     reader = fork(functools.partial(_read, conversion.dataset, expected), seen)
     has_ended = False
-    for _ in range(int(rng.integers(1, 4))):
+    while kills < wanted and not has_ended:
         begun = conversion.whole_shards()
-        pid = conversion.start()
-        if kill_at(pid, *_instant(conversion, rng, secs)) is None:
-            counts["ended before their kill"] += 1
+        if kill_at(conversion.start(), *_instant(conversion, rng, secs)) is not None:
+            kills += 1
+            _count_kill(conversion, begun, counts)
+        elif kills:
             has_ended = True
-            break
-        _count_kill(conversion, begun, counts)
-        if rng.random() < 0.5:
-            break
+        else:  # It was faster than its kill: another one, killed sooner.
+            _end(reader, counts)
+            shutil.rmtree(conversion.folder / "out")
+            reader = fork(functools.partial(_read, conversion.dataset, expected), seen)
+            secs *= 0.7
     before = conversion.whole_shards()
     if not has_ended and wait(conversion.start()):
         counts["VIOLATION: would not go on"] += 1
         print(conversion.log.read_text()[-2000:])
-    os.kill(reader, signal.SIGTERM)
-    counts["VIOLATION: reader opened another dataset"] += wait(reader) != 0
+    _end(reader, counts)
     counts["times a reader was refused"] += seen.read_text().count("refused")
     counts["times a reader opened the dataset"] += seen.read_text().count("opened")
+    counts["kills"] += kills
     _compare(conversion, before, expected, counts)
+
+
+def _end(reader: int, counts: collections.Counter[str]) -> None:
+    os.kill(reader, signal.SIGTERM)
+    counts["VIOLATION: reader opened another dataset"] += wait(reader) != 0
 
 
 def _instant(conversion: Conversion, rng: np.random.Generator, secs: float) -> tuple:
@@ -186,7 +194,7 @@ def _compare(
     expected: dict[str, str],
     counts: collections.Counter[str],
 ) -> None:
-    counts["conversions"] += 1
+    counts["conversions, each killed at least once"] += 1
     shards = {path.name: path.stat().st_ino for path in conversion.dataset.glob("*.tfrecord-*")}
     counts["whole shards at the last kill, together"] += len(before)
     counts["VIOLATION: whole shards written again"] += _changed(before, shards)
@@ -204,10 +212,10 @@ def _read(dataset: pathlib.Path, expected: dict[str, str]) -> int:
         try:
             opened = open_dataset(str(dataset))
         except DatasetError:
-            print("refused")
+            print("refused", flush=True)
             time.sleep(0.002)
             continue
-        print("opened")
+        print("opened", flush=True)
         problems = [text for text in verify_dataset(opened.path) if ".conversion" not in text]
         if problems or hashes(dataset)["manifest.json"] != expected["manifest.json"]:
             print(problems)

@@ -4,10 +4,10 @@
 
 Sets of 100 mutated inputs among 101 good ones are converted: npz files, and folders with a mutated
 JPEG, PNG or annotation.json; half of the mutations know the format, half change any byte. Counted
-as violations: a conversion that ends otherwise than with a dataset, records and rejects that are not
-together what was given, a good input that was rejected, an input that takes more than 10 s, and a
-process that takes 400 MB more than one that converts good inputs alone (with --max_record_mib=64,
---max_annotation_mib=4 and --max_frame_pixels=4000000, the limits of what one input may take).
+as violations: a conversion that ends otherwise than with a dataset; records and rejects that are
+not together what was given; a good input that was rejected; an input that takes more than 10 s;
+and a process that takes 400 MB more than one that converts good inputs alone (--max_record_mib=64,
+--max_annotation_mib=4 and --max_frame_pixels=4000000 are the limits of what one input may take).
 
 Conversions are forked from this process, which has imported Beam and TensorFlow and started
 neither. Exits with 1 after a violation; `--keep` leaves the folders of those for a look.
