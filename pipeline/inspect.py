@@ -13,6 +13,8 @@ import pipeline.quiet  # noqa: F401
 # isort: split
 import tensorflow as tf
 
+from pipeline.command_line import CommandParser
+from pipeline.console import print_error
 from pipeline.inspect_facts import Facts, gather, usual_split
 from pipeline.inspect_notes import notes
 from pipeline.inspect_plan import EpochFacts, plan_facts
@@ -44,20 +46,22 @@ def main(argv: Sequence[str]) -> int:
         if page:
             _write_page(page, facts, found, epoch, options.samples)
     except (DatasetError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(str(error))
         return 1
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.inspect", allow_abbrev=False, description=__doc__
+    parser = CommandParser(
+        "python -m pipeline.inspect",
+        "Shows what a dataset holds, on the terminal and as a page. With --plan, or any option of "
+        "the batches, also what an epoch of a training will look like.",
     )
     parser.add_argument("dataset", help="dataset folder, <output_dir>/<name>/<version>")
     parser.add_argument("--split", help="split to look at more closely; else the training split")
     parser.add_argument("--html", help="the page; else inspect-NAME-VERSION.html in this folder")
     parser.add_argument("--no_html", action="store_true", help="write no page")
-    parser.add_argument("--samples", type=int, default=6, help="records to draw (default: 6)")
+    parser.add_argument("--samples", type=int, default=6, help="records to draw")
     _add_plan(parser)
     return parser
 
