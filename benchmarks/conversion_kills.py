@@ -101,7 +101,7 @@ def main(argv: list[str]) -> int:
     counts: collections.Counter[str] = collections.Counter()
     with tempfile.TemporaryDirectory() as name:
         root = pathlib.Path(name)
-        _write_recordings(root / "inputs")
+        write_recordings(root / "inputs")
         quiet = Conversion(root / "inputs", root / "quiet")
         started = time.monotonic()
         if wait(quiet.start()):
@@ -247,7 +247,8 @@ def _process_trial(
     _compare(conversion, {} if workers else before, expected, counts)
 
 
-def _write_recordings(folder: pathlib.Path) -> None:
+def write_recordings(folder: pathlib.Path) -> None:
+    """Writes the recordings to convert."""
     folder.mkdir()
     for number in range(_RECORDINGS):
         rng = np.random.default_rng(number)

@@ -17,6 +17,7 @@ import trainer.quiet  # noqa: F401  # Before TensorFlow.
 # isort: split
 import argparse
 import collections
+import hashlib
 import json
 import os
 import pathlib
@@ -52,12 +53,12 @@ def main(argv: list[str]) -> int:
     counts: collections.Counter[str] = collections.Counter()
     with tempfile.TemporaryDirectory() as name:
         root = pathlib.Path(name)
-        wait(fork(lambda: _write_dataset(root), root / "log"))
+        wait(fork(lambda: write_toy(root), root / "log"))
         started = time.monotonic()
-        if wait(_start(root, root / "quiet")):
+        if wait(start(root, root / "quiet")):
             raise SystemExit((root / "quiet.log").read_text())
         secs = time.monotonic() - started
-        expected = _outcome(root / "quiet")
+        expected = outcome(root / "quiet")
         for number in range(args.trials + args.processes):
             rng = np.random.default_rng([args.seed, number])
             run_dir = root / f"{number}"
@@ -65,7 +66,7 @@ def main(argv: list[str]) -> int:
                 _kill_forks(root, run_dir, rng, secs, counts)
                 if number % 5 == 4:
                     _flip(run_dir, rng, counts)
-                code = wait(_start(root, run_dir))
+                code = wait(start(root, run_dir))
             else:
                 code = _kill_process(root, run_dir, rng, secs, counts)
             _compare(code, run_dir, expected, counts)
@@ -75,19 +76,22 @@ def main(argv: list[str]) -> int:
     return int(any(count for name, count in rows if name.startswith("VIOLATION")))
 
 
-def _argv(root: pathlib.Path, run_dir: pathlib.Path) -> list[str]:
+def argv_of(root: pathlib.Path, run_dir: pathlib.Path) -> list[str]:
+    """The command line of a training, without the program."""
     return [f"--dataset={root / 'toy' / '1.0.0'}", f"--run_dir={run_dir}", *SMALL_MODEL, *_FLAGS]
 
 
-def _start(root: pathlib.Path, run_dir: pathlib.Path, kill_call: int = 0) -> int:
+def start(
+    root: pathlib.Path, run_dir: pathlib.Path, kill_call: int = 0, log: pathlib.Path | None = None
+) -> int:
     """Starts a training in a fork; it kills itself at that call of its checkpoints, if not 0."""
 
     def run() -> int:
         if kill_call:
             _kill_at_call(kill_call)
-        return command.main(_argv(root, run_dir))
+        return command.main(argv_of(root, run_dir))
 
-    return fork(run, run_dir.with_suffix(".log"))
+    return fork(run, log or run_dir.with_suffix(".log"))
 
 
 def _kill_at_call(number: int) -> None:
@@ -127,12 +131,12 @@ def _kill_forks(
 ) -> None:
     for _ in range(int(rng.integers(1, 4))):
         if rng.random() < 0.5:
-            pid = _start(root, run_dir)
+            pid = start(root, run_dir)
             killed = kill_at(pid, lambda: True, float(rng.uniform(0.2, 1.05) * secs)) is not None
             where = "at any instant" if _steps(run_dir) else "before the first checkpoint"
         else:
             call = int(rng.integers(1, 6 * _CALLS_PER_CHECKPOINT))
-            killed = wait(_start(root, run_dir, call)) == -signal.SIGKILL
+            killed = wait(start(root, run_dir, call)) == -signal.SIGKILL
             where = "within a checkpoint's writing"
         counts[f"killed {where}" if killed else "ended before their kill"] += 1
         if not killed:
@@ -161,7 +165,7 @@ def _kill_process(
 ) -> int:
     code = 0
     for kill in (True, False):
-        argv = [sys.executable, "-m", "trainer", *_argv(root, run_dir)]
+        argv = [sys.executable, "-m", "trainer", *argv_of(root, run_dir)]
         with run_dir.with_suffix(".log").open("ab") as log:
             process = subprocess.Popen(argv, stdout=log, stderr=log)
         if kill:
@@ -180,7 +184,7 @@ def _steps(run_dir: pathlib.Path) -> list[str]:
     return sorted(names, key=lambda name: int(name.removeprefix("ckpt-")))
 
 
-def _outcome(run_dir: pathlib.Path) -> dict[str, Any]:
+def outcome(run_dir: pathlib.Path) -> dict[str, Any]:
     """Everything that must be the same, bit for bit."""
     newest = _steps(run_dir)[-1]
     lines = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
@@ -203,7 +207,7 @@ def _compare(
     counts["times a training went on from a checkpoint"] += log.count("resuming at epoch")
     counts["times a checkpoint was passed over"] += log.count("trying the checkpoint before it")
     counts["VIOLATION: would not go on"] += code != 0
-    differs = code == 0 and _outcome(run_dir) != expected
+    differs = code == 0 and outcome(run_dir) != expected
     counts["VIOLATION: other weights or losses"] += differs
     left = [*run_dir.rglob("*.tmp"), *run_dir.rglob("next.json")]
     counts["VIOLATION: files left by kills"] += len(left)
@@ -211,7 +215,17 @@ def _compare(
         print(f"{run_dir.name}: {left} {log[-1500:]}")
 
 
-def _write_dataset(folder: pathlib.Path) -> int:
+def is_whole(checkpoint: pathlib.Path) -> bool:
+    """Whether the files of a checkpoint are those that its state says."""
+    state = json.loads((checkpoint / "state.json").read_text())
+    return all(
+        hashlib.sha256((checkpoint / f"{stem}.npz").read_bytes()).hexdigest() == found
+        for stem, found in state["sha256"].items()
+    )
+
+
+def write_toy(folder: pathlib.Path) -> int:
+    """Writes the dataset to train on."""
     schema = RecordSchema(InputSpec("signal", "float32", (12, 1)), CLASS_PER_STEP)
     splits = {
         "train": random_records(_LENGTHS, schema, prefix="a"),

@@ -1,6 +1,7 @@
 """`python -m pipeline`: from the command line to a dataset folder."""
 
 import contextlib
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -117,6 +118,8 @@ def _require_folders(options: ConvertOptions) -> None:
 
 
 def _run(source: Source, options: ConvertOptions, beam_options: PipelineOptions) -> None:
+    if is_in_process(beam_options):  # What fails is raised here; Beam would show it besides.
+        logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     pipeline = beam.Pipeline(runner=make_runner(beam_options), options=beam_options)
     build(pipeline, source, options)
     pipeline.run().wait_until_finish()

@@ -79,7 +79,11 @@ class ShardWriter:
             self._progress.add(written=len(job.members), size_bytes=job.size_bytes)
             return None
         temporary = join(self._work_dir, f"{part.file}.{uuid.uuid4().hex}.tmp")
-        rows = self._write_records(temporary, job, part)
+        try:
+            rows = self._write_records(temporary, job, part)
+        except Exception:
+            tf.io.gfile.remove(temporary)  # On a disk that is full its space is needed.
+            raise
         return self._helpers.submit(self._finish, temporary, part, rows)
 
     def _new_part(self, job: ShardJob) -> Part:
