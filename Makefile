@@ -1,6 +1,7 @@
 # make demo: real recordings become a trained, evaluated model with a report
 # make test: the whole test suite          make lint: ruff and mypy
 # make flink: a job server for the tests that convert on Apache Flink (needs Java and Maven)
+# make bench: one table of ratios against what people use (BENCH=--quick: small sizes, 3 minutes)
 # PYTHON=python3.12 chooses the interpreter of the virtual environment (3.10 to 3.13).
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ DATASET := demo/datasets/watch/1.0.0
 FLINK_POM := tests/pipeline/flink/pom.xml
 FLINK_JOB_SERVER := build/flink/flink-job-server.jar
 
-.PHONY: demo test lint flink clean
+.PHONY: demo test lint flink bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -33,6 +34,9 @@ lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(PACKAGES)
+
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks $(BENCH)
 
 flink: $(FLINK_JOB_SERVER)
 

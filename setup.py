@@ -28,6 +28,7 @@ setup(
         "tensorflow-datasets>=4.9.9,<5",
     ],
     extras_require={
+        "bench": ["tf_keras>=2.20,<2.22"],
         "dataflow": ["apache-beam[gcp]>=2.74,<3"],
         "test": ["hypothesis>=6.100", "pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6"],
         "lint": ["mypy>=1.15", "ruff>=0.12"],
