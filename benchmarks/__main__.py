@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from benchmarks.measure import Row, conditions, product_gflops
 
-SECTIONS = ("input", "step")
+SECTIONS = ("planning", "input", "waiting", "memory", "step", "scaling")
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 Ours is shuffled over the whole set and reads each record at its offset. The peers are stock
 `bucket_by_sequence_length` in the order of the files, without any shuffle, and the Keras Sequence
-of the source's code, which loads and pads npz files batch by batch; `fit` makes tensors of its arrays.
+of the source's code, which loads and pads npz files batch by batch, as tensors, as `fit` has them.
 """
 
 import itertools

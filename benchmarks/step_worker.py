@@ -30,9 +30,13 @@ def main() -> None:
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--batch_size", type=int, default=32)
+    parser.add_argument("--cpu_replicas", type=int, default=0)
     parser.add_argument("--records", help="numbers of one batch's recordings; else whole epochs")
     args = parser.parse_args()
-    run = RunOptions(dataset=args.dataset, run_dir="unused", precision=args.precision)
+    replicas = args.cpu_replicas if args.cpu_replicas > 1 else 0
+    run = RunOptions(
+        dataset=args.dataset, run_dir="unused", precision=args.precision, cpu_replicas=replicas
+    )
     configure(run)
     strategy = make_strategy(run)
     dataset = open_dataset(args.dataset)

@@ -1,0 +1,45 @@
+"""Resident size in training, from ten thousand to a million records (Linux: /proc)."""
+
+import tempfile
+
+import numpy as np
+
+from benchmarks.measure import Row
+from benchmarks.small_set import write_many
+from benchmarks.worker_process import Worker
+
+COUNTS = (10_000, 100_000, 1_000_000)
+STEPS = 300
+# Twice the index and the plan: what they are made of is there at the same time.
+MOST_TIMES_INDEX = 2.0
+
+
+def run(quick: bool = False) -> list[Row]:
+    """Measures; about a minute and a half."""
+    counts = [count // 100 if quick else count for count in COUNTS]
+    reports = [_report(count) for count in counts]
+    rows = [
+        Row(f"training, {count:,} records", r["resident_mb"], "MB resident", details=r)
+        for count, r in zip(counts, reports, strict=True)
+    ]
+    smallest, largest = reports[0], reports[-1]
+    grown = largest["resident_mb"] - smallest["resident_mb"]
+    index = largest["index_and_plan_mb"] - smallest["index_and_plan_mb"]
+    return [
+        *rows,
+        Row(
+            f"grown by, where index and plan take {index:.0f} MB", grown, "MB resident",
+            target=f"at most {MOST_TIMES_INDEX * index:.0f}",
+            holds=grown <= MOST_TIMES_INDEX * index, details={"index_and_plan_mb": index},
+        ),
+    ]  # fmt: skip
+
+
+def _report(count: int) -> dict[str, float]:
+    lengths = np.random.default_rng(0).integers(1, 4, count)
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = write_many(folder, lengths)
+        arguments = [f"--dataset={dataset.path}", f"--steps={STEPS}"]
+        worker = Worker("benchmarks.memory_worker", *arguments)
+        worker.close()
+        return worker.first
