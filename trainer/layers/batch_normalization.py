@@ -72,7 +72,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return tf.reshape(result.y, tf.shape(rows)), result.batch_mean, variance, count
 
     def _normalize_in_two_passes(self, rows: tf.Tensor, add_up: AddUp) -> tuple[tf.Tensor, ...]:
-        """In float64, for which there is no kernel. The mean first: E[x^2] - E[x]^2 cancels where the mean is large."""
+        """In float64, for which there is no kernel.
+
+        The mean first: E[x^2] - E[x]^2 cancels where the mean is large.
+        """
         own_count = tf.cast(tf.shape(rows)[:1], rows.dtype)
         sums = tf.concat([tf.reduce_sum(rows, axis=0), own_count], axis=0)
         sums = add_up(sums)
