@@ -35,9 +35,9 @@ def fork(run: Callable[[], int], log: pathlib.Path) -> int:
         os._exit(code)
 
 
-def wait(pid: int) -> int:
+def wait(pid: int, limit_secs: float = _LIMIT_SECS) -> int:
     """Waits for a child; its exit status, or minus the number of the signal that ended it."""
-    deadline = time.monotonic() + _LIMIT_SECS
+    deadline = time.monotonic() + limit_secs
     while time.monotonic() < deadline:
         code = poll(pid)
         if code is not None:
@@ -45,7 +45,7 @@ def wait(pid: int) -> int:
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    raise SystemExit(f"process {pid} did not end in {_LIMIT_SECS:.0f} s")
+    raise SystemExit(f"process {pid} did not end in {limit_secs:.0f} s")
 
 
 def poll(pid: int) -> int | None:

@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -82,14 +83,18 @@ def argv_of(root: pathlib.Path, run_dir: pathlib.Path) -> list[str]:
 
 
 def start(
-    root: pathlib.Path, run_dir: pathlib.Path, kill_call: int = 0, log: pathlib.Path | None = None
+    root: pathlib.Path,
+    run_dir: pathlib.Path,
+    kill_call: int = 0,
+    log: pathlib.Path | None = None,
+    flags: Sequence[str] = (),
 ) -> int:
     """Starts a training in a fork; it kills itself at that call of its checkpoints, if not 0."""
 
     def run() -> int:
         if kill_call:
             _kill_at_call(kill_call)
-        return command.main(argv_of(root, run_dir))
+        return command.main([*argv_of(root, run_dir), *flags])
 
     return fork(run, log or run_dir.with_suffix(".log"))
 

@@ -100,6 +100,7 @@ def callback_states(callbacks: list[keras.callbacks.Callback]) -> dict[str, dict
             key: value for key, value in vars(callback).items() if isinstance(value, _PLAIN)
         }
         for callback in callbacks
+        if not isinstance(callback, TensorBoardScalars)  # It keeps but its folder, which may move.
     }
 
 
