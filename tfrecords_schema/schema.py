@@ -14,6 +14,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tfrecords_schema.errors import DatasetError
+from tfrecords_schema.example import Feature, encode_example
 
 # What tf.io.decode_raw reads; float64 is stored as float32.
 SUPPORTED_DTYPES = (
@@ -131,15 +132,13 @@ class RecordSchema:
         Raises:
           DatasetError: if dtype or shape are not the schema's.
         """
-        feature = {
-            "id": _bytes_feature([record_id.encode()]),
+        features: dict[str, Feature] = {
+            "id": [record_id.encode()],
             self.input.kind: self._encode_input(record_id, data),
         }
         if self.label is not None:
-            feature["label"] = self._encode_label(record_id, label)
-        example = tf.train.Example(features=tf.train.Features(feature=feature))
-        # Map entries have no order of their own; the same record must give the same bytes.
-        return example.SerializeToString(deterministic=True)
+            features["label"] = self._encode_label(record_id, label)
+        return encode_example(features)
 
     def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         """Parses one serialized record inside tf.data.
@@ -170,16 +169,16 @@ class RecordSchema:
             None if label is None else LabelSpec(**_tuples(label)),
         )
 
-    def _encode_input(self, record_id: str, data: np.ndarray | Sequence[bytes]) -> tf.train.Feature:
+    def _encode_input(self, record_id: str, data: np.ndarray | Sequence[bytes]) -> Feature:
         if self.input.kind == "frames":
-            return _bytes_feature(list(data))
+            return list(data)
         expected = (None, *self.input.step_shape)
         return _array_feature(record_id, "signal", data, self.input.dtype, expected)
 
-    def _encode_label(self, record_id: str, label: Any) -> tf.train.Feature:
+    def _encode_label(self, record_id: str, label: Any) -> Feature:
         assert self.label is not None
         if self.label.is_class_feature:
-            return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(label)]))
+            return int(label)
         return _array_feature(record_id, "label", label, self.label.dtype, self.label.array_shape)
 
     def _parse_spec(self) -> dict[str, Any]:
@@ -207,13 +206,9 @@ def _bytes_tensor(shape: tuple[int | None, ...], dtype: str) -> tfds.features.Te
     )
 
 
-def _bytes_feature(values: list[bytes]) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-
-
 def _array_feature(
     record_id: str, name: str, value: Any, dtype: str, shape: tuple[int | None, ...]
-) -> tf.train.Feature:
+) -> Feature:
     array = np.asarray(value)
     fits = len(array.shape) == len(shape) and all(
         want in (None, got) for got, want in zip(array.shape, shape, strict=True)
@@ -224,8 +219,7 @@ def _array_feature(
             f"record {record_id!r}, {name}: got {array.dtype} {list(array.shape)}, "
             f"expected {dtype} [{wanted}]"
         )
-    little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    return _bytes_feature([little_endian.tobytes()])
+    return [np.ascontiguousarray(array, array.dtype.newbyteorder("<"))]
 
 
 def _decode_array(raw: tf.Tensor, dtype: str, shape: tuple[int | None, ...]) -> tf.Tensor:
