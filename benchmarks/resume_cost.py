@@ -1,6 +1,6 @@
 """What going on costs: bytes of state besides the weights, seconds back to step k of an epoch.
 
-    python -m benchmarks.resume_cost [--records=1000000] [--repeats=3]
+    python -m benchmarks.resume_cost [--records=1000000] [--repeats=3] [--no-state]
 
 Writes a dataset of that many short records, then times what a training does between its start and
 the first batch of a step in the middle of the epoch, in a fresh process; importing TensorFlow and
@@ -53,6 +53,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--state", action=argparse.BooleanOptionalAction, default=True)
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as name:
         root = pathlib.Path(name)
@@ -63,7 +64,7 @@ def main(argv: list[str]) -> int:
             if wait(fork(lambda: _measure(str(root)), log)):
                 raise SystemExit(log.read_text() + (root / "log").read_text())
             secs.append(json.loads(log.read_text().splitlines()[-1]))
-        state_bytes = _state_bytes(root)
+        state_bytes = _state_bytes(root) if args.state else 0
     best = [min(values) for values in zip(*secs, strict=True)]
     rows = [(part, f"{value:.2f}") for part, value in zip(_PARTS, best, strict=True)]
     total = min(map(sum, secs))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainer import checkpoints as checkpoints_module
 from trainer.checkpoints import CheckpointError, Checkpoints, TrainingState, load, save
 
 
@@ -135,6 +136,29 @@ def test_a_checkpoint_that_is_replaced_is_whole_at_every_instant(tmp_path, monke
     assert all((value == state.global_step).all() for value in values)
     save(folder, TrainingState(global_step=3), new)
     assert [path.name for path in (tmp_path / "best").glob("*tmp")] == []
+
+
+@pytest.mark.parametrize("failing", range(3))
+def test_a_full_disk_leaves_the_checkpoint_that_is_there(tmp_path, monkeypatch, failing):
+    folder, put, calls = str(tmp_path / "best"), checkpoints_module._put, []
+    save(folder, TrainingState(global_step=1), _variables(1))
+
+    def fill(path, content):
+        calls.append(path)
+        if len(calls) == failing + 1:
+            put(path, content[:10])
+            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+        put(path, content)
+
+    monkeypatch.setattr(checkpoints_module, "_put", fill)
+    state = TrainingState(global_step=2, identity={"other": 1})
+    with pytest.raises(CheckpointError, match=r"cannot be written \(No space left.* make space"):
+        save(folder, state, _variables(2))
+    variables = _variables()
+    assert load(folder, variables).global_step == 1
+    assert all((value == 1).all() for value in _values(variables))
+    save(folder, state, _variables(2))
+    assert load(folder, variables) == state
 
 
 def test_a_damaged_checkpoint_does_not_push_out_whole_ones(tmp_path):

@@ -1,0 +1,48 @@
+"""Small versions of the counts in docs/robustness.md; a script fails if it finds a violation."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import bit_flips
+
+_CAN_MOUNT = hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _run(script: str, *flags: str) -> str:
+    """Runs a script in a process of its own: those that fork must not have started TensorFlow."""
+    command = [sys.executable, "-m", f"benchmarks.{script}", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    if "must be superuser" in done.stderr or "permission denied" in done.stderr.lower():
+        pytest.skip("no file system can be mounted here")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_property_04_killed_conversions_end_in_the_same_bytes() -> None:
+    assert "killed at least once        3" in _run("conversion_kills", "--trials=3")
+
+
+def test_property_10_killed_trainings_end_in_the_same_weights() -> None:
+    assert "trainings, each killed at least once" in _run("training_kills", "--trials=1")
+
+
+def test_property_05_mutated_inputs_are_converted_or_rejected() -> None:
+    assert "npz         300" in _run("fuzz_inputs", "--inputs=300", "--seed=7")
+
+
+def test_flipped_bits_are_found_and_never_trained_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bit_flips.main(["--flips=16", "--truncations=8", "--seed=9"]) == 0
+    assert "training names shard and record" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not _CAN_MOUNT, reason="only root can mount a small file system")
+def test_a_full_disk_loses_nothing() -> None:
+    flags = ("--conversions=2", "--trainings=0", "--reports=0")
+    assert "stopped by a full disk" in _run("full_disk", *flags)
+
+
+def test_going_on_is_quick_and_its_state_small() -> None:
+    assert "20,000 records" in _run("resume_cost", "--records=20000", "--repeats=1", "--no-state")
