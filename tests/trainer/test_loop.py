@@ -47,7 +47,7 @@ def dataset(tmp_path_factory):
     return write_dataset(tmp_path_factory.mktemp("loop"), splits, schema)
 
 
-def _make(dataset, run_dir, callbacks=(), **training):
+def _make(dataset, run_dir, callbacks=(), class_weights=None, **training):
     keras.utils.set_random_seed(0)
     run = RunOptions(dataset=dataset.path, run_dir=str(run_dir))
     options = TrainingOptions(**{"epochs": 3, "learning_rate": 0.02, **training})
@@ -58,8 +58,11 @@ def _make(dataset, run_dir, callbacks=(), **training):
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer)
     strategy = tf.distribute.get_strategy()
-    task = Task(dataset.schema.label)
-    steps = Steps(strategy, model, optimizer, task, clip_norm=options.clip_norm)
+    task = Task(dataset.schema.label, class_weights)
+    steps = Steps(
+        strategy, model, optimizer, task,
+        clip_norm=options.clip_norm, accumulate=options.accumulate_batches > 1,
+    )  # fmt: skip
     trainer = Trainer(
         model=model, optimizer=optimizer, steps=steps, strategy=strategy,
         train=train, validation=validation, run=run, training=options,
@@ -74,24 +77,36 @@ def test_property_11_one_trace_serves_every_bucket(dataset, tmp_path):
     assert run.steps.traces == 1
 
 
-def test_training_is_the_plain_loop_over_unpadded_records(dataset, tmp_path):
-    """The reference knows nothing of padding, plans' tensors or our step: records one by one."""
-    run = _make(dataset, tmp_path, epochs=1, optimizer="sgd", momentum=0.0, clip_norm=0.1)
+@pytest.mark.parametrize("batches", [1, 2])
+def test_training_is_the_plain_loop_over_unpadded_records(dataset, batches, tmp_path):
+    """The reference knows nothing of padding, plans' tensors or our step: records one by one.
+
+    Batches that are accumulated are one batch; of an odd number the last is an update alone.
+    """
+    weights = (1.0, 3.0, 0.25)
+    run = _make(
+        dataset, tmp_path, class_weights=weights, accumulate_batches=batches,
+        epochs=1, optimizer="sgd", momentum=0.0, clip_norm=0.1,
+    )  # fmt: skip
     reference = _make(dataset, tmp_path / "reference").model
     train = SplitData(dataset, "train", BatchOptions(batch_size=3, num_buckets=3))
     records = {r.id: r for r in random_records(_LENGTHS, dataset.schema, prefix="a")}
     ids, plan = train.index.ids(), train.plan(seed=0, epoch=0)
-    for step in range(plan.num_steps):
-        _plain_step(reference, [records[ids[row]] for row in plan.rows(step)])
+    assert plan.num_steps % 2, "the epoch is to end with a batch that has no other to go with"
+    for step in range(0, plan.num_steps, batches):
+        rows = [plan.rows(step + more) for more in range(min(batches, plan.num_steps - step))]
+        _plain_step(reference, [records[ids[row]] for row in np.concatenate(rows)], weights)
     run.trainer.run()
     for found, expected in zip(run.model.variables, reference.variables, strict=True):
         np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-6, err_msg=found.path)
 
 
-def _plain_step(model, records):
+def _plain_step(model, records, class_weights):
+    labels = np.concatenate([record.label for record in records])
     with tf.GradientTape() as tape:
-        losses = [_plain_losses(model, record) for record in records]
-        objective = tf.reduce_mean(tf.concat(losses, 0)) + tf.add_n(model.losses)
+        losses = tf.concat([_plain_losses(model, record) for record in records], 0)
+        weights = np.array(class_weights, np.float32)[labels]
+        objective = tf.reduce_sum(losses * weights) / weights.sum() + tf.add_n(model.losses)
     variables = [v.value for v in model.trainable_variables]
     gradients, _ = tf.clip_by_global_norm(tape.gradient(objective, variables), 0.1)
     for variable, gradient in zip(variables, gradients, strict=True):
