@@ -8,7 +8,7 @@ import pipeline.quiet  # noqa: F401  # Before TensorFlow, also in worker process
 
 # isort: split
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
 from apache_beam.pvalue import AsIter, AsSingleton
@@ -111,14 +111,10 @@ class _Write(beam.DoFn):
         super().__init__()
         self._source = source
         self._options = options
-        self._unfinished: Future[None] | None = None
 
     def setup(self) -> None:
         self._progress = ProgressFile(WorkDir(self._options.dataset_dir).path)
         self._helpers = ThreadPoolExecutor(max_workers=2)
-
-    def start_bundle(self) -> None:
-        self._unfinished = None
 
     def process(
         self, element: tuple[tuple[str, int], Iterable[Member]], decision: Decision, plan: Plan
@@ -127,22 +123,14 @@ class _Write(beam.DoFn):
         assert plan[0] is not None
         writer = ShardWriter(self._source, decision, self._options, self._progress, self._helpers)
         job = ShardJob(split, shard, plan[0].num_shards(split), sorted(members))
-        unfinished = writer.write(job)
-        self._finish()
-        self._unfinished = unfinished
+        writer.write(job)
         yield split, shard
 
     def finish_bundle(self) -> None:
-        self._finish()
         self._progress.flush()
 
     def teardown(self) -> None:
         self._helpers.shutdown()
-
-    def _finish(self) -> None:
-        """Waits for the shard before; what a bundle yielded only counts once it is finished."""
-        if self._unfinished is not None:
-            self._unfinished.result()
 
 
 def _list(_: None, source: Source) -> Iterator[tuple[str, InputFile]]:

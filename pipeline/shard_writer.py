@@ -1,7 +1,7 @@
-"""Writing one shard: read, check, encode, write, hash, rename; one record in memory at a time.
+"""Writing one shard: read, check, encode, write and hash, rename.
 
-The statistics of a record, and the hash of the shard before, are computed beside the writing:
-NumPy, hashlib and the record writer all run without Python's lock.
+A record's statistics are computed while it is encoded, and its hash while the next one is read, so
+two records are in memory at most: NumPy and hashlib run without Python's lock.
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 
 import numpy as np
 import tensorflow as tf
@@ -27,9 +27,9 @@ from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import IndexRow
 from tfrecords_schema.manifest import FileEntry
 from tfrecords_schema.names import join, shard_name
+from tfrecords_schema.record_writer import RecordWriter
 
 TRAINING_SPLIT = "train"
-_FRAMING_BYTES = 16  # Length 8, its checksum 4, the data's checksum 4.
 _SHOWN_CLASSES = 10
 
 
@@ -68,23 +68,20 @@ class ShardWriter:
         self._progress = progress
         self._helpers = helpers
 
-    def write(self, job: ShardJob) -> "Future[None] | None":
-        """Writes a shard, unless it and its part file are there already.
-
-        Returns:
-          The rest of the work: hash, rename, part file. None if there is nothing to do.
-        """
+    def write(self, job: ShardJob) -> None:
+        """Writes a shard, unless it and its part file are there already."""
         part = self._new_part(job)
         if self._is_written(part):
             self._progress.add(written=len(job.members), size_bytes=job.size_bytes)
-            return None
+            return
         temporary = join(self._work_dir, f"{part.file}.{uuid.uuid4().hex}.tmp")
         try:
             rows = self._write_records(temporary, job, part)
         except Exception:
             tf.io.gfile.remove(temporary)  # On a disk that is full its space is needed.
             raise
-        return self._helpers.submit(self._finish, temporary, part, rows)
+        tf.io.gfile.rename(temporary, join(self._work_dir, part.file), overwrite=True)
+        write_part(part_path(self._work_dir, part.split, part.shard), part, rows)
 
     def _new_part(self, job: ShardJob) -> Part:
         members = [(m.path, m.size_bytes, m.checksum, m.group) for m in job.members]
@@ -108,8 +105,7 @@ class ShardWriter:
 
     def _write_records(self, path: str, job: ShardJob, part: Part) -> list[IndexRow]:
         rows: list[IndexRow] = []
-        offset = 0
-        with tf.io.TFRecordWriter(path) as writer:
+        with RecordWriter(path, self._helpers) as writer:
             for member in job.members:
                 try:
                     serialized, row = self._encode(member, part)
@@ -118,12 +114,12 @@ class ShardWriter:
                     reject = Reject(member.path, "write", str(error))
                     part.rejects.append(reject._replace(stage="changed") if has_changed else reject)
                     continue
+                offset = writer.size_bytes
                 writer.write(serialized)
-                size = len(serialized) + _FRAMING_BYTES
+                size = writer.size_bytes - offset
                 rows.append(dataclasses.replace(row, offset=offset, size_bytes=size))
-                offset += size
                 self._progress.add(written=1, size_bytes=member.size_bytes)
-        part.records = len(rows)
+        part.records, part.size_bytes, part.sha256 = len(rows), writer.size_bytes, writer.sha256
         return rows
 
     def _encode(self, member: Member, part: Part) -> tuple[bytes, IndexRow]:
@@ -194,15 +190,6 @@ class ShardWriter:
             source=member.path,
             label=_summary(label, self._labels),
         )
-
-    def _finish(self, temporary: str, part: Part, rows: list[IndexRow]) -> None:
-        entry = hash_file(temporary)
-        expected = rows[-1].offset + rows[-1].size_bytes if rows else 0
-        if entry.size_bytes != expected:
-            raise OSError(f"{temporary} has {entry.size_bytes} bytes, {expected} were written")
-        part.size_bytes, part.sha256 = entry.size_bytes, entry.sha256
-        tf.io.gfile.rename(temporary, join(self._work_dir, part.file), overwrite=True)
-        write_part(part_path(self._work_dir, part.split, part.shard), part, rows)
 
 
 def _merge(total: ChannelSums | None, added: ChannelSums) -> ChannelSums:
