@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from benchmarks.measure import Row, conditions, product_gflops
 
-SECTIONS = ("planning", "input", "waiting", "memory", "step", "scaling")
+SECTIONS = ("planning", "input", "waiting", "memory", "step", "start", "scaling")
 
 
 def main() -> int:

@@ -1,0 +1,31 @@
+"""From the start of a process to the end of its first training step, which compiles.
+
+The published signal model on one small batch, the same for all; every figure is a fresh process.
+"""
+
+import tempfile
+
+from benchmarks.measure import Row, against
+from benchmarks.signal_set import lognormal_lengths
+from benchmarks.step import as_argument, make_set
+
+ROWS, REPEATS = 8, 5
+# How many times longer the source's code must take.
+TARGETS = {"keras": 4.0, "tf_keras": None}
+
+
+def run(quick: bool = False) -> list[Row]:
+    """Measures; about four minutes, most of them spent by the peers."""
+    rows = 2 if quick else ROWS
+    secs: dict[str, list[float]] = {key: [] for key in ("float32", *TARGETS)}
+    with tempfile.TemporaryDirectory() as folder:
+        places = make_set(folder, lognormal_lengths(rows))
+        for _ in range(REPEATS):
+            for key, figures in secs.items():
+                worker = places.start(key, as_argument(range(rows)))
+                figures.append(worker.first_secs)
+                worker.close()
+    return [
+        against(f"start to first step, float32 / {peer}", secs["float32"], secs[peer], "s", least)
+        for peer, least in TARGETS.items()
+    ]
