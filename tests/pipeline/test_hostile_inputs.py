@@ -260,6 +260,16 @@ def test_a_conversion_killed_behind_its_manifest_only_cleans_up(
     assert not (folders.dataset / ".conversion").exists()
 
 
+def test_property_04_what_a_kill_left_beside_the_shards_is_removed(
+    folders: Folders, converter: Converter
+) -> None:
+    write_recordings(folders, 4)
+    folders.dataset.mkdir(parents=True)
+    (folders.dataset / "manifest.json.12-34-host-0123.tmp").write_text("half a manif")
+    converter.dataset(_TRAIN)
+    assert not list(folders.dataset.glob("*.tmp"))
+
+
 def test_other_options_do_not_pass_for_the_finished_ones(
     folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
