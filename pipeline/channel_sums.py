@@ -44,9 +44,15 @@ class ChannelSums:
         rows = values.reshape(-1, values.shape[-1])
         step = max(1, _CHUNK_VALUES // rows.shape[1])
         total = cls.empty(rows.shape[1])
-        for start in range(0, len(rows), step):
-            total = total.merge(_moments(rows[start : start + step]))
+        with np.errstate(invalid="ignore"):  # What is not finite shows in minimum and maximum.
+            for start in range(0, len(rows), step):
+                total = total.merge(_moments(rows[start : start + step]))
         return total
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no value is NaN or infinite."""
+        return all(map(math.isfinite, (*self.minimum, *self.maximum)))
 
     def merge(self, other: "ChannelSums") -> "ChannelSums":
         """Moments of both; the order of merging decides the last bits."""

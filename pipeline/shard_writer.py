@@ -127,11 +127,14 @@ class ShardWriter:
         label = self._convert_label(raw.label)
         sums = None
         if isinstance(raw.data, np.ndarray):
-            _require_finite(raw.data)
             if part.split == TRAINING_SPLIT:
                 sums = self._helpers.submit(ChannelSums.of, raw.data)
+            else:
+                _require_finite(raw.data)
         serialized = self._schema.encode(member.record_id, raw.data, label)
         if sums is not None:
+            if not sums.result().is_finite:
+                _require_finite(raw.data)
             part.channels = _merge(part.channels, sums.result())
         part.lengths[len(raw.data)] += 1
         if label is not None and self._schema.label and self._schema.label.kind == "class":

@@ -36,3 +36,13 @@ def test_a_large_mean_does_not_cancel_the_deviation(channels: int) -> None:
     values = np.random.default_rng(0).normal(1e7, 1.0, size=(100_000, channels))
     found = ChannelSums.of(values).statistics()
     np.testing.assert_allclose(found.deviation, values.std(axis=0), rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 70_000, 99_999])
+def test_a_value_that_is_not_finite_is_seen(value: float, place: int) -> None:
+    values = np.ones((100_000, 2), np.float32)
+    assert ChannelSums.of(values).is_finite
+    values[place, 1] = value
+    assert not ChannelSums.of(values).is_finite
