@@ -72,6 +72,7 @@ class Watchdog:
             "checkpoint\n"
         )
         sys.stderr.flush()
+        time.sleep(_ASKING_LIMIT_SECS)  # The others may still be asking; they would get no answer.
         os._exit(LOST_WORKER)  # The main thread is inside TensorFlow and does not come back.
 
     def _names_of_missing(self) -> str:
@@ -81,7 +82,9 @@ class Watchdog:
         asking.join(_ASKING_LIMIT_SECS)
         if asking.is_alive():
             return "worker 0, which answers no questions either"
-        return ", ".join(f"worker {number}" for number in missing) or "a reduction of all workers"
+        if not missing or self._worker.number in missing:
+            return "the others"
+        return ", ".join(f"worker {number}" for number in missing)
 
     def _missing(self) -> list[int]:
         """Workers that do not say that they, too, came to this step and wait."""

@@ -61,6 +61,7 @@ def test_a_killed_and_a_stopped_run_on_workers_go_on_on_another_number_of_replic
 def test_a_worker_that_stands_still_says_where_and_ends(timed_out_in_step, monkeypatch, capsys):
     ended = []
     monkeypatch.setattr(watchdog.os, "_exit", ended.append)
+    monkeypatch.setattr(watchdog, "_ASKING_LIMIT_SECS", 0.01)
     monkeypatch.setattr(watchdog.Watchdog, "_names_of_missing", lambda self: "worker 1")
     with watchdog.Watchdog(Worker(0, 2, range(1)), timeout_secs=0.1) as watched:
         for number in range(3):
