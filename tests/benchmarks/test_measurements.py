@@ -1,0 +1,96 @@
+"""What the benchmarks measure: the same work on both sides, and figures that mean what they say."""
+
+import keras
+import numpy as np
+import pytest
+
+from benchmarks.__main__ import line
+from benchmarks.input import BUCKETS, sequence_epoch, stock_epoch
+from benchmarks.measure import Row, against, alternately, below
+from benchmarks.peers.signal_model import build
+from benchmarks.precision_parity import compare
+from benchmarks.signal_set import record_id, write_npz
+from benchmarks.small_set import write_many
+from benchmarks.step import STEP_GFLOP, typical_batch
+from pipeline.batches import BatchReader
+from pipeline.plan import BatchOptions, plan_epoch
+
+
+def test_the_source_model_has_the_published_parameters():
+    model = build(keras, 3000)
+    assert model.count_params() == 2_832_002
+    assert sum(int(np.prod(v.shape)) for v in model.trainable_variables) == 2_830_978
+
+
+def test_operations_of_a_step_follow_from_the_layers():
+    dense = 2 * (3104 + 256) * 768 + 2 * (256 + 128) * 384
+    convolutions = [2 * n * 32 * c * 32 for n, c in ((990, 1), (480, 32), (225, 32), (97, 32))]
+    assert pytest.approx(3 * (dense + sum(convolutions)) - convolutions[0]) == STEP_GFLOP * 1e9
+
+
+@pytest.mark.parametrize("per", ["step", "record"])
+def test_stock_input_delivers_the_records_that_ours_does(tmp_path, per):
+    lengths = np.random.default_rng(0).integers(1, 9, 40)
+    dataset = write_many(tmp_path, lengths, (3,), per=per)
+    plan = plan_epoch(lengths, BatchOptions(batch_size=4, num_buckets=BUCKETS), seed=0, epoch=0)
+    ours = [
+        row[:length].tobytes()
+        for batch in BatchReader(dataset, "train").epoch(plan).as_numpy_iterator()
+        for row, length in zip(batch["signal"], batch["lengths"], strict=True)
+    ]
+    stock = []
+    for signal, _ in stock_epoch(dataset, 4):
+        # No value of the made records is 0.
+        valid = (signal.numpy() != 0).all(-1).sum(1)
+        stock += [row[:n].tobytes() for row, n in zip(signal.numpy(), valid, strict=True)]
+    assert sorted(stock) == sorted(ours)
+
+
+def test_the_sequence_pads_the_recordings_as_they_are(tmp_path):
+    lengths = [3, 1, 4]
+    write_npz(tmp_path, lengths, (5, 1))
+    ((signal, label, found),) = sequence_epoch(tmp_path, 3)
+    assert sorted(found.numpy()) == sorted(lengths)
+    assert signal.shape == (3, 4, 5, 1)
+    assert label.shape == (3, 4, 1)
+    with np.load(tmp_path / "signal" / f"{record_id(1)}.npz") as arrays:
+        row = int(np.argmin(found))
+        np.testing.assert_array_equal(signal[row, :1], arrays["signal"])
+
+
+def test_the_typical_batch_has_the_median_padding():
+    lengths = np.array([1, 9, 9, 9, 5, 9])  # Valid shares 5/9, 1 and 7/9.
+    assert typical_batch(lengths, 2) == range(4, 6)
+
+
+def test_ratios_limits_and_the_line_that_shows_them():
+    row = against("work", ours=[1.0, 2.0, 9.0], peer=[30.0, 10.0, 24.0], unit="s", at_least=12)
+    assert (row.ours, row.peer, row.ratio, row.holds) == (2.0, 24.0, 12.0, True)
+    assert against("work", [2.1], [24.0], "s", 12).holds is False
+    assert below("wait", [0.5], "s", 0.5).holds is False
+    assert " ".join(line(row).split()) == "work 2 24 s 12.00 x at least 12 times yes"
+        "work",
+        "2",
+        "24",
+        "s",
+        "12.00",
+        "x",
+        "at",
+        "least",
+        "12",
+        "times",
+        "yes",
+    ]
+    assert " ".join(line(Row("size", 1234.5, "MB")).split()) == "size 1,234 MB"
+
+
+def test_things_are_measured_in_turn():
+    order = []
+    runs = {name: lambda name=name: order.append(name) or float(len(order)) for name in "ab"}
+    assert alternately(runs, 2) == {"a": [1.0, 3.0], "b": [2.0, 4.0]}
+    assert order == ["a", "b", "a", "b"]
+
+
+@pytest.mark.parametrize(("second", "holds"), [([0.9, 0.8, 0.7], True), ([0.5, 0.4, 0.3], False)])
+def test_precisions_differ_only_beyond_what_seeds_do(second, holds):
+    assert compare([0.8, 0.9, 0.7], second)["holds"] is holds
