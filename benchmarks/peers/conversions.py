@@ -28,7 +28,7 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
 from benchmarks.worker_process import report, turns
 from pipeline.convert import convert
-from pipeline.options import parse_args
+from pipeline.option_flags import parse_args
 
 NUM_SHARDS = 8
 
@@ -97,7 +97,7 @@ class _Bench(tfds.core.BeamBasedBuilder):
             ),
             "label": tfds.features.Tensor(shape=(None,), dtype=np.int64, encoding=stored),
         }
-        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
 
     def _split_generators(self, _: Any) -> dict[str, Any]:
         return {"train": self._generate_examples()}
