@@ -18,7 +18,16 @@ import tensorflow as tf
 
 from benchmarks.measure import Row, conditions, product_gflops
 
-SECTIONS = ("planning", "input", "waiting", "memory", "step", "start", "scaling")
+SECTIONS = (
+    "planning",
+    "input",
+    "conversion_speed",
+    "waiting",
+    "memory",
+    "step",
+    "start",
+    "scaling",
+)
 
 
 def main() -> int:
@@ -37,11 +46,12 @@ def main() -> int:
     missed = 0
     for name in names:
         print(f"\n{name}", flush=True)
-        rows = importlib.import_module(f"benchmarks.{name}").run(quick=args.quick)
-        for row in rows:
+        rows = []
+        for row in importlib.import_module(f"benchmarks.{name}").run(quick=args.quick):
             print(line(row), flush=True)
             missed += row.holds is False
-        results[name] = [asdict(row) for row in rows]
+            rows.append(asdict(row))
+        results[name] = rows
         with tf.io.gfile.GFile(args.json, "w") as file:
             file.write(json.dumps(results, indent=1, default=float))
     return int(missed > 0)
