@@ -1,12 +1,18 @@
 """Peak resident memory of a conversion, per process: it must not grow with the set or the shard.
 
     python benchmarks/conversion_memory.py [--set_mb=1000] [--record_mb=4]
+    python benchmarks/conversion_memory.py --small_records=10000,100000,1000000
 
 Makes a set of npz signals in a temporary folder, converts it in one process and with two worker
 processes, and prints the peak of each process (Linux: VmHWM). Fails above 700 MB in any of them.
+With `--small_records`, sets of so many records of 60 bytes are converted in one process, and the
+last column says how many bytes the peak grows by with every record: the in-process runner keeps
+all paths and descriptions in memory. The files are links to a few, or making them would take longer
+than converting them.
 """
 
 import argparse
+import os
 import pathlib
 import subprocess
 import sys
@@ -26,7 +32,10 @@ def main() -> int:
     parser.add_argument("--set_mb", type=float, default=1000)
     parser.add_argument("--record_mb", type=float, default=4)
     parser.add_argument("--shard_size_mib", type=float, default=128)
+    parser.add_argument("--small_records", default="", help="numbers of records, by commas")
     args = parser.parse_args()
+    if args.small_records:
+        return _small_records(sorted(map(int, args.small_records.split(","))))
     worst = 0.0
     with tempfile.TemporaryDirectory() as folder:
         inputs = pathlib.Path(folder, "inputs")
@@ -41,6 +50,34 @@ def main() -> int:
             worst = max(worst, *peaks)
     print(f"peak {worst:.0f} MB, limit {_LIMIT_MB} MB")
     return int(worst > _LIMIT_MB)
+
+
+def _small_records(counts: list[int]) -> int:
+    print(f"{'records':>9}{'secs':>8}{'a second':>10}{'peak MB':>9}  bytes more a record")
+    before: tuple[int, float] | None = None
+    for count in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            inputs = pathlib.Path(folder, "inputs")
+            _link_small_set(inputs, count)
+            secs, peaks = _convert(inputs, str(pathlib.Path(folder, "output")), [])
+        peak = max(peaks)
+        more = (peak - before[1]) * 1e6 / (count - before[0]) if before else float("nan")
+        print(f"{count:>9}{secs:>8.0f}{count / secs:>10.0f}{peak:>9.0f}  {more:.0f}", flush=True)
+        before = (count, peak)
+    return 0
+
+
+def _link_small_set(folder: pathlib.Path, count: int) -> None:
+    for number in range(count):
+        group = folder / f"{number // 1000:04d}"
+        if number % 1000 == 0:
+            group.mkdir(parents=True)
+        # A file can have some 60,000 names.
+        first = folder / f"{number // 50_000 * 50:04d}" / "000.npz"
+        if number % 50_000 == 0:
+            np.savez(first, signal=np.ones((5, 3), np.float32), label=1)
+        else:
+            os.link(first, group / f"{number % 1000:03d}.npz")
 
 
 def _make_set(folder: pathlib.Path, set_mb: float, record_mb: float) -> None:
