@@ -4,6 +4,7 @@ A record's statistics are computed while it is encoded, and its hash while the n
 two records are in memory at most: NumPy and hashlib run without Python's lock.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -78,7 +79,8 @@ class ShardWriter:
         try:
             rows = self._write_records(temporary, job, part)
         except Exception:
-            tf.io.gfile.remove(temporary)  # On a disk that is full its space is needed.
+            with contextlib.suppress(tf.errors.OpError):
+                tf.io.gfile.remove(temporary)  # On a disk that is full its space is needed.
             raise
         tf.io.gfile.rename(temporary, join(self._work_dir, part.file), overwrite=True)
         write_part(part_path(self._work_dir, part.split, part.shard), part, rows)

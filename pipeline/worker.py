@@ -13,4 +13,6 @@ import pipeline.quiet  # noqa: E402, F401
 from apache_beam.runners.worker.sdk_worker_main import main  # noqa: E402
 
 if __name__ == "__main__":
+    # What fails here is raised, with its traceback, in the process that started this one.
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     main(sys.argv)

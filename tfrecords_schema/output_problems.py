@@ -8,7 +8,7 @@ import tensorflow as tf
 _CODES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 # Beam passes on what a worker raised as text alone; and TensorFlow's ResourceExhaustedError may be
 # the memory of a GPU, too.
-_NOISE = re.compile(r"^[\w.]+Error: | \[while running .*")
+_NOISE = re.compile(r"^\s*(?:[\w.]+Error: )+| \[while running .*")
 _TEXTS = ("No space left on device", "Disk quota exceeded", "Read-only file system")
 
 
