@@ -5,8 +5,8 @@ A checkpoint is a folder `ckpt-<global step>` of three files: `model.npz`, `opti
 the other two and comes last, by rename. Without a `state.json` that fits it does not count.
 
 Files are replaced only when all new ones are written, so that a full disk or a kill leaves what was
-there. Between the first rename and the last, `next.json` is the state that fits, and a file that is not
-renamed yet has `.tmp` behind its name.
+there. Between the first rename and the last, `next.json` is the state that fits, and a file that is
+not renamed yet has `.tmp` behind its name.
 
 What a run depends on is the same in all its checkpoints: it lies beside them, once, in
 `options-<hash>.json`.
@@ -19,7 +19,7 @@ import json
 import logging
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -79,8 +79,9 @@ def save(
     try:
         _write(directory, state, variables)
     except tf.errors.OpError as error:
-        for stem in variables:
-            _remove(_temporary(directory, stem))
+        if not tf.io.gfile.exists(join(directory, _NEXT)):  # Else the next save goes on with them.
+            for stem in variables:
+                _remove(_temporary(directory, stem))
         raise CheckpointError(
             f"checkpoint {directory} cannot be written ({error.message}); those before it are "
             "intact: make space, or make it writable, and give the same command again"
@@ -91,6 +92,8 @@ def _write(
     directory: str, state: TrainingState, variables: Mapping[str, Sequence[keras.Variable]]
 ) -> None:
     tf.io.gfile.makedirs(directory)
+    if tf.io.gfile.exists(join(directory, _NEXT)):
+        _rename(directory, variables)  # What a kill left half done, before it is overwritten.
     hashes = {}
     for stem, group in variables.items():
         content = _to_npz(group)
@@ -99,9 +102,15 @@ def _write(
     identity = _save_identity(posixpath.dirname(directory), state.identity)
     document = {**dataclasses.asdict(state), "identity": identity, "sha256": hashes}
     _replace(join(directory, _NEXT), json.dumps(document).encode())
-    for stem in variables:
-        path = join(directory, f"{stem}.npz")
-        tf.io.gfile.rename(_temporary(directory, stem), path, overwrite=True)
+    _rename(directory, variables)
+
+
+def _rename(directory: str, stems: Iterable[str]) -> None:
+    """Puts the files that `next.json` speaks of in their places, and it last."""
+    for stem in stems:
+        temporary = _temporary(directory, stem)
+        if tf.io.gfile.exists(temporary):
+            tf.io.gfile.rename(temporary, join(directory, f"{stem}.npz"), overwrite=True)
     tf.io.gfile.rename(join(directory, _NEXT), join(directory, _STATE), overwrite=True)
 
 

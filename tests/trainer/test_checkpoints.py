@@ -1,4 +1,3 @@
-import contextlib
 import json
 import pathlib
 
@@ -104,11 +103,8 @@ class _Killed(BaseException):
     """Ends a write like a kill would: nothing is cleaned up."""
 
 
-@pytest.mark.parametrize("call", range(9))
-def test_a_checkpoint_that_is_replaced_is_whole_at_every_instant(tmp_path, monkeypatch, call):
-    folder = str(tmp_path / "best")
-    variables = {**_variables(1), "optimizer": _variables(1)["model"]}
-    save(folder, TrainingState(global_step=1), variables)
+def _save_and_kill(monkeypatch, folder, variables, step, call):
+    """Saves a state of these steps, killed at that call of the file system; True if it was."""
     calls = []
 
     def killed_at(name):
@@ -120,22 +116,42 @@ def test_a_checkpoint_that_is_replaced_is_whole_at_every_instant(tmp_path, monke
                 raise _Killed
             return kept(*args, **kwargs)
 
-        monkeypatch.setattr(tf.io.gfile, name, wrapper)
+        return wrapper
 
-    for name in ("makedirs", "GFile", "rename"):
-        killed_at(name)
-    new = {**_variables(2), "optimizer": _variables(2)["model"]}
-    with contextlib.suppress(_Killed):
-        save(folder, TrainingState(global_step=2), new)
-    assert len(calls) == min(call + 1, 8)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        for name in ("makedirs", "GFile", "rename"):
+            patch.setattr(tf.io.gfile, name, killed_at(name))
+        try:
+            save(folder, TrainingState(global_step=step), _filled(variables, step))
+        except _Killed:
+            return True
+    return False
+
+
+def _filled(variables, value):
+    for group in variables.values():
+        for variable in group:
+            variable.assign(np.full(variable.shape, value, np.float32))
+    return variables
+
+
+@pytest.mark.parametrize("first", range(10))
+def test_a_checkpoint_that_is_replaced_is_whole_at_every_instant(tmp_path, monkeypatch, first):
     found = {**_variables(), "optimizer": _variables()["model"]}
-    state = load(folder, found)
-    assert state.global_step in (1, 2)
-    values = [variable.numpy() for group in found.values() for variable in group]
-    assert all((value == state.global_step).all() for value in values)
-    save(folder, TrainingState(global_step=3), new)
-    assert [path.name for path in (tmp_path / "best").glob("*tmp")] == []
+    for second in range(12):
+        folder = str(tmp_path / f"best{second}")
+        save(folder, TrainingState(global_step=1), _filled(found, 1))
+        killed = _save_and_kill(monkeypatch, folder, found, 2, first)
+        assert killed == (first < 8)
+        _save_and_kill(monkeypatch, folder, found, 3, second)
+        state = load(folder, _filled(found, 0))
+        assert state.global_step in (1, 2, 3)
+        values = [variable.numpy() for group in found.values() for variable in group]
+        assert all((value == state.global_step).all() for value in values)
+        save(folder, TrainingState(global_step=4), _filled(found, 4))
+        assert load(folder, found).global_step == 4
+        left = sorted(path.name for path in (tmp_path / f"best{second}").iterdir())
+        assert left == ["model.npz", "optimizer.npz", "state.json"]
 
 
 @pytest.mark.parametrize("failing", range(3))
