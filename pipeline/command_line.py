@@ -74,7 +74,7 @@ class CommandParser(argparse.ArgumentParser):
         """Says what is wrong, without the usage of every flag, and exits with 2."""
         # Of two faults, a flag that is missing and a wrong name, the wrong name is the cause.
         message = near_miss(self._argv, self.flags()) or re.sub(r"^argument (-\S+)", r"\1", message)
-        print_error(f"{message}; see {self.prog} --help")
+        print_error(with_help(message, self.prog))
         sys.exit(USAGE_ERROR)
 
     def _exit_with(self, text: str) -> NoReturn:
@@ -117,6 +117,13 @@ def near_miss(argv: Sequence[str], flags: Collection[str]) -> str:
         if name not in flags and (near := nearest(name, flags)):
             return f"unknown flag {name}; did you mean {near}?"
     return ""
+
+
+def with_help(message: str, prog: str) -> str:
+    """A message that says where help is."""
+    return (
+        f"{message} See {prog} --help" if message.endswith("?") else f"{message}; see {prog} --help"
+    )
 
 
 def one_of(choices: Sequence[str]) -> Callable[[str], str]:

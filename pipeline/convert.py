@@ -10,7 +10,7 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.beam_files import BeamFiles
-from pipeline.command_line import near_miss
+from pipeline.command_line import near_miss, with_help
 from pipeline.console import print_error
 from pipeline.dry_run import dry_run
 from pipeline.errors import UsageError
@@ -106,7 +106,7 @@ def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
         message = near_miss(unknown, [f"--{name}" for name in beams])
         message = message or f"unknown argument {unknown[0]}; flags are given as --name=value"
     if message:
-        raise UsageError(f"{message}; see python -m pipeline --help")
+        raise UsageError(with_help(message, "python -m pipeline"))
     return options
 
 

@@ -18,11 +18,17 @@ from pipeline.shard_plan import (
     to_member,
 )
 from pipeline.source import Description, Reject, Source
-from pipeline.summary import group_rejects, input_text, label_text, rejects_text, table
-from tfrecords_schema.names import shard_name
+from pipeline.summary import (
+    class_names_text,
+    group_rejects,
+    input_text,
+    label_text,
+    rejects_text,
+    table,
+)
 
 _THREADS = 8
-_HEADER = ("split", "records", "groups", "steps", "MB", "shards", "first file")
+_HEADER = ("split", "records", "groups", "steps", "MB", "shards")
 
 
 def dry_run(source: Source, options: ConvertOptions) -> str:
@@ -88,7 +94,6 @@ def _summary(kept: list[Description], decision: Decision, options: ConvertOption
     plan = plan_shards(sizes, options)
     rows = [_HEADER]
     for split, found in _by_split(members, kept).items():
-        shards = plan.num_shards(split)
         rows.append(
             (
                 split,
@@ -96,14 +101,14 @@ def _summary(kept: list[Description], decision: Decision, options: ConvertOption
                 f"{len({description.group for description in found}):,}",
                 f"{sum(description.steps for description in found):,}",
                 f"{sum(description.size_bytes for description in found) / 1e6:,.1f}",
-                str(shards),
-                shard_name(options.name, split, 0, shards),
+                str(plan.num_shards(split)),
             )
         )
     assert decision.schema is not None
     why = decision.labels.why if decision.labels else ""
     about = [input_text(decision.schema), label_text(decision.schema, why)]
-    return "\n".join([table(rows), "", *about])
+    about.append(class_names_text(decision.schema))
+    return "\n".join([table(rows), "", *filter(None, about)])
 
 
 def _groups(kept: Iterable[Description], options: ConvertOptions) -> GroupFacts:

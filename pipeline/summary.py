@@ -1,6 +1,7 @@
 """What is said of a conversion: at its end, and of its rejects."""
 
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +10,9 @@ from tfrecords_schema.manifest import Manifest, SplitEntry
 from tfrecords_schema.names import REJECTS, join
 from tfrecords_schema.schema import RecordSchema
 
-_HEADER = ("split", "records", "groups", "steps", "MB", "shards", "classes")
-_SHOWN_CLASSES = 12
+_HEADER = ("split", "records", "groups", "steps", "MB", "shards")
+_SHOWN_CLASSES = 20
+_WIDTH = 79
 _SHOWN_EXAMPLES = 3
 
 
@@ -19,6 +21,8 @@ def summary_text(path: str, manifest: Manifest, outcome: dict[str, Any]) -> str:
     rows = [_HEADER, *(_row(name, entry) for name, entry in manifest.splits.items())]
     schema = manifest.schema
     lines = [table(rows), "", input_text(schema), label_text(schema, outcome.get("why", ""))]
+    if classes := _classes_text(manifest):
+        lines += ["", classes]
     if outcome.get("zeroed_values"):
         values, records = outcome["zeroed_values"], outcome["zeroed_records"]
         lines.append(f"{values:,} values in {records:,} records were not finite and are 0")
@@ -65,8 +69,6 @@ def rejects_text(groups: Sequence[dict[str, Any]], total: int) -> str:
 
 
 def _row(name: str, entry: SplitEntry) -> tuple[str, ...]:
-    counts = [f"{key} {count:,}" for key, count in list(entry.class_counts.items())]
-    shown = ", ".join(counts[:_SHOWN_CLASSES]) + (", ..." if len(counts) > _SHOWN_CLASSES else "")
     return (
         name,
         f"{entry.records:,}",
@@ -74,14 +76,26 @@ def _row(name: str, entry: SplitEntry) -> tuple[str, ...]:
         f"{entry.steps:,}",
         f"{entry.size_bytes / 1e6:,.1f}",
         str(len(entry.shards)),
-        shown,
     )
+
+
+def _classes_text(manifest: Manifest) -> str:
+    """How often each class occurs in each split; empty without classes."""
+    label = manifest.schema.label
+    if label is None or label.kind != "class":
+        return ""
+    rows = [("class", *manifest.splits)]
+    for index, name in enumerate(label.class_names[:_SHOWN_CLASSES]):
+        counts = (entry.class_counts.get(name, 0) for entry in manifest.splits.values())
+        rows.append((f"{index} = {name}", *(f"{count:,}" for count in counts)))
+    more = len(label.class_names) - _SHOWN_CLASSES
+    return table(rows) + (f"\nand {more} more classes" if more > 0 else "")
 
 
 def _cells(row: tuple[str, ...], widths: list[int]) -> list[str]:
     """Names to the left, numbers to the right."""
     return [
-        text.ljust(width) if column in (0, len(row) - 1) else text.rjust(width)
+        text.rjust(width) if column else text.ljust(width)
         for column, (text, width) in enumerate(zip(row, widths, strict=True))
     ]
 
@@ -100,10 +114,17 @@ def label_text(schema: RecordSchema, why: str) -> str:
         return "label: none"
     because = f" ({why})" if why else ""
     if spec.kind == "value":
-        return f"label: {spec.dtype} {list(spec.shape)} per {spec.per}{because}"
-    names = [f"{index} = {name}" for index, name in enumerate(spec.class_names[:_SHOWN_CLASSES])]
-    more = ", ..." if len(spec.class_names) > _SHOWN_CLASSES else ""
-    return (
-        f"label: one of {len(spec.class_names)} classes per {spec.per}{because}\n"
-        f"classes: {', '.join(names)}{more}"
-    )
+        return _wrapped(f"label: {spec.dtype} {list(spec.shape)} per {spec.per}{because}")
+    return _wrapped(f"label: one of {len(spec.class_names)} classes per {spec.per}{because}")
+
+
+def class_names_text(schema: RecordSchema) -> str:
+    """Index and name of each class; empty without classes."""
+    names = schema.label.class_names if schema.label else ()
+    shown = ", ".join(f"{index} = {name}" for index, name in enumerate(names[:_SHOWN_CLASSES]))
+    more = ", ..." if len(names) > _SHOWN_CLASSES else ""
+    return _wrapped(f"classes: {shown}{more}") if names else ""
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)

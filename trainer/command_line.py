@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 from absl import flags
 
-from pipeline.command_line import CommandParser, near_miss
+from pipeline.command_line import CommandParser, near_miss, with_help
 from pipeline.console import print_error
 from pipeline.errors import UsageError
 from tfrecords_schema import DatasetError
@@ -143,7 +143,7 @@ def _unknown(name: str, argv: Sequence[str], values: flags.FlagValues) -> str:
     names = [f"--{flag}" for flag in values]
     names += [f"--no{flag}" for flag in values if values[flag].boolean]
     near = near_miss([f"--{name}"], names) or f"unknown flag --{name}"
-    return f"{near}{where}; see python -m trainer --help"
+    return with_help(f"{near}{where}", "python -m trainer")
 
 
 def _explained(error: Exception) -> tuple[int, str]:

@@ -17,7 +17,7 @@ _REFRESH_SECS = 0.2
 _HEADER_EVERY = 30  # Rows on a terminal, so that the names of columns stay in sight.
 # What stands beside the loss; the rest is in metrics.jsonl.
 _SHOWN = ("accuracy", "rmse")
-_WIDTHS = (7, 9, 10, 10, 10, 10, 8, 8, 7)
+_WIDTHS = (9, 9, 9, 9, 9, 10, 8, 7, 9)
 
 
 class Progress:
