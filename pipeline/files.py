@@ -14,6 +14,8 @@ from typing import IO, Any, NamedTuple, Protocol, runtime_checkable
 
 import tensorflow as tf
 
+from pipeline.errors import UsageError
+
 
 class FoundFile(NamedTuple):
     """A listed file."""
@@ -45,8 +47,12 @@ class GFiles:
     """Every file system that `tf.io.gfile` knows."""
 
     def list(self, folder: str) -> Iterator[FoundFile]:
-        """See `Files`."""
-        for parent, _, names in tf.io.gfile.walk(folder.rstrip("/") or "/"):
+        """See `Files`.
+
+        Raises:
+          UsageError: a name is not UTF-8, which `tf.io.gfile` cannot list.
+        """
+        for parent, names in _walk(folder.rstrip("/") or "/"):
             for name in names:
                 path = posixpath.join(parent, name)
                 found = tf.io.gfile.stat(path)
@@ -65,6 +71,17 @@ class GFiles:
                 yield io.BufferedReader(_SeekableFile(file, size_bytes))
         except tf.errors.OpError as error:
             raise OSError(error.message) from error
+
+
+def _walk(folder: str) -> Iterator[tuple[str, list[str]]]:
+    """Every folder under a folder, with the names of the files in it."""
+    try:
+        for parent, _, names in tf.io.gfile.walk(folder):
+            yield parent, names
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the name {error.object!r} under {folder} is not UTF-8; rename it") from (
+            error
+        )
 
 
 class _SeekableFile(io.RawIOBase):

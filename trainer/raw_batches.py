@@ -70,8 +70,10 @@ class RawFolder:
         converted = ConvertOptions(**values, output_dir="")
         self._source = make_source(converted, GFiles())
         self._spec = input_spec
-        self.rejects: list[tuple[str, str]] = []
-        paths = sorted(found.path for found in self._source.list_inputs())
+        found = sorted(self._source.list_inputs())
+        # Not opened: a pipe has no bytes, too, and would never end.
+        self.rejects = [(path, "it is empty") for path, size_bytes, _ in found if not size_bytes]
+        paths = [path for path, size_bytes, _ in found if size_bytes]
         if not paths:
             raise DatasetError(_why_nothing(input_dir, input_spec.kind))
         self._paths = paths

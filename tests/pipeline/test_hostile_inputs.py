@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.errors import RejectedInputError
+from pipeline.errors import RejectedInputError, UsageError
 from pipeline.options import ConvertOptions
 from pipeline.signals import SignalSource
 from tests.pipeline.conversions import (
@@ -25,8 +25,11 @@ from tests.pipeline.conversions import (
     write_npz,
     write_recordings,
 )
+from tfrecords_schema import InputSpec
+from trainer.raw_batches import RawFolder
 
 _MIB = 1 << 20
+_RECORDED = ConvertOptions("", "", "test").recorded()
 _TRAIN = "--splits=train=1"
 
 
@@ -158,6 +161,17 @@ def test_what_is_odd_in_a_folder_stops_nothing(folders: Folders, converter: Conv
     assert found == {"new\nline.npz": "group 'new\\nline' is no name: expected one line of at most "
                      "1000 characters of valid Unicode; repair it"}  # fmt: skip
     assert len(read_records(dataset)) == 9
+
+
+def test_raw_folders_name_what_cannot_be_listed_and_open_no_pipe(folders: Folders) -> None:
+    write_npz(folders, "good", signal=np.ones((3, 2), np.float32))
+    os.mkfifo(folders.inputs / "pipe.npz")
+    raw = RawFolder(str(folders.inputs), InputSpec("signal", "float32", (2,)), _RECORDED)
+    assert [batch.sources for batch in raw.batches(2)] == [["good.npz"]]
+    assert raw.rejects == [("pipe.npz", "it is empty")]
+    os.mkfifo(os.fsencode(folders.inputs) + b"/caf\xe9.npz")
+    with pytest.raises(UsageError, match=r"the name b'caf\\xe9.npz' under .* is not UTF-8; rename"):
+        RawFolder(str(folders.inputs), InputSpec("signal", "float32", (2,)), _RECORDED)
 
 
 _NAMES = {
