@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from pipeline.command_line import version_text
+from pipeline.console import print_error
 from pipeline.errors import UsageError
 from tfrecords_schema.names import atomic_write, join
 
@@ -85,7 +87,7 @@ def main(argv: Sequence[str]) -> int:
         _require_new(args.output_dir)
         print(_run(args))
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         return 2
     return 0
 
@@ -131,6 +133,7 @@ def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.generate", description="Writes recordings to convert."
     )
+    parser.add_argument("--version", action="version", version=version_text())
     kinds = parser.add_subparsers(dest="what", required=True)
     waves = kinds.add_parser("waves", help="sines to be forecast", formatter_class=formatter)
     echo = kinds.add_parser("echo", help="the echo problem, three ways", formatter_class=formatter)

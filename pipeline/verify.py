@@ -3,20 +3,20 @@
 Exits with 0 if it is, and with 1 after a line for each problem if it is not.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 import pipeline.quiet  # noqa: F401
 
 # isort: split
+from pipeline.command_line import CommandParser
 from tfrecords_schema.dataset import read_manifest
 from tfrecords_schema.verify import verify_dataset
 
 
 def main(argv: Sequence[str]) -> int:
     """Verifies one dataset folder and says what was found."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.verify", description=__doc__)
+    parser = CommandParser("python -m pipeline.verify", "Proves that a dataset folder is whole.")
     parser.add_argument("dataset", help="dataset folder, <output_dir>/<name>/<version>")
     path = parser.parse_args(argv).dataset
     problems = 0

@@ -4,6 +4,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 from absl import flags
@@ -118,7 +119,11 @@ def _make_parser(kinds: Sequence[type]) -> CommandParser:
         title = (inspect.getdoc(kind) or "").splitlines()[0].rstrip(".")
         group = parser.add_argument_group(title[0].lower() + title[1:])
         for name, text, default in option_flags.described(kind):
-            group.add_argument(f"--{name}", default=default, help=text.replace("%", "%%"))
+            takes: dict[str, Any] = {"default": default, "help": text.replace("%", "%%")}
+            if isinstance(default, bool):
+                takes["action"] = "store_true"
+                takes["help"] += f" --no{name} turns it off." if default else ""
+            group.add_argument(f"--{name}", **takes)
     group.add_argument(
         f"--{_TRACEBACK}", action="store_true", help="show where in the code an error came from"
     )

@@ -55,17 +55,21 @@ def read(options_type: type[Options], values: flags.FlagValues = flags.FLAGS) ->
         raise UsageError(str(error)) from error
 
 
-def described(options_type: type) -> list[tuple[str, str, str]]:
-    """Name, help and default of every flag that `define` makes of an options dataclass."""
+def described(options_type: type) -> list[tuple[str, str, Any]]:
+    """Name, help and default of every flag that `define` makes of an options dataclass.
+
+    The default is a bool for flags that are given without a value, else text.
+    """
     attributes = _attributes(options_type)
-    return [
-        (
-            field.name,
-            field.metadata.get("help") or attributes.get(field.name, ""),
-            "" if field.default in (None, False) else _text(field.default),
-        )
-        for field in dataclasses.fields(options_type)
-    ]
+    found = []
+    for field in dataclasses.fields(options_type):
+        text = field.metadata.get("help") or attributes.get(field.name, "")
+        if choices := field.metadata.get("choices"):
+            text = f"{text} One of {', '.join(choices)}."
+        is_bool = isinstance(field.default, bool)
+        default = field.default if is_bool else _text(field.default or "")
+        found.append((field.name, text, default))
+    return found
 
 
 def fill_in(flagfile: str, values: flags.FlagValues = flags.FLAGS) -> None:

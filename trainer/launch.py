@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
+from pipeline.command_line import CommandParser
 from trainer.exit_codes import LOST_WORKER
 
 _LOOK_SECS = 0.1
@@ -52,14 +53,14 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     if "--" in arguments:
         cut = arguments.index("--")
         own, trainer_flags = arguments[:cut], arguments[cut + 1 :]
-    parser = argparse.ArgumentParser(
-        prog="python -m trainer.launch",
-        usage="%(prog)s --workers=N [--cores_per_worker=C] -- FLAGS OF THE TRAINER",
-        description="Trains on several workers on this machine, for trials and tests.",
+    parser = CommandParser(
+        "python -m trainer.launch",
+        "Trains on several workers on this machine, for trials and tests; flags of the trainer "
+        "stand after --.",
     )
-    parser.add_argument("--workers", type=int, required=True, help="Processes to start.")
+    parser.add_argument("--workers", type=int, required=True, help="processes to start")
     parser.add_argument(
-        "--cores_per_worker", type=int, default=0, help="Cores of its own for each; 0: all share."
+        "--cores_per_worker", type=int, default=0, help="cores of its own for each; 0: all share"
     )
     options = parser.parse_args(own)
     cores = len(os.sched_getaffinity(0))

@@ -11,6 +11,8 @@ from pipeline.convert import main as convert
 from tests.datasets import CLASS_PER_RECORD, VALUE_PER_RECORD, toy_dataset
 from tests.trainer.in_process import run_trainer
 from trainer import exit_codes
+from trainer import flags as option_flags
+from trainer.__main__ import _OPTIONS
 
 _SIZES = {"train": 4, "validation": 2, "test": 2}
 _SMALL = (
@@ -258,3 +260,19 @@ def test_a_fault_in_the_code_is_not_hidden(world: pathlib.Path, monkeypatch) -> 
     monkeypatch.setattr("trainer.__main__.open_dataset", broken)
     with pytest.raises(AttributeError, match="a bug"):
         run_trainer(f"--dataset={world}/sleep/1.0.0", f"--run_dir={world}/new")
+
+
+def test_help_is_short_and_helpfull_has_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = {}
+    for flag in ("--help", "--helpfull", "--version"):
+        with pytest.raises(SystemExit) as ended:
+            run_trainer(flag)
+        assert not ended.value.code
+        printed[flag] = capsys.readouterr().out
+    names = [name for kind in _OPTIONS for name, _, _ in option_flags.described(kind)]
+    assert all(f"  --{name} " in printed["--helpfull"] for name in names)
+    assert sum(f"  --{name} " in printed["--help"] for name in names) < len(names) / 3
+    assert "One of train, evaluate, predict, export." in " ".join(printed["--help"].split())
+    assert "--alsologtostderr" not in printed["--helpfull"]  # absl's own
+    assert max(map(len, printed["--help"].splitlines())) <= 80
+    assert "tensorflow 2." in printed["--version"]
