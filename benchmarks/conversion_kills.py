@@ -96,6 +96,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="of the first trial; others follow")
+    parser.add_argument("--kills", type=int, default=3, help="of one conversion, at most")
     parser.add_argument("--processes", type=int, default=0, help="trials more, as real commands")
     args = parser.parse_args(argv)
     counts: collections.Counter[str] = collections.Counter()
@@ -114,7 +115,7 @@ def main(argv: list[str]) -> int:
             conversion = Conversion(root / "inputs", root / f"{number}")
             rng = np.random.default_rng([args.seed, number])
             if number < args.trials:
-                _trial(conversion, rng, secs, expected, counts)
+                _trial(conversion, rng, secs, int(rng.integers(args.kills)) + 1, expected, counts)
             else:
                 _process_trial(conversion, rng, number % 2 == 1, expected, counts)
             shutil.rmtree(conversion.folder)
@@ -125,11 +126,12 @@ def _trial(
     conversion: Conversion,
     rng: np.random.Generator,
     secs: float,
+    wanted: int,
     expected: dict[str, str],
     counts: collections.Counter[str],
 ) -> None:
     seen = conversion.folder / "reader"
-    kills, wanted = 0, int(rng.integers(1, 4))
+    kills = 0
     reader = fork(functools.partial(_read, conversion.dataset, expected), seen)
     has_ended = False
     while kills < wanted and not has_ended:

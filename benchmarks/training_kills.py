@@ -50,6 +50,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the first trial; others follow")
+    parser.add_argument("--kills", type=int, default=3, help="of one training, at most")
     parser.add_argument("--processes", type=int, default=0, help="trials more, as real commands")
     args = parser.parse_args(argv)
     counts: collections.Counter[str] = collections.Counter()
@@ -65,7 +66,7 @@ def main(argv: list[str]) -> int:
             rng = np.random.default_rng([args.seed, number])
             run_dir = root / f"{number}"
             if number < args.trials:
-                _kill_forks(root, run_dir, rng, secs, counts)
+                _kill_forks(root, run_dir, rng, secs, int(rng.integers(args.kills)) + 1, counts)
                 if number % 5 == 4:
                     _flip(run_dir, rng, counts)
                 code = wait(start(root, run_dir))
@@ -133,9 +134,10 @@ def _kill_forks(
     run_dir: pathlib.Path,
     rng: np.random.Generator,
     secs: float,
+    wanted: int,
     counts: collections.Counter[str],
 ) -> None:
-    kills, wanted = 0, int(rng.integers(1, 4))
+    kills = 0
     while kills < wanted:
         if rng.random() < 0.5:
             pid = start(root, run_dir)
