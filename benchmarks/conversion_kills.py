@@ -147,6 +147,8 @@ def _trial(
             reader = fork(functools.partial(_read, conversion.dataset, expected), seen)
             secs *= 0.7
     before = conversion.whole_shards()
+    # Killed behind its last line, after its work folder was gone, it has nothing to go on with.
+    has_ended |= (conversion.dataset / "manifest.json").exists() and not conversion.work.exists()
     if not has_ended and wait(conversion.start()):
         counts["VIOLATION: would not go on"] += 1
         print(conversion.log.read_text()[-2000:])
