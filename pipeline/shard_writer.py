@@ -134,7 +134,7 @@ class ShardWriter:
             else:
                 _require_finite(raw.data)
         serialized = self._schema.encode(member.record_id, raw.data, label)
-        if sums is not None:
+        if sums is not None and isinstance(raw.data, np.ndarray):
             if not sums.result().is_finite:
                 _require_finite(raw.data)
             part.channels = _merge(part.channels, sums.result())
