@@ -62,6 +62,12 @@ def test_missing_and_stray_files_are_named(dataset):
     assert "cannot be read (NotFoundError)" in problems[1]
 
 
+def test_what_an_interrupted_conversion_left_is_named(dataset):
+    (dataset / ".conversion").mkdir()
+    (problem,) = verify_dataset(str(dataset))
+    assert ".conversion was left by a conversion that runs or was interrupted; run it" in problem
+
+
 def test_swapped_shards_are_found(dataset):
     first, second = sorted(dataset.glob("*train.tfrecord*"))[:2]
     contents = first.read_bytes(), second.read_bytes()
