@@ -39,7 +39,7 @@ def _by_protobuf(features: dict[str, Any]) -> bytes:
     return whole.SerializeToString(deterministic=True)
 
 
-@hypothesis.settings(deadline=None, derandomize=True, max_examples=300)
+@hypothesis.settings(deadline=None, derandomize=True, max_examples=100)
 @hypothesis.given(_FEATURES)
 def test_bytes_are_protobufs(features: dict[str, Any]) -> None:
     assert encode_example(features) == _by_protobuf(features)
