@@ -1,13 +1,24 @@
 """Entry point of `python -m pipeline`."""
 
 import logging
+import os
+import signal
 import sys
+from types import FrameType
 
 logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
 
 from pipeline.option_flags import make_parser  # noqa: E402
 
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """Ends at once: Beam's threads would work on, and what is written can be gone on from."""
+    print("\ninterrupted; the same command goes on where it was", file=sys.stderr, flush=True)
+    os._exit(130)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, _interrupted)
     make_parser().answer(sys.argv[1:])  # At once: TensorFlow and Beam take seconds to import.
 
 import pipeline.quiet  # noqa: E402, F401
