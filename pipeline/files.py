@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple, Protocol, runtime_checkable
 
 import tensorflow as tf
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, printable
 
 
 class FoundFile(NamedTuple):
@@ -49,14 +49,17 @@ class GFiles:
     def list(self, folder: str) -> Iterator[FoundFile]:
         """See `Files`.
 
+        Links to folders are not followed; a link to nothing is a file without bytes.
+
         Raises:
-          UsageError: a name is not UTF-8, which `tf.io.gfile` cannot list.
+          UsageError: a name is not UTF-8, which `tf.io.gfile` cannot open.
         """
-        for parent, names in _walk(folder.rstrip("/") or "/"):
-            for name in names:
-                path = posixpath.join(parent, name)
+        for path in _walk(folder.rstrip("/") or "/"):
+            try:
                 found = tf.io.gfile.stat(path)
                 yield FoundFile(path, found.length, found.mtime_nsec / 1e9)
+            except tf.errors.NotFoundError:
+                yield FoundFile(path, 0, 0.0)
 
     def exists(self, path: str) -> bool:
         """See `Files`."""
@@ -73,15 +76,16 @@ class GFiles:
             raise OSError(error.message) from error
 
 
-def _walk(folder: str) -> Iterator[tuple[str, list[str]]]:
-    """Every folder under a folder, with the names of the files in it."""
-    try:
-        for parent, _, names in tf.io.gfile.walk(folder):
-            yield parent, names
-    except UnicodeDecodeError as error:
-        raise UsageError(f"the name {error.object!r} under {folder} is not UTF-8; rename it") from (
-            error
-        )
+def _walk(folder: str) -> Iterator[str]:
+    """Every file under a folder."""
+    # tf.io.gfile follows links to folders, also round in circles: it cannot tell what is a link.
+    walk = tf.io.gfile.walk if "://" in folder else os.walk
+    for parent, _, names in walk(folder):
+        for name in names:
+            path = posixpath.join(parent, name)
+            if printable(path) != path:
+                raise UsageError(f"the name {printable(path)} is not UTF-8; rename it")
+            yield path
 
 
 class _SeekableFile(io.RawIOBase):

@@ -166,11 +166,13 @@ def test_what_is_odd_in_a_folder_stops_nothing(folders: Folders, converter: Conv
 def test_raw_folders_name_what_cannot_be_listed_and_open_no_pipe(folders: Folders) -> None:
     write_npz(folders, "good", signal=np.ones((3, 2), np.float32))
     os.mkfifo(folders.inputs / "pipe.npz")
+    (folders.inputs / "loop").symlink_to(folders.inputs)
+    (folders.inputs / "nowhere.npz").symlink_to(folders.inputs / "missing")
     raw = RawFolder(str(folders.inputs), InputSpec("signal", "float32", (2,)), _RECORDED)
     assert [batch.sources for batch in raw.batches(2)] == [["good.npz"]]
-    assert raw.rejects == [("pipe.npz", "it is empty")]
+    assert raw.rejects == [("nowhere.npz", "it is empty"), ("pipe.npz", "it is empty")]
     os.mkfifo(os.fsencode(folders.inputs) + b"/caf\xe9.npz")
-    with pytest.raises(UsageError, match=r"the name b'caf\\xe9.npz' under .* is not UTF-8; rename"):
+    with pytest.raises(UsageError, match=r"the name .*caf\\udce9.npz is not UTF-8; rename"):
         RawFolder(str(folders.inputs), InputSpec("signal", "float32", (2,)), _RECORDED)
 
 
