@@ -58,7 +58,12 @@ def main() -> None:
             steps.train(next(batches), spec)
             secs, cpu_secs = time.perf_counter() - started[0], time.process_time() - started[1]
             valid = int(split.lengths[plan.rows(step)].sum())
-            report(secs=secs, cpu_secs=cpu_secs, valid_steps=valid)
+            report(
+                secs=secs,
+                cpu_secs=cpu_secs,
+                process_cpu_secs=time.process_time(),
+                valid_steps=valid,
+            )
 
 
 def one_batch(split: SplitData, numbers: list[str]) -> EpochPlan:

@@ -62,6 +62,7 @@ def turn_callback(keras: Any, valid_steps: int, padded_steps: int) -> Any:
             report(
                 secs=time.perf_counter() - self.started[0],
                 cpu_secs=time.process_time() - self.started[1],
+                process_cpu_secs=time.process_time(),
                 valid_steps=valid_steps,
                 padded_steps=padded_steps,
             )
