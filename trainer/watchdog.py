@@ -43,6 +43,8 @@ class Watchdog:
 
     def __exit__(self, *error: object) -> None:
         self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=1.0)
 
     @contextlib.contextmanager
     def step(self, number: int) -> Iterator[None]:

@@ -137,7 +137,7 @@ def test_a_users_callback_sees_every_step_and_the_epochs_logs(dataset, tmp_path)
 
 
 def test_early_stopping_ends_the_training_and_stays_ended(dataset, tmp_path):
-    options = {"epochs": 50, "learning_rate": 0.0, "early_stopping_patience": 2}
+    options = {"epochs": 50, "learning_rate": 1e-30, "early_stopping_patience": 2}
     run = _make(dataset, tmp_path, **options)
     run.trainer.run()
     assert run.trainer.state.epoch == 3  # the first, and two without improvement
