@@ -1,9 +1,10 @@
 """Training step of the published signal model: ours beside the source's code.
 
 The recordings are the same, of lognormal lengths. The source's code trains on random batches
-padded to their longest, of which the one with the median padding stands for all; ours trains on
-the planned batches of an epoch. Each model is a process of its own, which makes a step when it is
-its turn. First steps, which compile, are left out; `benchmarks.start` measures those.
+padded to their longest, of which one with the median padding of 1,000 stands for all; ours trains
+on the planned batches of an epoch, that one's recordings among them. Each model is a process of
+its own, which makes a step when it is its turn. First steps, which compile, are left out;
+`benchmarks.start` measures those.
 """
 
 import dataclasses
@@ -19,9 +20,9 @@ from benchmarks.signal_set import convert, lognormal_lengths, write_npz
 from benchmarks.worker_process import Worker
 
 ROWS, REPEATS = 32, 5
-# Keras 3 needs 14 MB a padded step (9.4 GB for 8 rows of 82 steps; it was killed at 32 of 85 in
-# 23 GB), so it gets every fourth record of its batch, with as little padding or less.
-KERAS_ROWS = 8
+# Keras 3 needs 14 MB a padded step (9.4 GB for 8 rows of 82 steps; in 23 GB it was killed at 32
+# rows), so it gets a batch of fewer rows with as much padding. Its time follows the padded steps.
+KERAS_ROWS = 4
 SAMPLES = 3000
 DTYPES = ("float32", "bfloat16")
 KEYS = (*DTYPES, "keras", "tf_keras")
@@ -43,7 +44,7 @@ STEP_GFLOP = 2e-9 * (3 * (sum(_CONVOLUTIONS) + _RECURRENCES) - _CONVOLUTIONS[0])
 def run(quick: bool = False) -> list[Row]:
     """Measures; about four minutes, most of them spent by the peers."""
     rows = 4 if quick else ROWS
-    lengths = lognormal_lengths(rows * REPEATS)
+    lengths = np.append(typical_lengths(rows), lognormal_lengths(rows * (REPEATS - 1)))
     with tempfile.TemporaryDirectory() as folder:
         return _step_rows(*_step_reports(make_set(folder, lengths), lengths, rows))
 
@@ -71,28 +72,33 @@ def make_set(folder: str, lengths: np.ndarray) -> Places:
     return Places(str(path), convert(path))
 
 
-def typical_batch(lengths: np.ndarray, rows: int) -> range:
-    """Of the batches as they come, the records of that with the median share of padding."""
-    batches = lengths[: len(lengths) // rows * rows].reshape(-1, rows)
-    share = batches.sum(1) / (rows * batches.max(1))
-    median = int(np.argsort(share)[len(share) // 2])
-    return range(median * rows, (median + 1) * rows)
+def typical_lengths(rows: int, batches: int = 1_000) -> np.ndarray:
+    """Lengths of that of many random batches which has the median share of padding."""
+    drawn = lognormal_lengths(rows * batches, seed=1).reshape(batches, rows)
+    return drawn[np.argsort(valid_share(drawn))[batches // 2]]
 
 
-def thinned(batch: range, lengths: np.ndarray, rows: int) -> list[int]:
-    """Fewer records of a batch: its longest, and then evenly down its lengths."""
-    longest_first = sorted(batch, key=lambda record: -lengths[record])
-    return longest_first[:: -(-len(longest_first) // rows)]
+def thinned(lengths: np.ndarray, rows: int) -> np.ndarray:
+    """Positions of fewer records of a batch: the longest, and those that keep its padding."""
+    *others, longest = np.argsort(lengths)
+    total = valid_share(lengths) * lengths.max() * rows
+    mean_of_others = (total - lengths[longest]) / (rows - 1)
+    nearest = np.argsort(np.abs(lengths[others] - mean_of_others))[: rows - 1]
+    return np.array([longest, *np.array(others)[nearest]])
+
+
+def valid_share(lengths: np.ndarray) -> np.ndarray:
+    """The part of the steps of padded batches `[..., rows]` that is valid."""
+    return lengths.mean(-1) / lengths.max(-1)
 
 
 def _step_reports(
     places: Places, lengths: np.ndarray, rows: int
 ) -> tuple[dict[str, list[dict]], dict[str, list[float]]]:
     """What all models report of their steps, by model; rates of matrix products in between."""
-    batch = typical_batch(lengths, rows)
     arguments = {key: [f"--batch_size={rows}"] for key in DTYPES}
-    arguments["tf_keras"] = [as_argument(batch)]
-    arguments["keras"] = [as_argument(thinned(batch, lengths, KERAS_ROWS))]
+    arguments["tf_keras"] = [as_argument(range(rows))]
+    arguments["keras"] = [as_argument(thinned(lengths[:rows], KERAS_ROWS))]
     workers = {key: places.start(key, *arguments[key]) for key in KEYS}
     reports: dict[str, list[dict]] = {key: [] for key in KEYS}
     peaks: dict[str, list[float]] = {dtype: [] for dtype in DTYPES}

@@ -9,9 +9,9 @@ from benchmarks.input import BUCKETS, sequence_epoch, stock_epoch
 from benchmarks.measure import Row, against, alternately, below
 from benchmarks.peers.signal_model import build
 from benchmarks.precision_parity import compare
-from benchmarks.signal_set import record_id, write_npz
+from benchmarks.signal_set import lognormal_lengths, record_id, write_npz
 from benchmarks.small_set import write_many
-from benchmarks.step import STEP_GFLOP, thinned, typical_batch
+from benchmarks.step import STEP_GFLOP, thinned, typical_lengths, valid_share
 from pipeline.batches import BatchReader
 from pipeline.plan import BatchOptions, plan_epoch
 
@@ -59,15 +59,15 @@ def test_the_sequence_pads_the_recordings_as_they_are(tmp_path):
 
 
 def test_the_typical_batch_has_the_median_padding():
-    lengths = np.array([1, 9, 9, 9, 5, 9])  # Valid shares 5/9, 1 and 7/9.
-    assert typical_batch(lengths, 2) == range(4, 6)
+    shares = valid_share(lognormal_lengths(32 * 500, seed=5).reshape(500, 32))
+    assert valid_share(typical_lengths(32)) == pytest.approx(np.median(shares), abs=0.02)
 
 
-def test_a_thinned_batch_has_the_longest_and_no_more_padding():
-    lengths = np.random.default_rng(0).integers(5, 200, 32)
-    few = lengths[thinned(range(32), lengths, 8)]
-    assert (len(few), few.max()) == (8, lengths.max())
-    assert few.mean() >= lengths.mean()
+def test_a_thinned_batch_has_the_longest_and_as_much_padding():
+    lengths = typical_lengths(32)
+    few = lengths[thinned(lengths, 4)]
+    assert (len(few), few.max()) == (4, lengths.max())
+    assert valid_share(few) == pytest.approx(valid_share(lengths), abs=0.03)
 
 
 def test_ratios_limits_and_the_line_that_shows_them():
