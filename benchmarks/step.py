@@ -20,8 +20,8 @@ from benchmarks.signal_set import convert, lognormal_lengths, write_npz
 from benchmarks.worker_process import Worker
 
 ROWS, REPEATS = 32, 5
-# Keras 3 needs 14 MB a padded step (9.4 GB for 8 rows of 82 steps; in 23 GB it was killed at 32
-# rows), so it gets a batch of fewer rows with as much padding. Its time follows the padded steps.
+# Keras 3 needs 14 to 23 MB a padded step (9.4 GB for 8 rows of 82 steps; in 23 GB it was killed
+# at 32 rows), so it gets a batch of fewer rows with as much padding.
 KERAS_ROWS = 4
 SAMPLES = 3000
 DTYPES = ("float32", "bfloat16")
