@@ -1,5 +1,5 @@
 # make demo: real recordings become a trained, evaluated model with a report
-# make test: the whole test suite          make lint: ruff and mypy
+# make test: the whole test suite, in two processes          make lint: ruff and mypy
 # make flink: a job server for the tests that convert on Apache Flink (needs Java and Maven)
 # make bench: one table of ratios against what people use (BENCH=--quick: small sizes, 3 minutes)
 # PYTHON=python3.12 chooses the interpreter of the virtual environment (3.10 to 3.13).
@@ -28,7 +28,7 @@ demo: $(VENV)/installed
 	@$(BIN)/python benchmarks/closing_table.py --run_dir=demo/run
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .
