@@ -148,7 +148,7 @@ def test_pages_say_what_they_are_and_fit_any_screen(pages):
 def browser():
     found = find_browser()
     if found is None:
-        pytest.skip("no Chromium is installed")
+        pytest.skip("no chromium or google-chrome in the PATH: `apt-get install chromium`")
     return found
 
 

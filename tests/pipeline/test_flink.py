@@ -23,8 +23,9 @@ _FLAGS = ["--num_shards=3", "--splits=train=0.5,test=0.5"]
 @pytest.fixture
 def job_server() -> pathlib.Path:
     if not _JOB_SERVER.exists() or not shutil.which("java"):
-        assert "CI" not in os.environ, "no job server for Flink: run `make flink`; it needs Java"
-        pytest.skip("no job server for Flink: run `make flink`")
+        missing = f"needs {_JOB_SERVER} (`make flink` builds it) and java in the PATH"
+        assert "CI" not in os.environ, missing
+        pytest.skip(missing)
     return _JOB_SERVER
 
 
