@@ -1,10 +1,15 @@
 """Packages the project; also what Beam ships to remote workers with --setup_file."""
 
+import pathlib
+import runpy
+
 from setuptools import find_packages, setup
+
+_VERSION_FILE = pathlib.Path(__file__).parent / "pipeline" / "version.py"
 
 setup(
     name="variable-length-training",
-    version="0.1.0",
+    version=runpy.run_path(str(_VERSION_FILE))["VERSION"],
     description=(
         "Indexed TFRecords from folders of recordings, and training on sequences of unequal length"
     ),

@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords_schema import InputSpec, LabelSpec
-from trainer.models.frames import FrameModel, FrameModelOptions, build_frame_model
+from trainer.models.frame_options import FrameModelOptions
+from trainer.models.frames import FrameModel, build_frame_model
 from trainer.models.signal_options import SignalModelOptions
 from trainer.step import Steps
 from trainer.task import Task

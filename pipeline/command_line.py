@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NoReturn
 
 from pipeline.console import print_error
+from pipeline.version import VERSION
 
 PROJECT = "variable-length-training"
 _PACKAGES = ("tensorflow", "keras", "apache-beam")
@@ -152,7 +153,7 @@ def nearest(text: str, choices: Iterable[str], cutoff: float = 0.75) -> str:
 def version_text() -> str:
     """The version of this project and of what it stands on, in a line."""
     parts = [f"{name} {_version(name)}" for name in _PACKAGES]
-    return f"{PROJECT} {_version(PROJECT)} (python {platform.python_version()}, {', '.join(parts)})"
+    return f"{PROJECT} {VERSION} (python {platform.python_version()}, {', '.join(parts)})"
 
 
 def _version(package: str) -> str:

@@ -8,12 +8,16 @@ import posixpath
 import sys
 from collections.abc import Sequence
 
+from pipeline.inspect_flags import make_parser
+
+if __name__ == "__main__":
+    make_parser().answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
+
 import pipeline.quiet  # noqa: F401
 
 # isort: split
 import tensorflow as tf
 
-from pipeline.command_line import CommandParser
 from pipeline.console import print_error
 from pipeline.inspect_facts import Facts, gather, usual_split
 from pipeline.inspect_notes import notes
@@ -33,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     Returns:
       0, or 1 if it is no dataset or the options do not suit it.
     """
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     try:
         dataset = open_dataset(options.dataset)
         page = _page_path(options, dataset)
@@ -49,48 +53,6 @@ def main(argv: Sequence[str]) -> int:
         print_error(str(error))
         return 1
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        "python -m pipeline.inspect",
-        "Shows what a dataset holds, on the terminal and as a page. With --plan, or any option of "
-        "the batches, also what an epoch of a training will look like.",
-    )
-    parser.add_argument("dataset", help="dataset folder, <output_dir>/<name>/<version>")
-    parser.add_argument("--split", help="split to look at more closely; else the training split")
-    parser.add_argument("--html", help="the page; else inspect-NAME-VERSION.html in this folder")
-    parser.add_argument("--no_html", action="store_true", help="write no page")
-    parser.add_argument("--samples", type=int, default=6, help="records to draw")
-    _add_plan(parser)
-    return parser
-
-
-def _add_plan(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("an epoch, as python -m trainer will plan it")
-    group.add_argument("--plan", action="store_true", help="show it, with the usual options")
-    group.add_argument("--batch_size", type=int, help="records in a global batch (default: 32)")
-    group.add_argument("--batch_steps", type=int, help="or padded steps in a global batch")
-    group.add_argument("--num_buckets", type=int, help="padded lengths, at most (default: 8)")
-    group.add_argument("--boundaries", type=_numbers, help="padded lengths in steps: 100,200,400")
-    group.add_argument(
-        "--align",
-        "--boundary_align",
-        dest="align",
-        type=int,
-        help="boundaries are multiples of this (default: 1)",
-    )
-    group.add_argument("--seed", type=int, help="of the training (default: 0)")
-    group.add_argument("--replicas", type=int, help="that share a global batch (default: 1)")
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(number) for number in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of steps, such as 100,200,400"
-        ) from None
 
 
 def _epoch(options: argparse.Namespace, dataset: Dataset) -> EpochFacts | None:

@@ -6,12 +6,7 @@ Exits with 0 if it is, and with 1 after a line for each problem if it is not.
 import sys
 from collections.abc import Sequence
 
-import pipeline.quiet  # noqa: F401
-
-# isort: split
 from pipeline.command_line import CommandParser
-from tfrecords_schema.dataset import read_manifest
-from tfrecords_schema.verify import verify_dataset
 
 
 def main(argv: Sequence[str]) -> int:
@@ -19,6 +14,17 @@ def main(argv: Sequence[str]) -> int:
     parser = CommandParser("python -m pipeline.verify", "Proves that a dataset folder is whole.")
     parser.add_argument("dataset", help="dataset folder, <output_dir>/<name>/<version>")
     path = parser.parse_args(argv).dataset
+    return _verify(path)
+
+
+def _verify(path: str) -> int:
+    # Here, so that --help does not wait for TensorFlow.
+    import pipeline.quiet  # noqa: F401
+
+    # isort: split
+    from tfrecords_schema.dataset import read_manifest
+    from tfrecords_schema.verify import verify_dataset
+
     problems = 0
     for problem in verify_dataset(path):
         problems += 1

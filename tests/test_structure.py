@@ -25,6 +25,7 @@ _INPUT_HALF = {
     "figures",
     "page",
     "samples",
+    "version",
 }
 # Reads raw recordings; a prediction of recordings that were never converted does so, too.
 _RAW_HALF = {

@@ -3,6 +3,11 @@
 import sys
 from collections.abc import Sequence
 
+from trainer import arguments
+
+if __name__ == "__main__":
+    arguments.make_parser().answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
+
 import trainer.quiet  # noqa: F401
 
 # isort: split
@@ -16,11 +21,12 @@ from trainer.callbacks import make_callbacks
 from trainer.checkpoints import load
 from trainer.data import SplitData, class_weights, load_split
 from trainer.feature_cache import FeatureCache, open_cache
-from trainer.forecast import ForecastOptions, ForecastTask, forecast_label
+from trainer.forecast import ForecastTask, forecast_label
 from trainer.loop import Trainer, better_mode
 from trainer.models.build import ModelOptions, build_model
-from trainer.models.frames import FrameModelOptions
-from trainer.models.signal import SignalModelOptions
+from trainer.models.forecast_options import ForecastOptions
+from trainer.models.frame_options import FrameModelOptions
+from trainer.models.signal_options import SignalModelOptions
 from trainer.optimizers import make_optimizer
 from trainer.options import (
     AFTER_TRAINING,
@@ -33,20 +39,10 @@ from trainer.step import Steps
 from trainer.strategy import configure, make_strategy
 from trainer.task import Task
 
-_OPTIONS = (
-    RunOptions,
-    DataOptions,
-    TrainingOptions,
-    SignalModelOptions,
-    FrameModelOptions,
-    ForecastOptions,
-    PredictOptions,
-)
-
 
 def main(argv: Sequence[str]) -> int:
     """Trains, evaluates, predicts or exports as the flags say; returns the exit status."""
-    return command_line.run(argv, _OPTIONS, _run)
+    return command_line.run(argv, _run)
 
 
 def _run(values: flags.FlagValues) -> None:

@@ -37,7 +37,8 @@ from tfrecords_schema.names import INDEX, MANIFEST, join, shard_name
 from tfrecords_schema.owners import remove_abandoned, temporary_path
 from trainer.checkpoints import Checkpoints, load
 from trainer.layers.packing import pack_steps
-from trainer.models.frames import FrameModel, FrameModelOptions
+from trainer.models.frame_options import FrameModelOptions
+from trainer.models.frames import FrameModel
 from trainer.options import RunOptions
 
 _FORMAT_VERSION = 1

@@ -15,8 +15,8 @@ from trainer.checkpoints import CheckpointError, Checkpoints, load
 from trainer.data import load_split
 from trainer.export import export
 from trainer.forecast import forecast_label
-from trainer.models.backbones import WITHOUT_WEIGHTS
 from trainer.models.build import ModelOptions, build_model
+from trainer.models.frame_options import WITHOUT_WEIGHTS
 from trainer.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
 from trainer.prediction_files import Rows, write_predictions
 from trainer.raw_batches import RawBatch, RawFolder

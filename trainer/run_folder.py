@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipeline.command_line import PROJECT
+from pipeline.version import VERSION
 from tfrecords_schema import Dataset, DatasetError, RecordSchema, Statistics
 from tfrecords_schema.names import atomic_write, join
 from trainer.checkpoints import CheckpointError
@@ -171,6 +173,7 @@ def check_identity(
 def _versions(dataset: Dataset, model: keras.Model) -> dict[str, Any]:
     trainable = sum(int(v.value.shape.num_elements()) for v in model.trainable_variables)
     return {
+        PROJECT: VERSION,
         "python": platform.python_version(),
         **{package: importlib.metadata.version(package) for package in _PACKAGES},
         "dataset": f"{dataset.manifest.name} {dataset.manifest.version}",

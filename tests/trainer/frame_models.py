@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tests.datasets import Record, write_dataset
 from tfrecords_schema import Dataset, InputSpec, LabelSpec, RecordSchema
-from trainer.models.frames import FrameModelOptions
+from trainer.models.frame_options import FrameModelOptions
 from trainer.models.signal_options import SignalModelOptions
 
 FRAME_SHAPE = (32, 32, 3)

@@ -6,32 +6,23 @@ from absl import flags
 
 from trainer import flags as option_flags
 from trainer import inference, run_folder
-from trainer.forecast import ForecastOptions
+from trainer.arguments import OPTIONS
 from trainer.models.build import ModelOptions
-from trainer.models.frames import FrameModelOptions
+from trainer.models.forecast_options import ForecastOptions
+from trainer.models.frame_options import FrameModelOptions
 from trainer.models.signal_options import SignalModelOptions
 from trainer.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
 from trainer.serving import Serving
-
-_KINDS = (
-    RunOptions,
-    DataOptions,
-    TrainingOptions,
-    SignalModelOptions,
-    FrameModelOptions,
-    ForecastOptions,
-    PredictOptions,
-)
 
 
 def options_of(run_dir: str, **given: Any) -> dict[type, Any]:
     """Options by their type: those given, the others from the run folder's flagfile."""
     values = flags.FlagValues()
-    for kind in _KINDS:
+    for kind in OPTIONS:
         option_flags.define(kind, values)
     values(["test", f"--run_dir={run_dir}", *(f"--{k}={v}" for k, v in given.items())])
     option_flags.fill_in(run_folder.read_flags(run_dir), values)
-    return {kind: option_flags.read(kind, values) for kind in _KINDS}
+    return {kind: option_flags.read(kind, values) for kind in OPTIONS}
 
 
 def run_inference(run_dir: str, **given: Any) -> None:

@@ -12,9 +12,10 @@ import tensorflow as tf
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP
 from tfrecords_schema import InputSpec, LabelSpec, Statistics
 from trainer.export import export
-from trainer.forecast import ForecastOptions, forecast_label
+from trainer.forecast import forecast_label
 from trainer.models.build import ModelOptions, build_model
-from trainer.models.frames import FrameModelOptions
+from trainer.models.forecast_options import ForecastOptions
+from trainer.models.frame_options import FrameModelOptions
 from trainer.models.signal import SignalModelOptions
 from trainer.serving import Serving
 from trainer.task import Task

@@ -13,8 +13,9 @@ from tests.datasets import random_records, write_dataset
 from tests.trainer import runs
 from tfrecords_schema import DatasetError, InputSpec, RecordSchema, Statistics
 from trainer.data import load_split
-from trainer.forecast import ForecastOptions, ForecastTask, forecast_label, split_horizon
+from trainer.forecast import ForecastTask, forecast_label, split_horizon
 from trainer.layers.feedback_decoder import FeedbackDecoder
+from trainer.models.forecast_options import ForecastOptions
 from trainer.models.forecaster import build_forecaster
 from trainer.models.signal_options import SignalModelOptions
 from trainer.options import DataOptions

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from pipeline.version import VERSION
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, random_records, write_dataset
 from tests.trainer import runs
 from tfrecords_schema import InputSpec, RecordSchema
@@ -86,6 +87,7 @@ def test_going_on_with_other_options_is_refused_by_name(step_dataset, undisturbe
 def test_a_run_leaves_its_options_versions_metrics_and_evaluation(undisturbed):
     assert "--epochs=2\n" in (undisturbed / "config.flags").read_text()
     versions = json.loads((undisturbed / "versions.json").read_text())
+    assert versions["variable-length-training"] == VERSION
     assert versions["parameters"] > versions["trainable_parameters"] > 0
     evaluation = json.loads((undisturbed / "evaluation-test.json").read_text())
     assert evaluation["records"] == 2

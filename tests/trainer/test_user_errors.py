@@ -12,7 +12,7 @@ from tests.datasets import CLASS_PER_RECORD, VALUE_PER_RECORD, toy_dataset
 from tests.trainer.in_process import run_trainer
 from trainer import exit_codes
 from trainer import flags as option_flags
-from trainer.__main__ import _OPTIONS
+from trainer.arguments import OPTIONS
 
 _SIZES = {"train": 4, "validation": 2, "test": 2}
 _SMALL = (
@@ -269,7 +269,7 @@ def test_help_is_short_and_helpfull_has_every_flag(capsys: pytest.CaptureFixture
             run_trainer(flag)
         assert not ended.value.code
         printed[flag] = capsys.readouterr().out
-    names = [name for kind in _OPTIONS for name, _, _ in option_flags.described(kind)]
+    names = [name for kind in OPTIONS for name, _, _ in option_flags.described(kind)]
     assert all(f"  --{name} " in printed["--helpfull"] for name in names)
     assert sum(f"  --{name} " in printed["--help"] for name in names) < len(names) / 3
     assert "One of train, evaluate, predict, export." in " ".join(printed["--help"].split())

@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 from pipeline.command_line import not_one_of
+from trainer.models.frame_options import WITHOUT_WEIGHTS
 
-WITHOUT_WEIGHTS = "none"
 IMAGENET = "imagenet"
 
 

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import keras
 
 from tfrecords_schema import InputSpec, LabelSpec, Statistics
-from trainer.forecast import ForecastOptions
+from trainer.models.forecast_options import ForecastOptions
 from trainer.models.forecaster import build_forecaster
-from trainer.models.frames import FrameModel, FrameModelOptions, build_frame_model
+from trainer.models.frame_options import FrameModelOptions
+from trainer.models.frames import FrameModel, build_frame_model
 from trainer.models.sequence import build_sequence_model
 from trainer.models.signal import build_signal_model
 from trainer.models.signal_options import SignalModelOptions

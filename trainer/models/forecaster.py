@@ -11,9 +11,9 @@ import keras
 
 from tfrecords_schema import DatasetError, InputSpec, Statistics
 from trainer import layers
-from trainer.forecast import ForecastOptions
 from trainer.layers.features import FeaturesApart, FeaturesTogether
 from trainer.layers.feedback_decoder import FeedbackDecoder
+from trainer.models.forecast_options import ForecastOptions
 from trainer.models.signal_options import SignalModelOptions
 
 

@@ -12,68 +12,12 @@ import keras
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.schema import InputSpec, LabelSpec
 from trainer import layers
-from trainer.flags import option
 from trainer.layers.frozen import Frozen, SplitFeatures
-from trainer.models.backbones import (
-    WITHOUT_WEIGHTS,
-    Preprocess,
-    freeze_all_but_last,
-    load_backbone,
-)
+from trainer.models.backbones import Preprocess, freeze_all_but_last, load_backbone
+from trainer.models.frame_options import CONVOLUTIONS, FrameModelOptions
 from trainer.models.frontier import split_at_frontier
 from trainer.models.signal import predict_from_steps, unpack_predictions
 from trainer.models.signal_options import SignalModelOptions
-
-CONVOLUTIONS = "conv"
-FRAME_POOLINGS = ("flatten", "average", "max", "rows")
-
-
-@dataclasses.dataclass(frozen=True)
-class FrameModelOptions:
-    """What turns a frame into one vector; the rest is as in `SignalModelOptions`."""
-
-    backbone: str = option(
-        CONVOLUTIONS,
-        "A network of keras.applications by name, such as MobileNetV2; conv: --frame_conv_filters.",
-    )
-    backbone_weights: str = option(
-        WITHOUT_WEIGHTS,
-        "imagenet (downloaded), none (random), or a file that Keras' load_weights takes.",
-    )
-    trainable_backbone_layers: int = option(
-        0, "The last layers of the backbone that are trained; the others are frozen."
-    )
-    frame_conv_filters: tuple[int, ...] = option(
-        (64,), "Filters of the convolutions of --backbone=conv."
-    )
-    frame_conv_kernel: int = option(3, "Height and width of their kernels.")
-    frame_conv_activation: str = option("linear", "Activation of each of them.")
-    frame_pool: int = option(2, "Size and stride of the max pooling after the last of them.")
-    frame_dropout: float = option(
-        0.0, "Dropout rate on what is left of each frame: its vector, or map."
-    )
-    frame_pooling: str = option(
-        "flatten",
-        "From a frame's map of features to a vector; rows: an LSTM over its rows, top to bottom.",
-        FRAME_POOLINGS,
-    )
-    frame_rnn_units: int = option(5, "Units of the LSTM of --frame_pooling=rows.")
-    cache_features: bool = option(
-        True, "Compute what is frozen once per frame, and keep the features on disk."
-    )
-    feature_cache_dir: str = option(
-        "", "Where features are kept, for several runs to share; default <run_dir>/features."
-    )
-
-    def __post_init__(self) -> None:
-        if self.frame_pooling not in FRAME_POOLINGS:
-            raise ValueError(
-                f"--frame_pooling={self.frame_pooling}: expected one of {', '.join(FRAME_POOLINGS)}"
-            )
-        if self.trainable_backbone_layers < 0:
-            raise ValueError(
-                f"--trainable_backbone_layers={self.trainable_backbone_layers}: expected 0 or more"
-            )
 
 
 @dataclasses.dataclass(frozen=True)

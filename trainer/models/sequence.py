@@ -11,7 +11,8 @@ import keras
 
 from tfrecords_schema import InputSpec, LabelSpec, Statistics
 from trainer import layers
-from trainer.models.frames import FrameModelOptions, encode_frames
+from trainer.models.frame_options import FrameModelOptions
+from trainer.models.frames import encode_frames
 from trainer.models.signal import encode_steps, predict_from_steps
 from trainer.models.signal_options import SignalModelOptions
 

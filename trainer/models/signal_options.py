@@ -3,10 +3,7 @@
 import dataclasses
 import inspect
 
-import keras
-
 from pipeline.command_line import nearest, not_one_of
-from trainer.layers import normalization, pooling
 
 STEP_POOLINGS = ("flatten", "mean", "max")
 RNN_CELLS = ("gru", "lstm", "none")
@@ -66,6 +63,8 @@ class SignalModelOptions:
     dense_units: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        from trainer.layers import normalization, pooling  # Keras is slow to import.
+
         _check_choice("normalization", self.normalization, normalization.KINDS)
         _check_choice("step_pooling", self.step_pooling, STEP_POOLINGS)
         _check_choice("rnn_cell", self.rnn_cell, RNN_CELLS)
@@ -90,6 +89,8 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def _check_activation(name: str, value: str) -> None:
+    import keras  # Slow to import, and not needed to show help.
+
     known = [key for key, found in vars(keras.activations).items() if inspect.isfunction(found)]
     if value not in known:
         near = nearest(value, known)
