@@ -24,7 +24,7 @@ from trainer.optimizers import current_rate
 from trainer.options import RunOptions, TrainingOptions
 from trainer.progress import Progress
 from trainer.run_folder import check_identity
-from trainer.step import Steps
+from trainer.step import StepResult, Steps
 from trainer.task import means
 from trainer.termination import StoppedError, Termination
 from trainer.timing import Timing
@@ -149,8 +149,7 @@ class Trainer:
             self._save_checkpoint()
         epochs_left = self._training.epochs - self.state.epoch
         if self._worker.is_chief:
-            secs = timing.epoch_secs + line["validation_seconds"]
-            self._progress.epoch(epoch, line, secs * epochs_left)
+            self._progress.epoch(epoch, line, timing.left_secs(plan.num_steps * epochs_left))
 
     def _train_steps(self, plan: EpochPlan) -> Timing:
         timing = Timing()
@@ -163,7 +162,7 @@ class Trainer:
                 result = self._steps.train(
                     batch, spec, update=updates, asked_to_stop=self._termination.asked
                 )
-            self._count_step(plan, timing, result.sums)
+            self._count_step(plan, timing, result)
             self._hooks.on_train_batch_end(self.state.step - 1)
             self._show(plan, timing)
             self._between_updates(plan, result.asked_to_stop)
@@ -190,13 +189,15 @@ class Trainer:
                 f"{self.state.step}; the same command goes on from there"
             )
 
-    def _count_step(self, plan: EpochPlan, timing: Timing, sums: dict[str, list[float]]) -> None:
-        _add(self.state.sums, sums)
-        timing.count(self._valid_steps(plan))
+    def _count_step(self, plan: EpochPlan, timing: Timing, result: StepResult) -> None:
+        _add(self.state.sums, result.sums)
+        timing.count(self._valid_steps(plan), compiled=result.compiled)
         self.state.step += 1
         self.state.global_step += 1
         rows = plan.rows(self.state.step - 1)
-        self._divergence.after_step(self.state.global_step, self.state.epoch, rows, sums["loss"])
+        self._divergence.after_step(
+            self.state.global_step, self.state.epoch, rows, result.sums["loss"]
+        )
 
     def _show(self, plan: EpochPlan, timing: Timing) -> None:
         if not self._worker.is_chief:
@@ -215,7 +216,7 @@ class Trainer:
             "learning_rate": current_rate(self._optimizer),
             "valid_steps_per_sec": timing.valid_steps_per_sec,
             "padding_share": plan.padding_share,
-            "input_wait_share": timing.wait_secs / max(timing.steady_secs, 1e-9),
+            "input_wait_share": timing.input_wait_share,
             "train": means(self.state.sums),
             "validation_seconds": round(time.monotonic() - started, 3),
             "validation": validation,

@@ -56,11 +56,17 @@ class Progress:
         values = means(sums)
         figures = " ".join(f"{name} {_figure(values[name])}" for name in _names(values))
         rate = f"{timing.valid_steps_per_sec:,.0f} steps/s"
-        left = clock(timing.train_secs / step * (num_steps - step))
+        left = clock(timing.left_secs(num_steps - step))
         redraw(f"{epoch + 1}/{self._epochs} {bar} {figures} {rate}, {left} left", self._stream)
 
-    def epoch(self, epoch: int, line: dict[str, Any], epochs_left_secs: float) -> None:
-        """Writes the row of a finished epoch, below the names of the columns."""
+    def epoch(self, epoch: int, line: dict[str, Any], left_secs: float | None) -> None:
+        """Writes the row of a finished epoch, below the names of the columns.
+
+        Args:
+          epoch: from 0.
+          line: what `metrics.jsonl` says of it.
+          left_secs: what the training steps of all later epochs take; None if not known yet.
+        """
         clear_line(self._stream)
         if self._rows == 0 or (is_terminal(self._stream) and self._rows % _HEADER_EVERY == 0):
             self._header(line)
@@ -71,7 +77,7 @@ class Progress:
             f"{line['valid_steps_per_sec']:,.0f}",
             f"{line['padding_share']:.0%}",
             f"{line['input_wait_share']:.0%}",
-            clock(epochs_left_secs),
+            clock(left_secs),
         ]
         self._stream.write(f"{_row(cells)}\n")
         self._stream.flush()
@@ -84,8 +90,10 @@ class Progress:
             self._stream.write(f"{paint(text, 'bold', self._stream)}\n")
 
 
-def clock(secs: float) -> str:
-    """`1:05`, or `2:00:09` from an hour on."""
+def clock(secs: float | None) -> str:
+    """`1:05`, or `2:00:09` from an hour on; `-` if not known."""
+    if secs is None:
+        return "-"
     minutes, seconds = divmod(max(0, round(secs)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -19,10 +19,12 @@ class StepResult(NamedTuple):
     Attributes:
       sums: metric name to [weighted sum, sum of weights], over all replicas.
       asked_to_stop: whether any worker was asked to stop; the same on all of them.
+      compiled: whether the step had to be traced, or with XLA compiled for a new shape.
     """
 
     sums: dict[str, list[float]]
     asked_to_stop: bool
+    compiled: bool
 
 
 class GradientSums:
@@ -83,6 +85,7 @@ class Steps:
         self._jit_compile = jit_compile
         self._compiled: dict[str, Any] = {}
         self._names: dict[str, list[str]] = {}
+        self._met: set[Any] = set()  # What has been compiled already.
         with strategy.scope():
             self._kept = GradientSums(model.trainable_variables) if accumulate else None
 
@@ -127,8 +130,20 @@ class Steps:
                 lambda batch, stop: self._on_replicas(replica_fn, batch, stop),
                 input_signature=[spec, tf.TensorSpec([], tf.float32)],
             )
+        compiled = self._is_new(name, batch)
         *sums, stops = self._compiled[name](batch, tf.constant(float(stop))).numpy().tolist()
-        return StepResult(dict(zip(self._names[name], sums, strict=True)), stops[0] > 0)
+        named = dict(zip(self._names[name], sums, strict=True))
+        return StepResult(named, asked_to_stop=stops[0] > 0, compiled=compiled)
+
+    def _is_new(self, name: str, batch: Any) -> bool:
+        """Whether a function meets a batch that it has not been compiled for."""
+        key: tuple[Any, ...] = (name,)
+        if self._jit_compile:
+            parts = tf.nest.flatten(batch, expand_composites=True)
+            key = (name, *(tuple(part.shape) for part in parts))
+        is_new = key not in self._met
+        self._met.add(key)
+        return is_new
 
     def _on_replicas(
         self, replica_fn: Callable[[Batch], Sums], batch: Any, stop: tf.Tensor

@@ -8,48 +8,61 @@ from typing import Any
 class Timing:
     """Where the seconds of an epoch go.
 
+    Steps are steady that neither begin the epoch, which fills the input pipeline, nor compile.
+
     Attributes:
       train_secs: all seconds in training steps and waiting for their input.
-      steady_secs: the same without the first step, which traces and fills the pipeline.
-      wait_secs: of the steady seconds, those waiting for input.
-      valid_steps: valid time steps trained on in the steady seconds.
     """
 
     def __init__(self) -> None:
-        self.train_secs = self.steady_secs = self.wait_secs = 0.0
-        self.valid_steps = 0
-        self._calls = 0
-        self._step_started = 0.0
+        self.train_secs = 0.0
+        self._valid_steps = self._steps = 0
+        self._steady_secs = self._steady_wait_secs = 0.0
+        self._steady_valid_steps = 0
+        self._compiled_secs, self._compiled_steps = 0.0, 0
+        self._step_started = self._input_came = 0.0
 
-    @property
-    def epoch_secs(self) -> float:
-        """What another epoch of as many steps would take, without tracing."""
-        return (
-            self.steady_secs * self._calls / (self._calls - 1)
-            if self._calls > 1
-            else self.train_secs
-        )
+    def left_secs(self, steps: int) -> float | None:
+        """What so many more training steps take; None while all steps so far have compiled."""
+        known_steps = self._steps - self._compiled_steps
+        if known_steps == 0 and steps > 0:
+            return None
+        return steps * (self.train_secs - self._compiled_secs) / max(known_steps, 1)
 
     @property
     def valid_steps_per_sec(self) -> float:
-        """Valid steps trained on per second; of an epoch of one step there is no steady part."""
-        return self.valid_steps / max(self.steady_secs or self.train_secs, 1e-9)
+        """Valid time steps trained on per steady second; of all, where no step was steady."""
+        if self._steady_secs > 0:
+            return self._steady_valid_steps / self._steady_secs
+        return self._valid_steps / max(self.train_secs, 1e-9)
+
+    @property
+    def input_wait_share(self) -> float:
+        """Share of the steady seconds that passed waiting for input; 0 where no step was steady."""
+        return self._steady_wait_secs / max(self._steady_secs, 1e-9)
 
     def wait_for(self, batches: Iterator[Any]) -> Any:
         """Takes the next batch; a step begins with waiting for it."""
         self._step_started = time.monotonic()
         batch = next(batches)
-        if self._calls:
-            self.wait_secs += time.monotonic() - self._step_started
+        self._input_came = time.monotonic()
         return batch
 
-    def count(self, valid_steps: int) -> None:
-        """Ends a step that trained on so many valid time steps."""
+    def count(self, valid_steps: int, *, compiled: bool) -> None:
+        """Ends a step that trained on so many valid time steps.
+
+        Args:
+          valid_steps: of all records of the batch.
+          compiled: whether the step had to be traced or compiled first.
+        """
         secs = time.monotonic() - self._step_started
+        if self._steps and not compiled:
+            self._steady_secs += secs
+            self._steady_wait_secs += self._input_came - self._step_started
+            self._steady_valid_steps += valid_steps
+        if compiled:
+            self._compiled_secs += secs
+            self._compiled_steps += 1
         self.train_secs += secs
-        if self._calls:
-            self.steady_secs += secs
-        if self._calls == 1:
-            self.valid_steps = 0  # those of the first step, kept for an epoch of one step
-        self.valid_steps += valid_steps
-        self._calls += 1
+        self._valid_steps += valid_steps
+        self._steps += 1
