@@ -41,7 +41,7 @@ _RECORDINGS = 48
 _SHARDS_PER_SPLIT = 4
 _SHARDS = 3 * _SHARDS_PER_SPLIT
 _IN_FLIGHT = 2  # One that is written, one whose hash and rename are under way.
-_WORKERS = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+WORKERS = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 
 
 class Conversion:
@@ -235,7 +235,7 @@ def _process_trial(
     expected: dict[str, str],
     counts: collections.Counter[str],
 ) -> None:
-    process = conversion.start_process(*(_WORKERS if workers else []))
+    process = conversion.start_process(*(WORKERS if workers else []))
     wanted = int(rng.integers(0, _SHARDS + 1))
     while len(list(conversion.work.glob("*-?????.parquet"))) < wanted and process.poll() is None:
         time.sleep(0.002)
@@ -244,7 +244,7 @@ def _process_trial(
     if process.wait() == -signal.SIGKILL:
         counts[f"command{' with workers' if workers else ''} killed {conversion.phase()}"] += 1
     before = conversion.whole_shards()
-    again = conversion.start_process(*(_WORKERS if workers else []))
+    again = conversion.start_process(*(WORKERS if workers else []))
     if again.wait():
         counts["VIOLATION: would not go on"] += 1
         print(conversion.log.read_text()[-2000:])

@@ -2,6 +2,7 @@
 
     python -m benchmarks.full_disk [--conversions=12] [--trainings=8] [--reports=4] [--seed=0]
 
+Every third conversion has two worker processes; every third replaces a finished dataset.
 Everything is written to a small tmpfs (mounting one needs root) on which a file leaves some
 random number of bytes. After the failure the file is removed and the same command is given again.
 Counted as violations: an end without a message that names the full disk, or with a traceback; a
@@ -26,7 +27,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from benchmarks import training_kills
-from benchmarks.conversion_kills import Conversion, write_recordings
+from benchmarks.conversion_kills import WORKERS, Conversion, write_recordings
 from benchmarks.killing import fork, hashes, print_table, wait
 from tfrecords_schema.verify import verify_dataset
 from trainer import __main__ as trainer_command
@@ -118,7 +119,10 @@ def _conversions(
             wait(conversion.start())
             conversion.argv += ["--overwrite", "--num_shards=3"]
         disk.fill(int(rng.uniform(0, 1.05) * needed))
-        has_failed = wait(conversion.start()) != 0
+        with_workers = number % 3 == 1
+        has_failed = (
+            conversion.start_process(*WORKERS).wait() if with_workers else wait(conversion.start())
+        ) != 0
         found = conversion.whole_shards().items()
         whole = {name: inode for name, inode in found if not is_overwrite or "-of-00003" in name}
         if has_failed:

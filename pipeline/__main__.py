@@ -10,10 +10,12 @@ logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
 
 from pipeline.option_flags import make_parser  # noqa: E402
 
+_STANDARD_ERROR = os.dup(2)  # The other one is silent while TensorFlow is imported.
+
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
     """Ends at once: Beam's threads would work on, and what is written can be gone on from."""
-    print("\ninterrupted; the same command goes on where it was", file=sys.stderr, flush=True)
+    os.write(_STANDARD_ERROR, b"\ninterrupted; the same command goes on where it was\n")
     os._exit(130)
 
 

@@ -1,8 +1,11 @@
 """`python -m pipeline` as people meet it: help, versions, wrong lines, a dry run."""
 
 import io
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -18,6 +21,8 @@ from tests.pipeline.conversions import (
     write_recordings,
 )
 from tfrecords_schema import open_dataset
+
+_PROGRESS = ("starting", "described", "wrote")
 
 
 def _printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -77,6 +82,25 @@ def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--source=signals", "--name=a"])
     assert ended.value.code == 2
     assert "required: --input_dir, --output_dir" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_answered_with_a_line_by_all_processes_together(folders: Folders) -> None:
+    write_recordings(folders, 100)
+    workers = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+    started = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *base_flags(folders), "--num_shards=100", *workers],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # A process group, as that of a terminal.
+    )
+    while not any(folders.dataset.glob(".conversion/*.tfrecord-*")) and started.poll() is None:
+        time.sleep(0.01)
+    os.killpg(started.pid, signal.SIGINT)
+    printed = started.communicate(timeout=60)[0]
+    assert started.returncode == 130, printed
+    lines = [line for line in printed.splitlines() if line and not line.startswith(_PROGRESS)]
+    assert lines == ["interrupted; the same command goes on where it was"]
 
 
 def _counts(text: str, columns: int) -> dict[str, list[str]]:
