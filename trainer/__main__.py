@@ -1,11 +1,13 @@
 """`python -m trainer --flagfile=...`: options, data, model, loop, evaluation, report."""
 
+import signal
 import sys
 from collections.abc import Sequence
 
 from trainer import arguments
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during imports: no traceback.
     arguments.make_parser().answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
 
 import trainer.quiet  # noqa: F401
@@ -163,5 +165,6 @@ def _optional_split(
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # In order with stderr.
     sys.exit(main(sys.argv[1:]))

@@ -2,6 +2,10 @@
 
 import pathlib
 import re
+import signal
+import subprocess
+import sys
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -260,6 +264,17 @@ def test_a_fault_in_the_code_is_not_hidden(world: pathlib.Path, monkeypatch) -> 
     monkeypatch.setattr("trainer.__main__.open_dataset", broken)
     with pytest.raises(AttributeError, match="a bug"):
         run_trainer(f"--dataset={world}/sleep/1.0.0", f"--run_dir={world}/new")
+
+
+def test_ctrl_c_while_importing_says_nothing() -> None:
+    started = subprocess.Popen(
+        [sys.executable, "-m", "trainer"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    while "tensorflow" not in pathlib.Path(f"/proc/{started.pid}/maps").read_text():
+        time.sleep(0.01)
+    started.send_signal(signal.SIGINT)
+    assert started.communicate(timeout=60)[0] == b""
+    assert started.returncode == -signal.SIGINT
 
 
 def test_help_is_short_and_helpfull_has_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
