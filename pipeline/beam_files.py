@@ -8,7 +8,7 @@ from typing import IO
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from pipeline.files import FoundFile
+from pipeline.files import FoundFile, local_files
 
 
 class BeamFiles:
@@ -16,13 +16,7 @@ class BeamFiles:
 
     def list(self, folder: str) -> Iterator[FoundFile]:
         """See `Files`."""
-        root = posixpath.join(folder, "")
-        # A `[` in the folder's name would start a character class; `?` matches it, too.
-        for match in FileSystems.match([root.replace("[", "?").replace("*", "?") + "**"]):
-            for found in match.metadata_list:
-                if found.path.startswith(root):
-                    seconds = found.last_updated_in_seconds or 0.0
-                    yield FoundFile(found.path, found.size_in_bytes, seconds)
+        return _matched_files(folder) if "://" in folder else local_files(folder)
 
     def exists(self, path: str) -> bool:
         """See `Files`."""
@@ -31,3 +25,14 @@ class BeamFiles:
     def open(self, path: str) -> AbstractContextManager[IO[bytes]]:
         """See `Files`."""
         return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def _matched_files(folder: str) -> Iterator[FoundFile]:
+    """All files under a folder of a file system elsewhere, whose whole listing is in memory."""
+    root = posixpath.join(folder, "")
+    # A `[` in the folder's name would start a character class; `?` matches it, too.
+    for match in FileSystems.match([root.replace("[", "?").replace("*", "?") + "**"]):
+        for found in match.metadata_list:
+            if found.path.startswith(root):
+                seconds = found.last_updated_in_seconds or 0.0
+                yield FoundFile(found.path, found.size_in_bytes, seconds)

@@ -3,7 +3,7 @@
 import collections
 import json
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipeline.splits import stable_hash
 from pipeline.summary import group_rejects
 from pipeline.work_dir import WorkDir
 from tfrecords_schema.files import finish_dataset
-from tfrecords_schema.index import IndexRow, read_rows, write_index
+from tfrecords_schema.index import groups_in, merge_indexes
 from tfrecords_schema.manifest import Manifest, ShardEntry, SplitEntry, Statistics
 from tfrecords_schema.names import INDEX, MANIFEST, REJECTS, atomic_write, join
 
@@ -148,17 +148,12 @@ def _place_shards(folder: str, work_dir: str, name: str, parts: Sequence[Part]) 
 def _write_index(folder: str, work_dir: str, parts: Sequence[Part]) -> dict[str, int]:
     """Writes all parts' rows and returns the number of groups per split."""
     hashes: dict[str, list[np.ndarray]] = collections.defaultdict(list)
-
-    def rows() -> Iterator[IndexRow]:
-        for part in parts:
-            groups = set()
-            for row in read_rows(part_path(work_dir, part.split, part.shard)):
-                groups.add(stable_hash(row.group))
-                yield row
-            hashes[part.split].append(np.array(sorted(groups), np.uint64))
-
+    paths = [part_path(work_dir, part.split, part.shard) for part in parts]
+    for part, path in zip(parts, paths, strict=True):
+        found = [stable_hash(group) for group in groups_in(path)]
+        hashes[part.split].append(np.unique(np.array(found, np.uint64)))
     temporary = join(work_dir, INDEX)
-    write_index(temporary, rows())
+    merge_indexes(temporary, paths)
     tf.io.gfile.rename(temporary, join(folder, INDEX), overwrite=True)
     return {split: len(np.unique(np.concatenate(found))) for split, found in hashes.items()}
 

@@ -49,17 +49,13 @@ class GFiles:
     def list(self, folder: str) -> Iterator[FoundFile]:
         """See `Files`.
 
-        Links to folders are not followed; a link to nothing is a file without bytes.
-
         Raises:
           UsageError: a name is not UTF-8, which `tf.io.gfile` cannot open.
         """
-        for path in _walk(folder.rstrip("/") or "/"):
-            try:
-                found = tf.io.gfile.stat(path)
-                yield FoundFile(path, found.length, found.mtime_nsec / 1e9)
-            except tf.errors.NotFoundError:
-                yield FoundFile(path, 0, 0.0)
+        for found in _remote_files(folder) if "://" in folder else local_files(folder):
+            if printable(found.path) != found.path:
+                raise UsageError(f"the name {printable(found.path)} is not UTF-8; rename it")
+            yield found
 
     def exists(self, path: str) -> bool:
         """See `Files`."""
@@ -76,16 +72,45 @@ class GFiles:
             raise OSError(error.message) from error
 
 
-def _walk(folder: str) -> Iterator[str]:
-    """Every file under a folder."""
-    # tf.io.gfile follows links to folders, also round in circles: it cannot tell what is a link.
-    walk = tf.io.gfile.walk if "://" in folder else os.walk
-    for parent, _, names in walk(folder):
+def local_files(folder: str) -> Iterator[FoundFile]:
+    """All files under a local folder, one at a time: a listing of millions is never in memory.
+
+    Links to folders are not followed; a link to nothing is a file without bytes.
+
+    Raises:
+      OSError: a folder cannot be read.
+    """
+    folders = [posixpath.join(folder, "")]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif not _is_link_to_folder(entry):
+                    yield _found_file(entry)
+
+
+def _is_link_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # A link to itself.
+        return False
+
+
+def _found_file(entry: os.DirEntry[str]) -> FoundFile:
+    try:
+        found = entry.stat()
+    except OSError:
+        return FoundFile(entry.path, 0, 0.0)
+    return FoundFile(entry.path, found.st_size, found.st_mtime)
+
+
+def _remote_files(folder: str) -> Iterator[FoundFile]:
+    for parent, _, names in tf.io.gfile.walk(folder):
         for name in names:
             path = posixpath.join(parent, name)
-            if printable(path) != path:
-                raise UsageError(f"the name {printable(path)} is not UTF-8; rename it")
-            yield path
+            found = tf.io.gfile.stat(path)
+            yield FoundFile(path, found.length, found.mtime_nsec / 1e9)
 
 
 class _SeekableFile(io.RawIOBase):

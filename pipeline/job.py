@@ -2,11 +2,16 @@
 
 list -> group by id -> describe -> decide the schema -> check -> split -> plan the shards
      -> group by shard -> write each shard -> commit
+
+What is known of the inputs is kept once, as packs of descriptions. Whether one fits the schema, and
+which split and shard it belongs to, is worked out again by each step that asks: that takes less
+than keeping the answers.
 """
 
 import pipeline.quiet  # noqa: F401  # Before TensorFlow, also in worker processes.
 
 # isort: split
+import collections
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +22,7 @@ from pipeline.commit import commit
 from pipeline.errors import RejectedInputError, printable
 from pipeline.facts import CombineFacts, Decision, Facts, check, decide
 from pipeline.options import ConvertOptions
+from pipeline.packs import GroupInPacks, Pack, bucket_of, each, unpack
 from pipeline.shard_plan import (
     CombineGroups,
     CombineSizes,
@@ -33,6 +39,7 @@ from pipeline.source import Description, InputFile, Reject, Source
 from pipeline.work_dir import ProgressFile, WorkDir
 
 Plan = tuple[ShardPlan | None, str]  # The plan, or why there is none.
+Outcome = Description | Reject
 
 
 def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> None:
@@ -41,43 +48,43 @@ def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> N
         pipeline
         | "Start" >> beam.Create([None])
         | "List" >> beam.FlatMap(_list, source)
-        | "GroupById" >> beam.GroupByKey()
+        | "GroupById" >> GroupInPacks()
         | "Describe" >> beam.ParDo(_Describe(source, options))
+        | "Outcomes" >> Pack()
     )
-    facts = outcomes | "Facts" >> beam.CombineGlobally(CombineFacts())
-    decision = facts | "Decide" >> beam.Map(decide, options, source.kind())
-    checked = outcomes | "Check" >> beam.FlatMap(_check, AsSingleton(decision))
-    groups = (
-        checked
-        | "GroupOf" >> beam.FlatMap(_group_of)
-        | "SplitsOfGroup" >> beam.CombinePerKey(_merge_splits)
+    facts = (
+        outcomes
+        | "Unpack" >> beam.FlatMap(unpack)
+        | "Facts" >> beam.CombineGlobally(CombineFacts())
+    )
+    decision = AsSingleton(facts | "Decide" >> beam.Map(decide, options, source.kind()))
+    groups = AsSingleton(
+        outcomes
+        | "GroupOf" >> beam.FlatMap(each(_group_of), decision)
+        | "GroupByBucket" >> GroupInPacks()
+        | "SplitsOfGroup" >> beam.FlatMapTuple(_merge_splits)
         | "Groups" >> beam.CombineGlobally(CombineGroups(options))
     )
-    members = checked | "Split" >> beam.FlatMap(_split, AsSingleton(groups), options)
-    plan = (
-        members
+    plan = AsSingleton(
+        outcomes
+        | "Split" >> beam.FlatMap(each(_split), decision, groups, options)
         | "Sizes" >> beam.CombineGlobally(CombineSizes())
-        | "Plan" >> beam.Map(_plan, AsSingleton(decision), AsSingleton(groups), options)
+        | "Plan" >> beam.Map(_plan, decision, groups, options)
     )
     written = (
-        members
-        | "ShardOf" >> beam.FlatMap(_shard_of, AsSingleton(plan))
-        | "GroupByShard" >> beam.GroupByKey()
-        | "Write" >> beam.ParDo(_Write(source, options), AsSingleton(decision), AsSingleton(plan))
+        outcomes
+        | "ShardOf" >> beam.FlatMap(each(_shard_of), decision, groups, plan, options)
+        | "GroupByShard" >> GroupInPacks()
+        | "Write" >> beam.ParDo(_Write(source, options), decision, plan)
     )
-    rejects = ((outcomes, checked) | beam.Flatten()) | "Rejects" >> beam.FlatMap(_rejects)
+    rejects = outcomes | "Rejects" >> beam.FlatMap(each(_rejects), decision)
     _ = facts | "Commit" >> beam.Map(
-        _commit,
-        options,
-        AsSingleton(decision),
-        AsSingleton(plan),
-        AsIter(rejects),
-        AsIter(written),
+        _commit, options, decision, plan, AsIter(rejects), AsIter(written)
     )
 
 
 class _Describe(beam.DoFn):
-    """`(id, files)` to a description, or to rejects."""
+    """`(bucket, packs of files)` to descriptions and rejects."""
 
     def __init__(self, source: Source, options: ConvertOptions):
         super().__init__()
@@ -87,13 +94,18 @@ class _Describe(beam.DoFn):
     def setup(self) -> None:
         self._progress = ProgressFile(self._work_dir)
 
-    def process(self, element: tuple[str, Iterable[InputFile]]) -> Iterator[Description | Reject]:
-        record_id, listed = element
-        files = sorted(listed)
+    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[Outcome]:
+        by_id: dict[str, list[InputFile]] = collections.defaultdict(list)
+        for file in unpack(*element[1]):
+            by_id[self._source.record_id(file.path)].append(file)
+        for record_id, files in by_id.items():
+            yield from self._describe(record_id, sorted(files))
+            self._progress.add(described=len(files))
+
+    def _describe(self, record_id: str, files: list[InputFile]) -> Iterator[Outcome]:
         paths = [file.path for file in files]
-        self._progress.add(described=len(paths))
         if len(paths) > 1:
-            yield from (_duplicate(record_id, path, paths) for path in paths)
+            yield from (_duplicate(printable(record_id), path, paths) for path in paths)
             return
         if files[0].problem:
             yield Reject(paths[0], "list", files[0].problem)
@@ -117,12 +129,12 @@ class _Write(beam.DoFn):
         self._helpers = ThreadPoolExecutor(max_workers=2)
 
     def process(
-        self, element: tuple[tuple[str, int], Iterable[Member]], decision: Decision, plan: Plan
+        self, element: tuple[tuple[str, int], Iterable[bytes]], decision: Decision, plan: Plan
     ) -> Iterator[tuple[str, int]]:
-        (split, shard), members = element
+        (split, shard), packs = element
         assert plan[0] is not None
         writer = ShardWriter(self._source, decision, self._options, self._progress, self._helpers)
-        job = ShardJob(split, shard, plan[0].num_shards(split), sorted(members))
+        job = ShardJob(split, shard, plan[0].num_shards(split), sorted(unpack(*packs)))
         writer.write(job)
         yield split, shard
 
@@ -133,15 +145,15 @@ class _Write(beam.DoFn):
         self._helpers.shutdown()
 
 
-def _list(_: None, source: Source) -> Iterator[tuple[str, InputFile]]:
+def _list(_: None, source: Source) -> Iterator[tuple[int, InputFile]]:
     for file in source.list_inputs():
-        record_id = source.record_id(file.path)
         problem = ""
         if printable(file.path) != file.path:
             problem = "its name is not UTF-8; rename it"
         elif not file.size_bytes:  # It is not opened: a pipe has no bytes, too, and never ends.
             problem = "it is empty; remove it, or copy it again"
-        yield printable(record_id), InputFile(printable(file.path), file.size_bytes, problem)
+        path = printable(file.path)
+        yield bucket_of(source.record_id(path)), InputFile(path, file.size_bytes, problem)
 
 
 def _duplicate(record_id: str, path: str, paths: list[str]) -> Reject:
@@ -151,35 +163,43 @@ def _duplicate(record_id: str, path: str, paths: list[str]) -> Reject:
     )
 
 
-def _check(outcome: Description | Reject, decision: Decision) -> Iterator[Description | Reject]:
-    if isinstance(outcome, Description) and not decision.refusal:
-        yield check(outcome, decision) or outcome
-
-
-def _rejects(outcome: Description | Reject) -> Iterator[Reject]:
+def _checked(outcome: Outcome, decision: Decision) -> Outcome | None:
+    """What is left of a description once the schema is known; nothing if there is no schema."""
     if isinstance(outcome, Reject):
-        yield outcome
+        return outcome
+    return None if decision.refusal else check(outcome, decision) or outcome
 
 
-def _group_of(outcome: Description | Reject) -> Iterator[tuple[str, dict[str, str]]]:
-    if isinstance(outcome, Description):
-        yield outcome.group, {outcome.split: outcome.path}
+def _fitting(outcome: Outcome, decision: Decision) -> Iterator[Description]:
+    checked = _checked(outcome, decision)
+    if isinstance(checked, Description):
+        yield checked
 
 
-def _merge_splits(found: Iterable[dict[str, str]]) -> dict[str, str]:
-    """One example path, the first by name, for each split in which a group has a file."""
-    merged: dict[str, str] = {}
-    for splits in found:
-        for split, path in splits.items():
-            merged[split] = min(path, merged.get(split, path))
-    return merged
+def _rejects(outcome: Outcome, decision: Decision) -> Iterator[Reject]:
+    checked = _checked(outcome, decision)
+    if isinstance(checked, Reject):
+        yield checked
+
+
+def _group_of(outcome: Outcome, decision: Decision) -> Iterator[tuple[int, tuple[str, str, str]]]:
+    for found in _fitting(outcome, decision):
+        yield bucket_of(found.group), (found.group, found.split, found.path)
+
+
+def _merge_splits(_: int, packs: Iterable[bytes]) -> Iterator[tuple[str, dict[str, str]]]:
+    """For each group one example path, the first by name, in each split that it has a file in."""
+    groups: dict[str, dict[str, str]] = collections.defaultdict(dict)
+    for group, split, path in unpack(*packs):
+        groups[group][split] = min(path, groups[group].get(split, path))
+    yield from groups.items()
 
 
 def _split(
-    outcome: Description | Reject, groups: GroupFacts, options: ConvertOptions
+    outcome: Outcome, decision: Decision, groups: GroupFacts, options: ConvertOptions
 ) -> Iterator[Member]:
-    if isinstance(outcome, Description):
-        yield to_member(outcome, groups, options)
+    for found in _fitting(outcome, decision):
+        yield to_member(found, groups, options)
 
 
 def _plan(
@@ -195,9 +215,16 @@ def _plan(
     return plan, ""
 
 
-def _shard_of(member: Member, plan: Plan) -> Iterator[tuple[tuple[str, int], Member]]:
-    if plan[0] is not None:
-        yield (member.split, plan[0].shard_of(member)), member
+def _shard_of(
+    outcome: Outcome,
+    decision: Decision,
+    groups: GroupFacts,
+    plan: Plan,
+    options: ConvertOptions,
+) -> Iterator[tuple[tuple[str, int], Member]]:
+    for member in _split(outcome, decision, groups, options):
+        if plan[0] is not None:
+            yield (member.split, plan[0].shard_of(member)), member
 
 
 def _commit(

@@ -17,8 +17,9 @@ from pipeline.splits import SplitSpec, stable_hash
 
 _BIN_BITS = 16
 _BIN_SHIFT = 64 - _BIN_BITS
-# What a record weighs besides its data: keeps the number of names per shard bounded, too.
-_RECORD_OVERHEAD_BYTES = 1024
+# What a record weighs besides its data. Opening and describing a file takes as long as a MB of data
+# does, so shards of small records are lighter; and the number of names per shard is bounded.
+_RECORD_OVERHEAD_BYTES = 4096
 _SHOWN_CONFLICTS = 5
 
 Bins = collections.Counter[int]

@@ -6,6 +6,7 @@ somebody asks for them.
 
 import dataclasses
 import io
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -29,10 +30,11 @@ INDEX_SCHEMA = pa.schema(
         ("label", pa.string()),
     ]
 )
-_ROWS_PER_GROUP = 65_536
+_ROWS_PER_GROUP = 16_384
+_ROWS_AT_ONCE = 4096  # As Python objects, of some 1 kB each.
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class IndexRow:
     """Where one record is and what it holds.
 
@@ -76,12 +78,39 @@ def write_index(
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
+def merge_indexes(path: str, parts: Iterable[str]) -> None:
+    """Writes the rows of index files, in order, to one at `path`, without their metadata."""
+    held = INDEX_SCHEMA.empty_table()
+    with _open(path, "wb") as file, pq.ParquetWriter(file, INDEX_SCHEMA) as writer:
+        for batch in itertools.chain.from_iterable(map(_batches, parts)):
+            held = pa.concat_tables([held, pa.Table.from_batches([batch], INDEX_SCHEMA)])
+            if len(held) >= _ROWS_PER_GROUP:
+                writer.write_table(held.slice(0, _ROWS_PER_GROUP))
+                held = held.slice(_ROWS_PER_GROUP)
+        if len(held):
+            writer.write_table(held)
+
+
+def groups_in(path: str) -> Iterator[str]:
+    """The groups in an index file; some may come several times."""
+    for batch in _batches(path, ["group"]):
+        yield from pc.unique(batch["group"]).to_pylist()
+
+
 def read_rows(path: str) -> Iterator[IndexRow]:
-    """Yields the rows of an index file in order, one row group in memory at a time."""
-    with _open(path, "rb") as file:
-        for batch in pq.ParquetFile(file).iter_batches(_ROWS_PER_GROUP):
-            for row in batch.to_pylist():
+    """Yields the rows of an index file in order, some thousands in memory at a time."""
+    for batch in _batches(path):
+        for start in range(0, len(batch), _ROWS_AT_ONCE):
+            for row in batch.slice(start, _ROWS_AT_ONCE).to_pylist():
                 yield IndexRow(**row)
+
+
+def _batches(path: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    with _open(path, "rb") as file:
+        rows = pq.ParquetFile(file)
+        # Threads would each keep what they once allocated.
+        for batch in rows.iter_batches(_ROWS_PER_GROUP, columns=columns, use_threads=False):
+            yield batch.replace_schema_metadata(None)
 
 
 def read_metadata(path: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfrecords_schema import IndexRow, SplitIndex, index, read_metadata, read_rows, write_index
-from tfrecords_schema.index import group_totals
+from tfrecords_schema.index import group_totals, groups_in, merge_indexes
 
 
 def _rows(count):
@@ -24,6 +24,19 @@ def test_rows_and_metadata_come_back(tmp_path, monkeypatch):
     write_index(path, iter(_rows(11)), {"key": "välue"})
     assert list(read_rows(path)) == _rows(11)
     assert read_metadata(path)["key"] == "välue"
+
+
+def test_merged_indexes_are_one_after_the_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "_ROWS_PER_GROUP", 4)
+    paths = []
+    for number, (begin, end) in enumerate([(0, 3), (3, 3), (3, 12), (12, 13)]):
+        paths.append(str(tmp_path / f"{number}.parquet"))
+        write_index(paths[-1], _rows(13)[begin:end], {"part": str(number)})
+    merged = str(tmp_path / "index.parquet")
+    merge_indexes(merged, paths)
+    assert list(read_rows(merged)) == _rows(13)
+    assert "part" not in read_metadata(merged)
+    assert set(groups_in(merged)) == {f"g{number}" for number in range(7)}
 
 
 def test_a_split_is_read_in_order_with_16_bytes_a_record(tmp_path):
