@@ -5,14 +5,15 @@ their arrays. No member is unpacked beyond the size that it declares.
 """
 
 import contextlib
+import functools
 import io
 import math
 import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
-from typing import IO, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +35,12 @@ _DAMAGED = (
 # What np.savez and np.savez_compressed write; others unpack without a bound on their ratio.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _HEADER_BYTES = 12_288  # NumPy reads headers of up to 10,000 characters.
+_MAGIC_BYTES = 8  # With the version.
+# By version: NumPy's reader, and the bytes of the header's length, which comes first.
+_HEADER_READERS = {
+    (1, 0): (np.lib.format.read_array_header_1_0, 2),
+    (2, 0): (np.lib.format.read_array_header_2_0, 4),
+}
 _MAX_DIRECTORY_BYTES = 4 << 20  # Some 40,000 arrays.
 _UNREADABLE = (NotImplementedError, RuntimeError)  # Unknown compression, encryption.
 
@@ -76,9 +83,8 @@ class NpzFile:
             short.
         """
         info = self._checked_member(key)
-        head = io.BytesIO(self._read(info, _HEADER_BYTES))
-        header = _read_header(head, key)
-        expected = head.tell() + math.prod(header.shape) * header.dtype.itemsize
+        header, start = _read_header(self._read(info, _HEADER_BYTES), key)
+        expected = start + math.prod(header.shape) * header.dtype.itemsize
         if info.file_size != expected:
             raise RejectedInputError(
                 f"array {key!r}: the header announces {expected} bytes, the file holds "
@@ -94,9 +100,8 @@ class NpzFile:
         """
         info = self._checked_member(key)
         content = self._read(info, info.file_size)
-        file = io.BytesIO(content)
-        header = _read_header(file, key)
-        flat = np.frombuffer(content, header.dtype, offset=file.tell())
+        header, start = _read_header(content, key)
+        flat = np.frombuffer(content, header.dtype, offset=start)
         return flat.reshape(header.shape, order="F" if header.fortran_order else "C")
 
     def _checked_member(self, key: str) -> zipfile.ZipInfo:
@@ -164,28 +169,32 @@ class _DirectoryReader:
         return self._file.read(size)
 
 
-def _read_header(file: IO[bytes], key: str) -> ArrayHeader:
-    version = np.lib.format.read_magic(file)
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version in readers:
-        try:
-            header = readers[version](file)
-        except (MemoryError, RecursionError, TypeError, IndexError, AttributeError) as error:
-            # NumPy evaluates the header as a Python literal, which a hostile one overstrains.
-            raise ValueError(f"array {key!r}: its header cannot be read") from error
-    else:
+def _read_header(content: bytes, key: str) -> tuple[ArrayHeader, int]:
+    """The header of an npy file that begins like this, and at which byte its data starts."""
+    version = np.lib.format.read_magic(io.BytesIO(content[:_MAGIC_BYTES]))
+    if version not in _HEADER_READERS:
         raise RejectedInputError(
             f"array {key!r}: npy format {version} is for structured arrays; save plain arrays"
         )
-    if header[2].hasobject:
+    read_header, length_bytes = _HEADER_READERS[version]
+    start = _MAGIC_BYTES + length_bytes
+    start += int.from_bytes(content[_MAGIC_BYTES:start], "little")
+    try:
+        header = _parse_header(read_header, content[_MAGIC_BYTES : min(start, _HEADER_BYTES)])
+    except (MemoryError, RecursionError, TypeError, IndexError, AttributeError) as error:
+        # NumPy evaluates the header as a Python literal, which a hostile one overstrains.
+        raise ValueError(f"array {key!r}: its header cannot be read") from error
+    if header.dtype.hasobject:
         raise RejectedInputError(
             f"array {key!r} holds Python objects, which are never unpickled; save it with a "
             "numeric or text dtype (ragged lists: one file per recording)"
         )
-    return ArrayHeader(*header)
+    return header, start
+
+
+@functools.lru_cache(maxsize=256)  # A set has few; NumPy takes 40 us for each.
+def _parse_header(read_header: Callable[[IO[bytes]], Any], content: bytes) -> ArrayHeader:
+    return ArrayHeader(*read_header(io.BytesIO(content)))
 
 
 def _text(error: BaseException) -> str:

@@ -9,8 +9,8 @@ import dataclasses
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 
 import numpy as np
 import tensorflow as tf
@@ -28,7 +28,7 @@ from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import IndexRow
 from tfrecords_schema.manifest import FileEntry
 from tfrecords_schema.names import join, shard_name
-from tfrecords_schema.record_writer import RecordWriter
+from tfrecords_schema.record_writer import ASIDE_BYTES, RecordWriter
 
 TRAINING_SPLIT = "train"
 _SHOWN_CLASSES = 10
@@ -130,7 +130,7 @@ class ShardWriter:
         sums = None
         if isinstance(raw.data, np.ndarray):
             if part.split == TRAINING_SPLIT:
-                sums = self._helpers.submit(ChannelSums.of, raw.data)
+                sums = self._aside(ChannelSums.of, raw.data)
             else:
                 _require_finite(raw.data)
         serialized = self._schema.encode(member.record_id, raw.data, label)
@@ -144,6 +144,16 @@ class ShardWriter:
         part.zeroed_records += raw.zeroed > 0
         part.zeroed_values += raw.zeroed
         return serialized, self._row(member, part.shard, len(raw.data), label)
+
+    def _aside(
+        self, function: Callable[[np.ndarray], ChannelSums], data: np.ndarray
+    ) -> Future[ChannelSums]:
+        """Calls a function in another thread, unless handing the data over would take longer."""
+        if data.nbytes >= ASIDE_BYTES:
+            return self._helpers.submit(function, data)
+        result: Future[ChannelSums] = Future()
+        result.set_result(function(data))
+        return result
 
     def _read(self, member: Member) -> RawRecord:
         """Reads an input that must be what it was when it was described.

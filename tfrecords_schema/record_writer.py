@@ -15,8 +15,8 @@ import tensorflow as tf
 
 FRAMING_BYTES = 16
 _MASK_DELTA = 0xA282EAD8
-# Below, handing a record to another thread takes longer than hashing it.
-_HASHED_ASIDE_BYTES = 1 << 17
+# Below, handing a record to another thread takes longer than hashing it, or adding it up.
+ASIDE_BYTES = 1 << 17
 
 
 class RecordWriter:
@@ -46,7 +46,7 @@ class RecordWriter:
         length = struct.pack("<Q", len(record))
         pieces = (length + _masked_crc(length), record, _masked_crc(record))
         self._wait()
-        if len(record) < _HASHED_ASIDE_BYTES:
+        if len(record) < ASIDE_BYTES:
             self._hash(*pieces)
         else:
             self._hashing = self._helpers.submit(self._hash, *pieces)
