@@ -17,34 +17,21 @@ import pathlib
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from benchmarks import training_kills
 from benchmarks.killing import fork, print_table, wait
+from benchmarks.small_set import NAME, SPLIT, write_many
 from pipeline.plan import BatchOptions
-from tests.datasets import CLASS_PER_RECORD, random_records
-from tfrecords_schema import (
-    IndexRow,
-    InputSpec,
-    Manifest,
-    RecordSchema,
-    ShardEntry,
-    SplitEntry,
-    finish_dataset,
-    hash_file,
-    open_dataset,
-    write_index,
-)
-from tfrecords_schema.names import INDEX, REJECTS, atomic_write, join, shard_name
+from tfrecords_schema import open_dataset
+from tfrecords_schema.names import join
 from trainer.data import SplitData
 
 _LIMIT_SECS, _LIMIT_BYTES = 2.0, 1000
 _SHARDS = 8
-_LENGTHS = 64
-_FRAMING_BYTES = 16
+_LONGEST_STEPS = 64
 _PARTS = ("open the dataset", "load the index", "plan the epoch", "first batch of step k")
 
 
@@ -77,9 +64,9 @@ def _measure(folder: str) -> int:
     """Prints the seconds of each part."""
     tf.constant(0) + 1  # TensorFlow's own start is not part of it.
     times = [time.monotonic()]
-    dataset = open_dataset(join(folder, "large", "1.0.0"))
+    dataset = open_dataset(join(folder, NAME, "1.0.0"))
     times.append(time.monotonic())
-    split = SplitData(dataset, "train", BatchOptions(batch_size=32, num_buckets=8))
+    split = SplitData(dataset, SPLIT, BatchOptions(batch_size=32, num_buckets=8))
     times.append(time.monotonic())
     plan = split.plan(seed=1, epoch=3)
     times.append(time.monotonic())
@@ -94,45 +81,9 @@ def _measure(folder: str) -> int:
 
 
 def _write_dataset(folder: str, count: int) -> int:
-    """A dataset of `count` records in which only the lengths differ: the ids are not looked at."""
-    path = join(folder, "large", "1.0.0")
-    tf.io.gfile.makedirs(path)
-    schema = RecordSchema(InputSpec("signal", "float32", (1,)), CLASS_PER_RECORD)
-    records = random_records(range(1, _LENGTHS + 1), schema)
-    contents = [schema.encode(r.id, r.data, r.label) for r in records]
-    numbers = np.random.default_rng(0).integers(0, _LENGTHS, count)
-    shards = np.array_split(numbers, _SHARDS)
-    write_index(join(path, INDEX), _rows(shards, [len(c) + _FRAMING_BYTES for c in contents]))
-    entries = []
-    for shard, members in enumerate(shards):
-        file = shard_name("large", "train", shard, _SHARDS)
-        with tf.io.TFRecordWriter(join(path, file)) as writer:
-            for number in members.tolist():
-                writer.write(contents[number])
-        found = hash_file(join(path, file))
-        entries.append(ShardEntry(file, len(members), found.size_bytes, found.sha256))
-    lengths, found_counts = np.unique(numbers + 1, return_counts=True)
-    split = SplitEntry(
-        tuple(entries), count, count, int((numbers + 1).sum()),
-        sum(entry.size_bytes for entry in entries), {},
-        dict(zip(lengths.tolist(), found_counts.tolist(), strict=True)),
-    )  # fmt: skip
-    atomic_write(join(path, REJECTS), b"")
-    finish_dataset(path, Manifest("large", "1.0.0", schema, {"train": split}, None, {}, {}))
+    lengths = np.random.default_rng(0).integers(1, _LONGEST_STEPS, count, endpoint=True)
+    write_many(folder, lengths, (1,), num_shards=_SHARDS)
     return 0
-
-
-def _rows(shards: list[np.ndarray], sizes: list[int]) -> Iterator[IndexRow]:
-    row = 0
-    for shard, members in enumerate(shards):
-        offset = 0
-        for number in members.tolist():
-            yield IndexRow(
-                f"r{row}", f"r{row}", "train", shard, offset, sizes[number], number + 1, 0,
-                f"r{row}.npz", "",
-            )  # fmt: skip
-            offset += sizes[number]
-            row += 1
 
 
 def _state_bytes(root: pathlib.Path) -> int:

@@ -27,9 +27,9 @@ from tfrecords_schema import (
     write_index,
 )
 from tfrecords_schema.names import INDEX, REJECTS, atomic_write, join, shard_name
+from tfrecords_schema.record_writer import FRAMING_BYTES
 
 NAME, SPLIT = "many", "train"
-_FRAMING_BYTES = 16
 
 
 def write_many(
@@ -92,6 +92,6 @@ def _write_shard(
 def _rows(number: int, lengths: np.ndarray, encoded: dict[int, bytes]) -> Iterator[IndexRow]:
     offset = 0
     for row, steps in enumerate(lengths.tolist()):
-        name, size_bytes = f"{number}-{row}", len(encoded[steps]) + _FRAMING_BYTES
+        name, size_bytes = f"{number}-{row}", len(encoded[steps]) + FRAMING_BYTES
         yield IndexRow(name, name, SPLIT, number, offset, size_bytes, steps, 0, name, "a")
         offset += size_bytes

@@ -26,9 +26,7 @@ from tfrecords_schema import (
     write_index,
 )
 from tfrecords_schema.names import INDEX, REJECTS, atomic_write, join, shard_name
-
-# Length, its checksum and the checksum of the content around every record of a TFRecord file.
-FRAMING_BYTES = 16
+from tfrecords_schema.record_writer import FRAMING_BYTES
 
 CLASS_PER_STEP = LabelSpec("step", "class", class_names=("rest", "move", "fall"))
 CLASS_PER_RECORD = LabelSpec("record", "class", class_names=("rest", "move", "fall"))

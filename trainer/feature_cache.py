@@ -35,6 +35,7 @@ from tfrecords_schema import (
 )
 from tfrecords_schema.names import INDEX, MANIFEST, join, shard_name
 from tfrecords_schema.owners import remove_abandoned, temporary_path
+from tfrecords_schema.record_writer import FRAMING_BYTES
 from trainer.checkpoints import Checkpoints, load
 from trainer.layers.packing import pack_steps
 from trainer.models.frame_options import FrameModelOptions
@@ -44,8 +45,6 @@ from trainer.options import RunOptions
 _FORMAT_VERSION = 1
 # Frames that go through the network together, and that are decoded together at most.
 _FRAMES_PER_CALL = 32
-# Length, its checksum and the checksum of the content, around every record of a TFRecord file.
-_FRAMING_BYTES = 16
 
 
 class FeatureCache:
@@ -120,7 +119,7 @@ class FeatureCache:
                 for record_id, features, label in self._records(batch, ids):
                     serialized = self._schema.encode(record_id, features, label)
                     writer.write(serialized)
-                    sizes.append(len(serialized) + _FRAMING_BYTES)
+                    sizes.append(len(serialized) + FRAMING_BYTES)
         tf.io.gfile.rename(temporary, path, overwrite=True)
         return sizes
 
@@ -243,6 +242,6 @@ def _record_sizes(path: str) -> list[int] | None:
     if not tf.io.gfile.exists(path):
         return None
     try:
-        return [len(record.numpy()) + _FRAMING_BYTES for record in tf.data.TFRecordDataset(path)]
+        return [len(record.numpy()) + FRAMING_BYTES for record in tf.data.TFRecordDataset(path)]
     except tf.errors.DataLossError:
         return None
