@@ -1,7 +1,8 @@
 """Many small items as one Beam element.
 
-An element of its own costs about 40 us and 1 kB on every way between two stages of Beam's
-in-process runner, which keeps them all in memory; in a pack an item costs 2 us and some 40 bytes.
+An element of its own costs about 20 us and 1 kB on every way between two stages of Beam's
+in-process runner, which keeps them all in memory; in a pack an item costs 6 us at most and some 35
+bytes.
 """
 
 import pickle
