@@ -58,11 +58,13 @@ def _run(values: flags.FlagValues) -> None:
     model_options = option_flags.read(SignalModelOptions, values)
     forecast = option_flags.read(ForecastOptions, values)
     frames = option_flags.read(FrameModelOptions, values)
+    predict = option_flags.read(PredictOptions, values)
+    predict.require_mode(run.mode)
     options = (run, data, training, model_options, frames, forecast)
     models = ModelOptions(model_options, frames, forecast)
     configure(run)
     if run.mode in AFTER_TRAINING:
-        return inference.run(run, data, training, models, option_flags.read(PredictOptions, values))
+        return inference.run(run, data, training, models, predict)
 
     # ---- Data ----------------------------------------------------------------------------
     dataset = open_dataset(run.dataset)

@@ -1,5 +1,6 @@
 """From a dataset folder to the batches of each epoch, for all replicas of a strategy."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -123,6 +124,7 @@ def class_weights(dataset: Dataset, options: DataOptions) -> tuple[float, ...] |
 
     Raises:
       DatasetError: if there are not as many weights as classes.
+      UsageError: if they are no weights.
     """
     if options.class_weights == ("none",):
         return None
@@ -141,11 +143,14 @@ def class_weights(dataset: Dataset, options: DataOptions) -> tuple[float, ...] |
             + (f"; did you mean {near}?" if near else "")
         )
     try:
-        return tuple(float(weight) for weight in options.class_weights)
+        weights = tuple(float(weight) for weight in options.class_weights)
     except ValueError:
+        weights = ()
+    if not weights or not min(weights) >= 0 or not 0 < sum(weights) < math.inf:
         raise UsageError(
-            f"--class_weights={given}: expected numbers, or none, or balanced"
-        ) from None
+            f"--class_weights={given}: expected none, balanced, or numbers of at least 0, not all 0"
+        )
+    return weights
 
 
 def _balanced(counts: list[int]) -> tuple[float, ...]:

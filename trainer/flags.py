@@ -7,9 +7,10 @@ other module looks at FLAGS.
 
 import dataclasses
 import inspect
+import math
 import re
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from absl import flags
@@ -29,6 +30,20 @@ def option(default: Any, help_text: str, choices: Sequence[str] | None = None) -
       choices: allowed values of a text flag.
     """
     return dataclasses.field(default=default, metadata={"help": help_text, "choices": choices})
+
+
+def check_range(options: Any, names: Iterable[str], low: float, high: float = math.inf) -> None:
+    """Checks options that are numbers, or tuples of numbers; None passes.
+
+    Raises:
+      ValueError: if a number is not within `low` and `high`.
+    """
+    for name in names:
+        value = getattr(options, name)
+        numbers = value if isinstance(value, tuple) else (value,)
+        if not all(number is None or low <= number <= high for number in numbers):
+            expected = f"at least {low}" if high == math.inf else f"{low} to {high}"
+            raise ValueError(f"--{name}={_text(value)}: expected {expected}")
 
 
 def define(options_type: type, values: flags.FlagValues = flags.FLAGS) -> None:

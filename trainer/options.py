@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from trainer.flags import option
+from pipeline.errors import UsageError
+from trainer.flags import check_range, option
 
 MODES = ("train", "evaluate", "predict", "export")
 # These need no dataset: the run folder holds what they have to know of it.
@@ -10,6 +11,7 @@ AFTER_TRAINING = ("predict", "export")
 MODELS = ("signal", "forecaster", "sequence", "frames")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 PRECISIONS = ("float32", "bfloat16")
+_LARGEST_SEED = 2**32 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +58,9 @@ class RunOptions:
                 raise ValueError(f"--{name} is required; see python -m trainer --help")
         if self.dry_run and self.mode != "train":
             raise ValueError(f"--dry_run is for --mode=train, got --mode={self.mode}; leave it out")
-        if self.cpu_replicas < 0:
-            raise ValueError(f"--cpu_replicas={self.cpu_replicas}: expected 0 or more")
+        check_range(self, ("cpu_replicas",), 0)
+        check_range(self, ("seed",), 0, _LARGEST_SEED)
+        check_range(self, ("worker_timeout_secs",), 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +90,18 @@ class PredictOptions:
         if self.output and not self.output.endswith((".parquet", ".csv")):
             raise ValueError(f"--output={self.output}: expected a name in .parquet or .csv")
 
+    def require_mode(self, mode: str) -> None:
+        """Refuses what any other mode than `predict` would pass over without a word.
+
+        Raises:
+          UsageError: if an option is given.
+        """
+        given = [f"--{name}" for name, value in dataclasses.asdict(self).items() if value]
+        if given and mode != "predict":
+            raise UsageError(
+                f"{given[0]} is for --mode=predict, got --mode={mode}; leave one of them out"
+            )
+
 
 @dataclasses.dataclass(frozen=True)
 class DataOptions:
@@ -107,6 +122,10 @@ class DataOptions:
     class_weights: tuple[str, ...] = option(
         ("none",), "none, balanced (inverse frequency), or one weight per class."
     )
+
+    def __post_init__(self) -> None:
+        names = ("batch_size", "batch_steps", "num_buckets", "boundaries", "boundary_align")
+        check_range(self, names, 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,13 +168,15 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if not self.learning_rate > 0:
             raise ValueError(f"--learning_rate={self.learning_rate:g}: expected a number above 0")
-        if self.epochs < 1:
-            raise ValueError(f"--epochs={self.epochs}: expected at least 1")
-        for name in ("keep_checkpoints", "checkpoint_every_epochs", "accumulate_batches"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"--{name}={getattr(self, name)}: expected at least 1")
-        if self.reduce_lr_patience and self.lr_schedule != "constant":
+        counts = ("epochs", "keep_checkpoints", "checkpoint_every_epochs", "accumulate_batches")
+        check_range(self, counts, 1)
+        check_range(self, ("warmup_epochs", "weight_decay", "clip_norm"), 0)
+        check_range(self, ("early_stopping_patience", "reduce_lr_patience"), 0)
+        check_range(self, ("checkpoint_every_steps",), 0)
+        check_range(self, ("momentum", "label_smoothing"), 0, 1)
+        if self.reduce_lr_patience and (self.lr_schedule != "constant" or self.warmup_epochs):
             raise ValueError(
-                f"--reduce_lr_patience={self.reduce_lr_patience} changes a constant rate only, "
-                f"got --lr_schedule={self.lr_schedule}; give one of the two"
+                f"--reduce_lr_patience={self.reduce_lr_patience} changes a constant rate only, got "
+                f"--lr_schedule={self.lr_schedule} and --warmup_epochs={self.warmup_epochs:g}; "
+                "leave it out, or both of them"
             )

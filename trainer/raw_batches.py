@@ -70,6 +70,8 @@ class RawFolder:
         converted = ConvertOptions(**values, output_dir="")
         self._source = make_source(converted, GFiles())
         self._spec = input_spec
+        if not tf.io.gfile.isdir(input_dir):
+            raise DatasetError(f"--input_dir={input_dir}: no such folder; give one that exists")
         found = sorted(self._source.list_inputs())
         # Not opened: a pipe has no bytes, too, and would never end.
         self.rejects = [(path, "it is empty") for path, size_bytes, _ in found if not size_bytes]
@@ -129,8 +131,6 @@ class RawFolder:
 
 
 def _why_nothing(input_dir: str, kind: str) -> str:
-    if not tf.io.gfile.isdir(input_dir):
-        return f"--input_dir={input_dir}: no such folder; give one that exists"
     what = "npz files" if kind == "signal" else "folders with frames"
     return f"no {kind} under --input_dir={input_dir}; give a folder with {what}"
 

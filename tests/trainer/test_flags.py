@@ -1,10 +1,15 @@
 import dataclasses
+import re
 
 import pytest
 from absl import flags
 
+from pipeline.errors import UsageError
 from trainer import flags as option_flags
-from trainer.models.signal import SignalModelOptions
+from trainer.arguments import OPTIONS
+from trainer.models.forecast_options import ForecastOptions
+from trainer.models.frame_options import FrameModelOptions
+from trainer.models.signal_options import SignalModelOptions
 from trainer.options import DataOptions, RunOptions, TrainingOptions
 
 
@@ -53,8 +58,27 @@ def test_wrong_values_are_refused():
 
 
 @pytest.mark.parametrize(
-    "options_type", [RunOptions, DataOptions, TrainingOptions, SignalModelOptions]
+    ("options_type", "wrong", "expected"),
+    [
+        (RunOptions, "--seed=-1", "0 to 4294967295"),
+        (RunOptions, "--worker_timeout_secs=0", "at least 1"),
+        (DataOptions, "--boundaries=7,0", "at least 1"),
+        (TrainingOptions, "--clip_norm=-1.0", "at least 0"),
+        (TrainingOptions, "--clip_norm=nan", "at least 0"),
+        (TrainingOptions, "--label_smoothing=1.5", "0 to 1"),
+        (SignalModelOptions, "--rnn_units=8,0", "at least 1"),
+        (SignalModelOptions, "--dropout=-0.5", "0 to 1"),
+        (FrameModelOptions, "--frame_pool=0", "at least 1"),
+        (ForecastOptions, "--teacher_forcing=2.0", "0 to 1"),
+    ],
 )
+def test_a_number_out_of_range_is_named(options_type, wrong, expected):
+    needed = ["--dataset=d", "--run_dir=r"] if options_type is RunOptions else []
+    with pytest.raises(UsageError, match=re.escape(f"{wrong}: expected {expected}")):
+        _parsed(options_type, *needed, wrong)
+
+
+@pytest.mark.parametrize("options_type", OPTIONS)
 def test_every_flag_of_the_trainer_has_a_help_text(options_type):
     values = flags.FlagValues()
     option_flags.define(options_type, values)

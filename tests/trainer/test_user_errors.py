@@ -97,6 +97,19 @@ _CASES = {
     "no number": Case(f"{_NEW} --epochs=ten", 2, "--epochs=ten", "a whole number", ""),
     "no numbers": Case(f"{_NEW} --boundaries=a,b", 2, "=a,b", "whole numbers", "commas"),
     "number out of range": Case(f"{_NEW} --learning_rate=-1", 2, "=-1", "a number above 0", ""),
+    "batch of nothing": Case(f"{_NEW} --batch_size=0", 2, "--batch_size=0", "at least 1", ""),
+    "recurrence of no layer": Case(
+        f"{_NEW} --rnn_cell=gru --rnn_units=", 2, "--rnn_units= is empty", "units of a layer",
+        "give --rnn_cell=none",
+    ),
+    "two schedules": Case(
+        f"{_NEW} --reduce_lr_patience=1 --warmup_epochs=2", 2, "--warmup_epochs=2",
+        "a constant rate", "leave it out",
+    ),
+    "predicting in another mode": Case(
+        f"{_NEW} --input_dir=@/recordings", 2, "got --mode=train",
+        "--input_dir is for --mode=predict", "leave one of them out",
+    ),
     "argument": Case(f"{_NEW} train", 2, "'train'", "", "given as --name=value"),
     "nothing": Case("", 2, "--dataset is required", "", "see python -m trainer --help"),
     "no run folder": Case("--dataset=@/a/1.0.0", 2, "--run_dir is required", "", "--help"),
@@ -176,6 +189,9 @@ _CASES = {
     ),
     "weights of unknown classes": Case(
         f"{_NEW} --class_weights=1,2", 1, "got 2 weights", "3 numbers, for rest, move, fall", ""
+    ),
+    "weights below 0": Case(
+        f"{_NEW} --class_weights=1,-1,1", 2, "--class_weights=1,-1,1", "numbers of at least 0", ""
     ),
     "unknown class weights": Case(
         f"{_NEW} --class_weights=ballanced", 1, "ballanced", "balanced or 3 numbers",

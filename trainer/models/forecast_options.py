@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from trainer.flags import option
+from trainer.flags import check_range, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +19,5 @@ class ForecastOptions:
     )
 
     def __post_init__(self) -> None:
-        if self.horizon_steps < 1:
-            raise ValueError(f"--horizon_steps={self.horizon_steps}: expected at least 1")
-        if not 0 <= self.teacher_forcing <= 1:
-            raise ValueError(f"--teacher_forcing={self.teacher_forcing}: expected 0 to 1")
+        check_range(self, ("horizon_steps",), 1)
+        check_range(self, ("teacher_forcing",), 0, 1)

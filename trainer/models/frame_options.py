@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from trainer.flags import option
+from trainer.flags import check_range, option
 
 CONVOLUTIONS = "conv"
 WITHOUT_WEIGHTS = "none"
@@ -51,7 +51,7 @@ class FrameModelOptions:
             raise ValueError(
                 f"--frame_pooling={self.frame_pooling}: expected one of {', '.join(FRAME_POOLINGS)}"
             )
-        if self.trainable_backbone_layers < 0:
-            raise ValueError(
-                f"--trainable_backbone_layers={self.trainable_backbone_layers}: expected 0 or more"
-            )
+        check_range(self, ("trainable_backbone_layers",), 0)
+        check_range(self, ("frame_conv_filters", "frame_conv_kernel"), 1)
+        check_range(self, ("frame_pool", "frame_rnn_units"), 1)
+        check_range(self, ("frame_dropout",), 0, 1)

@@ -4,9 +4,27 @@ import dataclasses
 import inspect
 
 from pipeline.command_line import nearest, not_one_of
+from trainer.flags import check_range
 
 STEP_POOLINGS = ("flatten", "mean", "max")
 RNN_CELLS = ("gru", "lstm", "none")
+_COUNTS = (
+    "conv_filters",
+    "conv_kernel_samples",
+    "conv_strides",
+    "step_dense_units",
+    "temporal_filters",
+    "temporal_kernel_steps",
+    "rnn_units",
+    "dense_units",
+)
+_SHARES = (
+    "conv_dropout",
+    "step_dropout",
+    "dropout",
+    "dense_dropout",
+    "batch_normalization_momentum",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +89,14 @@ class SignalModelOptions:
         _check_choice("record_pooling", self.record_pooling, pooling.KINDS)
         for name in ("conv_activation", "rnn_activation"):
             _check_activation(name, getattr(self, name))
+        check_range(self, _COUNTS, 1)
+        check_range(self, _SHARES, 0, 1)
+        check_range(self, ("rnn_l2",), 0)
+        if self.rnn_cell != "none" and not self.rnn_units:
+            raise ValueError(
+                f"--rnn_units= is empty, and --rnn_cell={self.rnn_cell} needs the units of a layer "
+                "at least; give --rnn_cell=none for a model without recurrence"
+            )
         if len(self.conv_strides) != len(self.conv_filters):
             raise ValueError(
                 f"--conv_strides needs one stride per convolution: got {len(self.conv_strides)} "
