@@ -16,11 +16,10 @@ import trainer.quiet  # noqa: F401
 from absl import flags
 
 from tfrecords_schema import Dataset, DatasetError, open_dataset
-from tfrecords_schema.names import join
 from trainer import cluster, command_line, dry_run, evaluation, inference, run_folder
 from trainer import flags as option_flags
 from trainer.callbacks import make_callbacks
-from trainer.checkpoints import load
+from trainer.checkpoints import load_trained
 from trainer.data import SplitData, class_weights, load_split
 from trainer.feature_cache import FeatureCache, open_cache
 from trainer.forecast import ForecastTask, forecast_label
@@ -132,7 +131,7 @@ def _run(values: flags.FlagValues) -> None:
     if not worker.is_chief:
         return cluster.end_together(strategy)
     if training.evaluate_with == "best" or run.mode == "evaluate":
-        load(join(run.run_dir, "best"), {"model": model.variables})
+        load_trained(run.run_dir, training.evaluate_with, model)
     names = dict.fromkeys((data.validation_split, data.test_split))
     held_out = [_optional_split(dataset, name, data, task, cache) for name in names]
     if not any(held_out):

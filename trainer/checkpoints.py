@@ -300,6 +300,24 @@ def _read_arrays(
     raise CheckpointError(problem)
 
 
+def load_trained(run_dir: str, which: str, model: keras.Model) -> None:
+    """Restores the weights that a training left in its run folder.
+
+    Args:
+      run_dir: the run folder.
+      which: `best` by the monitored metric, or `last`.
+      model: takes the weights.
+
+    Raises:
+      CheckpointError: if there are none, or they are of another model.
+    """
+    variables = {"model": model.variables}
+    if which == "best":
+        load(join(run_dir, "best"), variables)
+    elif Checkpoints(join(run_dir, "checkpoints"), keep=1).restore_latest(variables) is None:
+        raise CheckpointError(f"{run_dir} has no checkpoint; train first")
+
+
 def _keys(group: Sequence[keras.Variable]) -> list[str]:
     # Paths may repeat between unnamed layers; the position makes them unique. Keras numbers seed
     # generators over the whole process, which says nothing of the model.

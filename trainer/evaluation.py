@@ -19,8 +19,7 @@ from trainer.task import Batch
 
 _PREFIX_RECORDS = 6
 _PREFIXES = 60
-# Up to so many values of a label have an error of their own in the summary, and so many values
-# of a split are printed themselves.
+# Up to so many values of a split are printed themselves.
 _MAX_LISTED_VALUES = 10
 
 

@@ -4,14 +4,13 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from pipeline.errors import UsageError
 from tfrecords_schema import DatasetError, InputSpec, open_dataset
 from tfrecords_schema.names import join
-from trainer.checkpoints import CheckpointError, Checkpoints, load
+from trainer.checkpoints import load_trained
 from trainer.data import load_split
 from trainer.export import export
 from trainer.forecast import forecast_label
@@ -72,7 +71,7 @@ def restore(
     frames = dataclasses.replace(models.frames, backbone_weights=WITHOUT_WEIGHTS)
     models = models._replace(frames=frames)
     model, _ = build_model(options.model, models, learnt.schema.input, label, learnt.statistics)
-    _load_weights(model, options.run_dir, training)
+    load_trained(options.run_dir, training.evaluate_with, model)
     return Serving(model, Task(label, activation=training.class_activation))
 
 
@@ -90,14 +89,6 @@ def predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> Rows:
         outputs = answer["values" if "values" in answer else "probabilities"]
         rows.add(batch, outputs.numpy(), lengths.numpy())
     return rows.in_order()
-
-
-def _load_weights(model: keras.Model, run_dir: str, training: TrainingOptions) -> None:
-    variables = {"model": model.variables}
-    if training.evaluate_with == "best":
-        load(join(run_dir, "best"), variables)
-    elif Checkpoints(join(run_dir, "checkpoints"), keep=1).restore_latest(variables) is None:
-        raise CheckpointError(f"{run_dir} has no checkpoint; train first")
 
 
 def _with_label_steps(

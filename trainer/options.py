@@ -156,7 +156,11 @@ class TrainingOptions:
     reduce_lr_patience: int = option(
         0, "Epochs without improvement before a tenth of the rate; 0: never."
     )
-    evaluate_with: str = option("best", "Weights to evaluate after training.", ("best", "last"))
+    evaluate_with: str = option(
+        "best",
+        "Weights to evaluate, to predict with and to export: best by --monitor, or last.",
+        ("best", "last"),
+    )
     checkpoint_every_steps: int = option(
         0, "Also checkpoint within an epoch; 0: after epochs only."
     )

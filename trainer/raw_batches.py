@@ -49,7 +49,7 @@ class RawFolder:
           options: the options that a manifest records.
 
         Raises:
-          DatasetError: if the options do not say how raw recordings were read.
+          DatasetError: if the options do not say how raw recordings were read, or there are none.
         """
         # Sources import `pipeline.quiet`, which takes the GPU away where TensorFlow has not found
         # it yet; this process has.

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from pipeline.version import VERSION
-from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, random_records, write_dataset
+from tests.datasets import (
+    CLASS_PER_RECORD,
+    CLASS_PER_STEP,
+    random_records,
+    toy_dataset,
+    write_dataset,
+)
 from tests.trainer import runs
+from tests.trainer.in_process import run_trainer
 from tfrecords_schema import InputSpec, RecordSchema
 
 _LENGTHS = [3, 9, 1, 7, 4, 4, 2, 8, 5, 6, 3]  # 11 records: a remainder for every batch of 4
@@ -101,3 +108,18 @@ def _metrics(run_dir):
 
 def _losses(run_dir):
     return [(line["train"], line["validation"]) for line in _metrics(run_dir)]
+
+
+def test_evaluating_again_measures_the_weights_that_were_measured_before(tmp_path):
+    dataset, _ = toy_dataset(tmp_path, sizes={"train": 9, "validation": 4, "test": 4})
+    run = [f"--dataset={dataset.path}", f"--run_dir={tmp_path}/run"]
+    model = ["--conv_filters=", "--conv_strides=", "--rnn_cell=none", "--learning_rate=3"]
+    rest = ["--epochs=4", "--evaluate_with=last", "--noreport", "--notensorboard"]
+    assert run_trainer(*run, *model, *rest) == 0
+    losses = [line["validation"]["loss"] for line in _metrics(tmp_path / "run")]
+    assert min(losses) < losses[-1], "best and last are the same"
+    evaluation = tmp_path / "run" / "evaluation-test.json"
+    first = evaluation.read_bytes()
+    evaluation.unlink()
+    assert run_trainer(*run, "--mode=evaluate", "--noreport") == 0
+    assert evaluation.read_bytes() == first
