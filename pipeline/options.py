@@ -178,13 +178,17 @@ def _check_window(options: ConvertOptions) -> None:
         raise UsageError(
             "--single_step does not go with --time_axis and the window flags; leave out one of them"
         )
-    per_sample = options.label_kind.startswith("sample_")
-    if not has_window and (per_sample or options.window_label != "auto"):
-        named = "label_kind" if per_sample else "window_label"
-        raise UsageError(
-            f"--{named}={getattr(options, named)} is for continuous signals; add --window_samples, "
-            "or --sample_rate_hz with --window_secs"
-        )
+    needs_window = {
+        "label_kind": options.label_kind.startswith("sample_"),
+        "window_label": options.window_label != "auto",
+        "tail": options.tail != "drop",
+    }
+    for name, needs in needs_window.items():
+        if needs and not has_window:
+            raise UsageError(
+                f"--{name}={getattr(options, name)} is for continuous signals; add "
+                "--window_samples, or --sample_rate_hz with --window_secs"
+            )
     if (rate is None) != (secs is None):
         raise UsageError("--sample_rate_hz and --window_secs go together: give both, or neither")
     if rate is None or secs is None:

@@ -96,6 +96,7 @@ def test_channels_first_is_the_same_as_channels_last(
     [
         (("--label_kind=sample_class",), "--label_kind=sample_class is for continuous signals"),
         (("--window_label=last",), "--window_label=last is for continuous signals"),
+        (("--tail=pad",), "--tail=pad is for continuous signals"),
         (("--window_samples=2", "--window_label=mean"), "the labels are classes; use majority"),
         (("--window_samples=6",), "with channels first, add --time_axis=1"),
         (("--time_axis=2",), "no axis 2 (--time_axis)"),
