@@ -93,6 +93,7 @@ def test_property_08_padding_is_zero_and_as_long_as_planned(tmp_path, label, dty
     dataset, _ = toy_dataset(tmp_path, label=label, dtype=dtype, step_shape=step_shape)
     plan = make_plan(dataset)
     found = elements(padded_batches(dataset, "train", plan, num_replicas=3))
+    assert len(found) == plan.num_steps * 3
     for number, element in enumerate(found):
         padded_steps = plan.padded_steps[number // 3]
         rows = len(element["record"])
@@ -110,6 +111,7 @@ def test_sequence_labels_are_padded_alike_on_all_replicas(tmp_path):
     dataset, splits = toy_dataset(tmp_path, label=VALUE_SEQUENCE)
     plan = make_plan(dataset, BatchOptions(batch_size=3))
     found = elements(padded_batches(dataset, "train", plan, num_replicas=4, start_step=1))
+    assert len(found) == (plan.num_steps - 1) * 4 > 0
     for number, element in enumerate(found):
         records = plan.rows(1 + number // 4)
         longest = max(len(splits["train"][record].label) for record in records)
@@ -167,6 +169,7 @@ def test_workers_read_their_replicas_of_the_same_batches(toy, readers):
     whole = elements(readers(4).epoch(plan))
     second_worker = elements(readers(4, (2, 3)).epoch(plan))
     expected = [element for number, element in enumerate(whole) if number % 4 in (2, 3)]
+    assert len(second_worker) == plan.num_steps * 2
     for element, other in zip(second_worker, expected, strict=True):
         tf.nest.map_structure(np.testing.assert_array_equal, element, other)
 
@@ -174,7 +177,8 @@ def test_workers_read_their_replicas_of_the_same_batches(toy, readers):
 def test_rows_are_dealt_as_deal_says(toy, readers):
     plan = make_plan(toy[0])
     steps = toy[0].split("train").steps
-    for step, first in enumerate(elements(readers(2).epoch(plan))[::2]):
+    firsts = elements(readers(2).epoch(plan))[::2]
+    for step, first in zip(range(plan.num_steps), firsts, strict=True):
         rows = plan.rows(step)
         np.testing.assert_array_equal(first["record"], rows[deal(steps[rows], 2)[0]])
 
