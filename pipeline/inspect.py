@@ -5,12 +5,14 @@ With --plan, or any option of the batches, also what an epoch of a training will
 
 import argparse
 import posixpath
+import signal
 import sys
 from collections.abc import Sequence
 
 from pipeline.inspect_flags import make_parser
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # So that `| head` ends it without a traceback.
     make_parser().answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
 
 import pipeline.quiet  # noqa: F401

@@ -38,7 +38,8 @@ def _class_notes(facts: Facts) -> Iterator[str]:
             continue
         missing = [name for name in names if not split.entry.class_counts.get(name)]
         if missing:
-            yield f"{split.name} has nothing of {_names(missing)}"
+            what = "class" if len(missing) == 1 else "the classes"
+            yield f"{split.name} has no label of {what} {_names(missing)}"
         if split.name == "train":
             yield from _majority_note(split.entry)
 
@@ -60,8 +61,9 @@ def _channel_notes(facts: Facts) -> Iterator[str]:
         return
     constant = [str(i) for i, deviation in enumerate(statistics.deviation) if deviation == 0]
     if constant:
-        what = "channel" if len(constant) == 1 else "channels"
-        yield f"{what} {_names(constant)} never changes in train: nothing can be learned from it"
+        is_one = len(constant) == 1
+        what, changes = ("channel", "changes") if is_one else ("channels", "change")
+        yield f"{what} {_names(constant)} never {changes} in train: nothing can be learned there"
 
 
 def _length_notes(facts: Facts) -> Iterator[str]:

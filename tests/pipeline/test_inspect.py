@@ -168,8 +168,8 @@ def test_what_is_worth_a_look_is_named(tmp_path):
     splits = {"train": train, "test": [Record("t", data, 0, "shared")], "validation": []}
     found = "\n".join(notes(gather(write_dataset(tmp_path, splits, schema))))
     assert "1 of 10 groups have records in more than one split" in found
-    assert "train has nothing of fall" in found
-    assert "test has nothing of move, fall" in found
+    assert "train has no label of class fall" in found
+    assert "test has no label of the classes move, fall" in found
     assert "split validation is empty" in found
     assert "90.0% of the labels of train are rest" in found
     assert "channel 1 never changes" in found
