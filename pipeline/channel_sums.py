@@ -43,11 +43,17 @@ class ChannelSums:
         """Moments of an array `[..., channels]` of any numeric dtype."""
         rows = values.reshape(-1, values.shape[-1])
         step = max(1, _CHUNK_VALUES // rows.shape[1])
-        total = cls.empty(rows.shape[1])
+        starts = range(0, len(rows), step)
+        if not starts:
+            return cls.empty(rows.shape[1])
+        moments = np.empty((4, len(starts), rows.shape[1]))
+        copy = np.empty((rows.shape[1], min(step, len(rows))))
         with np.errstate(invalid="ignore"):  # What is not finite shows in minimum and maximum.
-            for start in range(0, len(rows), step):
-                total = total.merge(_moments(rows[start : start + step]))
-        return total
+            for number, start in enumerate(starts):
+                chunk = rows[start : start + step]
+                _add_moments(chunk, copy[:, : len(chunk)], moments[:, number])
+            counts = np.diff([*starts, len(rows)])[:, None]
+            return cls(len(rows), *(tuple(part.tolist()) for part in _combine(counts, *moments)))
 
     @property
     def is_finite(self) -> bool:
@@ -76,14 +82,22 @@ class ChannelSums:
         return Statistics(self.mean, deviation, self.minimum, self.maximum, self.count)
 
 
-def _moments(rows: np.ndarray) -> ChannelSums:
-    # One channel after the other: NumPy is 10 times slower along a strided axis.
-    copy = np.array(rows.T, np.float64, order="C")
-    minimum, maximum = copy.min(axis=1), copy.max(axis=1)
-    mean = copy.mean(axis=1)
+def _add_moments(rows: np.ndarray, copy: np.ndarray, moments: np.ndarray) -> None:
+    """Writes mean, squares, minimum and maximum per channel to `moments`, `[4, channels]`."""
+    mean, squares, minimum, maximum = moments
+    copy[...] = rows.T  # One channel after the other: NumPy is 10 times slower on a strided axis.
+    copy.min(axis=1, out=minimum)
+    copy.max(axis=1, out=maximum)
+    copy.mean(axis=1, out=mean)
     copy -= mean[:, None]
     # Not `dot`: BLAS adds up in an order that depends on the number of threads.
-    squares = np.einsum("ij,ij->i", copy, copy)
-    return ChannelSums(
-        len(rows), *(tuple(part.tolist()) for part in (mean, squares, minimum, maximum))
-    )
+    np.einsum("ij,ij->i", copy, copy, out=squares)
+
+
+def _combine(
+    counts: np.ndarray, mean: np.ndarray, squares: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Moments `[channels]` of all chunks from those `[chunks, channels]` of each."""
+    total = (mean * counts).sum(axis=0) / counts.sum()
+    apart = ((mean - total) ** 2 * counts).sum(axis=0)
+    return total, squares.sum(axis=0) + apart, low.min(axis=0), high.max(axis=0)
