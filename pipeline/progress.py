@@ -19,7 +19,6 @@ class ProgressLine:
         self._work_dir = work_dir
         self._is_terminal = is_terminal(sys.stderr)
         self._stopped = threading.Event()
-        self._started_secs = time.monotonic()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "ProgressLine":
@@ -32,30 +31,45 @@ class ProgressLine:
         clear_line(sys.stderr)
 
     def _run(self) -> None:
+        rate = _Rate()
         while not self._stopped.wait(_TERMINAL_SECS if self._is_terminal else _LOG_SECS):
-            line = progress_text(
-                self._work_dir.read_progress(),
-                self._work_dir.read_plan(),
-                time.monotonic() - self._started_secs,
-            )
+            progress, plan = self._work_dir.read_progress(), self._work_dir.read_plan()
+            bytes_per_sec = rate.after(progress.get("size_bytes", 0)) if plan else 0.0
+            line = progress_text(progress, plan, bytes_per_sec)
             if self._is_terminal:
                 redraw(line, sys.stderr)
             else:
                 print(line, file=sys.stderr, flush=True)
 
 
-def progress_text(progress: dict[str, int], plan: dict[str, int], elapsed_secs: float) -> str:
-    """The line: what is done, how fast, and how long it will take."""
+class _Rate:
+    """Bytes per second since the first look: what was before, starting workers, tells nothing."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+
+    def after(self, size_bytes: int) -> float:
+        """The rate, now that so much is written; 0 at the first look."""
+        now = time.monotonic()
+        self._first = self._first or (now, size_bytes)
+        secs = now - self._first[0]
+        return (size_bytes - self._first[1]) / secs if secs else 0.0
+
+
+def progress_text(progress: dict[str, int], plan: dict[str, int], bytes_per_sec: float) -> str:
+    """The line: what is done and, where the rate is known, how long the rest will take."""
     if not plan:
         described = progress.get("described", 0)
         return f"described {described:,} inputs" if described else "starting"
     written, size_bytes = progress.get("written", 0), progress.get("size_bytes", 0)
-    rate = size_bytes / elapsed_secs
-    left = (plan["size_bytes"] - size_bytes) / rate if rate else 0.0
-    return (
+    text = (
         f"wrote {written:,} of {plan['records']:,} records, {size_bytes / _MB:,.0f} of "
-        f"{plan['size_bytes'] / _MB:,.0f} MB, {rate / _MB:,.0f} MB/s, {_duration(left)} left"
+        f"{plan['size_bytes'] / _MB:,.0f} MB"
     )
+    if bytes_per_sec <= 0:
+        return text
+    left = _duration((plan["size_bytes"] - size_bytes) / bytes_per_sec)
+    return f"{text}, {bytes_per_sec / _MB:,.0f} MB/s, {left} left"
 
 
 def _duration(secs: float) -> str:

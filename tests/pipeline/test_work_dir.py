@@ -5,13 +5,14 @@ import pathlib
 import socket
 import subprocess
 import sys
+import types
 
 import pytest
 
 from pipeline.convert import make_beam_options
 from pipeline.errors import UsageError
 from pipeline.option_flags import parse_args
-from pipeline.progress import progress_text
+from pipeline.progress import _Rate, progress_text
 from pipeline.runner import make_runner
 from pipeline.work_dir import ProgressFile, WorkDir
 
@@ -91,6 +92,15 @@ def test_a_lock_of_another_host_says_what_to_remove(tmp_path: pathlib.Path) -> N
         WorkDir(str(tmp_path)).start(overwrite=False)
 
 
+def test_the_rate_is_that_of_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([100.0, 104.0])
+    clock = types.SimpleNamespace(monotonic=lambda: next(now))
+    monkeypatch.setattr("pipeline.progress.time", clock)
+    rate = _Rate()
+    assert rate.after(1_000) == 0  # However long it took to come to them.
+    assert rate.after(9_000) == 2_000
+
+
 def test_progress_is_the_sum_over_workers(tmp_path: pathlib.Path) -> None:
     work_dir = WorkDir(str(tmp_path))
     work_dir.start(overwrite=False)
@@ -101,10 +111,13 @@ def test_progress_is_the_sum_over_workers(tmp_path: pathlib.Path) -> None:
         file.flush()
     progress = work_dir.read_progress()
     assert progress == {"written": 10, "size_bytes": 20_000_000}
-    assert progress_text(progress, {"records": 20, "size_bytes": 40_000_000}, 2.0) == (
+    assert progress_text(progress, {"records": 20, "size_bytes": 40_000_000}, 10e6) == (
         "wrote 10 of 20 records, 20 of 40 MB, 10 MB/s, 0:00:02 left"
     )
-    assert progress_text({"described": 1234}, {}, 2.0) == "described 1,234 inputs"
+    assert progress_text(progress, {"records": 20, "size_bytes": 40_000_000}, 0.0) == (
+        "wrote 10 of 20 records, 20 of 40 MB"
+    )
+    assert progress_text({"described": 1234}, {}, 0.0) == "described 1,234 inputs"
 
 
 @pytest.mark.parametrize("flags", [[], ["--runner=DirectRunner"], ["--runner", "direct"]])
