@@ -43,17 +43,11 @@ class ChannelSums:
         """Moments of an array `[..., channels]` of any numeric dtype."""
         rows = values.reshape(-1, values.shape[-1])
         step = max(1, _CHUNK_VALUES // rows.shape[1])
-        starts = range(0, len(rows), step)
-        if not starts:
-            return cls.empty(rows.shape[1])
-        moments = np.empty((4, len(starts), rows.shape[1]))
-        copy = np.empty((rows.shape[1], min(step, len(rows))))
+        total = cls.empty(rows.shape[1])
         with np.errstate(invalid="ignore"):  # What is not finite shows in minimum and maximum.
-            for number, start in enumerate(starts):
-                chunk = rows[start : start + step]
-                _add_moments(chunk, copy[:, : len(chunk)], moments[:, number])
-            counts = np.diff([*starts, len(rows)])[:, None]
-            return cls(len(rows), *(tuple(part.tolist()) for part in _combine(counts, *moments)))
+            for start in range(0, len(rows), step * step):  # So what is kept of chunks is small.
+                total = total.merge(_moments(rows[start : start + step * step], step))
+        return total
 
     @property
     def is_finite(self) -> bool:
@@ -80,6 +74,19 @@ class ChannelSums:
         """The manifest's form."""
         deviation = tuple(math.sqrt(square / self.count) for square in self.squares)
         return Statistics(self.mean, deviation, self.minimum, self.maximum, self.count)
+
+
+def _moments(rows: np.ndarray, step: int) -> ChannelSums:
+    """Moments of rows `[rows, channels]`, `step` of which fit in the cache."""
+    starts = range(0, len(rows), step)
+    moments = np.empty((4, len(starts), rows.shape[1]))
+    copy = np.empty((rows.shape[1], min(step, len(rows))))
+    for number, start in enumerate(starts):
+        chunk = rows[start : start + step]
+        _add_moments(chunk, copy[:, : len(chunk)], moments[:, number])
+    counts = np.diff([*starts, len(rows)])[:, None]
+    found = _combine(counts, *moments)
+    return ChannelSums(len(rows), *(tuple(part.tolist()) for part in found))
 
 
 def _add_moments(rows: np.ndarray, copy: np.ndarray, moments: np.ndarray) -> None:

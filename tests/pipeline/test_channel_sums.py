@@ -38,6 +38,19 @@ def test_a_large_mean_does_not_cancel_the_deviation(channels: int) -> None:
     np.testing.assert_allclose(found.deviation, values.std(axis=0), rtol=1e-9)
 
 
+@pytest.mark.parametrize("channels", [1, 3, 500, 70_000])
+def test_chunks_of_every_size_add_up(channels: int) -> None:
+    values = np.random.default_rng(0).normal(3.0, size=(300_000 // channels + 1, channels))
+    found = ChannelSums.of(values.astype(np.float32))
+    expected = values.astype(np.float32).astype(np.float64)
+    np.testing.assert_allclose(found.mean, expected.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(
+        found.squares, expected.var(axis=0) * len(values), rtol=1e-10, atol=1e-12
+    )
+    assert found.minimum == tuple(expected.min(axis=0))
+    assert found.maximum == tuple(expected.max(axis=0))
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [0, 70_000, 99_999])
