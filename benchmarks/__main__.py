@@ -8,6 +8,7 @@ python -m benchmarks [--only=step,input] [--quick] [--json=benchmarks/results.js
 import argparse
 import importlib
 import json
+import os
 import sys
 from dataclasses import asdict
 
@@ -42,10 +43,12 @@ def main() -> int:
         parser.error(
             f"--only={args.only}: no {', '.join(unknown)}; there are {', '.join(SECTIONS)}"
         )
-    results: dict[str, object] = {"quick": args.quick, "conditions": _show_conditions()}
+    loads: dict[str, float] = {}
+    results = {"quick": args.quick, "conditions": _show_conditions(), "load_averages": loads}
     missed = 0
     for name in names:
-        print(f"\n{name}", flush=True)
+        loads[name] = round(os.getloadavg()[0], 2)
+        print(f"\n{name} (load average {loads[name]} at its start)", flush=True)
         rows = []
         for row in importlib.import_module(f"benchmarks.{name}").run(quick=args.quick):
             print(line(row), flush=True)

@@ -87,12 +87,11 @@ def alternately(runs: Mapping[str, Callable[[], float]], repeats: int) -> dict[s
 
 
 def conditions() -> dict[str, Any]:
-    """The machine, the versions and how busy it was."""
+    """The machine and the versions."""
     return {
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
-        "load_average": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
     }
