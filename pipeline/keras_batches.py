@@ -55,8 +55,9 @@ def keras_batches(
         )
     weights = _checked(class_weights, label)
     options = options or BatchOptions()
-    reader = BatchReader(dataset, split)
-    steps = plan_lengths(dataset.split(split), label)
+    index = dataset.split(split)
+    reader = BatchReader(dataset, split, index=index)
+    steps = plan_lengths(index, label)
     epochs = itertools.count()
 
     def dealt() -> tuple[np.ndarray, ...]:

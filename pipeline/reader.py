@@ -7,15 +7,12 @@ import tensorflow as tf
 _UNBUFFERED_BYTES = 0
 
 
-def read_record(
-    shard_paths: tf.Tensor, shard: tf.Tensor, offset: tf.Tensor, otherwise: tf.data.Dataset
-) -> tf.Tensor:
+def read_record(path: tf.Tensor, offset: tf.Tensor, otherwise: tf.data.Dataset) -> tf.Tensor:
     """Reads the record at one place; inside a function that tf.data calls, and only there.
 
     Args:
-      shard_paths: [shards] string.
-      shard: scalar int32, position in `shard_paths`; -1 for no record, nothing is read then.
-      offset: scalar int64, the byte at which the record's framing begins.
+      path: [1] string, the shard; or [0] for no record, nothing is read then.
+      offset: [1] or [0] int64, the byte at which the record's framing begins.
       otherwise: dataset of one string, made outside of the function, for a record that is not
         there or cannot be read. The caller must look for it and name the place: TensorFlow's own
         error does not. What that says is logged as a warning.
@@ -23,8 +20,6 @@ def read_record(
     Returns:
       Scalar string, the serialized record; its checksum was right.
     """
-    # A slice of one path or, for no record, of none.
-    path = shard_paths[shard : shard + 1]
     # tf.data.TFRecordDataset takes no offsets; the op below it does. A dataset of that op cannot be
     # iterated from Python, nor reduced: TensorFlow 2.21 serializes it without its offsets ("3
     # inputs specified of 4 inputs"). As part of a function it is never serialized.
@@ -32,7 +27,7 @@ def read_record(
         filenames=path,
         compression_type="",
         buffer_size=tf.constant(_UNBUFFERED_BYTES, tf.int64),
-        byte_offsets=offset[tf.newaxis][: tf.size(path)],
+        byte_offsets=offset,
         metadata="",
     )
     records = tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string))

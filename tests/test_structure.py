@@ -18,6 +18,7 @@ _INPUT_HALF = {
     "deal",
     "hashing",
     "reader",
+    "serial_map",
     "frames",
     "batches",
     "silence",

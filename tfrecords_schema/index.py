@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import tensorflow as tf
 
+from tfrecords_schema.shared_arrays import aligned_copy, aligned_empty
+
 INDEX_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -178,7 +180,7 @@ class SplitIndex:
         """
         with _open(self._index_path, "rb") as file:
             rows = pq.ParquetFile(file)
-            columns = [np.empty(rows.metadata.num_rows, str(_type(name))) for name in names]
+            columns = [aligned_empty(rows.metadata.num_rows, str(_type(n))) for n in names]
             end = 0
             for group in range(rows.num_row_groups):
                 table = rows.read_row_group(group, [*names, "split"], use_threads=False)
@@ -186,7 +188,9 @@ class SplitIndex:
                 begin, end = end, end + len(table)
                 for column, name in zip(columns, names, strict=True):
                     column[begin:end] = table[name].to_numpy()
-        return [column if end == len(column) else column[:end].copy() for column in columns]
+        # Arrow keeps what it decoded into for its next file: 10 MB of a million records.
+        pa.default_memory_pool().release_unused()
+        return [column if end == len(column) else aligned_copy(column[:end]) for column in columns]
 
     def _read(self, columns: list[str]) -> pa.Table:
         with _open(self._index_path, "rb") as file:

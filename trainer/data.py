@@ -63,10 +63,16 @@ class SplitData:
         """A plan's batches, prepared, dealt out to replicas; see `BatchReader`."""
         if num_replicas not in self._readers:
             self._readers[num_replicas] = BatchReader(
-                self.dataset, self.name, num_replicas=num_replicas, replicas=replicas
+                self.dataset,
+                self.name,
+                num_replicas=num_replicas,
+                replicas=replicas,
+                index=self.index,
             )
         batches = self._readers[num_replicas].epoch(plan, start_step=start_step)
-        return batches.map(self._preparation) if self._preparation else batches
+        if self._preparation is None:
+            return batches
+        return batches.map(self._preparation, num_parallel_calls=tf.data.AUTOTUNE)
 
     def in_order(self) -> Iterator[Batch]:
         """All records once, in batches of a plan that is not shuffled, for one replica.

@@ -90,8 +90,8 @@ class FeatureCache:
         started = time.monotonic()
         tf.io.gfile.makedirs(path)
         remove_abandoned(path)
-        reader = BatchReader(self._dataset, split, parallel_batches=2)
         index = self._dataset.split(split)
+        reader = BatchReader(self._dataset, split, parallel_batches=2, index=index)
         ids = index.ids()
         shards, sizes = [], []
         for number in range(len(entry.shards)):

@@ -15,6 +15,7 @@ from tests.datasets import (
     VALUE_SEQUENCE,
     toy_dataset,
 )
+from tfrecords_schema.names import INDEX
 
 SOURCES = [
     (None, "float32", (3,)),
@@ -227,6 +228,15 @@ def test_one_reader_traces_once_for_all_epochs(toy):
         elements(reader.epoch(plan))
         traces.append(reader._trace.experimental_get_tracing_count())
     assert traces == [1, 1, 1]
+
+
+def test_an_index_that_is_loaded_is_not_read_again(tmp_path):
+    dataset, _ = toy_dataset(tmp_path)
+    index, plan = dataset.split("train"), make_plan(dataset)
+    expected = elements(BatchReader(dataset, "train").epoch(plan))
+    tf.io.gfile.remove(f"{dataset.path}/{INDEX}")
+    found = elements(BatchReader(dataset, "train", index=index).epoch(plan))
+    tf.nest.map_structure(np.testing.assert_array_equal, found, expected)
 
 
 def test_a_corrupt_record_is_named(tmp_path):
