@@ -104,11 +104,8 @@ def _normalization(
 
 def _check(options: SignalModelOptions) -> None:
     units = options.rnn_units
-    if options.rnn_cell == "none" or not units:
-        raise ValueError(
-            f"--model=forecaster is recurrent, got --rnn_cell={options.rnn_cell} and "
-            f"{len(units)} --rnn_units; give lstm or gru and at least one layer"
-        )
+    if options.rnn_cell == "none":
+        raise ValueError("--model=forecaster is recurrent, got --rnn_cell=none; give lstm or gru")
     if units[0] != units[-1]:
         raise ValueError(
             f"--rnn_units={','.join(map(str, units))}: the last encoder layer's state starts the "
