@@ -50,6 +50,8 @@ def deal_plan(
     _check_dealing(plan, num_replicas, wanted, start_step)
     first = plan.step_starts[start_step]
     records, step_starts = plan.records[first:], plan.step_starts[start_step:] - first
+    if num_replicas == len(wanted) == 1:  # All of it, as it is, without copies of a large plan.
+        return DealtPlan(records, step_starts, plan.padded_steps[start_step:])
     replica = deal_steps(steps[records], step_starts, num_replicas)
     place = np.full(num_replicas, -1)
     place[wanted] = np.arange(len(wanted))

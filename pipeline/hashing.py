@@ -13,9 +13,12 @@ def splitmix64(values: np.ndarray) -> np.ndarray:
     """Mixes uint64 numbers, one to one (Steele, Lea, Flood 2014, "Fast splittable PRNGs")."""
     with np.errstate(over="ignore"):
         mixed = values + np.uint64(0x9E37_79B9_7F4A_7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D0_49BB_1331_11EB)
-        return mixed ^ (mixed >> np.uint64(31))
+        mixed ^= mixed >> np.uint64(30)
+        mixed *= np.uint64(0xBF58_476D_1CE4_E5B9)
+        mixed ^= mixed >> np.uint64(27)
+        mixed *= np.uint64(0x94D0_49BB_1331_11EB)
+        mixed ^= mixed >> np.uint64(31)
+        return mixed
 
 
 def permutation(count: int, *key: int) -> np.ndarray:

@@ -157,17 +157,25 @@ def _cut(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cuts records in `order` into batches: their records, sizes and padded lengths, all int32."""
     # 16 bits: NumPy then sorts by radix, in linear time.
-    bucket = bucket_of(steps, boundaries)[order].astype(np.uint16)
+    bucket = bucket_of(steps, boundaries).astype(np.uint16)[order]
     records = order[np.argsort(bucket, kind="stable")]
     counts = np.bincount(bucket, minlength=len(boundaries))
     rows = options.rows(boundaries)
-    is_left = _position_in_bucket(counts) >= np.repeat(counts - counts % rows, counts)
+    is_left = _last_of_runs(counts, counts % rows)
     left, left_sizes, left_padded = _cut_leftovers(records[is_left], steps, boundaries, options)
     return (
         np.concatenate([records[~is_left], left]),
         np.concatenate([np.repeat(rows, counts // rows), left_sizes]).astype(np.int32),
         np.concatenate([np.repeat(boundaries, counts // rows), left_padded]).astype(np.int32),
     )
+
+
+def _last_of_runs(counts: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Whether an element is among the last so many of its run, for consecutive runs."""
+    is_last = np.zeros(counts.sum(), bool)
+    for end, number in zip(np.cumsum(counts), numbers, strict=True):
+        is_last[end - number : end] = True
+    return is_last
 
 
 def _cut_leftovers(
@@ -223,15 +231,16 @@ def _reordered(plan: EpochPlan, order: np.ndarray) -> EpochPlan:
     """The same batches in another order."""
     sizes = np.diff(plan.step_starts)[order]
     begins = np.repeat(plan.step_starts[:-1][order], sizes)
-    records = plan.records[begins + _position_in_bucket(sizes)]
+    records = plan.records[begins + _position_in_batch(sizes)]
     return dataclasses.replace(
         plan, records=records, step_starts=_starts(sizes), padded_steps=plan.padded_steps[order]
     )
 
 
-def _position_in_bucket(counts: np.ndarray) -> np.ndarray:
-    """0, 1, ... within each of consecutive runs of `counts` elements."""
-    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+def _position_in_batch(sizes: np.ndarray) -> np.ndarray:
+    """0, 1, ... within each of consecutive batches of `sizes` records: int32."""
+    starts = _starts(sizes)
+    return np.arange(starts[-1], dtype=np.int32) - np.repeat(starts[:-1], sizes)
 
 
 def _starts(sizes: np.ndarray) -> np.ndarray:
