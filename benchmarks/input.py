@@ -2,7 +2,8 @@
 
 Ours is shuffled over the whole set and reads each record at its offset. The peers are stock
 `bucket_by_sequence_length` in the order of the files, without any shuffle, and the Keras Sequence
-of the source's code, which loads and pads npz files batch by batch, as tensors, as `fit` has them.
+of the source's code, which loads and pads npz files batch by batch: as stock `fit` takes it, and as
+a bare loop does, each in a process of its own.
 """
 
 import itertools
@@ -11,21 +12,23 @@ import tempfile
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import tensorflow as tf
 
 from benchmarks.measure import Row, above, against, alternately, seconds
 from benchmarks.peers.bucketed import bucketed_batches
-from benchmarks.peers.sequence import load_padded
-from benchmarks.signal_set import convert, lognormal_lengths, record_id, write_npz
+from benchmarks.signal_set import convert, lognormal_lengths, write_npz
 from benchmarks.small_set import write_many
+from benchmarks.worker_process import Worker
 from pipeline.batches import BatchReader
 from pipeline.boundaries import optimal_boundaries
 from pipeline.plan import BatchOptions, plan_epoch
 from tfrecords_schema import Dataset, open_dataset
+from trainer.epoch_stream import joined
 
 BATCH_SIZE, BUCKETS, REPEATS = 32, 8, 5
 SMALL_BATCH_SIZE = 256
 SAMPLES = 3000
+# Of the large records; one iterator serves 100 steps at least in training, too.
+EPOCHS = 5
 
 
 def run(quick: bool = False) -> list[Row]:
@@ -40,18 +43,25 @@ def _large_rows(folder: pathlib.Path, count: int) -> list[Row]:
     lengths = lognormal_lengths(count)
     write_npz(folder, lengths, (SAMPLES, 1))
     dataset = open_dataset(convert(folder))
+    arguments = [f"--folder={folder}", f"--records={count}", f"--batch_size={BATCH_SIZE}"]
+    sequence = "benchmarks.peers.sequence_worker"
+    fit, loop = (Worker(sequence, *arguments, f"--taken_by={by}") for by in ("fit", "loop"))
     runs = {
-        "ours": our_epochs(dataset, BATCH_SIZE),
-        "stock": lambda: seconds(lambda: exhaust(stock_epoch(dataset, BATCH_SIZE))),
-        "sequence": lambda: seconds(lambda: exhaust(sequence_epoch(folder, count))),
+        "ours": our_epochs(dataset, BATCH_SIZE, EPOCHS),
+        "stock": lambda: seconds(lambda: exhaust(stock_epoch(dataset, BATCH_SIZE, EPOCHS))),
+        "fit": lambda: fit.step()["secs"] * EPOCHS,
+        "loop": lambda: loop.step()["secs"] * EPOCHS,
     }
-    figures = _per(alternately(runs, REPEATS + 1), 1e6 / lengths.sum())
+    figures = _per(alternately(runs, REPEATS + 1), 1e6 / EPOCHS / lengths.sum())
+    fit.close()
+    loop.close()
     size_kb = dataset.manifest.splits["train"].size_bytes / count / 1e3
-    name = f"input, records of {size_kb:.0f} kB / "
+    name = f"input, {size_kb:.0f} kB / "
     unit = "us/valid step"
     return [
         against(name + "bucket_by_sequence_length", figures["ours"], figures["stock"], unit, 1),
-        against(name + "source's Sequence", figures["ours"], figures["sequence"], unit, 5),
+        against(name + "source's Sequence in fit", figures["ours"], figures["fit"], unit, 5),
+        against(name + "Sequence in a loop", figures["ours"], figures["loop"], unit),
     ]
 
 
@@ -78,43 +88,34 @@ def _per(secs: dict[str, list[float]], factor: float) -> dict[str, list[float]]:
     return {name: [figure * factor for figure in figures[1:]] for name, figures in secs.items()}
 
 
-def our_epochs(dataset: Dataset, batch_size: int) -> Callable[[], float]:
-    """Returns what reads one more epoch, in an order of its own, and returns its seconds."""
+def our_epochs(dataset: Dataset, batch_size: int, epochs: int = 1) -> Callable[[], float]:
+    """Returns what reads more epochs, each in an order of its own, and returns their seconds."""
     reader = BatchReader(dataset, "train")
     steps = dataset.split("train").steps
     options = BatchOptions(batch_size=batch_size, num_buckets=BUCKETS)
-    epochs = itertools.count()
+    numbers = itertools.count()
 
-    def read() -> float:
-        epoch = next(epochs)
-        plan = lambda: plan_epoch(steps, options, seed=0, epoch=epoch)  # noqa: E731
-        return seconds(lambda: exhaust(iter(reader.epoch(plan()))))
+    def read() -> None:
+        plans = [plan_epoch(steps, options, seed=0, epoch=next(numbers)) for _ in range(epochs)]
+        exhaust(iter(reader.epoch(joined(plans))))
 
-    return read
+    return lambda: seconds(read)
 
 
-def stock_epoch(dataset: Dataset, batch_size: int) -> Iterator[object]:
-    """The same records, in buckets of the same boundaries."""
+def stock_epoch(dataset: Dataset, batch_size: int, epochs: int = 1) -> Iterator[object]:
+    """The same records, in buckets of the same boundaries; several epochs as one."""
     boundaries = optimal_boundaries(dataset.manifest.splits["train"].length_histogram, BUCKETS)
     label = dataset.schema.label
     assert label is not None
     return iter(
         bucketed_batches(
-            dataset.shard_paths("train"),
+            dataset.shard_paths("train") * epochs,
             dataset.schema.input.step_shape,
             boundaries[:-1].tolist(),
             batch_size,
             label.per,
         )
     )
-
-
-def sequence_epoch(folder: pathlib.Path, count: int) -> Iterator[object]:
-    """The same recordings in random batches."""
-    order = np.random.default_rng(1).permutation(count)
-    for begin in range(0, count, BATCH_SIZE):
-        ids = [record_id(number) for number in order[begin : begin + BATCH_SIZE]]
-        yield [tf.constant(array) for array in load_padded(str(folder), ids)]
 
 
 def exhaust(batches: Iterator[object]) -> None:

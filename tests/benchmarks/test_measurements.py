@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import line
-from benchmarks.input import BUCKETS, sequence_epoch, stock_epoch
+from benchmarks.input import BUCKETS, stock_epoch
 from benchmarks.measure import Row, against, alternately, below
+from benchmarks.peers.sequence import load_padded
+from benchmarks.peers.sequence_worker import Sequence
 from benchmarks.peers.signal_model import build
 from benchmarks.precision_parity import compare
 from benchmarks.signal_set import lognormal_lengths, record_id, write_npz
@@ -49,8 +51,11 @@ def test_stock_input_delivers_the_records_that_ours_does(tmp_path, per):
 def test_the_sequence_pads_the_recordings_as_they_are(tmp_path):
     lengths = [3, 1, 4]
     write_npz(tmp_path, lengths, (5, 1))
-    ((signal, label, found),) = sequence_epoch(tmp_path, 3)
-    assert sorted(found.numpy()) == sorted(lengths)
+    ids = [record_id(number) for number in range(3)]
+    signal, label, found = load_padded(str(tmp_path), ids)
+    assert found.tolist() == lengths
+    (batch,) = list(Sequence(str(tmp_path), ids, batch_size=4))
+    assert sorted(np.abs(batch[0]).sum((1, 2, 3))) == sorted(np.abs(signal).sum((1, 2, 3)))
     assert signal.shape == (3, 4, 5, 1)
     assert label.shape == (3, 4, 1)
     with np.load(tmp_path / "signal" / f"{record_id(1)}.npz") as arrays:
