@@ -8,8 +8,9 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+Figure = TypeVar("Figure")
 PACKAGES = ("tensorflow", "keras", "tf_keras", "numpy", "apache-beam", "tensorflow-datasets")
 
 
@@ -77,9 +78,9 @@ def seconds(run: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def alternately(runs: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+def alternately(runs: Mapping[str, Callable[[], Figure]], repeats: int) -> dict[str, list[Figure]]:
     """Calls each in turn, `repeats` rounds; returns what they return, by name."""
-    figures: dict[str, list[float]] = {name: [] for name in runs}
+    figures: dict[str, list[Figure]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
             figures[name].append(run())
