@@ -43,6 +43,8 @@ def main() -> int:
         parser.error(
             f"--only={args.only}: no {', '.join(unknown)}; there are {', '.join(SECTIONS)}"
         )
+    if missing := [name for name, version in conditions().items() if version is None]:
+        parser.error(f"{', '.join(missing)} missing; run `make bench`, or pip install '.[bench]'")
     loads: dict[str, float] = {}
     results = {"quick": args.quick, "conditions": _show_conditions(), "load_averages": loads}
     missed = 0

@@ -7,6 +7,7 @@ its own, which makes a step when it is its turn. First steps, which compile, are
 `benchmarks.start` measures those.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 import statistics
@@ -99,16 +100,18 @@ def _step_reports(
     arguments = {key: [f"--batch_size={rows}"] for key in DTYPES}
     arguments["tf_keras"] = [as_argument(range(rows))]
     arguments["keras"] = [as_argument(thinned(lengths[:rows], KERAS_ROWS))]
-    workers = {key: places.start(key, *arguments[key]) for key in KEYS}
     reports: dict[str, list[dict]] = {key: [] for key in KEYS}
     peaks: dict[str, list[float]] = {dtype: [] for dtype in DTYPES}
-    for _ in range(REPEATS):
-        for key, worker in workers.items():
-            reports[key].append(worker.step())
-        for dtype, rates in peaks.items():
-            rates.append(product_gflops(dtype))
-    for worker in workers.values():
-        worker.close()
+    with contextlib.ExitStack() as stack:
+        workers = {
+            key: stack.enter_context(contextlib.closing(places.start(key, *arguments[key])))
+            for key in KEYS
+        }
+        for _ in range(REPEATS):
+            for key, worker in workers.items():
+                reports[key].append(worker.step())
+            for dtype, rates in peaks.items():
+                rates.append(product_gflops(dtype))
     return reports, peaks
 
 
