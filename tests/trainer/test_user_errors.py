@@ -286,7 +286,8 @@ def test_ctrl_c_while_importing_says_nothing() -> None:
     started = subprocess.Popen(
         [sys.executable, "-m", "trainer"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    while "tensorflow" not in pathlib.Path(f"/proc/{started.pid}/maps").read_text():
+    maps = pathlib.Path(f"/proc/{started.pid}/maps")
+    while "tensorflow" not in maps.read_text() and started.poll() is None:
         time.sleep(0.01)
     started.send_signal(signal.SIGINT)
     assert started.communicate(timeout=60)[0] == b""
