@@ -23,6 +23,7 @@ setup(
         "absl-py>=2.1",
         "apache-beam>=2.74,<3",
         "google-crc32c>=1.5,<2",
+        "isal>=1.7,<2",
         "jinja2>=3.1,<4",
         "keras>=3.12,<3.16",
         "matplotlib>=3.8,<4",

@@ -82,6 +82,14 @@ def _flipped_bit(folders: Folders) -> None:
     path.write_bytes(bytes(content))
 
 
+def _flipped_bit_behind_the_header(folders: Folders) -> None:
+    signal = np.arange(10_000, dtype=np.float32).reshape(5000, 2)
+    path = write_npz(folders, "bad", signal=signal, label=np.arange(5000) % 2)
+    content = bytearray(path.read_bytes())
+    content[content.index(signal[4000:].tobytes()) + 3] ^= 1
+    path.write_bytes(bytes(content))
+
+
 def _short_array(folders: Folders) -> None:
     """The header announces 4 steps, the data of 2 follow; the zip file itself is sound."""
     content = io.BytesIO()
@@ -117,6 +125,7 @@ _REJECTED = [
     (_text_label, "check", "the label's form is text, most of the set's are integer; store one"),
     (_truncated, "describe", "copy it again, or write it with numpy.savez"),
     (_flipped_bit, "describe", "Bad CRC-32"),
+    (_flipped_bit_behind_the_header, "write", "Bad CRC-32 for file 'signal.npy'"),
     (_short_array, "describe", "the header announces 160 bytes, the file holds 144; write the"),
     (_not_a_zip, "describe", "not a whole npz file"),
     (_empty_file, "list", "it is empty; remove it"),
