@@ -97,8 +97,9 @@ def _add_moments(rows: np.ndarray, copy: np.ndarray, moments: np.ndarray) -> Non
     copy.max(axis=1, out=maximum)
     copy.mean(axis=1, out=mean)
     copy -= mean[:, None]
-    # Not `dot`: BLAS adds up in an order that depends on the number of threads.
-    np.einsum("ij,ij->i", copy, copy, out=squares)
+    # Not `dot`: BLAS adds up in an order that depends on the processor and the number of threads.
+    np.square(copy, out=copy)
+    copy.sum(axis=1, out=squares)
 
 
 def _combine(
