@@ -1,5 +1,6 @@
 """From the command line of `python -m trainer` to its exit status, and what errors say."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -37,6 +38,10 @@ def run(argv: Sequence[str], action: Callable[[flags.FlagValues], None]) -> int:
     except KeyboardInterrupt:
         print(f"\ninterrupted; {_CAN_GO_ON}", file=sys.stderr)
         return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at exit.
+        print_error(f"nobody reads the output any more; {_CAN_GO_ON}")
+        return exit_codes.ERROR
     except cluster.LOST_WORKER_ERRORS as error:
         cluster.exit_without_the_others(error)
     except Exception as error:

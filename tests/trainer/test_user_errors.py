@@ -294,6 +294,18 @@ def test_ctrl_c_while_importing_says_nothing() -> None:
     assert started.returncode == -signal.SIGINT
 
 
+def test_output_that_nobody_reads_is_told_in_one_line(world: pathlib.Path) -> None:
+    flags = [f"--dataset={world}/sleep/1.0.0", f"--run_dir={world}/unread", *_SMALL]
+    command = [sys.executable, "-m", "trainer", *flags]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    message = process.stderr.read()
+    assert process.wait(timeout=60) == exit_codes.ERROR
+    assert "Traceback" not in message
+    assert message.splitlines()[-1].startswith("error: nobody reads the output any more; give")
+
+
 def test_help_is_short_and_helpfull_has_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     printed = {}
     for flag in ("--help", "--helpfull", "--version"):
