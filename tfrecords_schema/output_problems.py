@@ -1,15 +1,20 @@
-"""Which errors come from a disk that is full, or that cannot be written to."""
+"""Which errors come from a disk that is full, or takes no file so large, or none at all."""
 
 import errno
 import re
 
 import tensorflow as tf
 
-_CODES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_CODES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 # Beam passes on what a worker raised as text alone; and TensorFlow's ResourceExhaustedError may be
 # the memory of a GPU, too.
 _NOISE = re.compile(r"^\s*(?:[\w.]+Error: )+| \[while running .*")
-_TEXTS = ("No space left on device", "Disk quota exceeded", "Read-only file system")
+_TEXTS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    "Read-only file system",
+)
 
 
 def output_problem(error: BaseException | None) -> str:

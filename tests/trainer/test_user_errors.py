@@ -298,7 +298,8 @@ def test_output_that_nobody_reads_is_told_in_one_line(world: pathlib.Path) -> No
     flags = [f"--dataset={world}/sleep/1.0.0", f"--run_dir={world}/unread", *_SMALL]
     command = [sys.executable, "-m", "trainer", *flags]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
     process.stdout.close()
     message = process.stderr.read()
     assert process.wait(timeout=60) == exit_codes.ERROR
