@@ -134,8 +134,8 @@ class _Write(beam.DoFn):
         (split, shard), packs = element
         assert plan[0] is not None
         writer = ShardWriter(self._source, decision, self._options, self._progress, self._helpers)
-        job = ShardJob(split, shard, plan[0].num_shards(split), sorted(unpack(*packs)))
-        writer.write(job)
+        members = sorted(unpack(*packs), key=lambda member: member.order)
+        writer.write(ShardJob(split, shard, plan[0].num_shards(split), members))
         yield split, shard
 
     def finish_bundle(self) -> None:

@@ -19,22 +19,26 @@ _BIN_BITS = 16
 _BIN_SHIFT = 64 - _BIN_BITS
 # What a record weighs besides its data. Opening and describing a file takes as long as a MB of data
 # does, so shards of small records are lighter; and the number of names per shard is bounded.
-_RECORD_OVERHEAD_BYTES = 4096
+_RECORD_OVERHEAD_BYTES = 16_384
 _SHOWN_CONFLICTS = 5
 
 Bins = collections.Counter[int]
 
 
 class Member(NamedTuple):
-    """One record of a split, before it is written; ordered by hash."""
+    """One record of a split, before it is written."""
 
-    record_hash: int
     record_id: str
     path: str
     group: str
     split: str
     checksum: str
     size_bytes: int
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Hash and id, by which records are sorted. The hash would be half of what crosses."""
+        return stable_hash("record", self.record_id), self.record_id
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +164,6 @@ def to_member(description: Description, groups: GroupFacts, options: ConvertOpti
         stable_hash(options.split_seed, description.group), groups.smallest_hashes
     )
     return Member(
-        stable_hash("record", description.record_id),
         description.record_id,
         description.path,
         description.group,
@@ -172,7 +175,7 @@ def to_member(description: Description, groups: GroupFacts, options: ConvertOpti
 
 def hash_bin(member: Member) -> int:
     """The record's bin of hash space, in [0, 65536)."""
-    return member.record_hash >> _BIN_SHIFT
+    return member.order[0] >> _BIN_SHIFT
 
 
 def refuse_splits(sizes: Mapping[str, int], groups: GroupFacts, options: ConvertOptions) -> str:
