@@ -6,9 +6,8 @@ Records of 4 MB: `[333, 3000, 1]` float32 with a class per step. Each contender 
 of its own, pinned to one core, in turns with the others; a turn is a whole conversion. Counted are
 processor seconds of all threads, at two sizes of set: their difference is the cost of the records,
 without what a conversion costs once (0.5 s for ours: building the Beam graph). The slow contenders
-convert smaller sets. The kernel's part is that of copying the same bytes, but on a virtual machine
-it varies between 0.3 and 1.5 s a GB with how much free memory its host has taken back; so there is
-a row without it. Contenders are in `benchmarks/peers/conversions.py`.
+convert smaller sets. Before each turn memory is filled with cached files, see
+`benchmarks/page_cache.py`. Contenders are in `benchmarks/peers/conversions.py`.
 
 Where the time of ours goes, in processor seconds per GB, measured one by one on one core:
 
@@ -23,6 +22,7 @@ The bare loop has np.load 0.41, `tobytes` 0.07, protobuf 0.46, tf.io.TFRecordWri
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -39,6 +39,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Row, alternately, conditions
+from benchmarks.page_cache import PageCache
 from benchmarks.worker_process import Worker
 
 PARTS = ("peers", "processes")
@@ -57,7 +58,7 @@ def run(*, quick: bool = False, parts: Collection[str] = PARTS) -> Iterator[Row]
     """Yields the rows of the table."""
     small, large, slow = (2, 10, 10) if quick else (8, 250, 32)
     with tempfile.TemporaryDirectory() as folder:
-        sets = _Sets(pathlib.Path(folder), max(small, large))
+        sets = _Sets(pathlib.Path(folder), max(small, large), fills=not quick)
         repeats = 1 if quick else _REPEATS
         if "peers" in parts:
             yield from _against_peers(sets, (small, large), (small, slow), repeats)
@@ -68,14 +69,20 @@ def run(*, quick: bool = False, parts: Collection[str] = PARTS) -> Iterator[Row]
 class _Sets:
     """Input folders with the first so many of the same records."""
 
-    def __init__(self, folder: pathlib.Path, count: int):
+    def __init__(self, folder: pathlib.Path, count: int, *, fills: bool):
         self.folder = folder
+        self._page_cache = PageCache(folder) if fills else None
         self._all = folder / "all"
         self._all.mkdir()
         random = np.random.default_rng(0)
         for number in range(count):
             signal = random.standard_normal((333, 3000, 1), np.float32)
             np.savez(self._all / f"r{number:05d}.npz", signal=signal, label=np.arange(333) % 2)
+
+    def fill_page_cache(self) -> None:
+        """Before each measurement: what was removed since would be free memory."""
+        if self._page_cache:
+            self._page_cache.fill()
 
     def first(self, count: int) -> str:
         """A folder with `count` records."""
@@ -96,37 +103,32 @@ def _against_peers(
         for way, counts in contenders.items():
             for count in counts:
                 worker = stack.enter_context(closing(_worker(way, sets, count)))
-                runs[f"{way} {count}"] = worker.step
+                runs[f"{way} {count}"] = functools.partial(_turn, worker, sets)
         reports = alternately(runs, repeats)
     costs = {
-        clock: {
-            way: _per_gb(*(_secs(reports[f"{way} {count}"], clock) for count in sizes), *sizes)
-            for way, sizes in contenders.items()
-        }
-        for clock in ("cpu_secs", "user_secs")
+        way: _per_gb(*(_cpu_secs(reports[f"{way} {count}"]) for count in sizes), *sizes)
+        for way, sizes in contenders.items()
     }
     for way, target in _TARGETS.items():
-        yield _row(way, costs["cpu_secs"], "processor s/GB", target, {"turns": reports})
-    yield _row("bare", costs["user_secs"], "s/GB outside the kernel", None, {})
+        yield _row(way, costs, target, reports)
 
 
-def _row(
-    way: str,
-    costs: dict[str, list[float]],
-    unit: str,
-    target: float | None,
-    details: dict[str, Any],
-) -> Row:
+def _turn(worker: Worker, sets: _Sets) -> dict[str, float]:
+    sets.fill_page_cache()
+    return worker.step()
+
+
+def _row(way: str, costs: dict[str, list[float]], target: float, reports: dict[str, Any]) -> Row:
     ours, peer = statistics.median(costs["ours"]), statistics.median(costs[way])
     return Row(
-        f"conversion against {_NAMES[way]}", ours, unit, peer, peer / ours,
-        f"at least {target:g} times" if target else "", peer / ours >= target if target else None,
-        {"ours": costs["ours"], "peer": costs[way], **details},
+        f"conversion against {_NAMES[way]}", ours, "processor s/GB", peer, peer / ours,
+        f"at least {target:g} times", peer / ours >= target,
+        {"ours": costs["ours"], "peer": costs[way], "turns": reports},
     )  # fmt: skip
 
 
-def _secs(reports: list[dict[str, float]], clock: str) -> list[float]:
-    return [report[clock] for report in reports]
+def _cpu_secs(reports: list[dict[str, float]]) -> list[float]:
+    return [report["cpu_secs"] for report in reports]
 
 
 def _per_gb(low: list[float], high: list[float], few: int, many: int) -> list[float]:
@@ -162,6 +164,7 @@ def _two_processes(sets: _Sets, small: int, large: int, repeats: int) -> Row:
 
 def _convert(sets: _Sets, workers: int, count: int) -> float:
     """Wall seconds of a conversion with worker processes, on as many cores."""
+    sets.fill_page_cache()
     with tempfile.TemporaryDirectory() as output, _pinned(workers):
         command = [
             *(sys.executable, "-m", "pipeline", "--source=signals", "--name=bench"),

@@ -145,10 +145,6 @@ def main() -> None:
     args = parser.parse_args()
     os.sched_setaffinity(0, {args.core})
     for _ in turns():
-        # A virtual machine gives memory that is free for some seconds back to its host, and the
-        # time to get it again, up to 1.5 s a GB, fell on whoever came after a pause. So what counts
-        # is the second conversion of two.
-        _convert(args)
         report(**_convert(args))
 
 
