@@ -32,6 +32,11 @@ class Facts:
     )
     classes: dict[Signature, set[int | str]] = dataclasses.field(default_factory=dict)
 
+    @property
+    def total(self) -> int:
+        """Number of inputs."""
+        return self.rejected + self.signatures.total()
+
     def add(self, outcome: Description | Reject) -> None:
         """Counts one input."""
         if isinstance(outcome, Reject):
@@ -111,14 +116,17 @@ def check(description: Description, decision: Decision) -> Reject | None:
     if (description.dtype, description.step_shape) != (expected.dtype, expected.step_shape):
         reason = (
             f"steps of {description.dtype} {list(description.step_shape)}, most of the set's are "
-            f"{expected.dtype} {list(expected.step_shape)}; {_make_alike(expected)}"
+            f"{expected.dtype} {list(expected.step_shape)}; {_make_alike(description, expected)}"
         )
     return Reject(description.path, "check", reason) if reason else None
 
 
-def _make_alike(expected: InputSpec) -> str:
+def _make_alike(description: Description, expected: InputSpec) -> str:
     if expected.kind == "signal":
-        return "make all recordings alike"
+        is_matrix = len(description.step_shape) == len(expected.step_shape) == 1
+        is_other = description.step_shape != expected.step_shape
+        hint = ", or, if time is their second axis, add --time_axis=1"
+        return "make all recordings alike" + (hint if is_matrix and is_other else "")
     height, width, _ = expected.step_shape
     return f"make all frames alike with --resize={height}x{width}"
 
@@ -134,13 +142,12 @@ def too_many_rejects(rejected: int, total: int, options: ConvertOptions) -> str:
 
 
 def _check_rejected(facts: Facts, options: ConvertOptions) -> None:
-    total = facts.rejected + facts.signatures.total()
-    if total == 0:
+    if facts.total == 0:
         what = "folder with frames" if options.source == "image_folders" else "npz file"
         raise UsageError(f"no {what} under --input_dir={options.input_dir}; give another folder")
-    message = too_many_rejects(facts.rejected, total, options)
+    message = too_many_rejects(facts.rejected, facts.total, options)
     if message or not facts.signatures:
-        raise UsageError(message or f"all {total} inputs were rejected; repair them")
+        raise UsageError(message or f"all {facts.total} inputs were rejected; repair them")
 
 
 def _decide(facts: Facts, options: ConvertOptions, kind: InputKind) -> Decision:

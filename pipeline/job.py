@@ -20,7 +20,7 @@ from apache_beam.pvalue import AsIter, AsSingleton
 
 from pipeline.commit import commit
 from pipeline.errors import RejectedInputError, printable
-from pipeline.facts import CombineFacts, Decision, Facts, check, decide
+from pipeline.facts import CombineFacts, Decision, Facts, check, decide, too_many_rejects
 from pipeline.options import ConvertOptions
 from pipeline.packs import GroupInPacks, Pack, bucket_of, each, unpack
 from pipeline.shard_plan import (
@@ -69,7 +69,7 @@ def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> N
         outcomes
         | "Split" >> beam.FlatMap(each(_split), decision, groups, options)
         | "Sizes" >> beam.CombineGlobally(CombineSizes())
-        | "Plan" >> beam.Map(_plan, decision, groups, options)
+        | "Plan" >> beam.Map(_plan, AsSingleton(facts), decision, groups, options)
     )
     written = (
         outcomes
@@ -203,9 +203,18 @@ def _split(
 
 
 def _plan(
-    sizes: SplitSizes, decision: Decision, groups: GroupFacts, options: ConvertOptions
+    sizes: SplitSizes,
+    facts: Facts,
+    decision: Decision,
+    groups: GroupFacts,
+    options: ConvertOptions,
 ) -> Plan:
-    refusal = decision.refusal or refuse_splits(sizes.records, groups, options)
+    rejected = facts.total - sizes.records.total()
+    refusal = (
+        decision.refusal
+        or too_many_rejects(rejected, facts.total, options)
+        or refuse_splits(sizes.records, groups, options)
+    )
     if refusal:
         return None, refusal
     plan = plan_shards(sizes, options)
@@ -236,5 +245,4 @@ def _commit(
     written: Iterable[tuple[str, int]],
 ) -> None:
     list(written)  # All shards are there once this side input is.
-    total = facts.rejected + facts.signatures.total()
-    commit(options, decision, plan[0], plan[1], rejects, total)
+    commit(options, decision, plan[0], plan[1], rejects, facts.total)

@@ -194,6 +194,12 @@ def refuse_splits(sizes: Mapping[str, int], groups: GroupFacts, options: Convert
     empty = [name for name in _expected_splits(options, groups) if not sizes.get(name)]
     if not empty:
         return ""
+    if empty[0] in _official_splits(options):
+        return (
+            f"split {empty[0]!r} has no group: (?P<{empty[0]}>...) in --split_regex="
+            f"{options.split_regex} matches no path, as far as inputs are accepted; correct it "
+            "(paths are relative to --input_dir)"
+        )
     return (
         f"split {empty[0]!r} has no group: {groups.hashed} groups are divided by --splits="
         f"{_text(options.split_spec)}; use counts (test=2,train=rest), other shares, another "
@@ -237,9 +243,12 @@ def choose_borders(bins: Mapping[int, int], wanted: int) -> tuple[int, ...]:
 
 
 def _expected_splits(options: ConvertOptions, groups: GroupFacts) -> tuple[str, ...]:
-    official = tuple(re.compile(options.split_regex).groupindex)
     divided = options.split_spec.names if options.splits or groups.hashed else ()
-    return (*official, *divided)
+    return (*_official_splits(options), *divided)
+
+
+def _official_splits(options: ConvertOptions) -> tuple[str, ...]:
+    return tuple(re.compile(options.split_regex).groupindex)
 
 
 def _conflict(group: str, splits: dict[str, str]) -> str:

@@ -118,7 +118,11 @@ _REJECTED = [
     (_no_label, "check", "no label (arrays named label or y), others have one; add it"),
     (_nan, "write", "NaN or infinity in 1 of 4 steps, the first is step 2; repair or remove"),
     (_float32_overflow, "write", "NaN or infinity in 4 of 4 steps"),
-    (_other_step_shape, "check", "steps of float32 [3], most of the set's are float32 [2]; make"),
+    (
+        _other_step_shape,
+        "check",
+        "[3], most of the set's are float32 [2]; make all recordings alike, or, if",
+    ),
     (_other_dtype, "check", "steps of int16 [2], most of the set's are float32 [2]; make"),
     (_complex, "describe", "dtype complex128; expected one of"),
     (_no_step, "describe", "shape [0, 2]; expected at least one time step"),
@@ -166,6 +170,8 @@ def test_property_05_above_the_allowed_fraction_nothing_is_committed(
     assert "bad.npz" in outcome.text
     assert "nothing was committed" in outcome.text
     assert [path.name for path in folders.dataset.iterdir()] == [".conversion"]
+    parts = list(folders.dataset.glob(".conversion/*.parquet"))
+    assert bool(parts) == (bad is _nan), "what is known from headers is refused before writing"
 
 
 def _recordings(folders: Folders) -> None:
@@ -222,7 +228,7 @@ _REFUSED = [
     (_nothing, ["--target_dir=/no/such/folder"], "--target_dir=/no/such/folder: no such folder"),
     (_recordings, ["--splits=train=0.999,test=0.001"], "split 'test' has no group: 6 groups"),
     (_recordings, ["--splits=test=6,train=rest"], "split 'train' has no group"),
-    (_recordings, [_COUNTS, r"--split_regex=(?P<val>nothing)"], "split 'val' has no group"),
+    (_recordings, [_COUNTS, r"--split_regex=(?P<val>nothing)"], "matches no path"),
     (_recordings, [r"--split_regex=(?P<train>_000[01])", "--group_regex=g"], "in two splits"),
     (_recordings, ["--split_key=fold"], "no array 'fold' (--split_key); the file has signal"),
     (_recordings, ["--group_key=subject"], "no array 'subject' (--group_key)"),
