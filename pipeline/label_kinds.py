@@ -174,7 +174,8 @@ def misfit(description: Description, plan: LabelPlan | None) -> str:
         )
     if plan.spec.kind == "class":
         return _shape_misfit(description, label, plan) or _unknown_class(label, plan)
-    if label.dtype != plan.spec.dtype and not plan.windows:
+    # Means are float32, whatever they are of; nothing else is converted.
+    if label.dtype != plan.spec.dtype and not (plan.windows and plan.windows.reduction == "mean"):
         return (
             f"label dtype {label.dtype}, most of the set's are {plan.spec.dtype}; store one dtype"
         )

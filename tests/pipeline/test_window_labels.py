@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from pipeline.window_labels import WindowLabels
-from tests.pipeline.conversions import Converter, Folders, read_records, write_npz
+from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
 
 _LABELS = st.lists(st.integers(-2, 3), min_size=5, max_size=40)
 
@@ -115,3 +115,17 @@ def test_what_cannot_be_is_said(
     outcome = converter.run(*flags)
     assert outcome.code != 0
     assert message in outcome.text
+
+
+@pytest.mark.parametrize(("reduction", "rejected"), [("last", ["r3.npz"]), ("mean", [])])
+def test_values_that_are_not_averaged_must_have_one_dtype(
+    folders: Folders, converter: Converter, reduction: str, rejected: list[str]
+) -> None:
+    _write(folders, [np.array([3, 4])] * 3 + [np.array([0.2, 0.7])])
+    dataset = converter.dataset(
+        "--window_samples=2", "--label_kind=sample_value", f"--window_label={reduction}",
+        "--splits=train=1", "--max_rejected_fraction=0.5",
+    )  # fmt: skip
+    found = rejects(dataset)
+    assert [reject["path"] for reject in found] == rejected
+    assert all("label dtype float32, most of the set's are int64" in r["reason"] for r in found)
