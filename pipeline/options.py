@@ -162,6 +162,10 @@ def _check_source(options: ConvertOptions) -> None:
     for flag in other:
         if getattr(options, flag) != getattr(ConvertOptions, flag):
             raise UsageError(f"--{flag} has no effect with --source={options.source}; leave it out")
+    if options.signal_key and options.signal_key == options.label_key and not options.target_dir:
+        raise UsageError(
+            f"--signal_key and --label_key are both {options.label_key}; name two arrays"
+        )
     if options.resize and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", options.resize):
         raise UsageError(
             f"--resize={options.resize}: expected HEIGHTxWIDTH in pixels, as in 180x320"

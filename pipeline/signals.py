@@ -108,8 +108,8 @@ class SignalSource:
         with self._open(self._input_path(path)) as npz:
             keys = [self.options.label_key] if self.options.label_key else _LABEL_KEYS
             keys = [] if self.options.target_dir else keys
-            label_key = next((key for key in keys if key in npz.keys and len(npz.keys) > 1), None)
-            return self._signal(npz, self._signal_key(npz, label_key))[0]
+            found = (key for key in keys if key in npz.keys and self._leaves_a_signal(npz, key))
+            return self._signal(npz, self._signal_key(npz, next(found, None)))[0]
 
     def _open(self, path: str) -> AbstractContextManager[NpzFile]:
         return open_npz(path, self.files, self.options.max_record_mib)
@@ -150,7 +150,7 @@ class SignalSource:
             _require_key(npz, key, "label_key")
             return key
         for default in _LABEL_KEYS:
-            if default in npz.keys:
+            if default in npz.keys and self._leaves_a_signal(npz, default):
                 return default
         if not self.options.target_dir:
             return None
@@ -160,6 +160,15 @@ class SignalSource:
             f"target file {self._target_path(path)} has several arrays ({', '.join(npz.keys)}); "
             "name the label with --label_key"
         )
+
+    def _leaves_a_signal(self, npz: NpzFile, label_key: str) -> bool:
+        """Whether the signal can be another array; in a file of targets it always is."""
+        options = self.options
+        if options.target_dir:
+            return True
+        if options.signal_key:
+            return label_key != options.signal_key
+        return bool({*npz.keys} - {label_key, options.group_key, options.split_key})
 
     def _signal_key(self, npz: NpzFile, label_key: str | None) -> str:
         if self.options.signal_key:

@@ -1,0 +1,50 @@
+"""Which array is what in an npz file, and what is read of it."""
+
+import numpy as np
+import pytest
+
+from pipeline.errors import UsageError
+from pipeline.options import ConvertOptions
+from pipeline.signals import SignalSource
+from tests.pipeline.conversions import Folders, write_npz
+
+_X, _Y = np.zeros((4, 2), np.float32), np.ones((4, 2), np.float32)
+
+
+def _source(folders: Folders, **options: str) -> SignalSource:
+    return SignalSource(ConvertOptions(str(folders.inputs), "", "test", **options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "signal", "label"),
+    [
+        ({"y": _Y}, {}, _Y, None),
+        ({"y": _Y}, {"signal_key": "y"}, _Y, None),
+        ({"x": _X, "y": _Y}, {"signal_key": "y"}, _Y, None),
+        ({"x": _X, "y": _Y}, {"signal_key": "x"}, _X, _Y),
+        ({"x": _X, "y": _Y}, {}, _X, _Y),
+        ({"label": _X, "y": _Y}, {"signal_key": "label"}, _X, _Y),
+        ({"y": _Y, "subject": 3}, {"group_key": "subject"}, _Y, None),
+        ({"y": _Y, "fold": "test"}, {"split_key": "fold"}, _Y, None),
+    ],
+)
+def test_the_signal_is_not_its_own_label(
+    folders: Folders, arrays: dict, options: dict, signal: np.ndarray, label: np.ndarray | None
+) -> None:
+    write_npz(folders, "a", **arrays)
+    source = _source(folders, **options)
+    record = source.read("a.npz")
+    np.testing.assert_array_equal(record.data, signal)
+    np.testing.assert_array_equal(source.read_data("a.npz"), signal)
+    np.testing.assert_array_equal(record.label, label)
+    assert (source.describe("a.npz").label is None) == (label is None)
+
+
+def test_the_signal_cannot_be_named_as_its_own_label(folders: Folders) -> None:
+    with pytest.raises(
+        UsageError, match="--signal_key and --label_key are both y; name two arrays"
+    ):
+        _source(folders, signal_key="y", label_key="y")
+    source = _source(folders, signal_key="y", label_key="y", target_dir=str(folders.inputs))
+    write_npz(folders, "a", y=_Y)
+    assert source.describe("a.npz").label is not None
