@@ -1,6 +1,7 @@
 """The last step: from written shards to a dataset. The manifest is written last, by rename."""
 
 import collections
+import fnmatch
 import json
 import platform
 from collections.abc import Iterable, Sequence
@@ -19,11 +20,12 @@ from pipeline.source import Reject
 from pipeline.splits import stable_hash
 from pipeline.summary import group_rejects
 from pipeline.work_dir import WorkDir
-from tfrecords_schema.files import finish_dataset
+from tfrecords_schema.files import finish_dataset, hash_file
 from tfrecords_schema.index import groups_in, merge_indexes
 from tfrecords_schema.manifest import Manifest, ShardEntry, SplitEntry, Statistics
-from tfrecords_schema.names import INDEX, MANIFEST, REJECTS, atomic_write, join
+from tfrecords_schema.names import CLASS_NAMES, INDEX, MANIFEST, REJECTS, atomic_write, join
 
+_PREPARED = "dataset"  # All files but the shards, while an older dataset is still whole.
 _PACKAGES = ("apache-beam", "numpy", "tensorflow", "tensorflow-datasets")
 
 
@@ -106,14 +108,11 @@ def _commit(
     outcome: dict[str, Any],
 ) -> None:
     assert decision.schema is not None
-    folder = options.dataset_dir
-    work_dir = WorkDir(folder)
-    if tf.io.gfile.exists(join(folder, MANIFEST)):
-        tf.io.gfile.remove(join(folder, MANIFEST))
-    _place_shards(folder, work_dir.path, options.name, parts)
-    groups = _write_index(folder, work_dir.path, parts)
+    work_dir = WorkDir(options.dataset_dir)
+    prepared = _empty_folder(join(work_dir.path, _PREPARED))
+    groups = _write_index(prepared, work_dir.path, parts)
     lines = "".join(json.dumps(reject._asdict(), ensure_ascii=False) + "\n" for reject in rejects)
-    atomic_write(join(folder, REJECTS), lines.encode("utf-8", "surrogateescape"))
+    atomic_write(join(prepared, REJECTS), lines.encode("utf-8", "surrogateescape"))
     manifest = Manifest(
         name=options.name,
         version=options.dataset_version,
@@ -124,25 +123,43 @@ def _commit(
         versions=_versions(),
         rejects=len(rejects),
     )
-    _remove_temporaries(folder)
-    work_dir.write_outcome(outcome)  # Beside a manifest it says that the manifest is this one.
-    finish_dataset(folder, manifest)
+    finish_dataset(prepared, manifest)
+    work_dir.write_outcome({**outcome, "manifest": hash_file(join(prepared, MANIFEST)).sha256})
+    _place(options, prepared, parts)
 
 
-def _remove_temporaries(folder: str) -> None:
-    """Removes what a kill left of files that are written beside their name and then renamed."""
-    for path in tf.io.gfile.glob(join(folder, "*.tmp")):
-        tf.io.gfile.remove(path)
+def _empty_folder(path: str) -> str:
+    if tf.io.gfile.exists(path):
+        tf.io.gfile.rmtree(path)
+    tf.io.gfile.makedirs(path)
+    return path
 
 
-def _place_shards(folder: str, work_dir: str, name: str, parts: Sequence[Part]) -> None:
+def _place(options: ConvertOptions, prepared: str, parts: Sequence[Part]) -> None:
+    """Puts everything into the dataset folder, in the place of an older dataset.
+
+    All is written by now, so a disk that is full leaves the older one as it was. After a kill in
+    here the same command finds each shard in one folder or the other, and prepares the rest again.
+    """
+    folder, work_dir = options.dataset_dir, WorkDir(options.dataset_dir).path
+    if tf.io.gfile.exists(join(folder, MANIFEST)):
+        tf.io.gfile.remove(join(folder, MANIFEST))
     for part in parts:
         if tf.io.gfile.exists(join(work_dir, part.file)):
             tf.io.gfile.rename(join(work_dir, part.file), join(folder, part.file), overwrite=True)
-    kept = {part.file for part in parts}
-    for path in tf.io.gfile.glob(join(folder, f"{name}-*.tfrecord-*-of-*")):
-        if path.rpartition("/")[2] not in kept:
-            tf.io.gfile.remove(path)  # Of a dataset that this one replaces.
+    files = {*tf.io.gfile.listdir(prepared)} - {MANIFEST}
+    for name in files:
+        tf.io.gfile.rename(join(prepared, name), join(folder, name), overwrite=True)
+    _remove_replaced(options, {*files, *(part.file for part in parts)})
+    tf.io.gfile.rename(join(prepared, MANIFEST), join(folder, MANIFEST))
+
+
+def _remove_replaced(options: ConvertOptions, kept: set[str]) -> None:
+    """Removes what is left of an older dataset, and of files that a kill left half written."""
+    patterns = (f"{options.name}-*.tfrecord-*-of-*", CLASS_NAMES, "*.tmp")
+    for name in {*tf.io.gfile.listdir(options.dataset_dir)} - kept:
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            tf.io.gfile.remove(join(options.dataset_dir, name))
 
 
 def _write_index(folder: str, work_dir: str, parts: Sequence[Part]) -> dict[str, int]:
@@ -152,9 +169,7 @@ def _write_index(folder: str, work_dir: str, parts: Sequence[Part]) -> dict[str,
     for part, path in zip(parts, paths, strict=True):
         found = [stable_hash(group) for group in groups_in(path)]
         hashes[part.split].append(np.unique(np.array(found, np.uint64)))
-    temporary = join(work_dir, INDEX)
-    merge_indexes(temporary, paths)
-    tf.io.gfile.rename(temporary, join(folder, INDEX), overwrite=True)
+    merge_indexes(join(folder, INDEX), paths)
     return {split: len(np.unique(np.concatenate(found))) for split, found in hashes.items()}
 
 

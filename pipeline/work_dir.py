@@ -12,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.errors import UsageError
+from tfrecords_schema.files import hash_file
 from tfrecords_schema.names import MANIFEST, WORK_DIR, atomic_write, join
 from tfrecords_schema.owners import is_alive, this_process
 
@@ -73,10 +74,13 @@ class WorkDir:
     def is_committed(self) -> bool:
         """Whether the finished dataset is the one that was converted in this work folder.
 
-        The outcome is written when an older manifest is gone, and before the new one. So whoever
-        finds both goes on after a kill that came between the manifest and the end.
+        The outcome has the hash of the manifest that is put there next. So whoever finds that
+        manifest goes on after a kill that came between the manifest and the end.
         """
-        return self.has_dataset and self.read_outcome().get("refusal") == ""
+        sha256 = self.read_outcome().get("manifest")
+        if not sha256 or not self.has_dataset:
+            return False
+        return hash_file(join(self._dataset_dir, MANIFEST)).sha256 == sha256
 
     def write_plan(self, plan: dict[str, Any]) -> None:
         """Records what is going to be written, for the progress line."""
