@@ -13,6 +13,11 @@ from pipeline.texts import require_name
 ReadText = Callable[[str, str], str]
 
 
+def text_of(value: str | int | float) -> str:
+    """One value as the text that names a group or a split; 7.0 is 7, however it was stored."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
 def group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText) -> str:
     """Group of an input, in Unicode's composed form (NFC); its own id if no flag says otherwise.
 

@@ -22,7 +22,7 @@ from pipeline.annotations import (
 )
 from pipeline.errors import ChangedInputError, RejectedInputError
 from pipeline.files import Files, FoundFile, GFiles
-from pipeline.grouping import group_of, split_of
+from pipeline.grouping import group_of, split_of, text_of
 from pipeline.image_decoding import decode_checked, resized_png
 from pipeline.image_header import ImageHeader, read_image_header
 from pipeline.limits import require_size
@@ -278,7 +278,7 @@ def _reader(annotation: dict[str, Any] | None) -> Any:
             raise RejectedInputError(
                 f"field {key!r} (--{flag}) of {ANNOTATION} is no text and no number; expected one"
             )
-        return str(value)
+        return text_of(value)
 
     return read
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.errors import RejectedInputError
 from pipeline.files import Files, GFiles
-from pipeline.grouping import group_of, split_of
+from pipeline.grouping import group_of, split_of, text_of
 from pipeline.limits import require_size
 from pipeline.npz import ArrayHeader, NpzFile, open_npz
 from pipeline.options import ConvertOptions
@@ -316,4 +316,4 @@ def _scalar(npz: NpzFile, key: str, flag: str) -> str:
             f"array {key!r} (--{flag}) has shape {list(shape)}; expected one value"
         )
     item = npz.array(key).reshape(-1)[0].item()
-    return item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)
+    return item.decode("utf-8", "replace") if isinstance(item, bytes) else text_of(item)

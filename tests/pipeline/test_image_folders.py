@@ -159,14 +159,14 @@ def test_the_folder_above_is_the_class_and_fields_are_group_and_split(
 
 
 def test_group_and_split_can_be_fields(folders: Folders, converter: Converter) -> None:
-    for number, split in enumerate(["test", "train", "train"]):
-        annotation = {"drive": number // 2, "split": split, "v": 0.5}
+    for number, (drive, split) in enumerate([(3, "test"), (7, "train"), (7.0, "train")]):
+        annotation = {"drive": drive, "split": split, "v": 0.5}
         write_sample(folders.inputs / str(number), {"0.jpg": encoded_image(number)}, annotation)
     dataset = convert(
-        converter, "--label_key=v", "--group_key=split", "--split_key=split", "--splits="
+        converter, "--label_key=v", "--group_key=drive", "--split_key=split", "--splits="
     )
     assert dataset.split("test").ids() == ["0"]
-    assert sorted(dataset.split("train").groups()) == ["train", "train"]
+    assert sorted(dataset.split("train").groups()) == ["7", "7"]
 
 
 def png_header(height: int, width: int) -> bytes:

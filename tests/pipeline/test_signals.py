@@ -48,3 +48,23 @@ def test_the_signal_cannot_be_named_as_its_own_label(folders: Folders) -> None:
     source = _source(folders, signal_key="y", label_key="y", target_dir=str(folders.inputs))
     write_npz(folders, "a", y=_Y)
     assert source.describe("a.npz").label is not None
+
+
+@pytest.mark.parametrize(
+    ("subject", "group"),
+    [
+        (np.int64(7), "7"),
+        (np.float64(7), "7"),
+        (np.float32(7), "7"),
+        (np.uint8([7]), "7"),
+        (np.float32(-0.0), "0"),
+        (7.5, "7.5"),
+        ("7.0", "7.0"),
+        ("caf\u00e9".encode(), "caf\u00e9"),
+    ],
+)
+def test_one_subject_is_one_group_in_any_dtype(
+    folders: Folders, subject: object, group: str
+) -> None:
+    write_npz(folders, "a", signal=_X, subject=subject)
+    assert _source(folders, group_key="subject").describe("a.npz").group == group
