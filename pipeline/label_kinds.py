@@ -265,7 +265,7 @@ def _unknown_class(label: Label, plan: LabelPlan) -> str:
 
 def _class_indices(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
     if plan.form == "text":
-        label = np.char.decode(label, "utf-8", "replace") if label.dtype.kind == "S" else label
+        label = np.char.decode(label, "utf-8") if label.dtype.kind == "S" else label
         index = {name: number for number, name in enumerate(plan.classes)}
         return np.array([index[name] for name in label.reshape(-1).tolist()], np.int64)
     classes = np.array(plan.classes, np.int64)

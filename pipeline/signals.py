@@ -18,7 +18,7 @@ from pipeline.limits import require_size
 from pipeline.npz import ArrayHeader, NpzFile, open_npz
 from pipeline.options import ConvertOptions
 from pipeline.source import Description, InputFile, InputKind, Label, RawRecord
-from pipeline.texts import require_name
+from pipeline.texts import decode, require_name
 from tfrecords_schema.schema import SUPPORTED_DTYPES
 
 _SUFFIX = ".npz"
@@ -257,7 +257,7 @@ def class_values(label: np.ndarray) -> tuple[Any, ...]:
 def class_of(value: Any) -> int | str:
     """One label as Python's int or str (bytes are UTF-8)."""
     if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
+        value = decode(value, "class")
     return require_name(value, "class") if isinstance(value, str) else int(value)
 
 
@@ -316,4 +316,4 @@ def _scalar(npz: NpzFile, key: str, flag: str) -> str:
             f"array {key!r} (--{flag}) has shape {list(shape)}; expected one value"
         )
     item = npz.array(key).reshape(-1)[0].item()
-    return item.decode("utf-8", "replace") if isinstance(item, bytes) else text_of(item)
+    return decode(item, f"array {key!r} (--{flag})") if isinstance(item, bytes) else text_of(item)

@@ -5,6 +5,24 @@ from pipeline.errors import RejectedInputError
 _MAX_LENGTH = 1000
 
 
+def decode(text: bytes, what: str) -> str:
+    """Decodes UTF-8; what is lost by decoding something else could make two names one.
+
+    Args:
+      text: the bytes.
+      what: what they are, for the message.
+
+    Raises:
+      RejectedInputError: if they are not UTF-8.
+    """
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise RejectedInputError(
+            f"{what} {text[:100]!r} is not UTF-8; store it as text (dtype U), or encode it so"
+        ) from error
+
+
 def require_name(name: str, what: str) -> str:
     """Checks that a text can be stored as a name, one a line, in UTF-8.
 

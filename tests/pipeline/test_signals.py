@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.errors import UsageError
+from pipeline.errors import RejectedInputError, UsageError
 from pipeline.options import ConvertOptions
 from pipeline.signals import SignalSource
 from tests.pipeline.conversions import Folders, write_npz
@@ -68,3 +68,20 @@ def test_one_subject_is_one_group_in_any_dtype(
 ) -> None:
     write_npz(folders, "a", signal=_X, subject=subject)
     assert _source(folders, group_key="subject").describe("a.npz").group == group
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({}, "class"),
+        ({"label_kind": "none", "group_key": "label"}, "array 'label' (--group_key)"),
+        ({"label_kind": "none", "split_key": "label"}, "array 'label' (--split_key)"),
+    ],
+)
+def test_bytes_that_are_not_utf_8_are_rejected(
+    folders: Folders, options: dict[str, str], what: str
+) -> None:
+    write_npz(folders, "a", signal=_X, label=b"caf\xe9")
+    with pytest.raises(RejectedInputError) as error:
+        _source(folders, **options).describe("a.npz")
+    assert f"{what} b'caf\\xe9' is not UTF-8; store it as text (dtype U)" in str(error.value)
