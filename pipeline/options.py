@@ -151,9 +151,11 @@ def _check_names(options: ConvertOptions) -> None:
         raise UsageError(
             f"--name={options.name}: expected lower-case letters, digits and _, as in sleep_stages"
         )
-    if not re.fullmatch(r"\d+\.\d+\.\d+", options.dataset_version):
+    number = "(0|[1-9][0-9]*)"
+    if not re.fullmatch(rf"{number}\.{number}\.{number}", options.dataset_version):
         raise UsageError(
-            f"--dataset_version={options.dataset_version}: expected MAJOR.MINOR.PATCH, as in 1.0.0"
+            f"--dataset_version={options.dataset_version}: expected MAJOR.MINOR.PATCH, three "
+            "numbers without leading zeros, as in 1.0.0"
         )
 
 
@@ -218,7 +220,7 @@ def _check_groups_and_splits(options: ConvertOptions) -> None:
     spec = options.split_spec
     for name in named:
         if not SPLIT_NAME.fullmatch(name):
-            raise UsageError(f"--split_regex: {name!r} is no name of a split; use letters")
+            raise UsageError(f"--split_regex: {name!r} is no name of a split; use letters, not all")
         if options.splits and name in spec.names:
             raise UsageError(
                 f"split {name!r} is in --split_regex and in --splits={options.splits}: other "

@@ -63,6 +63,8 @@ def test_the_version_names_what_matters(capsys: pytest.CaptureFixture[str]) -> N
         ("recordings", "unknown argument recordings; flags are given as --name=value"),
         ("--num_shards=many", "--num_shards: invalid int value: 'many'"),
         ("--input_dir=/nowhere", "--input_dir=/nowhere: no such folder; give one that exists"),
+        ("--dataset_version=2026.01.05", "three numbers without leading zeros, as in 1.0.0"),
+        ("--split_regex=(?P<all>_1)", "'all' is no name of a split; use letters, not all"),
         ("--splits=train=2", "shares must be above 0 and sum to 1"),
     ],
 )

@@ -45,6 +45,7 @@ def test_counts_take_the_smallest_hashes(hashes: set[int]) -> None:
         ("train=0.5,train=0.5", "name each split once"),
         ("train", "got 'train', expected train=0.8"),
         ("a-b=1", "got 'a-b=1'"),
+        ("train=0.5,all=0.5", "all means every split together; use another name"),
         ("train=x", "shares must be numbers"),
         ("train=0.5", "sum to 1, got a sum of 0.5"),
         ("train=1.5,test=-0.5", "above 0"),
