@@ -74,26 +74,27 @@ def _run(values: flags.FlagValues) -> None:
     elif label is None:
         raise DatasetError(f"{run.dataset} has no labels; convert it with --label_key")
     else:
-        task = Task(
-            label, class_weights(dataset, data), training.label_smoothing, training.class_activation
-        )
+        weights = class_weights(dataset, data) if run.mode == "train" else None
+        task = Task(label, weights, training.label_smoothing, training.class_activation)
+    learnt = run_folder.LearntFrom.of(dataset)
     if run.mode == "evaluate":
-        run_folder.require_same_task(run_folder.LearntFrom.read(run.run_dir), dataset)
+        learnt = run_folder.LearntFrom.read(run.run_dir)
+        run_folder.require_same_task(learnt, dataset)
     task.require_metric(training.monitor)
-    train = load_split(dataset, data.train_split, data, task)
+    needs_train = run.mode == "train" or _has_records(dataset, data.train_split)
+    train = load_split(dataset, data.train_split, data, task) if needs_train else None
     validation = _optional_split(dataset, data.validation_split, data, task)
 
     # ---- Model ---------------------------------------------------------------------------
     strategy = make_strategy(run)
     with strategy.scope():
-        model, frame_model = build_model(
-            run.model, models, dataset.schema.input, label, dataset.manifest.statistics
-        )
-        optimizer = make_optimizer(training, train.plan(seed=run.seed).num_steps)
+        spec = dataset.schema.input
+        model, frame_model = build_model(run.model, models, spec, label, learnt.statistics)
+        optimizer = make_optimizer(training, train.plan(seed=run.seed).num_steps if train else 1)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer)
 
-    if run.dry_run:
+    if train and run.dry_run:
         return print(dry_run.text(options, dataset, model, train, strategy))
 
     # ---- Features of frozen layers, computed once ------------------------------------------
@@ -112,7 +113,7 @@ def _run(values: flags.FlagValues) -> None:
 
     # ---- Loop ----------------------------------------------------------------------------
     worker = cluster.this_worker(strategy)
-    if run.mode == "train":
+    if train and run.mode == "train":
         callbacks = make_callbacks(
             run, training, mode=better_mode(training.monitor), writes=worker.is_chief
         )
@@ -136,7 +137,8 @@ def _run(values: flags.FlagValues) -> None:
     held_out = [_optional_split(dataset, name, data, task, cache) for name in names]
     if not any(held_out):
         print("neither a validation nor a test split: evaluating on what was trained on")
-        held_out = [_optional_split(dataset, data.train_split, data, task, cache)]
+        learnt_from = cache.dataset(data.train_split) if cache else dataset
+        held_out = [load_split(learnt_from, data.train_split, data, task)]
     for split in filter(None, held_out):
         evaluation.run(steps, split, train, run.run_dir)
     if run.report:
@@ -153,16 +155,19 @@ def _optional_split(
     task: Task,
     cache: FeatureCache | None = None,
 ) -> SplitData | None:
-    entry = dataset.manifest.splits.get(name) if name else None
-    if (
-        name
-        and entry is None
-        and name not in (DataOptions.validation_split, DataOptions.test_split)
-    ):
+    if name is None:
+        return None
+    is_named = name not in (DataOptions.validation_split, DataOptions.test_split)
+    if is_named and name not in dataset.manifest.splits:
         dataset.split(name)  # It was named, so it should be there; says which there are.
-    if name is None or entry is None or not entry.records:
+    if not _has_records(dataset, name):
         return None
     return load_split(cache.dataset(name) if cache else dataset, name, data, task)
+
+
+def _has_records(dataset: Dataset, split: str) -> bool:
+    entry = dataset.manifest.splits.get(split)
+    return entry is not None and entry.records > 0
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class Predictions:
     prediction: np.ndarray
 
 
-def run(steps: Steps, split: SplitData, train: SplitData, run_dir: str) -> dict[str, Any]:
+def run(steps: Steps, split: SplitData, train: SplitData | None, run_dir: str) -> dict[str, Any]:
     """Evaluates a split, prints the figures, and writes them into the run folder.
 
     Writes `predictions-<split>.npz` and `evaluation-<split>.json`.
@@ -48,7 +48,7 @@ def run(steps: Steps, split: SplitData, train: SplitData, run_dir: str) -> dict[
     Args:
       steps: holds the trained model.
       split: what to evaluate.
-      train: the training split, for the baseline.
+      train: the training split, for the baseline; without it what needs it is left out.
       run_dir: folder of the run.
     """
     label = split.label
@@ -56,7 +56,7 @@ def run(steps: Steps, split: SplitData, train: SplitData, run_dir: str) -> dict[
     predictions = predict_split(steps, split, label)
     result = {"split": split.name, **evaluate(predictions, label, split.index.groups())}
     result["baselines"] = _baselines(predictions, split, train)
-    result["baseline"] = result["baselines"][0]
+    result["baseline"] = next(iter(result["baselines"]), {})
     if predictions.prediction.size <= _MAX_LISTED_VALUES and label.kind == "value":
         result["predicted"] = _in_order_of_ids(predictions, split.index.ids())
     if label.kind == "class":
@@ -172,15 +172,16 @@ def _floats(figures: metrics.Figures) -> dict[str, float]:
 
 
 def _baselines(
-    predictions: Predictions, split: SplitData, train: SplitData
+    predictions: Predictions, split: SplitData, train: SplitData | None
 ) -> list[dict[str, Any]]:
     """What anyone could guess, the best guess first."""
     label = split.label
     assert label is not None
     if label.kind == "class":
-        return [majority_baseline(predictions.label, _class_counts(train, label))]
+        counts = [_class_counts(train, label)] if train else []
+        return [majority_baseline(predictions.label, classes) for classes in counts]
     values = predictions.label.reshape(predictions.prediction.shape)
-    baselines = [mean_baseline(values, label_mean(train))]
+    baselines = [mean_baseline(values, label_mean(train))] if train else []
     if label.per == "sequence" and label.shape == split.dataset.schema.input.step_shape:
         baselines.append(last_value_baseline(split))
     return sorted(baselines, key=lambda baseline: baseline["mae"])

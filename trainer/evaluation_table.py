@@ -54,13 +54,13 @@ def _per_class(table: dict[str, dict[str, Any]]) -> str:
 
 
 def _per_component(result: dict[str, Any]) -> str:
-    guess = result["baseline"]
-    rows: list[tuple[str, ...]] = [
-        ("component", "RMSE", "MAE", "R2", f"RMSE of the {guess['name']}")
-    ]
+    guesses = result["baselines"][:1]
+    heads = (f"RMSE of the {guess['name']}" for guess in guesses)
+    rows: list[tuple[str, ...]] = [("component", "RMSE", "MAE", "R2", *heads)]
     for number, row in enumerate(result["per_component"][:_MAX_COLUMNS]):
         errors = (f"{row['rmse']:.4g}", f"{row['mae']:.4g}", f"{row['r2']:.3f}")
-        rows.append((str(number + 1), *errors, f"{guess['per_component'][number]['rmse']:.4g}"))
+        others = (f"{guess['per_component'][number]['rmse']:.4g}" for guess in guesses)
+        rows.append((str(number + 1), *errors, *others))
     return _cut(columns(rows), len(result["per_component"]) - _MAX_COLUMNS, "components")
 
 

@@ -40,7 +40,8 @@ def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None)
         run=run,
         curves=_curves(run.epochs),
         lengths=_lengths(run, dataset),
-        results=[_result(run, dataset, split) for split in run.evaluations],
+        # An evaluation of another dataset may be there, of a split that this one has not.
+        results=[_result(run, dataset, s) for s in run.evaluations if s in dataset.manifest.splits],
         colours=CLASS_COLOURS,
     )
     path = join(run_dir, "report.html")
@@ -114,9 +115,10 @@ def _right(evaluation: dict[str, Any], metric: str) -> int | None:
 
 def _components(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
     """Figures of the first components of the values, each with its baseline's."""
-    guesses = evaluation["baseline"].get("per_component", [])
-    rows = zip(evaluation.get("per_component", []), guesses, strict=False)
-    return [{**row, "baseline_rmse": guess["rmse"]} for row, guess in rows][:_MAX_ROWS]
+    rows = evaluation.get("per_component", [])[:_MAX_ROWS]
+    guesses = evaluation["baseline"].get("per_component", [{}] * len(rows))
+    pairs = zip(rows, guesses, strict=False)
+    return [{**row, "baseline_rmse": guess.get("rmse")} for row, guess in pairs]
 
 
 def _worst_groups(evaluation: dict[str, Any], metric: str) -> list[tuple[str, dict[str, Any]]]:
