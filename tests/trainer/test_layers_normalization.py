@@ -49,6 +49,13 @@ def test_record_statistics_are_those_of_its_valid_samples(step_shape, in_graph):
     np.testing.assert_allclose(outputs, np.concatenate(expected), atol=1e-5)
 
 
+@pytest.mark.parametrize("value", [0.1, 1.1, -2.3, 1000.1])
+def test_a_constant_channel_of_a_record_becomes_zeros(value):
+    lengths = tf.constant([3, 7, 0, 11, 13])
+    packed = tf.constant(value, shape=[34, 4, 1])
+    np.testing.assert_array_equal(Normalization("record")(packed, lengths), tf.zeros([34, 4, 1]))
+
+
 def test_a_batch_without_valid_steps():
     packed = tf.zeros([0, 5, 2], tf.int16)
     assert Normalization("record")(packed, tf.zeros([2], tf.int32)).shape == (0, 5, 2)

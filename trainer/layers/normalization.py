@@ -67,6 +67,9 @@ def _normalize_by_record(values: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
     rows = tf.reshape(values, [tf.shape(values)[0], -1, values.shape[-1] or 1])
     batch = tf.size(lengths)
     record = tf.repeat(tf.range(batch), lengths)
+    # A mean of equal values is rounded, and dividing would blow that up; one of zeros is exact.
+    first_step = tf.gather(tf.cumsum(lengths, exclusive=True), record)
+    rows -= tf.gather(rows[:, :1], first_step)
 
     def mean_per_record(x: tf.Tensor) -> tf.Tensor:
         sums = tf.math.unsorted_segment_sum(tf.reduce_mean(x, axis=1), record, batch)
