@@ -179,6 +179,23 @@ def test_normalization_is_undone():
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+def test_half_precision_keeps_what_a_large_offset_hides():
+    statistics = Statistics((1000.0,) * 3, (1.0,) * 3, (), (), 1)
+    inputs = {"signal": _normal(2, 6, 3) + 1000, "lengths": np.array([6, 4])}
+    options = {"normalization": "training_split", "forecast_residual": True}
+    full = _model(statistics=statistics, **options)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        half = _model(statistics=statistics, **options)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    half.set_weights(full.get_weights())
+    expected, found = full(inputs), half(inputs)
+    assert found.dtype == tf.float32
+    assert np.ptp(expected) > 1, "there is nothing to lose"
+    np.testing.assert_allclose(found, expected, atol=0.05, rtol=0)
+
+
 @pytest.mark.parametrize("forcing", [0.0, 0.5])
 def test_a_saved_model_forecasts_the_same(forcing, tmp_path):
     model = _model(teacher_forcing=forcing, forecast_apart=True, forecast_residual=True)

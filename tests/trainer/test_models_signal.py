@@ -299,6 +299,19 @@ def test_mixed_precision_gives_float32_logits():
     assert model.get_layer("rnn_0").compute_dtype == "bfloat16"
 
 
+def test_mixed_precision_normalizes_before_it_rounds():
+    statistics = Statistics([1000.0] * 2, [1.0] * 2, [0.0] * 2, [1.0] * 2, 100)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = small(normalization="training_split", statistics=statistics)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    x = signal(2, 4)
+    normalize = keras.Model(model.inputs, model.get_layer("normalize").output)
+    found = normalize({"signal": x + 1000, "lengths": tf.constant([4, 4])})
+    np.testing.assert_allclose(tf.cast(found, tf.float32), tf.reshape(x, [8, 20, 2]), atol=0.01)
+
+
 def test_save_and_load(tmp_path):
     label, options = OPTIONS["everything"]
     model = randomized(small(label, **options))

@@ -14,6 +14,7 @@ from trainer import layers
 from trainer.layers.features import FeaturesApart, FeaturesTogether
 from trainer.layers.feedback_decoder import FeedbackDecoder
 from trainer.models.forecast_options import ForecastOptions
+from trainer.models.signal import float32_at_least
 from trainer.models.signal_options import SignalModelOptions
 
 
@@ -43,7 +44,7 @@ def build_forecaster(
     split = FeaturesApart(name="features_apart") if forecast.forecast_apart else lambda *x: x
 
     def rows_of(values: Any) -> tuple[Any, Any]:
-        flat = keras.layers.Reshape((-1, features))(values)
+        flat = keras.layers.Reshape((-1, features), dtype=float32_at_least())(values)
         return split(normalize(flat, lengths), lengths)
 
     target = None
@@ -63,7 +64,9 @@ def build_forecaster(
     x = decoder(start, states, steps=forecast.horizon_steps, target=target)
     x = FeaturesTogether(features, name="features_together")(x) if forecast.forecast_apart else x
     if options.normalization == "training_split":
-        x = keras.layers.Rescaling(normalize.deviation, normalize.mean, name="denormalize")(x)
+        x = keras.layers.Rescaling(
+            normalize.deviation, normalize.mean, dtype="float32", name="denormalize"
+        )(x)
     outputs = keras.layers.Activation("linear", dtype="float32", name="forecast")(x)
     return keras.Model(inputs, outputs, name="forecaster")
 

@@ -55,8 +55,16 @@ def predict_from_steps(
         x = layers.PackRecords(name="pack_records")(x, lengths)
     x = _dense_stage(x, options.dense_units, options, "dense", options.hidden_dropout)
     # A loss needs float32 logits at least, whatever the policy.
-    dtype = keras.backend.result_type(keras.config.dtype_policy().compute_dtype, "float32")
-    return keras.layers.Dense(units, dtype=dtype, name="head")(x)
+    return keras.layers.Dense(units, dtype=float32_at_least(), name="head")(x)
+
+
+def float32_at_least() -> str:
+    """The policy's compute dtype, or float32 where that has fewer bits.
+
+    For what comes before `Normalization`, and after its inverse: bfloat16 keeps 8 bits of an
+    offset.
+    """
+    return keras.backend.result_type(keras.config.dtype_policy().compute_dtype, "float32")
 
 
 def unpack_predictions(x: Any, lengths: Any, padded: Any, label_spec: LabelSpec) -> Any:
@@ -94,7 +102,8 @@ def encode_steps(
         channels = shape[1] if len(shape) == 2 else 1
     else:
         channels = shape[-1] if shape else 1
-    x = keras.layers.Reshape((-1, channels) if options.conv_filters else (*shape[:-1], channels))(x)
+    as_channels = (-1, channels) if options.conv_filters else (*shape[:-1], channels)
+    x = keras.layers.Reshape(as_channels, dtype=float32_at_least())(x)
     x = _normalize(x, lengths, options, channels, statistics)
     x = _convolutional_stage(x, options)
     return _dense_stage(x, options.step_dense_units, options, "step_dense", options.dropout)
