@@ -8,7 +8,7 @@ import io
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -48,7 +48,7 @@ class ImageFolderSource:
 
     A sample is a folder with `imgs/`, or with frames or `annotation.json` in it. Where there is
     `imgs/`, all files in it are frames, and no others. A folder that holds other files alone is
-    listed too, and rejected, rather than passed over.
+    listed too, and rejected, rather than passed over; so is one with frames both in it and below.
     """
 
     options: ConvertOptions
@@ -150,6 +150,8 @@ class ImageFolderSource:
                 f"no frames: no JPEG or PNG files in it, nor in {_FRAMES}/; add them, or remove "
                 "the folder"
             )
+        if folder == path:
+            _require_no_sample_below(path, files)
         return _Contents(
             [files[name] for name in frames], files.get(posixpath.join(path, ANNOTATION))
         )
@@ -249,6 +251,16 @@ def _require_own_folder(path: str) -> None:
     if path == ".":
         raise RejectedInputError(
             "frames directly in --input_dir; give every sample a folder of its own"
+        )
+
+
+def _require_no_sample_below(path: str, files: Iterable[str]) -> None:
+    folders = {posixpath.dirname(name) for name in files if _is_frame(name)} - {path}
+    if folders:
+        first = posixpath.relpath(min(folders), path)
+        raise RejectedInputError(
+            f"frames both in it and in folders below it ({first}), a sample is one folder; move "
+            "or remove one of them"
         )
 
 
