@@ -6,11 +6,11 @@ bytes.
 """
 
 import pickle
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
@@ -24,7 +24,8 @@ Output = TypeVar("Output")
 _BUCKETS = 256
 _BUFFERED_ITEMS = 16_384  # In memory, over all keys, before they are packed.
 _PACKED_ITEMS = 1024  # In one pack at most: a worker unpacks one at a time.
-_FASTEST = 1
+_CODEC = pa.Codec("zstd", 9)  # A fifth smaller than zlib's, and the runner holds four copies.
+_SIZE_BYTES = 4  # In front: the codec has to be told.
 
 
 def bucket_of(name: str) -> int:
@@ -34,13 +35,15 @@ def bucket_of(name: str) -> int:
 
 def pack(items: Sequence[Any]) -> bytes:
     """Items as bytes, for `unpack` in another worker of the same job; never for a file."""
-    return zlib.compress(pickle.dumps(items, pickle.HIGHEST_PROTOCOL), _FASTEST)
+    content = pickle.dumps(items, pickle.HIGHEST_PROTOCOL)
+    return len(content).to_bytes(_SIZE_BYTES, "little") + _CODEC.compress(content, asbytes=True)
 
 
 def unpack(*packs: bytes) -> Iterator[Any]:
     """The items of packs, one pack in memory at a time."""
     for packed in packs:
-        yield from pickle.loads(zlib.decompress(packed))
+        size = int.from_bytes(packed[:_SIZE_BYTES], "little")
+        yield from pickle.loads(_CODEC.decompress(packed[_SIZE_BYTES:], size, asbytes=True))
 
 
 def each(function: Callable[..., Iterable[Output]]) -> Callable[..., Iterator[Output]]:
