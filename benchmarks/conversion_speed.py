@@ -11,14 +11,14 @@ convert smaller sets. Before each turn memory is filled with cached files, see
 
 Where the time of ours goes, in processor seconds per GB, measured one by one on one core:
 
-    read the npz           0.32   of it 0.24 its CRC-32
-    serialize              0.07   0.53 with protobuf (`tfrecords_schema/example.py`)
-    statistics             0.40   float64; NaN and infinity show in them, so no scan of their own
+    read the npz           0.10   0.33 with the CRC-32 of zlib (`pipeline/npz.py`)
+    serialize              0.03   0.53 with protobuf (`tfrecords_schema/example.py`)
+    statistics             0.32   float64; NaN and infinity show in them, so no scan of their own
     CRC-32C                0.04
-    write                  0.37   tf.io.TFRecordWriter 0.62 (`tfrecords_schema/record_writer.py`)
+    write                  0.29   tf.io.TFRecordWriter 0.56 (`tfrecords_schema/record_writer.py`)
     SHA-256                0.56   0.70 by reading the shard again
 
-The bare loop has np.load 0.41, `tobytes` 0.07, protobuf 0.46, tf.io.TFRecordWriter 0.62.
+The bare loop has np.load 0.46, `tobytes` 0.03, protobuf 0.46, tf.io.TFRecordWriter 0.56.
 """
 
 import argparse
