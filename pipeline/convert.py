@@ -18,7 +18,7 @@ from pipeline.job import build
 from pipeline.option_flags import make_parser, parse_args
 from pipeline.options import ConvertOptions
 from pipeline.progress import ProgressLine
-from pipeline.runner import is_in_process, make_runner
+from pipeline.runner import is_in_process, make_runner, runner_problem
 from pipeline.source import Source
 from pipeline.sources import make_source
 from pipeline.summary import rejects_text, summary_text
@@ -93,8 +93,9 @@ def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
     """Beam's options.
 
     Raises:
-      UsageError: if an argument is no flag of ours, nor one that Beam knows; a runner elsewhere
-        may know more, and only near misses of our flags are refused for it.
+      UsageError: if there is no such runner, or an argument is no flag of ours, nor one that Beam
+        knows; a runner elsewhere may know more, and only near misses of our flags are refused for
+        it.
     """
     options = PipelineOptions(list(beam_args))
     unknown: list[str] = []
@@ -105,6 +106,7 @@ def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
     if not message and unknown and is_in_process(options):
         message = near_miss(unknown, [f"--{name}" for name in beams])
         message = message or f"unknown argument {unknown[0]}; flags are given as --name=value"
+    message = message or runner_problem(options)
     if message:
         raise UsageError(with_help(message, "python -m pipeline"))
     return options

@@ -49,16 +49,16 @@ def parse_args(argv: Sequence[str]) -> tuple[ConvertOptions, list[str]]:
     """
     known, beam_args = make_parser().parse_known_args(list(argv))
     values = vars(known)
-    for folder in ("input_dir", "target_dir", "output_dir"):
-        values[folder] = _normal(values[folder])
     values["class_names"] = tuple(filter(None, (values["class_names"] or "").split(",")))
     return ConvertOptions(**values), beam_args
 
 
-def _normal(folder: str) -> str:
+def _folder(text: str) -> str:
     """A folder as listings and all workers spell it: absolute, no `//`, no `/` at the end."""
-    is_remote = "://" in folder
-    return folder.rstrip("/") if is_remote or not folder else posixpath.abspath(folder)
+    if not text.strip():
+        raise argparse.ArgumentTypeError("no folder is named; is a variable of the shell not set?")
+    is_remote = "://" in text
+    return text.rstrip("/") if is_remote else posixpath.abspath(posixpath.expanduser(text))
 
 
 def make_parser() -> CommandParser:
@@ -82,10 +82,17 @@ def make_parser() -> CommandParser:
 def _add_folders(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what and where")
     group.add_argument("--source", type=one_of(SOURCES), required=True, help="kind of raw data")
-    group.add_argument("--input_dir", required=True, help="folder with the recordings")
-    group.add_argument("--target_dir", default="", help="folder with labels under the same names")
     group.add_argument(
-        "--output_dir", required=True, help="writes OUTPUT_DIR/NAME/DATASET_VERSION/"
+        "--input_dir", type=_folder, required=True, help="folder with the recordings"
+    )
+    group.add_argument(
+        "--target_dir",
+        type=_folder,
+        default=argparse.SUPPRESS,  # Only a folder that is given is checked.
+        help="folder with labels under the same names",
+    )
+    group.add_argument(
+        "--output_dir", type=_folder, required=True, help="writes OUTPUT_DIR/NAME/DATASET_VERSION/"
     )
     group.add_argument("--name", required=True, help="name of the dataset, such as sleep_stages")
     group.add_argument("--dataset_version", default="1.0.0", help="MAJOR.MINOR.PATCH")

@@ -1,6 +1,7 @@
 """The conversion's options: a dataclass that validates itself."""
 
 import dataclasses
+import math
 import re
 from typing import Any
 
@@ -203,7 +204,8 @@ def _check_window(options: ConvertOptions) -> None:
     if options.window_samples is not None:
         raise UsageError("give --window_samples, or --sample_rate_hz with --window_secs, not both")
     samples = rate * secs
-    if rate <= 0 or secs <= 0 or round(samples) < 1 or abs(samples - round(samples)) > 1e-6:
+    is_positive = rate > 0 and secs > 0 and math.isfinite(samples) and round(samples) >= 1
+    if not is_positive or abs(samples - round(samples)) > 1e-6:
         raise UsageError(
             f"--sample_rate_hz={rate:g} with --window_secs={secs:g} is a window of {samples:g} "
             "samples; it must be a whole number of at least 1"
@@ -236,6 +238,8 @@ def _check_groups_and_splits(options: ConvertOptions) -> None:
 def _check_numbers(options: ConvertOptions) -> None:
     _check_positive("num_shards", options.num_shards)
     _check_positive("shard_size_mib", options.shard_size_mib)
+    if options.shard_size_mib * 2**20 < 1:
+        raise UsageError(f"--shard_size_mib={options.shard_size_mib:g} is not a byte; give more")
     if not 0 <= options.max_rejected_fraction <= 1:
         raise UsageError(
             f"--max_rejected_fraction={options.max_rejected_fraction:g}: expected 0 to 1"
@@ -243,8 +247,9 @@ def _check_numbers(options: ConvertOptions) -> None:
 
 
 def _check_positive(flag: str, value: float | None) -> None:
-    if value is not None and not value > 0:
-        raise UsageError(f"--{flag}={value:g}: expected a number above 0")
+    if value is not None and not 0 < value < math.inf:
+        finite = "a finite" if value == math.inf else "a"
+        raise UsageError(f"--{flag}={value:g}: expected {finite} number above 0")
 
 
 def _compile(flag: str, regex: str) -> re.Pattern[str]:

@@ -22,6 +22,8 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner, create_runner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
+from pipeline.command_line import nearest
+
 _IN_PROCESS = ("", "direct", "directrunner", "fnapi", "fnapirunner")
 _WORKER_COMMAND = f"{sys.executable} -m pipeline.worker"
 
@@ -29,6 +31,22 @@ _WORKER_COMMAND = f"{sys.executable} -m pipeline.worker"
 def is_in_process(options: PipelineOptions) -> bool:
     """Whether the conversion runs in this process, and worker processes that it starts."""
     return (options.view_as(StandardOptions).runner or "").lower() in _IN_PROCESS
+
+
+def runner_problem(options: PipelineOptions) -> str:
+    """Why there is no such runner as `--runner` names; empty if there is."""
+    name = options.view_as(StandardOptions).runner
+    if is_in_process(options):
+        return ""
+    try:
+        create_runner(name)
+    except ValueError:
+        near = nearest(name, StandardOptions.KNOWN_RUNNER_NAMES)
+        hint = f"did you mean {near}?" if near else "expected one such as FlinkRunner"
+        return f"--runner={name}: Beam has no such runner; {hint}"
+    except (ImportError, AttributeError) as error:
+        return f"--runner={name}: {error}"
+    return ""
 
 
 def make_runner(options: PipelineOptions) -> PipelineRunner:

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import console
 from pipeline.convert import main
-from pipeline.option_flags import make_parser
+from pipeline.option_flags import make_parser, parse_args
 from tests.pipeline.conversions import (
     Converter,
     Folders,
@@ -63,6 +63,14 @@ def test_the_version_names_what_matters(capsys: pytest.CaptureFixture[str]) -> N
         ("recordings", "unknown argument recordings; flags are given as --name=value"),
         ("--num_shards=many", "--num_shards: invalid int value: 'many'"),
         ("--input_dir=/nowhere", "--input_dir=/nowhere: no such folder; give one that exists"),
+        ("--output_dir=", "--output_dir: no folder is named; is a variable of the shell not set?"),
+        ("--input_dir=", "--input_dir: no folder is named"),
+        ("--target_dir= ", "--target_dir: no folder is named"),
+        ("--runner=FlnikRunner", "Beam has no such runner; did you mean FlinkRunner?"),
+        ("--runner=mine", "--runner=mine: Beam has no such runner; expected one such as Flink"),
+        ("--runner=pipeline.Runner", "'pipeline' has no attribute 'Runner'"),
+        ("--shard_size_mib=inf", "--shard_size_mib=inf: expected a finite number above 0"),
+        ("--shard_size_mib=1e-7", "--shard_size_mib=1e-07 is not a byte; give more"),
         ("--dataset_version=2026.01.05", "three numbers without leading zeros, as in 1.0.0"),
         ("--split_regex=(?P<all>_1)", "'all' is no name of a split; use letters, not all"),
         ("--splits=train=2", "shares must be above 0 and sum to 1"),
@@ -77,6 +85,22 @@ def test_a_wrong_line_is_said_in_a_line_and_ends_with_2(
     assert message in outcome.text
     assert len(outcome.text) < 300
     assert not folders.output.exists()
+
+
+@pytest.mark.parametrize(("rate", "secs"), [("inf", "1"), ("nan", "1"), ("1e300", "1e300")])
+def test_a_window_without_an_end_is_refused(converter: Converter, rate: str, secs: str) -> None:
+    outcome = converter.run(f"--sample_rate_hz={rate}", f"--window_secs={secs}")
+    assert outcome.code == 2
+    assert "samples; it must be a whole number of at least 1" in outcome.text
+
+
+def test_a_folder_may_be_named_from_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    folders = ["--input_dir=~/in", "--target_dir=~/targets", "--output_dir=~"]
+    options, _ = parse_args(["--source=signals", "--name=test", *folders])
+    assert options.input_dir == "/home/someone/in"
+    assert options.target_dir == "/home/someone/targets"
+    assert options.dataset_dir == "/home/someone/test/1.0.0"
 
 
 def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
