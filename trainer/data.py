@@ -104,8 +104,14 @@ class SplitData:
         return NamingBatches(iter(batches), self, plan, start_step), batches.element_spec
 
 
-def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task) -> SplitData:
+def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | None) -> SplitData:
     """Loads a split's index and the options for its batches, prepared as the task needs them.
+
+    Args:
+      dataset: the dataset.
+      name: of the split.
+      options: of the batches.
+      task: what its records are for; None takes them as they are, as predicting does.
 
     Raises:
       DatasetError: if there is no such split, or its records do not suit the task.
@@ -117,9 +123,13 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task) ->
         boundaries=options.boundaries or None,
         align=options.boundary_align,
     )
-    split = SplitData(dataset, name, batch_options, label=task.label, preparation=task.preparation)
+    split = SplitData(
+        dataset, name, batch_options,
+        label=task.label if task else None, preparation=task.preparation if task else None,
+    )  # fmt: skip
     split.options = covering(batch_options, int(split.lengths.max()))
-    task.check_records(split.index, name)
+    if task:
+        task.check_records(split.index, name)
     return split
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.errors import UsageError
-from tfrecords_schema import DatasetError, InputSpec, open_dataset
+from tfrecords_schema import DatasetError, InputSpec, LabelSpec, open_dataset
 from tfrecords_schema.names import join
 from trainer.checkpoints import load_trained
 from trainer.data import load_split
@@ -47,7 +47,7 @@ def run(
         rejects = raw.rejects
     else:
         name = predict.predict_split or data.test_split
-        batches, rejects = _split_batches(options.dataset, name, data, serving.task, learnt), []
+        batches, rejects = _split_batches(options.dataset, name, data, serving, learnt), []
     output = predict.output or join(options.run_dir, "predictions.parquet")
     rows = predict_batches(serving, batches)
     _report(rejects, len(rows.id))
@@ -123,7 +123,7 @@ def _with_label_steps(
 
 
 def _split_batches(
-    path: str, name: str, data: DataOptions, task: Task, learnt: LearntFrom
+    path: str, name: str, data: DataOptions, serving: Serving, learnt: LearntFrom
 ) -> Iterator[RawBatch]:
     if not path:
         raise UsageError("--mode=predict needs --input_dir, or --dataset for --predict_split")
@@ -131,7 +131,9 @@ def _split_batches(
     _require_same_input(path, dataset.schema.input, learnt)
     if name not in dataset.manifest.splits:
         dataset.split(name)  # Says which there are.
-    split = load_split(dataset, name, data, task)
+    if "label_lengths" in serving.input_specs:
+        _require_label_steps(path, dataset.schema.label)
+    split = load_split(dataset, name, data, task=None)
     ids, sources = split.index.ids(), split.index.sources()
     for batch in split.in_order():
         rows = batch["record"].numpy().tolist()
@@ -139,6 +141,15 @@ def _split_batches(
             rows, [ids[row] for row in rows], [sources[row] for row in rows],
             split.index.steps[rows].tolist(), batch,
         )  # fmt: skip
+
+
+def _require_label_steps(path: str, found: LabelSpec | None) -> None:
+    if found is None or found.per != "sequence":
+        has = "no labels" if found is None else f"one label per {found.per}"
+        raise DatasetError(
+            f"--model=sequence predicts as many steps as a label has, {path} has {has}; give its "
+            "recordings with --input_dir, and --label_steps"
+        )
 
 
 def _require_same_input(path: str, found: InputSpec, learnt: LearntFrom) -> None:
