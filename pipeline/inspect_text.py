@@ -192,8 +192,9 @@ def _notes(notes: Sequence[str]) -> str:
 
 def _epoch_head(epoch: EpochFacts) -> str:
     options, plan = epoch.options, epoch.plan
-    size = f"{options.batch_size:,} records"
-    if options.batch_steps is not None:
+    if options.batch_steps is None:
+        size = f"{options.batch_size:,} records"
+    else:
         size = f"{options.batch_steps:,} padded steps"
     boundaries = ", ".join(map(str, options.boundaries or ()))
     lines = [
