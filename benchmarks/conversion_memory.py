@@ -6,10 +6,9 @@
 Makes a set of npz signals in a temporary folder, converts it in one process and with two worker
 processes, and prints the peak of each process (Linux: VmHWM). Fails above 700 MB in any of them.
 With `--small_records`, sets of so many records of 60 bytes are converted in one process (a million
-takes ten minutes). The in-process runner keeps packs of all paths and descriptions in memory, some
-100 bytes a record, as the index has them; fails where the peak grows by more than the rows of the
-index take, and 64 MB. The files are links to a few, or making them would take longer than
-converting them.
+takes ten minutes). The in-process runner keeps packs of all paths and descriptions in memory; fails
+where the peak grows by more than the rows of the index take. The files are links to a few, or
+making them would take longer than converting them.
 """
 
 import argparse
@@ -24,7 +23,6 @@ import numpy as np
 import pyarrow.parquet as pq
 
 _LIMIT_MB = 700
-_KEPT_MB = 64  # A shard of many records, and what allocators keep of a commit.
 _POLL_SECS = 0.05
 _WORKERS = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 
@@ -69,7 +67,7 @@ def _small_records(counts: list[int]) -> int:
         print(
             f"{count:>9}{secs:>8.0f}{rate:>10.0f}{peaks[-1]:>9.0f}{indexes[-1]:>10.0f}", flush=True
         )
-    grown, limit = peaks[-1] - peaks[0], indexes[-1] - indexes[0] + _KEPT_MB
+    grown, limit = peaks[-1] - peaks[0], indexes[-1] - indexes[0]
     print(f"grown by {grown:.0f} MB, limit {limit:.0f} MB")
     return int(grown > limit)
 

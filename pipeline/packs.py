@@ -1,8 +1,7 @@
 """Many small items as one Beam element.
 
 An element of its own costs about 20 us and 1 kB on every way between two stages of Beam's
-in-process runner, which keeps them all in memory; in a pack an item costs 6 us at most and some 35
-bytes.
+in-process runner, which keeps them all in memory; in a pack an item costs 3 us and 5 to 20 bytes.
 """
 
 import pickle
