@@ -5,6 +5,7 @@ where it is when files are added. (Python's `hash` is salted: it differs from ru
 """
 
 import dataclasses
+import functools
 import hashlib
 import re
 from fractions import Fraction
@@ -39,6 +40,7 @@ class SplitSpec:
     rest: str = ""
 
     @classmethod
+    @functools.lru_cache  # Asked for with every record.
     def parse(cls, text: str) -> "SplitSpec":
         """Parses `train=0.8,test=0.2` or `test=128,train=rest`.
 
