@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from pipeline.channel_sums import ChannelSums
 from pipeline.source import Reject
-from tfrecords_schema.index import IndexRow, read_metadata, write_index
+from tfrecords_schema.index import IndexRow, read_metadata, read_rows, write_index
 from tfrecords_schema.names import join
 
 _METADATA_KEY = "part"
@@ -94,3 +94,19 @@ def write_part(path: str, part: Part, rows: Iterable[IndexRow]) -> None:
 def read_part(path: str) -> Part:
     """Reads what a part file says of its shard."""
     return Part.from_json(read_metadata(path)[_METADATA_KEY])
+
+
+def find_part(path: str) -> Part | None:
+    """Reads a part file that need not be there, nor whole, as after a power failure.
+
+    Returns:
+      What it says of its shard; None if any of it, or any of its rows, cannot be read.
+    """
+    if not tf.io.gfile.exists(path):
+        return None
+    try:
+        part = read_part(path)
+        rows = sum(1 for _ in read_rows(path))
+    except Exception:  # Damaged Parquet raises errors of many kinds.
+        return None
+    return part if rows == part.records else None

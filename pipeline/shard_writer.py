@@ -20,7 +20,7 @@ from pipeline.errors import ChangedInputError, RejectedInputError
 from pipeline.facts import Decision
 from pipeline.label_kinds import LabelPlan, convert_label
 from pipeline.options import ConvertOptions
-from pipeline.parts import Part, part_path, read_part, write_part
+from pipeline.parts import Part, find_part, part_path, write_part
 from pipeline.shard_plan import Member
 from pipeline.source import RawRecord, Reject, Source
 from pipeline.work_dir import ProgressFile, WorkDir
@@ -94,8 +94,7 @@ class ShardWriter:
         return Part(key, job.split, job.shard, shard_name(self._options.name, *place))
 
     def _is_written(self, part: Part) -> bool:
-        path = part_path(self._work_dir, part.split, part.shard)
-        found = read_part(path) if tf.io.gfile.exists(path) else None
+        found = find_part(part_path(self._work_dir, part.split, part.shard))
         if found is None or found.key != part.key or found.has_changed_inputs:
             return False
         places = [join(folder, part.file) for folder in (self._work_dir, self._options.dataset_dir)]
