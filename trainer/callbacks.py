@@ -6,6 +6,8 @@ import tensorflow as tf
 from tfrecords_schema.names import join
 from trainer.options import RunOptions, TrainingOptions
 
+# In an epoch's logs: the value of --monitor that decides, see `Trainer`.
+MONITORED = "monitored"
 # What JSON holds exactly; anything else a callback keeps is rebuilt, not restored.
 _PLAIN = (bool, int, float, str, type(None))
 
@@ -24,6 +26,8 @@ class TensorBoardScalars(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Writes the logs under the number of finished epochs."""
         for name, value in (logs or {}).items():
+            if name == MONITORED:  # Written under its own name already.
+                continue
             is_validation = name.startswith("val_")
             writer = self._writer("validation" if is_validation else "train")
             with writer.as_default(step=epoch + 1):
@@ -72,7 +76,6 @@ def make_callbacks(
       mode: `min` or `max`, whichever is better for the monitored metric.
       writes: whether this worker writes what a run leaves.
     """
-    monitor = f"val_{training.monitor}"
     callbacks: list[keras.callbacks.Callback] = []
     if run.tensorboard and writes:
         callbacks.append(TensorBoardScalars(join(run.run_dir, "tensorboard")))
@@ -81,13 +84,13 @@ def make_callbacks(
     if training.early_stopping_patience:
         callbacks.append(
             keras.callbacks.EarlyStopping(
-                monitor, patience=training.early_stopping_patience, mode=mode
+                MONITORED, patience=training.early_stopping_patience, mode=mode
             )
         )
     if training.reduce_lr_patience:
         callbacks.append(
             keras.callbacks.ReduceLROnPlateau(
-                monitor, patience=training.reduce_lr_patience, mode=mode
+                MONITORED, patience=training.reduce_lr_patience, mode=mode
             )
         )
     return callbacks

@@ -5,6 +5,7 @@ within an epoch. Keras callbacks run here all the same.
 """
 
 import json
+import math
 import time
 from typing import Any
 
@@ -15,7 +16,7 @@ import tensorflow as tf
 from pipeline.plan import EpochPlan
 from tfrecords_schema.names import atomic_write, join
 from trainer import cluster
-from trainer.callbacks import callback_states, restore_callbacks
+from trainer.callbacks import MONITORED, callback_states, restore_callbacks
 from trainer.checkpoints import Checkpoints, TrainingState, save
 from trainer.data import SplitData
 from trainer.divergence import DivergenceCheck
@@ -68,6 +69,7 @@ class Trainer:
         self._watchdog = Watchdog(self._worker, run.worker_timeout_secs)
         self._termination = Termination()
         self._stop_asked = self._save_due = False
+        self._sign = -1.0 if better_mode(training.monitor) == "max" else 1.0
         self._has_resumed = False
         self.state = TrainingState(identity=identity)
 
@@ -137,11 +139,12 @@ class Trainer:
         self._hooks.on_epoch_begin(epoch)
         timing = self._train_steps(plan)
         line = self._epoch_line(plan, timing)
-        self._hooks.on_epoch_end(epoch, _logs(line))
+        monitored = self._monitored(line)
+        self._hooks.on_epoch_end(epoch, {**_logs(line), MONITORED: monitored})
         due = self._is_checkpoint_due()
         if due:
             self._divergence.check()
-            self._keep_best(line)
+            self._keep_best(line, monitored)
         if self._worker.is_chief:
             _append_history(self._history_path, line)
         self.state.epoch, self.state.step, self.state.sums = epoch + 1, 0, {}
@@ -230,17 +233,23 @@ class Trainer:
             return None
         return evaluate_sums(self._steps, self._validation, self._strategy)
 
-    def _keep_best(self, line: dict[str, Any]) -> None:
+    def _monitored(self, line: dict[str, Any]) -> float:
+        """What decides: of the training where nothing validates, the worst where it is no number.
+
+        Nothing is better or worse than NaN, which would stay the best for ever.
+        """
         value = (line["validation"] or line["train"]).get(self._training.monitor)
         if value is None:
             raise ValueError(
                 f"--monitor={self._training.monitor}: expected one of {', '.join(line['train'])}"
             )
-        sign = -1.0 if better_mode(self._training.monitor) == "max" else 1.0
-        if self.state.best is None or sign * value < sign * self.state.best:
-            self.state.best = value
+        return value if math.isfinite(value) else self._sign * math.inf
+
+    def _keep_best(self, line: dict[str, Any], monitored: float) -> None:
+        if self.state.best is None or self._sign * monitored < self._sign * self.state.best:
+            self.state.best = monitored
             best_state = TrainingState(
-                epoch=line["epoch"] + 1, global_step=line["step"], best=value,
+                epoch=line["epoch"] + 1, global_step=line["step"], best=monitored,
                 identity=self._identity,
             )  # fmt: skip
             if self._worker.is_chief:

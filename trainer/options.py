@@ -148,7 +148,9 @@ class TrainingOptions:
     )
     label_smoothing: float = option(0.0, "Share of the label spread over all classes.")
     monitor: str = option(
-        "loss", "Validation metric that decides the best checkpoint and early stopping."
+        "loss",
+        "Metric that decides the best checkpoint, early stopping and the rate's reduction: of the "
+        "validation split, or of the training where there is none.",
     )
     early_stopping_patience: int = option(
         0, "Epochs without improvement before stopping; 0: never."

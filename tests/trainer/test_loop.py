@@ -47,7 +47,7 @@ def dataset(tmp_path_factory):
     return write_dataset(tmp_path_factory.mktemp("loop"), splits, schema)
 
 
-def _make(dataset, run_dir, callbacks=(), class_weights=None, **training):
+def _make(dataset, run_dir, callbacks=(), class_weights=None, validates=True, **training):
     keras.utils.set_random_seed(0)
     run = RunOptions(dataset=dataset.path, run_dir=str(run_dir))
     options = TrainingOptions(**{"epochs": 3, "learning_rate": 0.02, **training})
@@ -65,7 +65,7 @@ def _make(dataset, run_dir, callbacks=(), class_weights=None, **training):
     )  # fmt: skip
     trainer = Trainer(
         model=model, optimizer=optimizer, steps=steps, strategy=strategy,
-        train=train, validation=validation, run=run, training=options,
+        train=train, validation=validation if validates else None, run=run, training=options,
         callbacks=[*make_callbacks(run, options, mode="min"), *callbacks], identity={},
     )  # fmt: skip
     return _Run(trainer, model, steps, validation)
@@ -136,8 +136,10 @@ def test_a_users_callback_sees_every_step_and_the_epochs_logs(dataset, tmp_path)
         assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"} <= logs.keys()
 
 
-def test_early_stopping_ends_the_training_and_stays_ended(dataset, tmp_path):
-    options = {"epochs": 50, "learning_rate": 1e-30, "early_stopping_patience": 2}
+@pytest.mark.parametrize("validates", [True, False])
+def test_early_stopping_ends_the_training_and_stays_ended(dataset, validates, tmp_path):
+    options = {"epochs": 50, "early_stopping_patience": 2, "validates": validates}
+    options |= {"learning_rate": 1e-30, "monitor": "accuracy"}  # A loss' last bits differ.
     run = _make(dataset, tmp_path, **options)
     run.trainer.run()
     assert run.trainer.state.epoch == 3  # the first, and two without improvement
@@ -168,6 +170,16 @@ def test_the_best_weights_are_those_of_the_best_validation_loss(dataset, tmp_pat
     strategy = tf.distribute.get_strategy()
     again = evaluate_sums(run.steps, run.validation, strategy)
     assert again["loss"] == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_a_value_that_is_not_finite_is_worse_than_any(dataset, tmp_path):
+    run = _make(dataset, tmp_path, epochs=5, early_stopping_patience=2)
+    losses = iter([float("nan"), 1.0, float("inf"), 0.5, float("nan")])
+    run.trainer._validate = lambda: {"loss": next(losses), "accuracy": 0.0}
+    run.trainer.run()
+    assert run.trainer.state.epoch == 5
+    assert run.trainer.state.best == 0.5
+    assert load(str(tmp_path / "best"), {"model": run.model.variables}).epoch == 4
 
 
 def test_an_unknown_monitor_is_named_before_an_epoch_is_lost(dataset, tmp_path):
