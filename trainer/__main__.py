@@ -21,7 +21,7 @@ from trainer import flags as option_flags
 from trainer.callbacks import make_callbacks
 from trainer.checkpoints import load_trained
 from trainer.data import SplitData, class_weights, load_split
-from trainer.feature_cache import FeatureCache, open_cache
+from trainer.feature_cache import open_cache
 from trainer.forecast import ForecastTask, forecast_label
 from trainer.loop import Trainer, better_mode
 from trainer.models.build import ModelOptions, build_model
@@ -84,6 +84,7 @@ def _run(values: flags.FlagValues) -> None:
     needs_train = run.mode == "train" or _has_records(dataset, data.train_split)
     train = load_split(dataset, data.train_split, data, task) if needs_train else None
     validation = _optional_split(dataset, data.validation_split, data, task)
+    test = _optional_split(dataset, data.test_split, data, task)  # Not measured before the end.
 
     # ---- Model ---------------------------------------------------------------------------
     strategy = make_strategy(run)
@@ -104,7 +105,10 @@ def _run(values: flags.FlagValues) -> None:
             computed = frame_model.from_features
             if run.mode == "train":
                 train = load_split(cache.dataset(data.train_split), data.train_split, data, task)
-                validation = _optional_split(dataset, data.validation_split, data, task, cache)
+                if validation:
+                    validation = load_split(
+                        cache.dataset(validation.name), validation.name, data, task
+                    )
     steps = Steps(
         strategy, computed, optimizer, task,
         clip_norm=training.clip_norm, accumulate=training.accumulate_batches > 1,
@@ -133,13 +137,12 @@ def _run(values: flags.FlagValues) -> None:
         return cluster.end_together(strategy)
     if training.evaluate_with == "best" or run.mode == "evaluate":
         load_trained(run.run_dir, training.evaluate_with, model)
-    names = dict.fromkeys((data.validation_split, data.test_split))
-    held_out = [_optional_split(dataset, name, data, task, cache) for name in names]
-    if not any(held_out):
+    names = [split.name for split in (validation, test) if split]
+    if not names:
         print("neither a validation nor a test split: evaluating on what was trained on")
-        learnt_from = cache.dataset(data.train_split) if cache else dataset
-        held_out = [load_split(learnt_from, data.train_split, data, task)]
-    for split in filter(None, held_out):
+        names = [data.train_split]
+    for name in dict.fromkeys(names):
+        split = load_split(cache.dataset(name) if cache else dataset, name, data, task)
         evaluation.run(steps, split, train, run.run_dir)
     if run.report:
         from trainer.report import write_report  # matplotlib is slow to import
@@ -149,20 +152,14 @@ def _run(values: flags.FlagValues) -> None:
 
 
 def _optional_split(
-    dataset: Dataset,
-    name: str | None,
-    data: DataOptions,
-    task: Task,
-    cache: FeatureCache | None = None,
+    dataset: Dataset, name: str | None, data: DataOptions, task: Task
 ) -> SplitData | None:
     if name is None:
         return None
     is_named = name not in (DataOptions.validation_split, DataOptions.test_split)
     if is_named and name not in dataset.manifest.splits:
         dataset.split(name)  # It was named, so it should be there; says which there are.
-    if not _has_records(dataset, name):
-        return None
-    return load_split(cache.dataset(name) if cache else dataset, name, data, task)
+    return load_split(dataset, name, data, task) if _has_records(dataset, name) else None
 
 
 def _has_records(dataset: Dataset, split: str) -> bool:

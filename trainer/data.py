@@ -114,7 +114,8 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | N
       task: what its records are for; None takes them as they are, as predicting does.
 
     Raises:
-      DatasetError: if there is no such split, or its records do not suit the task.
+      DatasetError: if there is no such split, its records do not suit the task, or the options do
+        not suit its lengths.
     """
     batch_options = BatchOptions(
         batch_size=None if options.batch_steps else options.batch_size,
@@ -130,6 +131,10 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | N
     split.options = covering(batch_options, int(split.lengths.max()))
     if task:
         task.check_records(split.index, name)
+    try:
+        split.plan(shuffle=False)
+    except ValueError as error:
+        raise DatasetError(f"split {name!r} of {dataset.path}: {error}") from error
     return split
 
 
@@ -139,7 +144,7 @@ def class_weights(dataset: Dataset, options: DataOptions) -> tuple[float, ...] |
     `balanced` gives count / (classes * count of the class), which averages to 1 over the data.
 
     Raises:
-      DatasetError: if there are not as many weights as classes.
+      DatasetError: if there are not as many weights as classes, or no training split.
       UsageError: if they are no weights.
     """
     if options.class_weights == ("none",):
@@ -148,6 +153,8 @@ def class_weights(dataset: Dataset, options: DataOptions) -> tuple[float, ...] |
     if label is None or label.kind != "class":
         raise DatasetError("--class_weights needs class labels; leave it at none for values")
     if options.class_weights == ("balanced",):
+        if options.train_split not in dataset.manifest.splits:
+            dataset.split(options.train_split)  # Says which there are.
         counts = dataset.manifest.splits[options.train_split].class_counts
         return _balanced([counts.get(name, 0) for name in label.class_names])
     given = ",".join(options.class_weights)

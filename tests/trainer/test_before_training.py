@@ -1,0 +1,44 @@
+"""What a training refuses before it builds a model, and before it writes anything."""
+
+import pytest
+
+from tests.datasets import CLASS_PER_RECORD, random_records, write_dataset
+from tests.trainer.in_process import run_trainer
+from tfrecords_schema import InputSpec, RecordSchema
+
+_SMALL = ("--conv_filters=", "--conv_strides=", "--rnn_cell=none", "--num_buckets=1", "--epochs=1")
+_QUIET = ("--noreport", "--notensorboard")
+_LENGTHS = {"train": [4, 5, 6, 7], "validation": [8, 9], "test": [3, 12]}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """Folder with a dataset; flags of a training on it."""
+    folder = tmp_path_factory.mktemp("before")
+    schema = RecordSchema(InputSpec("signal", "float32", (3,)), CLASS_PER_RECORD)
+    splits = {name: random_records(n, schema, prefix=name) for name, n in _LENGTHS.items()}
+    dataset = write_dataset(folder, splits, schema)
+    return folder, [f"--dataset={dataset.path}", f"--run_dir={folder}/run", *_SMALL, *_QUIET]
+
+
+@pytest.mark.parametrize("dry_run", ["--dry_run", "--nodry_run"])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--batch_steps=8", "split 'validation' of @: batch_steps is 8, but the longest record"),
+        ("--batch_steps=9", "split 'test' of @: batch_steps is 9, but the longest record has 12"),
+        ("--test_split=tets", "no split 'tets', it has test, train, validation; did you mean"),
+        ("--train_split=foo --class_weights=balanced", "no split 'foo', it has test, train"),
+        ("--model=forecaster --horizon_steps=3", "record 'test0' of split 'test' has 3 steps"),
+    ],
+)
+def test_problems_of_every_split_come_first(flags, message, dry_run, places, monkeypatch, capsys):
+    def unexpected(*_):
+        raise AssertionError("a model was built")
+
+    monkeypatch.setattr("trainer.__main__.build_model", unexpected)
+    folder, training = places
+    before = sorted(folder.rglob("*"))
+    assert run_trainer(*training, *flags.split(), dry_run) == 1
+    assert message in capsys.readouterr().err.replace(f"{folder}/toy/1.0.0", "@")
+    assert sorted(folder.rglob("*")) == before
