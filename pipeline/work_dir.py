@@ -3,6 +3,7 @@
 It is removed once the dataset is committed, so nothing in it needs to be reproducible.
 """
 
+import collections
 import contextlib
 import json
 import time
@@ -52,7 +53,7 @@ class WorkDir:
 
     def clear(self) -> None:
         """Removes what an earlier conversion left here and no later one can use."""
-        for name in tf.io.gfile.listdir(self.path):
+        for name in self._names():
             if name.startswith((_PROGRESS, _OUTCOME, _PLAN)) or name.endswith(_TEMPORARY):
                 tf.io.gfile.remove(join(self.path, name))
 
@@ -100,11 +101,18 @@ class WorkDir:
 
     def read_progress(self) -> dict[str, int]:
         """Sum of all workers' counters."""
-        total: dict[str, int] = {}
-        for path in tf.io.gfile.glob(join(self.path, _PROGRESS + "*.json")):
-            for key, value in _read_json(path).items():
-                total[key] = total.get(key, 0) + value
+        total: collections.Counter[str] = collections.Counter()
+        for name in self._names():
+            if name.startswith(_PROGRESS) and name.endswith(".json"):
+                total.update(_read_json(join(self.path, name)))
         return total
+
+    def _names(self) -> list[str]:
+        """Names of what is in the folder: a glob would take a `[` in its path for a pattern."""
+        try:
+            return tf.io.gfile.listdir(self.path)
+        except tf.errors.NotFoundError:
+            return []
 
     def _take(self) -> None:
         """Writes a lock of our own, then looks for others: of two at once, one at least sees both.
@@ -113,7 +121,7 @@ class WorkDir:
           UsageError: if there is one whose process is alive, or may be.
         """
         atomic_write(self._lock, _json(this_process()))
-        for name in tf.io.gfile.listdir(self.path):
+        for name in self._names():
             path = join(self.path, name)
             if path == self._lock or not (name.startswith(_LOCK) and name.endswith(".json")):
                 continue

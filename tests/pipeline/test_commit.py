@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.work_dir import WorkDir
 from tests.pipeline.conversions import Converter, Folders, hashes, write_recordings
 from tfrecords_schema.verify import verify_dataset
 
@@ -45,4 +46,18 @@ def test_a_full_disk_leaves_the_older_dataset_as_it_was(
     assert "No space left on device); what is written stays" in outcome.text
     assert _whole(folders) == before
     converter.dataset(*_FLAGS)
+    assert not list(verify_dataset(str(folders.dataset)))
+
+
+def test_a_folder_may_have_the_name_of_a_pattern(
+    folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = folders._replace(output=folders.output / "a[1]*")
+    converter = Converter(folders, capsys)
+    write_recordings(folders, 6)
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.work_dir.WorkDir.remove", lambda _: None)
+        converter.dataset("--splits=train=1", "--num_shards=3")
+    assert WorkDir(str(folders.dataset)).read_progress()["written"] == 6
+    converter.dataset("--splits=train=1", "--num_shards=2", "--overwrite")
     assert not list(verify_dataset(str(folders.dataset)))
