@@ -41,6 +41,8 @@ class WorkDir:
             folder cannot be written to.
         """
         if self.has_dataset and not overwrite and not self.is_committed:
+            if tf.io.gfile.exists(self.path) and not self._names():
+                self.remove()  # A kill came when the last file was gone.
             raise UsageError(finished_text(self._dataset_dir))
         try:
             tf.io.gfile.makedirs(self.path)
@@ -63,7 +65,13 @@ class WorkDir:
             tf.io.gfile.remove(self._lock)
 
     def remove(self) -> None:
-        """Removes the folder and all that is in it."""
+        """Removes the folder and all that is in it.
+
+        The outcome comes last: after a kill in here the next start knows what to clean up.
+        """
+        for name in self._names():
+            if name != _OUTCOME:
+                tf.io.gfile.rmtree(join(self.path, name))
         tf.io.gfile.rmtree(self.path)
 
     @property

@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from pipeline.work_dir import WorkDir
 from tests.pipeline.conversions import Converter, Folders, hashes, write_recordings
@@ -60,4 +61,42 @@ def test_a_folder_may_have_the_name_of_a_pattern(
         converter.dataset("--splits=train=1", "--num_shards=3")
     assert WorkDir(str(folders.dataset)).read_progress()["written"] == 6
     converter.dataset("--splits=train=1", "--num_shards=2", "--overwrite")
+    assert not list(verify_dataset(str(folders.dataset)))
+
+
+class _Killed(BaseException):
+    """Ends a conversion like a kill would: nothing is cleaned up."""
+
+
+@pytest.mark.parametrize("removed", [1, 4])
+def test_a_kill_within_the_cleaning_up_leaves_what_the_same_command_removes(
+    folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch, removed: int
+) -> None:
+    write_recordings(folders, 6)
+    left = iter(range(removed))
+    rmtree = tf.io.gfile.rmtree
+
+    def remove(path: str) -> None:
+        if next(left, None) is None:
+            raise _Killed
+        rmtree(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tensorflow.io.gfile.rmtree", remove)
+        with pytest.raises(_Killed):
+            converter.run("--splits=train=1")
+    assert (folders.dataset / ".conversion").exists()
+    assert converter.run("--splits=train=1").code == 0
+    assert not list(verify_dataset(str(folders.dataset)))
+
+
+def test_an_empty_work_folder_of_a_finished_dataset_is_removed(
+    folders: Folders, converter: Converter
+) -> None:
+    write_recordings(folders, 6)
+    converter.dataset("--splits=train=1")
+    (folders.dataset / ".conversion").mkdir()
+    outcome = converter.run("--splits=train=1")
+    assert outcome.code == 1
+    assert "is a finished dataset; use --overwrite" in outcome.text
     assert not list(verify_dataset(str(folders.dataset)))
