@@ -1,6 +1,8 @@
 """`--mode=predict` and `--mode=export`: what needs a run folder, and no training data."""
 
 import dataclasses
+import os
+import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +19,7 @@ from trainer.forecast import forecast_label
 from trainer.models.build import ModelOptions, build_model
 from trainer.models.frame_options import WITHOUT_WEIGHTS
 from trainer.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
-from trainer.prediction_files import Rows, write_predictions
+from trainer.prediction_files import Rows, prediction_files, write_predictions
 from trainer.raw_batches import RawBatch, RawFolder
 from trainer.run_folder import LearntFrom
 from trainer.serving import Serving
@@ -41,14 +43,17 @@ def run(
         export(serving, folder)
         print(f"exported: {join(folder, 'saved_model')} and {join(folder, 'model.keras')}")
         return
+    output = predict.output or join(options.run_dir, "predictions.parquet")
+    files = prediction_files(output, serving.task.label)
     if predict.input_dir:
         raw = RawFolder(predict.input_dir, learnt.schema.input, learnt.options)
+        _require_no_input(files, [join(predict.input_dir, path) for path in raw.paths])
         batches = _with_label_steps(raw.batches(data.batch_size), serving, predict.label_steps)
         rejects = raw.rejects
     else:
+        _require_no_input(files, [options.dataset] if options.dataset else [])
         name = predict.predict_split or data.test_split
         batches, rejects = _split_batches(options.dataset, name, data, serving, learnt), []
-    output = predict.output or join(options.run_dir, "predictions.parquet")
     rows = predict_batches(serving, batches)
     _report(rejects, len(rows.id))
     print(f"predictions of {len(rows.id)} records: {write_predictions(output, rows)}")
@@ -160,6 +165,22 @@ def _require_same_input(path: str, found: InputSpec, learnt: LearntFrom) -> None
             f"takes {expected.kind} of {expected.dtype} {list(expected.step_shape)}; "
             "give the --dataset of that task, or a --run_dir trained on this one"
         )
+
+
+def _require_no_input(files: list[str], inputs: list[str]) -> None:
+    """Refuses to write a file in the place of an input, or within one that is a folder.
+
+    Raises:
+      UsageError: if that would happen.
+    """
+    places = {os.path.realpath(path) for path in inputs}
+    for file in files:
+        found = pathlib.PurePath(os.path.realpath(file))
+        if not places.isdisjoint(map(str, (found, *found.parents))):
+            raise UsageError(
+                f"predictions would be written to {file}, which is one of the inputs or within "
+                "one; give another --output"
+            )
 
 
 def _report(rejects: list[tuple[str, str]], predicted: int) -> None:

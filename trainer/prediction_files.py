@@ -51,6 +51,13 @@ class Rows:
         return rows
 
 
+def prediction_files(path: str, label: LabelSpec) -> list[str]:
+    """The files that `write_predictions` writes: the table, and of labels per step an npz."""
+    if label.per == "record":
+        return [path]
+    return [path, f"{path.rpartition('.')[0]}.npz"]
+
+
 def write_predictions(path: str, rows: Rows) -> str:
     """Writes predictions and says where.
 
@@ -68,11 +75,9 @@ def write_predictions(path: str, rows: Rows) -> str:
     """
     columns = _columns(rows)
     atomic_write(path, _parquet(columns) if path.endswith(".parquet") else _csv(columns))
-    if rows.label.per == "record":
-        return path
-    steps = f"{path.rpartition('.')[0]}.npz"
-    atomic_write(steps, _npz(rows))
-    return f"{path}, of every step: {steps}"
+    for steps in prediction_files(path, rows.label)[1:]:
+        atomic_write(steps, _npz(rows))
+    return ", of every step: ".join(prediction_files(path, rows.label))
 
 
 def _columns(rows: Rows) -> dict[str, Any]:

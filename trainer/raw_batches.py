@@ -37,6 +37,7 @@ class RawFolder:
     """The recordings under a folder, cut and read with the options of a conversion.
 
     Attributes:
+      paths: of the recordings, relative to the folder.
       rejects: path and reason of each input that could not be read, so far.
     """
 
@@ -78,12 +79,12 @@ class RawFolder:
         paths = [path for path, size_bytes, _ in found if size_bytes]
         if not paths:
             raise DatasetError(_why_nothing(input_dir, input_spec.kind))
-        self._paths = paths
+        self.paths = paths
 
     def batches(self, batch_size: int) -> Iterator[RawBatch]:
         """All recordings that can be read, in batches of at most `batch_size`, in order of path."""
         rows: list[tuple[int, str, np.ndarray]] = []
-        for number, path in enumerate(self._paths):
+        for number, path in enumerate(self.paths):
             data = self._read(path)
             if data is None:
                 continue

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.convert import main as convert
+from pipeline.errors import UsageError
 from tests.trainer import runs
 from tests.trainer.restored import restore, run_inference
 from tfrecords_schema import DatasetError, open_dataset
@@ -171,6 +172,21 @@ def test_a_model_is_restored_from_its_best_checkpoint(trained):
     with np.load(trained / "run" / "best" / "model.npz") as stored:
         for variable, name in zip(serving.model.variables, stored.files, strict=True):
             np.testing.assert_array_equal(variable.numpy(), stored[name])
+
+
+@pytest.mark.parametrize("trained", ["step"], indirect=True)
+def test_no_file_of_predictions_takes_the_place_of_an_input(trained, tmp_path):
+    recordings = shutil.copytree(trained / "recordings", tmp_path / "new")
+    link = tmp_path / "link"
+    link.symlink_to(recordings)
+    before = {path: path.read_bytes() for path in recordings.rglob("*.npz")}
+    for output in (f"{recordings}/subject_0/r1.csv", f"{link}/subject_0/r1.parquet"):
+        with pytest.raises(UsageError, match=r"subject_0/r1\.npz, which is one of the inputs"):
+            run_inference(str(trained / "run"), mode="predict", input_dir=recordings, output=output)
+    assert {path: path.read_bytes() for path in recordings.rglob("*.*")} == before
+    dataset = trained / "datasets/toy/1.0.0"
+    with pytest.raises(UsageError, match=r"index\.parquet, which is one of the inputs or within"):
+        run_inference(str(trained / "run"), mode="predict", output=dataset / "index.parquet")
 
 
 @pytest.mark.parametrize("trained", ["record"], indirect=True)
