@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import sys
 from collections.abc import Sequence
 
@@ -76,6 +77,9 @@ def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
             _run(make_source(options, BeamFiles()), options, beam_options)
         return _report(options, work_dir)
     except Exception as error:
+        if refusal := _refusal(error):
+            print_error(refusal)
+            return 1
         problem = output_problem(error)
         if not problem:
             raise
@@ -125,6 +129,13 @@ def _run(source: Source, options: ConvertOptions, beam_options: PipelineOptions)
     pipeline = beam.Pipeline(runner=make_runner(beam_options), options=beam_options)
     build(pipeline, source, options)
     pipeline.run().wait_until_finish()
+
+
+def _refusal(error: Exception) -> str:
+    """What a step refused; empty for other errors. Beam adds to it, or passes it on as text."""
+    text = f"{type(error).__name__}: {error}"
+    found = re.search(rf"\b{UsageError.__name__}: (.*?)( \[while running .*)?$", text, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _finish(options: ConvertOptions, work_dir: WorkDir) -> int:

@@ -8,7 +8,7 @@ import contextlib
 import io
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import IO, Any, NamedTuple, Protocol, runtime_checkable
 
@@ -78,16 +78,28 @@ def local_files(folder: str) -> Iterator[FoundFile]:
     Links to folders are not followed; a link to nothing is a file without bytes.
 
     Raises:
-      OSError: a folder cannot be read.
+      UsageError: a folder cannot be read.
     """
     folders = [posixpath.join(folder, "")]
     while folders:
-        with os.scandir(folders.pop()) as entries:
+        with _scan(folders.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
                 elif not _is_link_to_folder(entry):
                     yield _found_file(entry)
+
+
+def _scan(folder: str) -> AbstractContextManager[Iterable[os.DirEntry[str]]]:
+    try:
+        return os.scandir(folder)
+    except FileNotFoundError:  # It was there a moment ago; whoever needs a file of it will say so.
+        return contextlib.nullcontext(())
+    except OSError as error:
+        raise UsageError(
+            f"cannot list {printable(folder)} ({error.strerror}), which may hold inputs; make it "
+            "readable, or move it elsewhere"
+        ) from error
 
 
 def _is_link_to_folder(entry: os.DirEntry[str]) -> bool:

@@ -1,0 +1,56 @@
+"""What is found under the input folder, and what is said where that cannot be known."""
+
+import errno
+import os
+import shutil
+from typing import Any
+
+import pytest
+
+from pipeline.convert import _refusal
+from pipeline.files import local_files
+from tests.pipeline.conversions import Converter, Folders, write_recordings
+
+
+def _deny(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Makes a folder unreadable, which it never is to root."""
+    scandir = os.scandir
+
+    def denied(path: Any = ".") -> Any:
+        if str(path).endswith(f"/{name}"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr("pipeline.files.os.scandir", denied)
+
+
+@pytest.mark.parametrize("flag", ["--overwrite", "--dry_run"])
+def test_a_folder_that_cannot_be_read_is_named(
+    folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch, flag: str
+) -> None:
+    write_recordings(folders, 4)
+    (folders.inputs / "private").mkdir()
+    _deny(monkeypatch, "private")
+    outcome = converter.run(flag)
+    assert outcome.code == 1
+    assert outcome.text == (
+        f"error: cannot list {folders.inputs}/private (Permission denied), which may hold inputs; "
+        "make it readable, or move it elsewhere"
+    )
+
+
+def test_a_folder_that_vanishes_while_it_is_listed_is_empty(folders: Folders) -> None:
+    write_recordings(folders, 2)
+    (folders.inputs / "gone").mkdir()
+    found = local_files(str(folders.inputs))
+    next(found)
+    (folders.inputs / "gone").rmdir()
+    assert len([*found]) == 1
+    shutil.rmtree(folders.inputs)
+    assert not [*local_files(str(folders.inputs))]
+
+
+def test_a_refusal_of_a_worker_process_is_found_in_its_text() -> None:
+    text = "Traceback:\n  ...\npipeline.errors.UsageError: cannot list a [while running 'List']\n\n"
+    assert _refusal(RuntimeError(text)) == "cannot list a"
+    assert not _refusal(RuntimeError("Traceback:\n  ...\nValueError: no UsageError\n"))
