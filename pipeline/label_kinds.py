@@ -169,9 +169,10 @@ def misfit(description: Description, plan: LabelPlan | None) -> str:
     if label is None:
         return "no label (arrays named label or y), others have one; add it, or name --label_key"
     if label.form != plan.form:
-        return (
-            f"the label's form is {label.form}, most of the set's are {plan.form}; store one form"
-        )
+        # JSON, which comes with frames, writes 0.0 and 0 alike.
+        is_whole = description.stored_bytes and (label.form, plan.form) == ("integer", "value")
+        cure = f"use --label_kind={plan.spec.per}_value" if is_whole else "store one form"
+        return f"the label's form is {label.form}, most of the set's are {plan.form}; {cure}"
     if plan.spec.kind == "class":
         return _shape_misfit(description, label, plan) or _unknown_class(label, plan)
     # Means are float32, whatever they are of; nothing else is converted.
