@@ -35,7 +35,7 @@ from pipeline.shard_plan import (
     to_member,
 )
 from pipeline.shard_writer import ShardJob, ShardWriter
-from pipeline.source import Description, InputFile, Reject, Source
+from pipeline.source import Description, InputFile, Reject, Source, checked_file
 from pipeline.work_dir import ProgressFile, WorkDir
 
 Plan = tuple[ShardPlan | None, str]  # The plan, or why there is none.
@@ -146,14 +146,8 @@ class _Write(beam.DoFn):
 
 
 def _list(_: None, source: Source) -> Iterator[tuple[int, InputFile]]:
-    for file in source.list_inputs():
-        problem = ""
-        if printable(file.path) != file.path:
-            problem = "its name is not UTF-8; rename it"
-        elif not file.size_bytes:  # It is not opened: a pipe has no bytes, too, and never ends.
-            problem = "it is empty; remove it, or copy it again"
-        path = printable(file.path)
-        yield bucket_of(source.record_id(path)), InputFile(path, file.size_bytes, problem)
+    for file in map(checked_file, source.list_inputs()):
+        yield bucket_of(source.record_id(file.path)), file
 
 
 def _duplicate(record_id: str, path: str, paths: list[str]) -> Reject:

@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from pipeline.errors import printable
+
 InputKind = Literal["signal", "frames"]
 LabelForm = Literal["integer", "text", "value"]
 
@@ -97,6 +99,20 @@ class RawRecord:
     label: np.ndarray | None
     checksum: str
     zeroed: int = 0
+
+
+def checked_file(file: InputFile) -> InputFile:
+    """A listed input under a name that can be written, and with its problem if it has one.
+
+    Args:
+      file: as the source lists it; the name is what the file system has.
+    """
+    path, problem = printable(file.path), file.problem
+    if path != file.path:
+        problem = "its name is not UTF-8; rename it"
+    elif not file.size_bytes:  # It is not opened: a pipe has no bytes, too, and never ends.
+        problem = "it is empty; remove it, or copy it again"
+    return InputFile(path, file.size_bytes, problem)
 
 
 @runtime_checkable  # Beam checks type hints at run time.
