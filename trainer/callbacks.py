@@ -1,5 +1,7 @@
 """Keras callbacks in our loop: which ones, and their state in a checkpoint."""
 
+import inspect
+
 import keras
 import tensorflow as tf
 
@@ -108,6 +110,13 @@ def callback_states(callbacks: list[keras.callbacks.Callback]) -> dict[str, dict
 
 
 def restore_callbacks(callbacks: list[keras.callbacks.Callback], states: dict[str, dict]) -> None:
-    """Puts back what `callback_states` took."""
+    """Puts back what `callback_states` took, but for arguments of the constructor: options."""
     for callback in callbacks:
-        vars(callback).update(states.get(type(callback).__name__, {}))
+        state = states.get(type(callback).__name__, {})
+        options = inspect.signature(type(callback)).parameters
+        vars(callback).update({key: state[key] for key in state.keys() - options.keys()})
+        if (
+            isinstance(callback, keras.callbacks.EarlyStopping)
+            and callback.wait < callback.patience
+        ):
+            callback.stopped_epoch = 0  # It stopped, and has more patience now.

@@ -21,7 +21,7 @@ from trainer.checkpoints import Checkpoints, TrainingState, save
 from trainer.data import SplitData
 from trainer.divergence import DivergenceCheck
 from trainer.epoch_stream import EpochStream
-from trainer.optimizers import current_rate
+from trainer.optimizers import current_rate, set_rate
 from trainer.options import RunOptions, TrainingOptions
 from trainer.progress import Progress
 from trainer.run_folder import check_identity
@@ -32,6 +32,8 @@ from trainer.timing import Timing
 from trainer.watchdog import Watchdog
 
 _HIGHER_IS_BETTER = ("accuracy",)
+# Options that a monitored value depends on: with others, that of before cannot be compared.
+_MEASURED_BY = ("dataset", "validation_split", "monitor")
 
 
 class Trainer:
@@ -114,8 +116,7 @@ class Trainer:
         if restored is None:
             return
         self.state = restored
-        self.state.identity = self._identity
-        restore_callbacks(self._callbacks, restored.callbacks)
+        self._apply_changes(restored)
         self._model.stop_training = any(
             getattr(callback, "stopped_epoch", 0) for callback in self._callbacks
         )
@@ -124,6 +125,17 @@ class Trainer:
                 f"resuming at epoch {restored.epoch + 1}, step {restored.step} "
                 f"(global step {restored.global_step})"
             )
+
+    def _apply_changes(self, restored: TrainingState) -> None:
+        """Lets options that differ from the checkpoint's have their effect."""
+        found, self.state.identity = restored.identity, self._identity
+        changed = {name for name in found if found[name] != self._identity.get(name)}
+        if "learning_rate" in changed:
+            set_rate(self._optimizer, self._training.learning_rate)
+        if changed.isdisjoint(_MEASURED_BY):
+            restore_callbacks(self._callbacks, restored.callbacks)
+        else:
+            self.state.best = None
 
     def _restore(self) -> TrainingState | None:
         """The newest whole checkpoint; on several workers the one that the chief found."""

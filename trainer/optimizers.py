@@ -36,6 +36,13 @@ def current_rate(optimizer: keras.optimizers.Optimizer) -> float:
     return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
 
 
+def set_rate(optimizer: keras.optimizers.Optimizer, rate: float) -> None:
+    """Replaces a constant rate, which a checkpoint holds; a schedule is no variable, and stays."""
+    for variable in optimizer.variables:
+        if variable.name == "learning_rate":
+            variable.assign(rate)
+
+
 def _learning_rate(
     options: TrainingOptions, steps_per_epoch: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
