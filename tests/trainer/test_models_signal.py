@@ -331,6 +331,7 @@ def test_save_and_load(tmp_path):
         ),
         ({"spec": InputSpec("signal", "float32", (3,))}, ValueError, "fewer conv_filters"),
         ({"spec": InputSpec("signal", "float32", ())}, ValueError, "Set conv_filters to nothing"),
+        ({"spec": InputSpec("frames", "uint8", (8, 8, 3))}, DatasetError, "use --model=frames"),
         ({"normalization": "training_split"}, DatasetError, "manifest lacks"),
         ({"rnn_cell": "rwkv"}, ValueError, "'rwkv' is none of gru, lstm, none"),
         ({"conv_strides": (2,)}, ValueError, "one stride per convolution"),

@@ -31,8 +31,13 @@ def build_signal_model(
     record; units is the number of classes or of values. Padding and rows of length 0 give zeros.
 
     Raises:
+        DatasetError: the dataset holds frames, or lacks the statistics that the options ask for.
         ValueError: the options do not fit the shape of a step or the kind of label.
     """
+    if input_spec.kind != "signal":
+        raise DatasetError(
+            f"--model=signal needs signals, the dataset has {input_spec.kind}; use --model=frames"
+        )
     signal = keras.Input((None, *input_spec.step_shape), dtype=input_spec.dtype, name="signal")
     lengths = keras.Input((), dtype="int32", name="lengths")
     x = layers.PackSteps(name="pack")(signal, lengths)
