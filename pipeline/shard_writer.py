@@ -24,6 +24,7 @@ from pipeline.parts import Part, find_part, part_path, write_part
 from pipeline.shard_plan import Member
 from pipeline.source import RawRecord, Reject, Source
 from pipeline.work_dir import ProgressFile, WorkDir
+from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import IndexRow
 from tfrecords_schema.manifest import FileEntry
@@ -132,7 +133,10 @@ class ShardWriter:
                 sums = self._aside(ChannelSums.of, raw.data)
             else:
                 _require_finite(raw.data)
-        serialized = self._schema.encode(member.record_id, raw.data, label)
+        try:
+            serialized = self._schema.encode(member.record_id, raw.data, label)
+        except DatasetError as error:  # Data and label are within the limit, both together are not.
+            raise RejectedInputError(f"{error}; cut it into several") from error
         if sums is not None and isinstance(raw.data, np.ndarray):
             if not sums.result().is_finite:
                 _require_finite(raw.data)

@@ -76,8 +76,10 @@ class SignalSource:
             self.record_id(path), path, group, split, checksum, dtype, steps, step_shape, label,
             samples=samples,
         )  # fmt: skip
-        what, limit_mib = "the signal, cut and padded,", self.options.max_record_mib
+        limit_mib = self.options.max_record_mib
+        what = "the signal, cut and padded,"
         require_size(what, description.size_bytes, "max_record_mib", limit_mib)
+        require_size("the label", self._label_bytes(description), "max_record_mib", limit_mib)
         return description
 
     def read(self, path: str) -> RawRecord:
@@ -160,6 +162,17 @@ class SignalSource:
             f"target file {self._target_path(path)} has several arrays ({', '.join(npz.keys)}); "
             "name the label with --label_key"
         )
+
+    def _label_bytes(self, description: Description) -> int:
+        """Bytes of the label as it is stored: classes are int64, windows have one label each."""
+        label = description.label
+        if label is None:
+            return 0
+        shape, kind = label.shape, self.options.label_kind
+        is_per_sample = description.samples and shape[:1] == (description.samples,)
+        if is_per_sample and kind.startswith(("auto", "sample_")):
+            shape = (description.steps, *shape[1:])
+        return math.prod(shape) * np.dtype(label.dtype).itemsize
 
     def _leaves_a_signal(self, npz: NpzFile, label_key: str) -> bool:
         """Whether the signal can be another array; in a file of targets it always is."""

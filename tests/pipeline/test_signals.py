@@ -1,18 +1,20 @@
 """Which array is what in an npz file, and what is read of it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from pipeline.errors import RejectedInputError, UsageError
 from pipeline.options import ConvertOptions
 from pipeline.signals import SignalSource
-from tests.pipeline.conversions import Folders, write_npz
+from tests.pipeline.conversions import Converter, Folders, rejects, write_npz
 
 _X, _Y = np.zeros((4, 2), np.float32), np.ones((4, 2), np.float32)
 
 
-def _source(folders: Folders, **options: str) -> SignalSource:
-    return SignalSource(ConvertOptions(str(folders.inputs), "", "test", **options))  # type: ignore[arg-type]
+def _source(folders: Folders, **options: Any) -> SignalSource:
+    return SignalSource(ConvertOptions(str(folders.inputs), "", "test", **options))
 
 
 @pytest.mark.parametrize(
@@ -85,3 +87,36 @@ def test_bytes_that_are_not_utf_8_are_rejected(
     with pytest.raises(RejectedInputError) as error:
         _source(folders, **options).describe("a.npz")
     assert f"{what} b'caf\\xe9' is not UTF-8; store it as text (dtype U)" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "size_bytes"),
+    [
+        ({}, 80_000),
+        ({"label_kind": "step_value"}, 0),
+        ({"window_samples": 4}, 0),
+        ({"window_samples": 4, "label_kind": "sequence_class"}, 80_000),
+    ],
+)
+def test_a_label_counts_with_the_size_in_which_it_is_stored(
+    folders: Folders, options: dict[str, Any], size_bytes: int
+) -> None:
+    write_npz(folders, "a", signal=np.zeros(10_000, np.uint8), label=np.zeros(10_000, np.uint8))
+    source = _source(folders, max_record_mib=0.05, **options)
+    if not size_bytes:
+        assert source.describe("a.npz").label is not None
+        return
+    with pytest.raises(RejectedInputError, match="the label has 80000 bytes, more than --max_rec"):
+        source.describe("a.npz")
+
+
+def test_a_record_that_no_reader_could_parse_is_rejected(
+    folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        write_npz(folders, f"r{number}", signal=np.zeros(10 + 1000 * (number == 1)))
+    monkeypatch.setattr("tfrecords_schema.example._MAX_BYTES", 2000)
+    dataset = converter.dataset("--splits=train=1", "--max_rejected_fraction=0.5")
+    (reject,) = rejects(dataset)
+    assert (reject["path"], reject["stage"]) == ("r1.npz", "write")
+    assert "at most 2000 can be read again; cut it into several" in reject["reason"]
