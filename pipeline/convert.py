@@ -20,6 +20,7 @@ from pipeline.option_flags import make_parser, parse_args
 from pipeline.options import ConvertOptions
 from pipeline.progress import ProgressLine
 from pipeline.runner import is_in_process, make_runner, runner_problem
+from pipeline.silence import discard_standard_output
 from pipeline.source import Source
 from pipeline.sources import make_source
 from pipeline.summary import rejects_text, summary_text
@@ -44,7 +45,14 @@ def main(argv: Sequence[str]) -> int:
     except UsageError as error:
         print_error(error)
         return 2
-    return _show(options) if options.dry_run else convert(options, beam_options)
+    try:
+        code = _show(options) if options.dry_run else convert(options, beam_options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_standard_output()
+        print_error("nobody reads the output any more")
+        return 1
+    return code
 
 
 def _show(options: ConvertOptions) -> int:

@@ -17,7 +17,7 @@ from pipeline.shard_plan import (
     refuse_splits,
     to_member,
 )
-from pipeline.source import Description, Reject, Source
+from pipeline.source import Description, InputFile, Reject, Source, checked_file
 from pipeline.summary import (
     class_names_text,
     group_rejects,
@@ -67,18 +67,21 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
 
 
 def _describe_all(source: Source) -> Iterator[Description | Reject]:
-    by_id: dict[str, list[str]] = collections.defaultdict(list)
-    for file in source.list_inputs():
-        by_id[source.record_id(file.path)].append(file.path)
+    by_id: dict[str, list[InputFile]] = collections.defaultdict(list)
+    for file in map(checked_file, source.list_inputs()):
+        by_id[source.record_id(file.path)].append(file)
 
-    def describe(paths: list[str]) -> list[Description | Reject]:
-        if len(paths) > 1:
-            reason = f"its id is also that of {len(paths) - 1} others; rename or remove them"
-            return [Reject(path, "list", reason) for path in paths]
+    def describe(files: list[InputFile]) -> list[Description | Reject]:
+        if len(files) > 1:
+            reason = f"its id is also that of {len(files) - 1} others; rename or remove them"
+            return [Reject(file.path, "list", reason) for file in files]
+        path, problem = files[0].path, files[0].problem
+        if problem:
+            return [Reject(path, "list", problem)]
         try:
-            return [source.describe(paths[0])]
+            return [source.describe(path)]
         except RejectedInputError as error:
-            return [Reject(paths[0], "describe", str(error))]
+            return [Reject(path, "describe", str(error))]
 
     with ThreadPoolExecutor(_THREADS) as threads:
         yield from itertools.chain.from_iterable(threads.map(describe, by_id.values()))

@@ -1,4 +1,4 @@
-"""Hides what C++ libraries print to standard error while they start."""
+"""Sends to nowhere what is printed: by C++ libraries while they start, or when nobody reads it."""
 
 import contextlib
 import os
@@ -22,3 +22,10 @@ def silent_standard_error() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def discard_standard_output() -> None:
+    """Discards what is still to be printed: after a `BrokenPipeError` Python would try at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

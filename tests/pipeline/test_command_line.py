@@ -174,6 +174,35 @@ def test_a_dry_run_refuses_what_a_conversion_refuses(
         assert not (folders.dataset / "manifest.json").exists()
 
 
+def test_a_dry_run_opens_no_file_that_a_conversion_does_not_open(
+    folders: Folders, converter: Converter
+) -> None:
+    write_recordings(folders, 8)
+    (folders.inputs / "empty.npz").touch()
+    os.mkfifo(folders.inputs / "pipe.npz")
+    (folders.inputs / os.fsdecode(b"latin\xe9.npz")).write_text("no npz")
+    flags = ("--splits=train=1", "--max_rejected_fraction=0.5")
+    dry, real = converter.run(*flags, "--dry_run"), converter.run(*flags)
+    assert dry.code == real.code == 0
+    rejected = "rejected 3 of 11 inputs: "
+    assert rejected in dry.text
+    assert dry.text.split(rejected)[1].split(" nothing was")[0] in real.text
+
+
+def test_that_nobody_reads_is_said_in_a_line(folders: Folders) -> None:
+    write_recordings(folders, 8)
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *base_flags(folders), "--dry_run"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "error: nobody reads the output any more\n")
+
+
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
