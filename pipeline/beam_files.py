@@ -14,9 +14,19 @@ from pipeline.files import FoundFile, local_files
 class BeamFiles:
     """Every file system that Beam knows; implements `Files`."""
 
+    def __init__(self, left_out: str = ""):
+        """Prepares.
+
+        Args:
+          left_out: folder that no listing looks into: a dataset among its inputs is none of them.
+        """
+        self._left_out = left_out
+
     def list(self, folder: str) -> Iterator[FoundFile]:
         """See `Files`."""
-        return _matched_files(folder) if "://" in folder else local_files(folder)
+        for found in _matched_files(folder) if "://" in folder else local_files(folder):
+            if not self._left_out or not found.path.startswith(f"{self._left_out}/"):
+                yield found
 
     def exists(self, path: str) -> bool:
         """See `Files`."""

@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
 def _show(options: ConvertOptions) -> int:
     """Shows what a conversion would do."""
     try:
-        print(dry_run(make_source(options, BeamFiles()), options))
+        print(dry_run(make_source(options, BeamFiles(options.dataset_dir)), options))
     except UsageError as error:
         print_error(error)
         return 1
@@ -82,7 +82,7 @@ def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
             return _finish(options, work_dir)
         work_dir.clear()
         with ProgressLine(work_dir):
-            _run(make_source(options, BeamFiles()), options, beam_options)
+            _run(make_source(options, BeamFiles(options.dataset_dir)), options, beam_options)
         return _report(options, work_dir)
     except Exception as error:
         if refusal := _refusal(error):

@@ -10,6 +10,7 @@ import pytest
 from pipeline.convert import _refusal
 from pipeline.files import local_files
 from tests.pipeline.conversions import Converter, Folders, write_recordings
+from tests.pipeline.test_frames_batches import encoded_image
 
 
 def _deny(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -54,3 +55,17 @@ def test_a_refusal_of_a_worker_process_is_found_in_its_text() -> None:
     text = "Traceback:\n  ...\npipeline.errors.UsageError: cannot list a [while running 'List']\n\n"
     assert _refusal(RuntimeError(text)) == "cannot list a"
     assert not _refusal(RuntimeError("Traceback:\n  ...\nValueError: no UsageError\n"))
+
+
+def test_a_dataset_among_its_inputs_is_none_of_them(
+    folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    converter = Converter(folders._replace(output=folders.inputs / "datasets"), capsys)
+    for number in range(4):
+        (folders.inputs / f"{number}").mkdir()
+        (folders.inputs / f"{number}" / "0.jpg").write_bytes(encoded_image(number))
+    flags = ("--source=image_folders", "--label_kind=none", "--splits=train=1")
+    first = converter.dataset(*flags)
+    second = converter.dataset(*flags, "--overwrite")
+    assert second.manifest == first.manifest
+    assert not second.manifest.rejects
