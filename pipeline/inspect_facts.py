@@ -11,7 +11,7 @@ from pipeline.boundaries import optimal_boundaries, padding_share
 from pipeline.plan_lengths import plan_lengths, plans_labels
 from pipeline.source import Reject
 from pipeline.summary import group_rejects
-from tfrecords_schema import Dataset, SplitEntry
+from tfrecords_schema import Dataset, DatasetError, SplitEntry
 from tfrecords_schema.index import group_totals
 from tfrecords_schema.names import INDEX, REJECTS, join
 
@@ -101,7 +101,7 @@ def gather(dataset: Dataset, split: str | None = None) -> Facts:
       split: whose lengths are shown; None for the training split, or else the largest.
 
     Raises:
-      DatasetError: if there is no such split, or it is empty.
+      DatasetError: if there is no such split, or it is empty, or the rejects cannot be read.
     """
     split = split or usual_split(dataset)
     return Facts(
@@ -165,6 +165,13 @@ def _groups(dataset: Dataset) -> Groups:
 
 
 def _rejects(dataset: Dataset) -> list[dict[str, Any]]:
-    with tf.io.gfile.GFile(join(dataset.path, REJECTS), "rb") as file:
-        lines = file.read().decode("utf-8", "surrogateescape").splitlines()
-    return group_rejects([Reject(**json.loads(line)) for line in lines])
+    path = join(dataset.path, REJECTS)
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            # Not splitlines(): names may have other line breaks, which JSON leaves as they are.
+            lines = file.read().decode("utf-8", "surrogateescape").split("\n")
+        return group_rejects([Reject(**json.loads(line)) for line in lines if line])
+    except (tf.errors.OpError, ValueError, TypeError) as error:
+        raise DatasetError(
+            f"{path} cannot be read ({error}); copy it again, or convert again with --overwrite"
+        ) from error

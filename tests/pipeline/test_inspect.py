@@ -147,6 +147,26 @@ def test_rejects_are_grouped_by_reason(tmp_path, capsys):
     assert "cut short at byte 0" in page.read_text()
 
 
+def test_a_reject_may_have_a_line_break_of_unicode_in_its_name(tmp_path, capsys):
+    dataset, _ = toy_dataset(tmp_path)
+    reject = {"path": "a\u2028b.npz", "stage": "read", "reason": "no array"}
+    text = json.dumps(reject, ensure_ascii=False) + "\n"
+    pathlib.Path(dataset.path, "rejects.jsonl").write_text(text)
+    code, out, _ = _inspect(capsys, dataset.path, "--no_html")
+    assert code == 0
+    assert "1 at read: no array" in out
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"path": "a"}', "7"])
+def test_rejects_that_cannot_be_read_are_named(tmp_path, capsys, content):
+    dataset, _ = toy_dataset(tmp_path)
+    path = pathlib.Path(dataset.path, "rejects.jsonl")
+    path.unlink() if content is None else path.write_text(content)
+    code, out, err = _inspect(capsys, dataset.path, "--no_html")
+    assert (code, out) == (1, "")
+    assert f"error: {path} cannot be read (" in err
+
+
 def test_a_dataset_that_is_fine_gives_no_notes(tmp_path):
     schema = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
     splits = {
