@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.errors import RejectedInputError
 from pipeline.source import Label, LabelForm
-from pipeline.texts import require_name
+from pipeline.texts import require_class
 
 ANNOTATION = "annotation.json"
 
@@ -92,7 +92,7 @@ def describe_label(label: np.ndarray) -> Label:
     form: LabelForm = "text" if label.dtype.kind == "U" else "integer"
     values = np.unique(label).tolist()
     if form == "text":
-        values = [require_name(value, "class") for value in values]
+        values = [require_class(value) for value in values]
     return Label(form, "int64", label.shape, tuple(values))
 
 

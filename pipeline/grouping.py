@@ -22,8 +22,10 @@ def group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText)
     """Group of an input, in Unicode's composed form (NFC); its own id if no flag says otherwise.
 
     Raises:
-      RejectedInputError: if `--group_regex` does not match, or what it finds is no name.
+      RejectedInputError: if `--group_regex` does not match, or what it finds, or the id, is no
+        name.
     """
+    require_name(record_id, "id")
     name = _group_of(options, path, record_id, read)
     return require_name(unicodedata.normalize("NFC", name), "group")
 

@@ -18,7 +18,7 @@ from pipeline.limits import require_size
 from pipeline.npz import ArrayHeader, NpzFile, open_npz
 from pipeline.options import ConvertOptions
 from pipeline.source import Description, InputFile, InputKind, Label, RawRecord
-from pipeline.texts import decode, require_name
+from pipeline.texts import decode, require_class
 from tfrecords_schema.schema import SUPPORTED_DTYPES
 
 _SUFFIX = ".npz"
@@ -271,7 +271,7 @@ def class_of(value: Any) -> int | str:
     """One label as Python's int or str (bytes are UTF-8)."""
     if isinstance(value, bytes):
         value = decode(value, "class")
-    return require_name(value, "class") if isinstance(value, str) else int(value)
+    return require_class(value) if isinstance(value, str) else int(value)
 
 
 def _whole_steps(shape: tuple[int, ...], key: str) -> tuple[int, tuple[int, ...]]:

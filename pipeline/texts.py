@@ -23,6 +23,27 @@ def decode(text: bytes, what: str) -> str:
         ) from error
 
 
+def require_class(name: str) -> str:
+    """Checks that a text can be the name of a class.
+
+    tensorflow-datasets strips the lines of its list of classes and drops those that are empty.
+
+    Args:
+      name: the text.
+
+    Returns:
+      The text.
+
+    Raises:
+      RejectedInputError: like `require_name`, or if it is empty or begins or ends with a space.
+    """
+    if not name or name != name.strip():
+        raise RejectedInputError(
+            f"class {name[:100]!r} is empty, or has spaces around it; name it, or remove the spaces"
+        )
+    return require_name(name, "class")
+
+
 def require_name(name: str, what: str) -> str:
     """Checks that a text can be stored as a name, one a line, in UTF-8.
 

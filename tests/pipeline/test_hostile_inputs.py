@@ -140,7 +140,10 @@ def test_padding_counts_for_the_limit(folders: Folders, converter: Converter) ->
     assert "cut and padded, has 4000000000 bytes, more than --max_record_mib=1024" in outcome.text
 
 
-def test_what_is_odd_in_a_folder_stops_nothing(folders: Folders, converter: Converter) -> None:
+@pytest.mark.parametrize("flags", [(), ("--group_regex=^[a-z]*",)])
+def test_what_is_odd_in_a_folder_stops_nothing(
+    folders: Folders, converter: Converter, flags: tuple[str, ...]
+) -> None:
     write_recordings(folders, 8)
     signal = np.ones((3, 2), np.float32)
     label = np.array([0, 1, 0])
@@ -154,13 +157,13 @@ def test_what_is_odd_in_a_folder_stops_nothing(folders: Folders, converter: Conv
     )
     write_npz(folders, "new\nline", signal=signal, label=label)
     write_npz(folders, "a\\..\\..\\up", signal=signal, label=label)
-    dataset = converter.dataset(_TRAIN, "--max_rejected_fraction=0.5")
+    dataset = converter.dataset(_TRAIN, "--max_rejected_fraction=0.5", *flags)
     found = {reject["path"]: reject["reason"] for reject in rejects(dataset)}
     assert "not UTF-8; rename it" in found.pop("caf\\udce9.npz")
     assert "it is empty; remove it" in found.pop("pipe.npz")
     assert "it is empty; remove it" in found.pop("nowhere.npz")
     assert "it is empty; remove it" in found.pop("itself.npz")
-    assert found == {"new\nline.npz": "group 'new\\nline' is no name: expected one line of at most "
+    assert found == {"new\nline.npz": "id 'new\\nline' is no name: expected one line of at most "
                      "1000 characters of valid Unicode; repair it"}  # fmt: skip
     assert len(read_records(dataset)) == 9
 
@@ -181,6 +184,8 @@ def test_raw_folders_name_what_cannot_be_listed_and_open_no_pipe(folders: Folder
 _NAMES = {
     "lone surrogate": (np.array("\ud800"), "class '\\ud800' is no name: expected one line"),
     "line break": (np.array("a\nb"), "class 'a\\nb' is no name"),
+    "empty": (np.array(""), "class '' is empty, or has spaces around it; name it, or remove"),
+    "space": (np.array("a "), "class 'a ' is empty, or has spaces around it; name it, or remove"),
     "long": (np.array("a" * 2000), "is no name: expected one line of at most 1000 characters"),
     "beyond int64": (np.array(2**63 + 1, np.uint64), "class 9223372036854775809 is beyond int64"),
 }
