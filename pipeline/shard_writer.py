@@ -130,7 +130,7 @@ class ShardWriter:
         sums = None
         if isinstance(raw.data, np.ndarray):
             if part.split == TRAINING_SPLIT:
-                sums = self._aside(ChannelSums.of, raw.data)
+                sums = self._aside(ChannelSums.of, _recorded(raw.data, raw.padding))
             else:
                 _require_finite(raw.data)
         try:
@@ -208,6 +208,11 @@ class ShardWriter:
             source=member.path,
             label=_summary(label, self._labels),
         )
+
+
+def _recorded(data: np.ndarray, padding: int) -> np.ndarray:
+    """Samples `[samples, channels]` without those that only fill the last step."""
+    return data.reshape(-1, data.shape[-1])[: -padding or None]
 
 
 def _merge(total: ChannelSums | None, added: ChannelSums) -> ChannelSums:

@@ -92,6 +92,7 @@ class SignalSource:
             label_key = None if self.options.target_dir else self._label_key(npz, path)
             signal_key = self._signal_key(npz, label_key)
             signal, zeroed = self._signal(npz, signal_key)
+            padding = self._padding(npz, signal_key, signal.shape)
             label = npz.array(label_key) if label_key else None
             checksum = npz.checksum
         if self.options.target_dir:
@@ -99,7 +100,7 @@ class SignalSource:
                 label_key = self._label_key(npz, path)
                 label = npz.array(label_key) if label_key else None
                 checksum = f"{checksum};{npz.checksum}"
-        return RawRecord(signal, label, checksum, zeroed)
+        return RawRecord(signal, label, checksum, zeroed, padding)
 
     def read_data(self, path: str) -> np.ndarray:
         """Reads a recording alone; an array with a label may be there or not.
@@ -126,6 +127,12 @@ class SignalSource:
         signal = self._cut(np.moveaxis(signal, self.options.time_axis, 0), key)
         is_kept = self.options.non_finite == "reject" or signal.dtype.kind != "f"
         return (signal, 0) if is_kept else _with_zeros(signal)
+
+    def _padding(self, npz: NpzFile, key: str, cut: tuple[int, ...]) -> int:
+        """Samples that a signal has only since it was cut in windows."""
+        if self.options.tail != "pad":
+            return 0
+        return cut[0] * cut[1] - npz.header(key).shape[self.options.time_axis]
 
     def _time_first(self, shape: tuple[int, ...], key: str) -> tuple[int, ...]:
         axis = self.options.time_axis

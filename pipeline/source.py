@@ -93,12 +93,14 @@ class RawRecord:
       label: the label as stored; None without one.
       checksum: the description's, of what was read.
       zeroed: number of values that were not finite and are 0 now.
+      padding: number of samples at the end of the last step that fill it and were not recorded.
     """
 
     data: np.ndarray | list[bytes]
     label: np.ndarray | None
     checksum: str
     zeroed: int = 0
+    padding: int = 0
 
 
 def checked_file(file: InputFile) -> InputFile:

@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import RejectedInputError, UsageError
 from pipeline.options import ConvertOptions
 from pipeline.signals import SignalSource
-from tests.pipeline.conversions import Converter, Folders, rejects, write_npz
+from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
 
 _X, _Y = np.zeros((4, 2), np.float32), np.ones((4, 2), np.float32)
 
@@ -120,3 +120,20 @@ def test_a_record_that_no_reader_could_parse_is_rejected(
     (reject,) = rejects(dataset)
     assert (reject["path"], reject["stage"]) == ("r1.npz", "write")
     assert "at most 2000 can be read again; cut it into several" in reject["reason"]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_statistics_leave_out_what_only_fills_a_window(
+    folders: Folders, converter: Converter, axis: int
+) -> None:
+    for number, samples in enumerate([21, 30, 39]):
+        signal = np.full((samples, 2), 5 + number, np.float32)
+        write_npz(folders, f"r{number}", signal=np.moveaxis(signal, 0, axis))
+    dataset = converter.dataset(
+        "--window_samples=10", "--tail=pad", f"--time_axis={axis}", "--splits=train=1"
+    )
+    found = dataset.manifest.statistics
+    assert found is not None
+    assert (found.count, found.minimum, found.maximum) == (90, (5.0, 5.0), (7.0, 7.0))
+    np.testing.assert_allclose(found.mean, [(21 * 5 + 30 * 6 + 39 * 7) / 90] * 2, rtol=1e-12)
+    assert not read_records(dataset)["r0"]["signal"][2, 1:].any()
