@@ -146,10 +146,9 @@ def _conversions(
 
 
 def _is_broken(conversion: Conversion) -> bool:
-    """Whether a finished dataset is there and not whole; without a manifest it is none."""
+    """Whether the finished dataset that was there is gone, or not whole."""
     problems = list(verify_dataset(str(conversion.dataset)))
-    manifest = conversion.dataset / "manifest.json"
-    return manifest.exists() and any(".conversion" not in problem for problem in problems)
+    return any(".conversion was left" not in problem for problem in problems)
 
 
 def _trainings(
