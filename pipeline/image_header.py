@@ -34,7 +34,8 @@ def read_image_header(file: IO[bytes]) -> ImageHeader:
       file: seekable, at its beginning.
 
     Raises:
-      RejectedInputError: if it is neither, cut short within the header, or has no pixels.
+      RejectedInputError: if it is neither, cut short within the header, has no pixels, or more
+        than 8 bits per channel.
     """
     start = file.read(len(_PNG_SIGNATURE))
     if start == _PNG_SIGNATURE:
@@ -54,9 +55,11 @@ def read_image_header(file: IO[bytes]) -> ImageHeader:
 
 
 def _png_header(file: IO[bytes]) -> ImageHeader:
-    length, name, width, height = struct.unpack(">I4sII", _exactly(file, 16))
+    length, name, width, height, depth = struct.unpack(">I4sIIB", _exactly(file, 17))
     if name != b"IHDR" or length != 13:
         raise RejectedInputError("a PNG without its first part (IHDR); copy or save it again")
+    if depth > 8:  # Decoding would keep the upper 8 bits: little of a depth map or an X-ray image.
+        raise RejectedInputError(f"a PNG of {depth} bits per channel; scale and save it in 8 bits")
     return ImageHeader("png", height, width)
 
 

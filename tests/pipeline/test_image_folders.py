@@ -169,9 +169,9 @@ def test_group_and_split_can_be_fields(folders: Folders, converter: Converter) -
     assert sorted(dataset.split("train").groups()) == ["7", "7"]
 
 
-def png_header(height: int, width: int) -> bytes:
+def png_header(height: int, width: int, depth: int = 8) -> bytes:
     """A PNG that is whole but for its pixels."""
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))]
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0))]
     parts += [(b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]
     content = b"\x89PNG\r\n\x1a\n"
     for name, data in parts:
@@ -231,6 +231,7 @@ _BAD = [
     (_framed(a=png_header(50_000, 50_000)), "describe", _LARGE),
     (_framed(a=jpeg_header(50_000, 50_000)), "describe", _LARGE),
     (_framed(a=png_header(0, 7)), "describe", "the header says 0 x 7 pixels"),
+    (_framed(a=png_header(24, 40, depth=16)), "describe", "a.jpg: a PNG of 16 bits per channel; "),
     (_framed(a=png_header(24, 40)), "write", "frame a.jpg: damaged or cut short"),
     (
         _framed(a=_JPEG, b=encoded_image(0, height=25)),
