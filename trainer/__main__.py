@@ -85,6 +85,9 @@ def _run(values: flags.FlagValues) -> None:
     train = load_split(dataset, data.train_split, data, task) if needs_train else None
     validation = _optional_split(dataset, data.validation_split, data, task)
     test = _optional_split(dataset, data.test_split, data, task)  # Not measured before the end.
+    identity = run_folder.identity(options, dataset)
+    if run.mode == "train" and not run.dry_run:
+        run_folder.require_same_run(run, identity)
 
     # ---- Model ---------------------------------------------------------------------------
     strategy = make_strategy(run)
@@ -121,7 +124,6 @@ def _run(values: flags.FlagValues) -> None:
         callbacks = make_callbacks(
             run, training, mode=better_mode(training.monitor), writes=worker.is_chief
         )
-        identity = run_folder.identity(options, dataset)
         trainer = Trainer(
             model=model, optimizer=optimizer, steps=steps, strategy=strategy,
             train=train, validation=validation, run=run, training=training,

@@ -238,6 +238,16 @@ class Checkpoints:
             )
         return None
 
+    def newest_identity(self) -> dict[str, Any] | None:
+        """What the newest checkpoint depends on that can be read; None if there is none."""
+        for step in reversed(self._steps()):
+            try:
+                state = _read_state(join(self._directory, f"ckpt-{step}"), _STATE)
+                return _read_identity(self._directory, state["identity"])
+            except CheckpointError:
+                continue  # Restoring tells what is wrong with it.
+        return None
+
     def restore(
         self, global_step: int, variables: Mapping[str, Sequence[keras.Variable]]
     ) -> TrainingState:

@@ -13,9 +13,10 @@ from pipeline.command_line import PROJECT
 from pipeline.version import VERSION
 from tfrecords_schema import Dataset, DatasetError, RecordSchema, Statistics
 from tfrecords_schema.names import atomic_write, join
-from trainer.checkpoints import CheckpointError
+from trainer.checkpoints import CheckpointError, Checkpoints
 from trainer.data import SplitData
 from trainer.flags import to_flagfile
+from trainer.options import RunOptions
 
 # Options that say where and how often, not what comes out.
 _WITHOUT_EFFECT = (
@@ -148,6 +149,21 @@ def identity(options: tuple[Any, ...], dataset: Dataset) -> dict[str, Any]:
     lines = (line[2:].split("=", 1) for line in to_flagfile(*options).splitlines())
     effective = {name: value for name, value in lines if name not in _WITHOUT_EFFECT}
     return {"dataset": dataset.manifest.fingerprint, **effective}
+
+
+def require_same_run(run: RunOptions, identity: dict[str, Any]) -> None:
+    """Refuses to go on with another run before anything of it is computed or written.
+
+    Args:
+      run: has the run folder, and what may differ.
+      identity: of the run that would go on.
+
+    Raises:
+      CheckpointError: like `check_identity`.
+    """
+    found = Checkpoints(join(run.run_dir, "checkpoints"), keep=1).newest_identity()
+    if found is not None:
+        check_identity(found, identity, run.allow_changed)
 
 
 def check_identity(

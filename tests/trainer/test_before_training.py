@@ -21,6 +21,10 @@ def places(tmp_path_factory):
     return folder, [f"--dataset={dataset.path}", f"--run_dir={folder}/run", *_SMALL, *_QUIET]
 
 
+def _unexpected(*_):
+    raise AssertionError("a model was built")
+
+
 @pytest.mark.parametrize("dry_run", ["--dry_run", "--nodry_run"])
 @pytest.mark.parametrize(
     ("flags", "message"),
@@ -33,12 +37,22 @@ def places(tmp_path_factory):
     ],
 )
 def test_problems_of_every_split_come_first(flags, message, dry_run, places, monkeypatch, capsys):
-    def unexpected(*_):
-        raise AssertionError("a model was built")
-
-    monkeypatch.setattr("trainer.__main__.build_model", unexpected)
+    monkeypatch.setattr("trainer.__main__.build_model", _unexpected)
     folder, training = places
     before = sorted(folder.rglob("*"))
     assert run_trainer(*training, *flags.split(), dry_run) == 1
     assert message in capsys.readouterr().err.replace(f"{folder}/toy/1.0.0", "@")
     assert sorted(folder.rglob("*")) == before
+
+
+def test_another_run_is_refused_before_a_model_is_built(places, monkeypatch, capsys):
+    folder, training = places
+    training = [*training, f"--run_dir={folder}/trained"]
+    assert run_trainer(*training) == 0
+    before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
+    assert run_trainer(*training, "--seed=3", "--dry_run") == 0
+    monkeypatch.setattr("trainer.__main__.build_model", _unexpected)
+    assert run_trainer(*training, "--seed=3", "--histograms") == 1
+    assert "--seed was '0' and is '3'" in capsys.readouterr().err
+    found = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
+    assert found == before

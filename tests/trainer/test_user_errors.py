@@ -152,11 +152,13 @@ _CASES = {
         "--dataset=@/unlabelled/1.0.0 --run_dir=@/new", 1, "no labels", "", "with --label_key"
     ),
     "going on with another model": Case(
-        f"{_AGAIN} --dense_units=3", 1, "of another model", "(3, 3) in this model",
+        f"{_AGAIN} --dense_units=3 --allow_changed=dense_units", 1, "of another model",
+        "(3, 3) in this model",
         "give another --run_dir",
     ),
     "going on with another option": Case(
-        f"{_AGAIN} --learning_rate=0.5", 1, "--learning_rate was '0.0002' and is '0.5'", "",
+        f"{_AGAIN} --learning_rate=0.5 --histograms", 1,
+        "--learning_rate was '0.0002' and is '0.5'", "",
         "Give another --run_dir, the same options, or name what may differ in --allow_changed",
     ),
     "checkpoint of another model": Case(
