@@ -21,6 +21,7 @@ from trainer.checkpoints import Checkpoints, TrainingState, save
 from trainer.data import SplitData
 from trainer.divergence import DivergenceCheck
 from trainer.epoch_stream import EpochStream
+from trainer.initial_bias import start_at_mean_label
 from trainer.optimizers import current_rate, set_rate
 from trainer.options import RunOptions, TrainingOptions
 from trainer.progress import Progress
@@ -105,6 +106,7 @@ class Trainer:
         Raises:
           CheckpointError: there are checkpoints, and none to go on from, or the run was another;
             nothing is written then.
+          DatasetError: there is none, and a record read for the start is not what the index says.
         """
         self._has_resumed = True
         self._hooks.on_train_begin()
@@ -114,7 +116,7 @@ class Trainer:
         if self._worker.is_chief:
             _cut_history(self._history_path, restored.epoch if restored else 0)
         if restored is None:
-            return
+            return start_at_mean_label(self._model, self._train, self._stream.plan(0))
         self.state = restored
         self._apply_changes(restored)
         self._model.stop_training = any(
