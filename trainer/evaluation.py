@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -213,8 +214,8 @@ def last_value_baseline(split: SplitData) -> dict[str, Any]:
         last = tf.gather(batch["signal"], tf.maximum(batch["lengths"] - 1, 0), batch_dims=1)
         answer = tf.broadcast_to(tf.cast(last, tf.float32)[:, None], tf.shape(batch["label"]))
         for truth, values in _unpadded(batch, answer.numpy(), label).values():
-            truths.append(truth.reshape(len(truth), -1))
-            answers.append(values.reshape(len(values), -1))
+            truths.append(_flat(truth, label))
+            answers.append(_flat(values, label))
     return _value_baseline("last value", np.concatenate(truths), np.concatenate(answers))
 
 
@@ -239,9 +240,14 @@ def label_mean(split: SplitData) -> np.ndarray:
     assert label is not None
     for batch in split.in_order():
         for values, _ in _unpadded(batch, batch["label"].numpy(), label).values():
-            flat = values.reshape(len(values), -1)
+            flat = _flat(values, label)
             total, count = total + flat.sum(0, dtype=np.float64), count + len(flat)
     return total / count
+
+
+def _flat(values: np.ndarray, label: LabelSpec) -> np.ndarray:
+    """`[steps, units]`, also of no step, where the units do not follow from the size."""
+    return values.reshape(len(values), math.prod(label.shape))
 
 
 def _write(run_dir: str, split: str, result: dict[str, Any], arrays: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,8 @@ def write_predictions(path: str, rows: Rows) -> str:
     The table has the columns id, source, steps and
       a class per record: prediction (its name), probability_<class>;
       classes per step: prediction (the class of most steps), share_<class> of the steps;
-      values: prediction, or prediction_1, prediction_2, ...; of values per step their mean.
+      values: prediction, or prediction_1, prediction_2, ...; of values per step their mean, or
+        NaN where there is no step.
     Of labels per step (or sequence), an npz file of the same name has the outputs of every step:
     `id` [records], `lengths` [records] int32, `output` [sum of lengths, units] float32 in the order
     of `id`, and `class_names`.
@@ -84,10 +86,13 @@ def _columns(rows: Rows) -> dict[str, Any]:
     about = {"id": rows.id, "source": rows.source, "steps": np.array(rows.steps, np.int32)}
     if rows.label.kind == "class":
         return {**about, **_class_columns(rows)}
-    means = np.array([output.mean(0) for output in rows.output]).reshape(len(rows.output), -1)
-    units = means.shape[1]
+    units = math.prod(rows.label.shape)
+    means = np.full((len(rows.output), units), np.nan, np.float32)
+    for mean, output in zip(means, rows.output, strict=True):
+        if len(output):
+            mean[:] = output.mean(0)
     names = ["prediction"] if units == 1 else [f"prediction_{i + 1}" for i in range(units)]
-    return {**about, **dict(zip(names, means.T.astype(np.float32), strict=True))}
+    return {**about, **dict(zip(names, means.T, strict=True))}
 
 
 def _class_columns(rows: Rows) -> dict[str, Any]:

@@ -157,6 +157,7 @@ def _recordings(
             **_verdict(*predictions.of(i), label),
         }
         for i, sample in enumerate(samples)
+        if predictions.lengths[i]  # Else there is nothing to compare.
     ]
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from pipeline.command_line import not_one_of
 from pipeline.errors import UsageError
-from tfrecords_schema import LabelSpec, SplitIndex
+from tfrecords_schema import DatasetError, LabelSpec, SplitIndex
 
 Batch = dict[str, tf.Tensor]
 # Metric name -> float32 [2]: weighted sum, sum of weights.
@@ -40,7 +40,16 @@ class Task:
         return _trimmed if self.label.per == "sequence" else None
 
     def check_records(self, index: SplitIndex, split: str) -> None:
-        """Raises DatasetError where the records of a split do not suit the task."""
+        """Checks that the records of a split suit the task.
+
+        Raises:
+          DatasetError: if not; the message says which split, and what to do.
+        """
+        if self.label.per == "sequence" and not index.label_steps().any():
+            raise DatasetError(
+                f"no record of split {split!r} has a label of a step or more, so there is nothing "
+                "to learn or to measure; convert again with labels that hold steps"
+            )
 
     @property
     def num_outputs(self) -> int:
@@ -133,7 +142,11 @@ class Task:
 def _trimmed(batch: Batch) -> Batch:
     """Labels padded to this replica's longest, as models do, not to the global batch's."""
     longest = tf.maximum(tf.reduce_max(batch["label_lengths"]), 1)
-    return {**batch, "label": batch["label"][:, :longest]}
+    label = batch["label"][:, :longest]
+    # Models answer one step at least, also where no record of the batch has a label step.
+    missing = longest - tf.shape(label)[1]
+    paddings = [[0, 0], [0, missing], *([0, 0] for _ in label.shape[2:])]
+    return {**batch, "label": tf.pad(label, paddings)}
 
 
 def means(sums: Mapping[str, Sequence[float]]) -> dict[str, float]:
