@@ -13,7 +13,9 @@ ANNOTATION = "annotation.json"
 
 
 def parse_annotation(content: bytes) -> dict[str, Any]:
-    """Fields of an annotation: those of the object, or of the only one in a list.
+    """Fields of an annotation: those of the object, or of the first in a list.
+
+    Lists are how TuSimple's velocity benchmark has them: one object for each vehicle.
 
     Raises:
       RejectedInputError: if it is no JSON, or holds something else.
@@ -26,17 +28,12 @@ def parse_annotation(content: bytes) -> dict[str, Any]:
         ) from error
     except ValueError as error:  # Also of text that is no UTF-8, and of numbers too long to read.
         raise RejectedInputError(f"{ANNOTATION} is no JSON ({error}); repair it") from error
-    if isinstance(value, list) and len(value) > 1:
+    first = value[0] if isinstance(value, list) and value else value
+    if not isinstance(first, dict):
         raise RejectedInputError(
-            f"{ANNOTATION} holds a list of {len(value)}, which of them is meant is not known; "
-            "write one object for the sample, with a list in a field that has a value per frame"
+            f"{ANNOTATION} holds {_kind(value)}; expected an object, or a list that begins with one"
         )
-    only = value[0] if isinstance(value, list) and value else value
-    if not isinstance(only, dict):
-        raise RejectedInputError(
-            f"{ANNOTATION} holds {_kind(value)}; expected an object, or a list of one"
-        )
-    return only
+    return first
 
 
 def field(annotation: dict[str, Any], key: str, flag: str) -> Any:
