@@ -1,8 +1,7 @@
 """`--mode=predict` and `--mode=export`: what needs a run folder, and no training data."""
 
 import dataclasses
-import os
-import pathlib
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -173,10 +172,10 @@ def _require_no_input(files: list[str], inputs: list[str]) -> None:
     Raises:
       UsageError: if that would happen.
     """
-    places = {os.path.realpath(path) for path in inputs}
+    places = [posixpath.join(posixpath.realpath(path), "") for path in inputs]
     for file in files:
-        found = pathlib.PurePath(os.path.realpath(file))
-        if not places.isdisjoint(map(str, (found, *found.parents))):
+        found = posixpath.join(posixpath.realpath(file), "")
+        if any(found.startswith(place) for place in places):
             raise UsageError(
                 f"predictions would be written to {file}, which is one of the inputs or within "
                 "one; give another --output"
