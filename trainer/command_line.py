@@ -1,6 +1,5 @@
 """From the command line of `python -m trainer` to its exit status, and what errors say."""
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -9,6 +8,7 @@ from absl import flags
 
 from pipeline.console import print_error
 from pipeline.errors import UsageError
+from pipeline.silence import discard_standard_output
 from tfrecords_schema.output_problems import output_problem
 from trainer import cluster, exit_codes
 from trainer.arguments import TRACEBACK, parse
@@ -39,7 +39,7 @@ def run(argv: Sequence[str], action: Callable[[flags.FlagValues], None]) -> int:
         print(f"\ninterrupted; {_CAN_GO_ON}", file=sys.stderr)
         return exit_codes.INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at exit.
+        discard_standard_output()
         print_error(f"nobody reads the output any more; {_CAN_GO_ON}")
         return exit_codes.ERROR
     except cluster.LOST_WORKER_ERRORS as error:
