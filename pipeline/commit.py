@@ -2,6 +2,7 @@
 
 import collections
 import fnmatch
+import itertools
 import json
 import platform
 from collections.abc import Iterable, Sequence
@@ -164,13 +165,20 @@ def _remove_replaced(options: ConvertOptions, kept: set[str]) -> None:
 
 def _write_index(folder: str, work_dir: str, parts: Sequence[Part]) -> dict[str, int]:
     """Writes all parts' rows and returns the number of groups per split."""
-    hashes: dict[str, list[np.ndarray]] = collections.defaultdict(list)
-    paths = [part_path(work_dir, part.split, part.shard) for part in parts]
-    for part, path in zip(parts, paths, strict=True):
-        found = [stable_hash(group) for group in groups_in(path)]
-        hashes[part.split].append(np.unique(np.array(found, np.uint64)))
-    merge_indexes(join(folder, INDEX), paths)
-    return {split: len(np.unique(np.concatenate(found))) for split, found in hashes.items()}
+    paths: dict[str, list[str]] = {}
+    for part in parts:
+        path = part_path(work_dir, part.split, part.shard)
+        paths.setdefault(part.split, []).append(path)
+    merge_indexes(join(folder, INDEX), itertools.chain.from_iterable(paths.values()))
+    return {split: _count_groups(found) for split, found in paths.items()}
+
+
+def _count_groups(paths: Sequence[str]) -> int:
+    """Number of groups in index files; of each, 8 bytes are in memory at a time."""
+    groups = itertools.chain.from_iterable(map(groups_in, paths))
+    hashes = np.fromiter(map(stable_hash, groups), np.uint64)
+    hashes.sort()
+    return len(hashes[:1]) + int(np.count_nonzero(hashes[1:] != hashes[:-1]))
 
 
 def _split_entries(
