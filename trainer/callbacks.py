@@ -48,23 +48,16 @@ class TensorBoardScalars(keras.callbacks.Callback):
         return self._writers[name]
 
 
-class TensorBoardHistograms(keras.callbacks.Callback):
+class TensorBoardHistograms(TensorBoardScalars):
     """Writes a histogram of every trained variable after each epoch."""
-
-    def __init__(self, directory: str):
-        super().__init__()
-        self._writer = tf.summary.create_file_writer(join(directory, "weights"))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Writes them under the number of finished epochs."""
-        with self._writer.as_default(step=epoch + 1):
+        writer = self._writer("weights")
+        with writer.as_default(step=epoch + 1):
             for variable in self.model.trainable_variables:
                 tf.summary.histogram(variable.path, variable.value)
-        self._writer.flush()
-
-    def on_train_end(self, logs: dict | None = None) -> None:
-        """Closes the event file."""
-        self._writer.close()
+        writer.flush()
 
 
 def make_callbacks(
