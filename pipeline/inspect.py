@@ -78,7 +78,7 @@ def _page_path(options: argparse.Namespace, dataset: Dataset) -> str:
     if options.no_html:
         return ""
     manifest = dataset.manifest
-    path = options.html or f"inspect-{manifest.name}-{manifest.version}.html"
+    path = posixpath.expanduser(options.html or f"inspect-{manifest.name}-{manifest.version}.html")
     if _absolute(path).startswith(f"{_absolute(dataset.path)}/"):
         raise ValueError(
             f"the page would be {path} in the dataset folder, where it does not belong; name "

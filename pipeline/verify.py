@@ -3,6 +3,7 @@
 Exits with 0 if it is, and with 1 after a line for each problem if it is not.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -41,4 +42,5 @@ def _verify(path: str) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # So that `| head` ends it without a traceback.
     sys.exit(main(sys.argv[1:]))
