@@ -10,8 +10,9 @@ _MAX_COLUMNS = 30  # Classes or components.
 def evaluation_table(result: dict[str, Any]) -> str:
     """The content of `evaluation-<split>.json` in columns of at most 80 characters."""
     groups = result["groups"]
-    head = f"{result['split']}: {result['records']} records of {len(groups)} groups"
-    parts = [f"{head}, {result['labels']} labels", _metrics(result)]
+    records, labels = _counted(result["records"], "record"), _counted(result["labels"], "label")
+    head = f"{result['split']}: {records} of {_counted(len(groups), 'group')}, {labels}"
+    parts = [head, _metrics(result)]
     if "per_class" in result:
         parts.append(_per_class(result["per_class"]))
     elif len(result["per_component"]) > 1:
@@ -34,6 +35,10 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _metrics(result: dict[str, Any]) -> str:
     baselines, intervals = result["baselines"], result["intervals"]
     rows = [["", "model", "95% interval", *(baseline["name"] for baseline in baselines)]]
@@ -41,8 +46,8 @@ def _metrics(result: dict[str, Any]) -> str:
         interval = "[{:.3f}, {:.3f}]".format(*intervals[name]) if name in intervals else "-"
         guesses = (f"{baseline[name]:.3f}" for baseline in baselines)
         rows.append([name, f"{value:.3f}", interval, *guesses])
-    note = "  interval: groups drawn anew, with replacement" if intervals else ""
-    return "\n".join(filter(None, [columns(rows), note]))
+    how = "groups drawn anew, with replacement" if intervals else "that takes at least four groups"
+    return f"{columns(rows)}\n  {'' if intervals else 'no '}interval: {how}"
 
 
 def _per_class(table: dict[str, dict[str, Any]]) -> str:

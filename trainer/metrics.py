@@ -10,6 +10,9 @@ from collections.abc import Callable
 import numpy as np
 
 RESAMPLES = 1000
+# Of three groups more than 2.5% of the resamples have one alone: the ends would be the worst and
+# the best group.
+MIN_GROUPS = 4
 _SHARE = 0.95
 # Values in memory at once, of resampled sums and of the counts that weigh them.
 _MAX_VALUES = 10_000_000
@@ -146,7 +149,7 @@ def bootstrap_intervals(
     """95% intervals of each metric: percentiles over resamples of the groups, with replacement.
 
     Labels of one group are not independent, so groups are drawn and not labels (a cluster
-    bootstrap; Davison and Hinkley 1997, section 3.8). Empty for fewer than two groups.
+    bootstrap; Davison and Hinkley 1997, section 3.8). Empty for fewer than `MIN_GROUPS`.
 
     Args:
       sums: of the groups.
@@ -155,7 +158,7 @@ def bootstrap_intervals(
       seed: of the draws.
     """
     number = len(sums.groups)
-    if number < 2:
+    if number < MIN_GROUPS:
         return {}
     rng = np.random.default_rng(seed)
     flat = sums.values.reshape(number, -1)

@@ -132,19 +132,27 @@ def test_resamples_in_parts_are_those_at_once(monkeypatch):
         assert parts[name] == pytest.approx(ends), name
 
 
-def test_one_group_has_no_interval():
-    sums = metrics.class_sums(np.zeros(3, int), np.zeros(3, int), 2, _one_group([0] * 3))
-    assert metrics.bootstrap_intervals(sums, metrics.class_scores) == {}
+@pytest.mark.parametrize("number", range(1, 6))
+def test_an_interval_lies_within_the_worst_and_the_best_group_or_is_not_given(number):
+    truth = np.zeros(number * number, int)
+    prediction = np.repeat(np.arange(number), number) > np.tile(np.arange(number), number)
+    groups = np.repeat(np.arange(number), number)  # Accuracy 1, 1 - 1 / number, ...
+    sums = metrics.class_sums(truth, prediction.astype(int), 2, groups)
+    found = metrics.bootstrap_intervals(sums, metrics.class_scores)
+    assert bool(found) == (number >= 4)
+    if found:
+        low, high = found["accuracy"]
+        assert 1 / number < low < high < 1
 
 
 def _class_result():
     predictions = Predictions(
-        record=np.int32([0, 1, 2]),
-        lengths=np.int32([2, 1, 3]),
+        record=np.arange(5, dtype=np.int32),
+        lengths=np.int32([2, 1, 1, 1, 1]),
         label=np.array([0, 0, 1, 2, 2, 2]),
         prediction=np.eye(3, dtype=np.float32)[[0, 1, 1, 2, 2, 0]],
     )
-    result = {"split": "test", **evaluate(predictions, CLASS_PER_STEP, ["a", "a", "b"])}
+    result = {"split": "test", **evaluate(predictions, CLASS_PER_STEP, ["a", "a", "b", "c", "d"])}
     result["baselines"] = [majority_baseline(predictions.label, [5, 1, 1])]
     result["baseline"] = result["baselines"][0]
     return result
@@ -164,12 +172,21 @@ def test_an_evaluation_of_classes_is_complete_and_is_json():
 def test_the_table_shows_metric_interval_and_baseline_in_80_columns():
     text = evaluation_table(_class_result())
     assert max(map(len, text.splitlines())) <= 80
+    assert text.startswith("test: 5 records of 4 groups, 6 labels\n")
     line = next(line for line in text.splitlines() if "balanced_accuracy" in line)
     assert line.split()[1] == "0.722"
     assert line.split()[-1] == "0.333"
     assert any(
         line.split() == ["move", "0.500", "1.000", "0.667", "1"] for line in text.split("\n")
     )
+
+
+def test_the_table_of_one_group_says_why_it_has_no_interval():
+    result = _class_result()
+    result.update(records=1, labels=1, groups={"a": result["groups"]["a"]}, intervals={})
+    text = evaluation_table(result)
+    assert text.startswith("test: 1 record of 1 group, 1 label\n")
+    assert "no interval: that takes at least four groups" in text
 
 
 def test_an_evaluation_of_values_has_the_mean_predictor_beside_it():
