@@ -7,6 +7,7 @@ the one that most records fit, and `why` says so.
 import collections
 import dataclasses
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
@@ -156,7 +157,7 @@ def order_classes(
         return tuple(found), tuple(str(value) for value in found)
     if form == "text":
         return class_names, class_names
-    numeric = all(name.lstrip("-").isdecimal() for name in class_names)
+    numeric = all(re.fullmatch(r"-?\d+", name) for name in class_names)
     ordered = tuple(map(int, class_names)) if numeric else tuple(range(len(class_names)))
     return ordered, class_names
 

@@ -49,8 +49,13 @@ def parse_args(argv: Sequence[str]) -> tuple[ConvertOptions, list[str]]:
     """
     known, beam_args = make_parser().parse_known_args(list(argv))
     values = vars(known)
-    values["class_names"] = tuple(filter(None, (values["class_names"] or "").split(",")))
+    values["class_names"] = _class_names(values["class_names"])
     return ConvertOptions(**values), beam_args
+
+
+def _class_names(text: str) -> tuple[str, ...]:
+    """Names between commas. One that is empty is kept: each counts for its place."""
+    return tuple(name.strip() for name in text.split(",")) if text else ()
 
 
 def _folder(text: str) -> str:

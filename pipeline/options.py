@@ -5,7 +5,7 @@ import math
 import re
 from typing import Any
 
-from pipeline.errors import UsageError
+from pipeline.errors import RejectedInputError, UsageError
 from pipeline.limits import (
     MAX_ANNOTATION_MIB,
     MAX_FRAME_PIXELS,
@@ -13,6 +13,7 @@ from pipeline.limits import (
     check_limits,
 )
 from pipeline.splits import SPLIT_NAME, SplitSpec
+from pipeline.texts import require_class
 from pipeline.window_labels import WindowLabels
 
 LABEL_KINDS = (
@@ -101,8 +102,7 @@ class ConvertOptions:
         _check_window(self)
         _check_groups_and_splits(self)
         _check_numbers(self)
-        if len(set(self.class_names)) < len(self.class_names):
-            raise UsageError("--class_names: a name occurs twice; name each class once")
+        _check_class_names(self.class_names)
 
     @property
     def dataset_dir(self) -> str:
@@ -233,6 +233,21 @@ def _check_groups_and_splits(options: ConvertOptions) -> None:
             f"--split_regex={options.split_regex}: no named group; name the split, as in "
             r"(?P<test>_[0-4]\.npz$)"
         )
+
+
+def _check_class_names(names: tuple[str, ...]) -> None:
+    if "" in names:
+        raise UsageError(
+            f"--class_names: name {names.index('') + 1} of {len(names)} is empty; name every "
+            "class, with commas only between the names"
+        )
+    if len(set(names)) < len(names):
+        raise UsageError("--class_names: a name occurs twice; name each class once")
+    try:
+        for name in names:
+            require_class(name)
+    except RejectedInputError as error:
+        raise UsageError(f"--class_names: {error}") from error
 
 
 def _check_numbers(options: ConvertOptions) -> None:

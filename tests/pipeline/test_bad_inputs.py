@@ -259,7 +259,11 @@ _REFUSED = [
     (_nothing, ["--name=My-Set"], "--name=My-Set: expected lower-case letters"),
     (_nothing, ["--dataset_version=1"], "--dataset_version=1: expected MAJOR.MINOR.PATCH"),
     (_nothing, ["--max_rejected_fraction=2"], "--max_rejected_fraction=2: expected 0 to 1"),
-    (_nothing, ["--class_names=a,a"], "--class_names: a name occurs twice"),
+    (_nothing, ["--class_names=a, a"], "--class_names: a name occurs twice"),
+    (_nothing, ["--class_names=,wake,rem"], "--class_names: name 1 of 3 is empty; name every"),
+    (_nothing, ["--class_names=wake, ,rem"], "--class_names: name 2 of 3 is empty; name every"),
+    (_nothing, ["--class_names=wake,rem,"], "--class_names: name 3 of 3 is empty; name every"),
+    (_nothing, ["--class_names=wa\nke,rem"], "--class_names: class 'wa\\nke' is no name: expect"),
 ]
 
 

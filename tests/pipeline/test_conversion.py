@@ -302,7 +302,7 @@ def test_classes_are_sorted_and_counted(folders: Folders, converter: Converter) 
 def test_class_names_order_the_classes(folders: Folders, converter: Converter) -> None:
     for number, value in enumerate([b"wake", b"rem", b"wake"]):
         write_npz(folders, f"r{number}", x=np.ones((3, 2)), label=np.array([value] * 3))
-    dataset = converter.dataset("--class_names=wake,deep,rem", "--splits=train=1")
+    dataset = converter.dataset("--class_names=wake, deep ,rem", "--splits=train=1")
     assert dataset.schema.label is not None
     assert dataset.schema.label.class_names == ("wake", "deep", "rem")
     assert read_records(dataset)["r1"]["label"].tolist() == [2, 2, 2]

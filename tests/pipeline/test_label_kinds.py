@@ -63,6 +63,8 @@ def test_classes_are_sorted_by_value_or_ordered_by_name() -> None:
     assert order_classes(["b", "a"], "text", ()) == (("a", "b"), ("a", "b"))
     assert order_classes([0, 1], "integer", ("wake", "sleep")) == ((0, 1), ("wake", "sleep"))
     assert order_classes([5, 1], "integer", ("5", "1")) == ((5, 1), ("5", "1"))
+    assert order_classes([5, -1], "integer", ("5", "-1")) == ((5, -1), ("5", "-1"))
+    assert order_classes([0, 1], "integer", ("--5", "1")) == ((0, 1), ("--5", "1"))
     with pytest.raises(UsageError, match="more than 10000 distinct values, too many for classes"):
         order_classes(range(10_001), "integer", ())
 
