@@ -56,7 +56,7 @@ class WorkDir:
     def clear(self) -> None:
         """Removes what an earlier conversion left here and no later one can use."""
         for name in self._names():
-            if name.startswith((_PROGRESS, _OUTCOME, _PLAN)) or name.endswith(_TEMPORARY):
+            if name in (_OUTCOME, _PLAN) or _is_progress(name) or name.endswith(_TEMPORARY):
                 tf.io.gfile.remove(join(self.path, name))
 
     def release(self) -> None:
@@ -111,7 +111,7 @@ class WorkDir:
         """Sum of all workers' counters."""
         total: collections.Counter[str] = collections.Counter()
         for name in self._names():
-            if name.startswith(_PROGRESS) and name.endswith(".json"):
+            if _is_progress(name):
                 total.update(_read_json(join(self.path, name)))
         return total
 
@@ -173,6 +173,11 @@ def finished_text(dataset_dir: str) -> str:
         f"{dataset_dir} is a finished dataset; use --overwrite to replace it, or another "
         "--dataset_version"
     )
+
+
+def _is_progress(name: str) -> bool:
+    """Whether a name is a `ProgressFile`'s: a dataset or a split may be called progress, too."""
+    return name.startswith(_PROGRESS) and name.endswith(".json")
 
 
 def _json(value: dict[str, Any]) -> bytes:

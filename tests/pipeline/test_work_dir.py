@@ -63,17 +63,14 @@ def test_what_cannot_be_written_says_so(tmp_path: pathlib.Path) -> None:
 def test_temporary_files_are_cleared_and_shards_stay(tmp_path: pathlib.Path) -> None:
     work_dir = WorkDir(str(tmp_path))
     work_dir.start(overwrite=False)
-    for name in (
-        "a.tfrecord",
-        "a.parquet",
-        "a.tfrecord.123.tmp",
-        "outcome.json",
-        "progress-1.json",
-    ):
+    # Of a dataset, and a split, that are called progress.
+    kept = ["progress-00000.parquet", "progress-progress.tfrecord-00000-of-00001"]
+    removed = ["a.tfrecord.123.tmp", "outcome.json", "plan.json", "progress-1.json"]
+    for name in [*kept, *removed]:
         (tmp_path / ".conversion" / name).touch()
     work_dir.clear()
     left = [path.name for path in (tmp_path / ".conversion").glob("[!l]*")]
-    assert sorted(left) == ["a.parquet", "a.tfrecord"]
+    assert sorted(left) == kept
 
 
 def _write_lock(folder: pathlib.Path, *, pid: int, start: str) -> None:
