@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
@@ -158,14 +159,20 @@ def _finish(options: ConvertOptions, work_dir: WorkDir) -> int:
 def _report(options: ConvertOptions, work_dir: WorkDir) -> int:
     outcome = work_dir.read_outcome()
     if outcome["refusal"]:
-        if outcome["rejects"]:
-            print(rejects_text(outcome["rejects"], outcome["total"]), file=sys.stderr)
-        print_error(outcome["refusal"])
-        print(f"nothing was committed to {options.dataset_dir}", file=sys.stderr)
-        if work_dir.has_dataset:  # It stays as it was, with nothing else in its folder.
-            work_dir.remove()
+        _report_refusal(options, work_dir, outcome)
         return 1
     dataset = open_dataset(options.dataset_dir)
     print(summary_text(options.dataset_dir, dataset.manifest, outcome))
     work_dir.remove()
     return 0
+
+
+def _report_refusal(options: ConvertOptions, work_dir: WorkDir, outcome: dict[str, Any]) -> None:
+    if outcome["rejects"]:
+        print(rejects_text(outcome["rejects"], outcome["total"]), file=sys.stderr)
+    print_error(outcome["refusal"])
+    print(f"nothing was committed to {options.dataset_dir}", file=sys.stderr)
+    has_changed = any(group["stage"] == "changed" for group in outcome["rejects"])
+    # An older dataset stays as it was, with nothing else in its folder but what is gone on from.
+    if work_dir.has_dataset and not has_changed:
+        work_dir.remove()

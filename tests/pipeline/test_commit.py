@@ -4,11 +4,14 @@ import errno
 import os
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.shard_writer import ShardWriter
+from pipeline.signals import SignalSource
 from pipeline.work_dir import WorkDir
-from tests.pipeline.conversions import Converter, Folders, hashes, write_recordings
+from tests.pipeline.conversions import Converter, Folders, hashes, write_npz, write_recordings
 from tfrecords_schema.verify import verify_dataset
 
 _FLAGS = ("--splits=train=0.5,test=0.5", "--overwrite", "--num_shards=3")
@@ -62,6 +65,41 @@ def test_a_folder_may_have_the_name_of_a_pattern(
     assert WorkDir(str(folders.dataset)).read_progress()["written"] == 6
     converter.dataset("--splits=train=1", "--num_shards=2", "--overwrite")
     assert not list(verify_dataset(str(folders.dataset)))
+
+
+def test_an_overwrite_goes_on_after_an_input_changed(
+    folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_recordings(folders, 12)
+    converter.dataset(*_FLAGS)
+    whole = _whole(folders)
+    converter.dataset("--splits=train=1", "--overwrite")
+    older = _whole(folders)
+    path = folders.inputs / "g003_0003.npz"
+    before = path.read_bytes()
+    read, write_records = SignalSource.read, ShardWriter._write_records
+    written: list[str] = []
+
+    def read_after_change(self: SignalSource, name: str) -> Any:
+        if name == path.name:
+            write_npz(folders, path.stem, signal=np.zeros((4, 2), np.float32), label=np.arange(4))
+        return read(self, name)
+
+    def write(self: ShardWriter, place: str, *args: Any) -> Any:
+        written.append(place)
+        return write_records(self, place, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SignalSource, "read", read_after_change)
+        outcome = converter.run(*_FLAGS)
+    assert outcome.code == 1
+    assert "only the shards with them are written again" in outcome.text
+    assert _whole(folders) == older
+    path.write_bytes(before)
+    monkeypatch.setattr(ShardWriter, "_write_records", write)
+    converter.dataset(*_FLAGS)
+    assert len(written) == 1
+    assert hashes(folders.dataset) == whole
 
 
 class _Killed(BaseException):
