@@ -145,7 +145,10 @@ def _run(values: flags.FlagValues) -> None:
         names = [data.train_split]
     for name in dict.fromkeys(names):
         split = load_split(cache.dataset(name) if cache else dataset, name, data, task)
-        evaluation.run(steps, split, train, run.run_dir)
+        evaluation.run(
+            steps, split, train,
+            fingerprint=dataset.manifest.fingerprint, run_dir=run.run_dir,
+        )  # fmt: skip
     if run.report:
         from trainer.report import write_report  # matplotlib is slow to import
 

@@ -41,7 +41,9 @@ class Predictions:
     prediction: np.ndarray
 
 
-def run(steps: Steps, split: SplitData, train: SplitData | None, run_dir: str) -> dict[str, Any]:
+def run(
+    steps: Steps, split: SplitData, train: SplitData | None, *, fingerprint: str, run_dir: str
+) -> dict[str, Any]:
     """Evaluates a split, prints the figures, and writes them into the run folder.
 
     Writes `predictions-<split>.npz` and `evaluation-<split>.json`.
@@ -50,12 +52,14 @@ def run(steps: Steps, split: SplitData, train: SplitData | None, run_dir: str) -
       steps: holds the trained model.
       split: what to evaluate.
       train: the training split, for the baseline; without it what needs it is left out.
+      fingerprint: of the dataset of the recordings; the split's may hold features of them.
       run_dir: folder of the run.
     """
     label = split.label
     assert label is not None
     predictions = predict_split(steps, split, label)
-    result = {"split": split.name, **evaluate(predictions, label, split.index.groups())}
+    about = {"split": split.name, "dataset_fingerprint": fingerprint}
+    result = {**about, **evaluate(predictions, label, split.index.groups())}
     result["baselines"] = _baselines(predictions, split, train)
     result["baseline"] = next(iter(result["baselines"]), {})
     if predictions.prediction.size <= _MAX_LISTED_VALUES and label.kind == "value":

@@ -40,8 +40,7 @@ def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None)
         run=run,
         curves=_curves(run.epochs),
         lengths=_lengths(run, dataset),
-        # An evaluation of another dataset may be there, of a split that this one has not.
-        results=[_result(run, dataset, s) for s in run.evaluations if s in dataset.manifest.splits],
+        results=[_result(run, dataset, split) for split in run.evaluated_on(dataset)],
         colours=CLASS_COLOURS,
     )
     path = join(run_dir, "report.html")

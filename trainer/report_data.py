@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import tensorflow as tf
 
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
+
+_EVALUATION = re.compile(r"evaluation-.*\.json")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +38,8 @@ class RunFiles:
     def read(cls, run_dir: str) -> "RunFiles":
         """Reads a run folder; any `tf.io.gfile` path."""
         options = _options(_text(run_dir, "config.flags"))
-        paths = tf.io.gfile.glob(join(run_dir, "evaluation-*.json"))
-        found = [json.loads(_text(run_dir, path.rsplit("/", 1)[1])) for path in sorted(paths)]
+        names = filter(_EVALUATION.fullmatch, tf.io.gfile.listdir(run_dir))
+        found = [json.loads(_text(run_dir, name)) for name in sorted(names)]
         found.sort(key=lambda evaluation: evaluation["split"] != options.get("test_split"))
         return cls(
             run_dir,
@@ -46,6 +49,15 @@ class RunFiles:
             [json.loads(line) for line in _text(run_dir, "metrics.jsonl").splitlines()],
             {evaluation["split"]: evaluation for evaluation in found},
         )
+
+    def evaluated_on(self, dataset: Dataset) -> list[str]:
+        """The splits whose evaluations are of this dataset; those of another may be there, too."""
+        fingerprint = dataset.manifest.fingerprint
+        return [
+            split
+            for split, evaluation in self.evaluations.items()
+            if evaluation["dataset_fingerprint"] == fingerprint
+        ]
 
     def predictions(self, split: str) -> "SplitPredictions":
         """The predictions of an evaluated split."""

@@ -36,6 +36,7 @@ def write_run(
     np.savez(run_dir / "predictions-test.npz", **arrays)
     evaluation = {
         "split": "test",
+        "dataset_fingerprint": dataset.manifest.fingerprint,
         "records": len(records),
         "labels": len(truth),
         "metrics": {metric: 0.75},

@@ -81,6 +81,16 @@ def test_confusion_counts_and_mistakes_are_in_the_page(tmp_path):
     assert [name for name in ids if f"<td>{name}</td>" in mistakes] == list(ids[wrong])
 
 
+def test_an_evaluation_of_another_dataset_is_not_in_the_report_of_this_one(tmp_path):
+    _, dataset = _page(tmp_path)
+    path = tmp_path / "run" / "evaluation-test.json"
+    evaluation = json.loads(path.read_text())
+    assert evaluation.pop("dataset_fingerprint") == dataset.manifest.fingerprint
+    path.write_text(json.dumps({**evaluation, "dataset_fingerprint": "of another"}))
+    write_report(str(tmp_path / "run"), dataset)
+    assert "Not evaluated yet" in (tmp_path / "run" / "report.html").read_text()
+
+
 def test_a_run_that_was_not_evaluated_still_has_a_report(tmp_path):
     dataset, _ = toy_dataset(tmp_path / "data")
     (tmp_path / "run").mkdir()
@@ -97,10 +107,12 @@ def test_an_empty_run_folder_still_has_a_report(tmp_path):
 
 
 def test_test_split_comes_first_whatever_its_name(tmp_path):
+    run_dir = tmp_path / "[run]"
+    run_dir.mkdir()
     for split in ("a", "b", "z"):
-        (tmp_path / f"evaluation-{split}.json").write_text(json.dumps({"split": split}))
-    (tmp_path / "config.flags").write_text("--test_split=z\n")
-    assert list(RunFiles.read(str(tmp_path)).evaluations) == ["z", "a", "b"]
+        (run_dir / f"evaluation-{split}.json").write_text(json.dumps({"split": split}))
+    (run_dir / "config.flags").write_text("--test_split=z\n")
+    assert list(RunFiles.read(str(run_dir)).evaluations) == ["z", "a", "b"]
 
 
 def test_predictions_of_a_record_are_its_slice():
