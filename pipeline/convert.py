@@ -158,6 +158,11 @@ def _finish(options: ConvertOptions, work_dir: WorkDir) -> int:
 
 def _report(options: ConvertOptions, work_dir: WorkDir) -> int:
     outcome = work_dir.read_outcome()
+    if not outcome:
+        raise UsageError(
+            f"the conversion ended, but its outcome is not in {work_dir.path}; workers and this "
+            "process must see the same --output_dir, so name a folder that all of them share"
+        )
     if outcome["refusal"]:
         _report_refusal(options, work_dir, outcome)
         return 1
