@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NoReturn
 
 from pipeline.console import print_error
+from pipeline.silence import discard_standard_output
 from pipeline.version import VERSION
 
 PROJECT = "variable-length-training"
@@ -79,7 +80,10 @@ class CommandParser(argparse.ArgumentParser):
         sys.exit(USAGE_ERROR)
 
     def _exit_with(self, text: str) -> NoReturn:
-        print(text, end="")
+        try:
+            print(text, end="", flush=True)
+        except BrokenPipeError:  # As with `| head`.
+            discard_standard_output()
         sys.exit(0)
 
     def _short_help(self) -> str:

@@ -1,5 +1,6 @@
 """What every command says of itself at once: help and version, before TensorFlow is imported."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from pipeline.version import VERSION
 
 _ROOT = pathlib.Path(__file__).parents[1]
+_COMMANDS = ["pipeline", "pipeline.inspect", "pipeline.verify", "trainer", "trainer.launch"]
 _ANSWER = """
 import runpy, sys
 try:
@@ -26,12 +28,25 @@ def _answer(command: str, flag: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(
-    "command", ["pipeline", "pipeline.inspect", "pipeline.verify", "trainer", "trainer.launch"]
-)
+@pytest.mark.parametrize("command", _COMMANDS)
 def test_help_and_version_do_not_wait_for_tensorflow(command: str) -> None:
     assert f"python -m {command}" in _answer(command, "--help")
     assert f"variable-length-training {VERSION} (python 3." in _answer(command, "--version")
+
+
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_help_that_nobody_reads_ends_quietly(command: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", command, "--help"],
+        cwd=_ROOT,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(write)
+    assert not done.stderr
 
 
 def test_the_package_has_the_version_that_is_shown() -> None:
