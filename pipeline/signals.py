@@ -188,22 +188,32 @@ class SignalSource:
             return True
         if options.signal_key:
             return label_key != options.signal_key
-        return bool({*npz.keys} - {label_key, options.group_key, options.split_key})
+        keys = self._keys_beside(npz, label_key)
+        if any(_signal_size(npz, key) > 1 for key in keys):
+            return True
+        is_longer = _signal_size(npz, label_key) > 1
+        return not is_longer and any(_signal_size(npz, key) for key in keys)
 
     def _signal_key(self, npz: NpzFile, label_key: str | None) -> str:
         if self.options.signal_key:
             _require_key(npz, self.options.signal_key, "signal_key")
             return self.options.signal_key
-        other = {label_key, self.options.group_key, self.options.split_key}
-        keys = [key for key in npz.keys if key not in other]
-        if len(keys) > 1:  # A number or a text beside the signal is no second signal.
-            keys = [key for key in keys if _may_be_signal(npz, key)]
+        keys = self._keys_beside(npz, label_key)
+        if len(keys) > 1:
+            # A number or a text beside the signal is no second signal; neither is an array of one
+            # number, unless there is nothing else.
+            sizes = {key: size for key in keys if (size := _signal_size(npz, key))}
+            keys = [key for key, size in sizes.items() if size > 1] or [*sizes]
         if len(keys) == 1:
             return keys[0]
         raise RejectedInputError(
             f"{'several arrays' if keys else 'no array'} could be the signal (arrays: "
             f"{', '.join(npz.keys) or 'none'}); name it with --signal_key"
         )
+
+    def _keys_beside(self, npz: NpzFile, label_key: str | None) -> list[str]:
+        other = {label_key, self.options.group_key, self.options.split_key}
+        return [key for key in npz.keys if key not in other]
 
     def _describe_label(self, npz: NpzFile, key: str) -> Label:
         header = npz.header(key)
@@ -307,12 +317,14 @@ def _converted_dtype(header: ArrayHeader, key: str) -> str:
     return name
 
 
-def _may_be_signal(npz: NpzFile, key: str) -> bool:
+def _signal_size(npz: NpzFile, key: str) -> float:
+    """Number of values of an array that could be a signal, 0 of one that could not."""
     try:
         header = npz.header(key)
     except RejectedInputError:
-        return True  # Then naming the signal is up to the user.
-    return bool(header.shape) and header.dtype.kind not in "US"
+        return math.inf  # Then naming the signal is up to the user.
+    could_be = header.shape and header.dtype.kind not in "US"
+    return math.prod(header.shape) if could_be else 0
 
 
 def _require_key(npz: NpzFile, key: str, flag: str) -> None:

@@ -28,6 +28,13 @@ def _source(folders: Folders, **options: Any) -> SignalSource:
         ({"label": _X, "y": _Y}, {"signal_key": "label"}, _X, _Y),
         ({"y": _Y, "subject": 3}, {"group_key": "subject"}, _Y, None),
         ({"y": _Y, "fold": "test"}, {"split_key": "fold"}, _Y, None),
+        ({"y": _Y, "sr": 16_000}, {}, _Y, None),
+        ({"y": _Y, "sr": np.array([16_000])}, {}, _Y, None),
+        ({"sr": np.array([[16_000]]), "y": _Y, "note": "dog"}, {}, _Y, None),
+        ({"y": _Y, "sr": [16_000], "label": 3}, {}, _Y, 3),
+        ({"x": _X, "y": 3, "sr": [16_000]}, {}, _X, 3),
+        ({"x": _X[:1, :1], "y": [3]}, {}, _X[:1, :1], [3]),
+        ({"x": _X[:1, :1], "y": 3, "sr": 16_000}, {}, _X[:1, :1], 3),
     ],
 )
 def test_the_signal_is_not_its_own_label(
