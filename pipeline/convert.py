@@ -167,8 +167,9 @@ def _report(options: ConvertOptions, work_dir: WorkDir) -> int:
         _report_refusal(options, work_dir, outcome)
         return 1
     dataset = open_dataset(options.dataset_dir)
-    print(summary_text(options.dataset_dir, dataset.manifest, outcome))
-    work_dir.remove()
+    text = summary_text(options.dataset_dir, dataset.manifest, outcome)
+    work_dir.remove()  # First: nobody may read what is printed.
+    print(text)
     return 0
 
 

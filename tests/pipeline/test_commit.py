@@ -106,6 +106,20 @@ class _Killed(BaseException):
     """Ends a conversion like a kill would: nothing is cleaned up."""
 
 
+def test_a_finished_dataset_is_cleaned_up_though_nobody_reads_of_it(
+    folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: Any) -> None:
+        raise BrokenPipeError
+
+    write_recordings(folders, 6)
+    monkeypatch.setattr("pipeline.convert.print", closed, raising=False)
+    monkeypatch.setattr("pipeline.convert.discard_standard_output", lambda: None)
+    outcome = converter.run("--splits=train=1")
+    assert (outcome.code, outcome.text) == (1, "error: nobody reads the output any more")
+    assert not list(verify_dataset(str(folders.dataset)))
+
+
 @pytest.mark.parametrize("removed", [1, 4])
 def test_a_kill_within_the_cleaning_up_leaves_what_the_same_command_removes(
     folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch, removed: int
