@@ -92,11 +92,13 @@ class Decision:
       schema: None if the conversion is refused.
       labels: None without labels.
       refusal: what is wrong and what to do; empty if nothing is.
+      time_axis: `--time_axis`, for messages.
     """
 
     schema: RecordSchema | None
     labels: LabelPlan | None = None
     refusal: str = ""
+    time_axis: int = 0
 
 
 def decide(facts: Facts, options: ConvertOptions, kind: InputKind) -> Decision:
@@ -116,17 +118,20 @@ def check(description: Description, decision: Decision) -> Reject | None:
     if (description.dtype, description.step_shape) != (expected.dtype, expected.step_shape):
         reason = (
             f"steps of {description.dtype} {list(description.step_shape)}, most of the set's are "
-            f"{expected.dtype} {list(expected.step_shape)}; {_make_alike(description, expected)}"
+            f"{expected.dtype} {list(expected.step_shape)}; "
+            f"{_make_alike(description, expected, decision.time_axis)}"
         )
     return Reject(description.path, "check", reason) if reason else None
 
 
-def _make_alike(description: Description, expected: InputSpec) -> str:
+def _make_alike(description: Description, expected: InputSpec, time_axis: int) -> str:
     if expected.kind == "signal":
         is_matrix = len(description.step_shape) == len(expected.step_shape) == 1
         is_other = description.step_shape != expected.step_shape
         hint = ", or, if time is their second axis, add --time_axis=1"
-        return "make all recordings alike" + (hint if is_matrix and is_other else "")
+        return "make all recordings alike" + (
+            hint if is_matrix and is_other and not time_axis else ""
+        )
     height, width, _ = expected.step_shape
     return f"make all frames alike with --resize={height}x{width}"
 
@@ -162,7 +167,8 @@ def _decide(facts: Facts, options: ConvertOptions, kind: InputKind) -> Decision:
     }
     labels = _plan_labels(facts, options, fits, (dtype, step_shape)) if fits else None
     spec = InputSpec(kind, dtype, step_shape)
-    return Decision(RecordSchema(spec, labels.spec if labels else None), labels)
+    schema = RecordSchema(spec, labels.spec if labels else None)
+    return Decision(schema, labels, time_axis=options.time_axis)
 
 
 def _plan_labels(
