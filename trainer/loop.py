@@ -35,6 +35,11 @@ from trainer.watchdog import Watchdog
 _HIGHER_IS_BETTER = ("accuracy",)
 # Options that a monitored value depends on: with others, that of before cannot be compared.
 _MEASURED_BY = ("dataset", "validation_split", "monitor")
+# Options that an epoch's batches depend on: with others, a step of before means nothing.
+_PLANNED_BY = (
+    "dataset", "train_split", "seed", "batch_size", "batch_steps", "num_buckets", "boundaries",
+    "boundary_align",
+)  # fmt: skip
 
 
 class Trainer:
@@ -131,13 +136,18 @@ class Trainer:
     def _apply_changes(self, restored: TrainingState) -> None:
         """Lets options that differ from the checkpoint's have their effect."""
         found, self.state.identity = restored.identity, self._identity
-        changed = {name for name in found if found[name] != self._identity.get(name)}
+        names = found.keys() | self._identity.keys()
+        changed = {name for name in names if found.get(name) != self._identity.get(name)}
         if "learning_rate" in changed:
             set_rate(self._optimizer, self._training.learning_rate)
         if changed.isdisjoint(_MEASURED_BY):
             restore_callbacks(self._callbacks, restored.callbacks)
         else:
             self.state.best = None
+        if not changed.isdisjoint(_PLANNED_BY) and self.state.step:
+            if self._worker.is_chief:
+                print("the batches are other ones now, so the epoch begins anew")
+            self.state.step, self.state.sums = 0, {}
 
     def _restore(self) -> TrainingState | None:
         """The newest whole checkpoint; on several workers the one that the chief found."""

@@ -48,14 +48,14 @@ def dataset(tmp_path_factory):
 
 
 def _make(
-    dataset, run_dir, callbacks=(), class_weights=None, validates=True, identity=False, **training
-):
+    dataset, run_dir, callbacks=(), class_weights=None, validates=True, identity=False,
+    batch_size=3, **training,
+):  # fmt: skip
     keras.utils.set_random_seed(0)
     options = TrainingOptions(**{"epochs": 3, "learning_rate": 0.02, **training})
-    run = RunOptions(
-        dataset=dataset.path, run_dir=str(run_dir), allow_changed=tuple(dataclasses.asdict(options))
-    )
-    batches = BatchOptions(batch_size=3, num_buckets=3)
+    changeable = {**dataclasses.asdict(options), "batch_size": batch_size}
+    run = RunOptions(dataset=dataset.path, run_dir=str(run_dir), allow_changed=tuple(changeable))
+    batches = BatchOptions(batch_size=batch_size, num_buckets=3)
     train, validation = (SplitData(dataset, name, batches) for name in ("train", "validation"))
     model = build_signal_model(_MODEL, dataset.schema.input, dataset.schema.label)
     optimizer = make_optimizer(options, train.plan().num_steps)
@@ -71,7 +71,7 @@ def _make(
         model=model, optimizer=optimizer, steps=steps, strategy=strategy,
         train=train, validation=validation if validates else None, run=run, training=options,
         callbacks=[*make_callbacks(run, options, mode=better_mode(options.monitor)), *callbacks],
-        identity=dataclasses.asdict(options) if identity else {},
+        identity=changeable if identity else {},
     )  # fmt: skip
     return _Run(trainer, model, steps, validation)
 
@@ -170,6 +170,25 @@ def test_going_on_with_another_rate_trains_at_that_rate(dataset, tmp_path):
     _make(dataset, tmp_path, epochs=2, learning_rate=0.004, identity=True).trainer.run()
     rates = [json.loads(line)["learning_rate"] for line in (tmp_path / "metrics.jsonl").open()]
     assert rates == pytest.approx([0.02, 0.004])
+
+
+@pytest.mark.parametrize(("batch_size", "steps"), [(3, 3), (2, 7), (13, 1)])
+def test_an_epoch_of_other_batches_begins_anew(dataset, batch_size, steps, tmp_path, capsys):
+    """Else a step of the new batches would stand for what the old ones had trained on."""
+    seen = []
+
+    class Own(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(batch)
+            if len(seen) == 4:
+                raise KeyboardInterrupt
+
+    options = {"epochs": 1, "checkpoint_every_steps": 2, "identity": True}
+    with pytest.raises(KeyboardInterrupt):
+        _make(dataset, tmp_path, [Own()], **options).trainer.run()
+    _make(dataset, tmp_path, [Own()], **options, batch_size=batch_size).trainer.run()
+    assert len(seen) == 4 + steps
+    assert ("begins anew" in capsys.readouterr().out) == (batch_size != 3)
 
 
 def test_going_on_with_more_patience_goes_on(dataset, tmp_path):
