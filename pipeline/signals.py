@@ -124,7 +124,9 @@ class SignalSource:
         with np.errstate(over="ignore"):  # What float32 cannot hold is found as infinity later.
             signal = signal.astype(dtype, copy=False)
         self._time_first(signal.shape, key)  # Whether there is such an axis.
-        signal = self._cut(np.moveaxis(signal, self.options.time_axis, 0), key)
+        if signal.ndim:  # Of a single number there is none to move.
+            signal = np.moveaxis(signal, self.options.time_axis, 0)
+        signal = self._cut(signal, key)
         is_kept = self.options.non_finite == "reject" or signal.dtype.kind != "f"
         return (signal, 0) if is_kept else _with_zeros(signal)
 

@@ -49,6 +49,27 @@ def test_the_signal_is_not_its_own_label(
     assert (source.describe("a.npz").label is None) == (label is None)
 
 
+@pytest.mark.parametrize("label_key", ["", "y", "missing"])
+def test_without_labels_no_array_is_kept_from_being_the_signal(
+    folders: Folders, label_key: str
+) -> None:
+    write_npz(folders, "a", x=3, y=_Y)
+    source = _source(folders, label_kind="none", label_key=label_key)
+    assert source.describe("a.npz").step_shape == (2,)
+    np.testing.assert_array_equal(source.read_data("a.npz"), _Y)
+
+
+def test_a_signal_that_is_one_number_is_told_as_such(folders: Folders) -> None:
+    write_npz(folders, "a", x=3.5)
+    source = _source(folders)
+    for read in (source.describe, source.read, source.read_data):
+        with pytest.raises(RejectedInputError, match=r"'x' has shape \[\]; expected at least one"):
+            read("a.npz")
+    single = _source(folders, single_step=True)
+    assert single.describe("a.npz").steps == 1
+    assert single.read("a.npz").data.tolist() == [[3.5]]
+
+
 def test_the_signal_cannot_be_named_as_its_own_label(folders: Folders) -> None:
     with pytest.raises(
         UsageError, match="--signal_key and --label_key are both y; name two arrays"
