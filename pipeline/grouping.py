@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pipeline.errors import RejectedInputError
 from pipeline.options import ConvertOptions
-from pipeline.splits import SPLIT_NAME
+from pipeline.splits import ALL_IS_NO_SPLIT, SPLIT_NAME
 from pipeline.texts import require_name
 
 # (key, flag) to the text that the input holds under that key.
@@ -53,9 +53,10 @@ def split_of(options: ConvertOptions, path: str, read: ReadText) -> str:
     if options.split_key:
         name = read(options.split_key, "split_key")
         if not SPLIT_NAME.fullmatch(name):
+            is_all = name == "all"
+            cure = ALL_IS_NO_SPLIT if is_all else "use a letter, then letters, digits and _"
             raise RejectedInputError(
-                f"split {name!r} under {options.split_key!r} is no name of a split; use letters, "
-                "digits and _"
+                f"split {name!r} under {options.split_key!r} is no name of a split; {cure}"
             )
         return name
     found = re.search(options.split_regex, path) if options.split_regex else None

@@ -15,6 +15,7 @@ from pipeline.errors import UsageError
 HASH_RANGE = 1 << 64
 # To tensorflow-datasets `all` is every split together.
 SPLIT_NAME = re.compile(r"(?!all\Z)[A-Za-z][A-Za-z0-9_]*")
+ALL_IS_NO_SPLIT = "all means every split together; use another name"
 _REST = "rest"
 _EXAMPLE = "train=0.8,validation=0.1,test=0.1 or test=128,validation=128,train=rest"
 
@@ -96,7 +97,7 @@ class SplitSpec:
 def _parse_entry(entry: str, text: str) -> tuple[str, str]:
     name, equals, value = (part.strip() for part in entry.partition("="))
     if name == "all":
-        raise UsageError(f"--splits={text}: all means every split together; use another name")
+        raise UsageError(f"--splits={text}: {ALL_IS_NO_SPLIT}")
     if not equals or not SPLIT_NAME.fullmatch(name):
         raise UsageError(f"--splits={text}: got {entry.strip()!r}, expected {_EXAMPLE}")
     return name, value
