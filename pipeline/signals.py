@@ -243,8 +243,13 @@ class SignalSource:
         window = self.options.window
         if self.options.single_step:
             shape = (1, *shape)
+        if not shape or 0 in shape:
+            raise RejectedInputError(
+                f"signal {key!r} has shape {list(shape)}; expected at least one time step, with "
+                "something in it: [time, ...step shape]"
+            )
         if window is None:
-            return _whole_steps(shape, key)
+            return shape[0], shape[1:] or (1,)
         if len(shape) not in (1, 2):
             raise RejectedInputError(
                 f"signal {key!r} has shape {list(shape)}; a continuous signal is [samples] or "
@@ -291,15 +296,6 @@ def class_of(value: Any) -> int | str:
     if isinstance(value, bytes):
         value = decode(value, "class")
     return require_class(value) if isinstance(value, str) else int(value)
-
-
-def _whole_steps(shape: tuple[int, ...], key: str) -> tuple[int, tuple[int, ...]]:
-    if not shape or 0 in shape:
-        raise RejectedInputError(
-            f"signal {key!r} has shape {list(shape)}; expected at least one time step: "
-            "[time, ...step shape]"
-        )
-    return shape[0], shape[1:] or (1,)
 
 
 def _axis_hint(shape: tuple[int, ...], window: int) -> str:

@@ -70,6 +70,18 @@ def test_a_signal_that_is_one_number_is_told_as_such(folders: Folders) -> None:
     assert single.read("a.npz").data.tolist() == [[3.5]]
 
 
+@pytest.mark.parametrize("shape", [(0,), (100, 0), (0, 2)])
+@pytest.mark.parametrize("tail", ["drop", "pad"])
+def test_a_signal_with_nothing_in_it_is_not_cut(
+    folders: Folders, shape: tuple[int, ...], tail: str
+) -> None:
+    write_npz(folders, "a", x=np.zeros(shape))
+    source = _source(folders, window_samples=10, tail=tail)
+    for read in (source.describe, source.read):
+        with pytest.raises(RejectedInputError, match="expected at least one time step, with some"):
+            read("a.npz")
+
+
 def test_the_signal_cannot_be_named_as_its_own_label(folders: Folders) -> None:
     with pytest.raises(
         UsageError, match="--signal_key and --label_key are both y; name two arrays"
