@@ -24,7 +24,10 @@ class BeamFiles:
 
     def list(self, folder: str) -> Iterator[FoundFile]:
         """See `Files`."""
-        for found in _matched_files(folder) if "://" in folder else local_files(folder):
+        if "://" not in folder:
+            yield from local_files(folder, self._left_out)
+            return
+        for found in _matched_files(folder):
             if not self._left_out or not found.path.startswith(f"{self._left_out}/"):
                 yield found
 

@@ -72,10 +72,15 @@ class GFiles:
             raise OSError(error.message) from error
 
 
-def local_files(folder: str) -> Iterator[FoundFile]:
-    """All files under a local folder, one at a time: a listing of millions is never in memory.
+def local_files(folder: str, left_out: str = "") -> Iterator[FoundFile]:
+    """Files under a local folder, one at a time: a listing of millions is never in memory.
 
-    Links to folders are not followed; a link to nothing is a file without bytes.
+    Hidden folders hold no inputs, so they need not be readable. Links to folders are not followed;
+    a link to nothing is a file without bytes.
+
+    Args:
+      folder: where to look.
+      left_out: a folder within that is not looked into.
 
     Raises:
       UsageError: a folder cannot be read.
@@ -85,7 +90,8 @@ def local_files(folder: str) -> Iterator[FoundFile]:
         with _scan(folders.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
+                    if not entry.name.startswith(".") and entry.path != left_out:
+                        folders.append(entry.path)
                 elif not _is_link_to_folder(entry):
                     yield _found_file(entry)
 

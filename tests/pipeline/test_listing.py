@@ -40,6 +40,17 @@ def test_a_folder_that_cannot_be_read_is_named(
     )
 
 
+@pytest.mark.parametrize("name", [".Trash-0", "output/test/1.0.0"])
+def test_a_folder_without_inputs_need_not_be_readable(
+    folders: Folders, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    converter = Converter(folders._replace(output=folders.inputs / "output"), capsys)
+    write_recordings(folders, 4)
+    (folders.inputs / ".Trash-0").mkdir()
+    _deny(monkeypatch, name)
+    assert len(converter.dataset("--splits=train=1").split("train")) == 4
+
+
 def test_a_folder_that_vanishes_while_it_is_listed_is_empty(folders: Folders) -> None:
     write_recordings(folders, 2)
     (folders.inputs / "gone").mkdir()
