@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import posixpath
 import re
 import sys
 from collections.abc import Sequence
@@ -59,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
 def _show(options: ConvertOptions) -> int:
     """Shows what a conversion would do."""
     try:
-        print(dry_run(make_source(options, BeamFiles(options.dataset_dir)), options))
+        print(dry_run(_source(options), options))
     except UsageError as error:
         print_error(error)
         return 1
@@ -83,7 +84,7 @@ def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
             return _finish(options, work_dir)
         work_dir.clear()
         with ProgressLine(work_dir):
-            _run(make_source(options, BeamFiles(options.dataset_dir)), options, beam_options)
+            _run(_source(options), options, beam_options)
         return _report(options, work_dir)
     except Exception as error:
         if refusal := _refusal(error):
@@ -130,6 +131,12 @@ def _require_folders(options: ConvertOptions) -> None:
         folder = getattr(options, flag)
         if folder and not tf.io.gfile.isdir(folder):
             raise UsageError(f"--{flag}={folder}: no such folder; give one that exists")
+
+
+def _source(options: ConvertOptions) -> Source:
+    """The inputs; datasets below them, of any name and version, are none."""
+    is_below = options.output_dir.startswith(posixpath.join(options.input_dir, ""))
+    return make_source(options, BeamFiles(options.output_dir if is_below else options.dataset_dir))
 
 
 def _run(source: Source, options: ConvertOptions, beam_options: PipelineOptions) -> None:

@@ -80,3 +80,7 @@ def test_a_dataset_among_its_inputs_is_none_of_them(
     second = converter.dataset(*flags, "--overwrite")
     assert second.manifest == first.manifest
     assert not second.manifest.rejects
+    for other in ("--dataset_version=1.0.1", "--name=other"):
+        outcome = converter.run(*flags, other)
+        assert outcome.code == 0
+        assert "rejected" not in outcome.text
