@@ -60,6 +60,8 @@ def main(argv: Sequence[str]) -> int:
 def _show(options: ConvertOptions) -> int:
     """Shows what a conversion would do."""
     try:
+        if WorkDir(options.dataset_dir).has_dataset and not options.overwrite:
+            raise UsageError(finished_text(options.dataset_dir))
         print(dry_run(_source(options), options))
     except UsageError as error:
         print_error(error)

@@ -172,6 +172,15 @@ def test_a_dry_run_refuses_what_a_conversion_refuses(
         refusal = real.text[real.text.index("error: ") :].partition(" nothing was committed")[0]
         assert refusal in dry.text
         assert not (folders.dataset / "manifest.json").exists()
+    converter.dataset("--splits=train=1")
+    dry, real = converter.run("--dry_run"), converter.run()
+    assert dry == real
+    assert (dry.code, dry.text) == (
+        1,
+        f"error: {folders.dataset} is a finished dataset; use --overwrite to replace it, or "
+        "another --dataset_version",
+    )
+    assert converter.run("--splits=train=1", "--dry_run", "--overwrite").code == 0
 
 
 def test_a_dry_run_opens_no_file_that_a_conversion_does_not_open(
