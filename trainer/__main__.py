@@ -81,8 +81,10 @@ def _run(values: flags.FlagValues) -> None:
         learnt = run_folder.LearntFrom.read(run.run_dir)
         run_folder.require_same_task(learnt, dataset)
     task.require_metric(training.monitor)
-    needs_train = run.mode == "train" or _has_records(dataset, data.train_split)
-    train = load_split(dataset, data.train_split, data, task) if needs_train else None
+    if run.mode == "train":
+        train: SplitData | None = load_split(dataset, data.train_split, data, task)
+    else:
+        train = _split_of_baseline(dataset, data, task)
     validation = _optional_split(dataset, data.validation_split, data, task)
     test = _optional_split(dataset, data.test_split, data, task)  # Not measured before the end.
     identity = run_folder.identity(options, dataset)
@@ -104,7 +106,11 @@ def _run(values: flags.FlagValues) -> None:
     # ---- Features of frozen layers, computed once ------------------------------------------
     cache, computed = None, model
     with cluster.chief_first(strategy):
-        if frame_model and (cache := open_cache(run, frames, frame_model, dataset)):
+        if frame_model:
+            cache = open_cache(
+                run, frames, frame_model, dataset, evaluate_with=training.evaluate_with
+            )
+        if frame_model and cache:
             computed = frame_model.from_features
             if run.mode == "train":
                 train = load_split(cache.dataset(data.train_split), data.train_split, data, task)
@@ -141,7 +147,7 @@ def _run(values: flags.FlagValues) -> None:
         load_trained(run.run_dir, training.evaluate_with, model)
     names = [split.name for split in (validation, test) if split]
     if not names:
-        print("neither a validation nor a test split: evaluating on what was trained on")
+        print(f"neither a validation nor a test split: evaluating split {data.train_split!r}")
         names = [data.train_split]
     for name in dict.fromkeys(names):
         split = load_split(cache.dataset(name) if cache else dataset, name, data, task)
@@ -156,10 +162,21 @@ def _run(values: flags.FlagValues) -> None:
     cluster.end_together(strategy)
 
 
+def _split_of_baseline(dataset: Dataset, data: DataOptions, task: Task) -> SplitData | None:
+    """The training split of an evaluation, which can do without it."""
+    if not _has_records(dataset, data.train_split):
+        return None
+    try:
+        return load_split(dataset, data.train_split, data, task)
+    except DatasetError as error:
+        print(f"no baseline of split {data.train_split!r}: {error}")
+        return None
+
+
 def _optional_split(
     dataset: Dataset, name: str | None, data: DataOptions, task: Task
 ) -> SplitData | None:
-    if name is None:
+    if not name:
         return None
     is_named = name not in (DataOptions.validation_split, DataOptions.test_split)
     if is_named and name not in dataset.manifest.splits:

@@ -321,9 +321,14 @@ def load_trained(run_dir: str, which: str, model: keras.Model) -> None:
     Raises:
       CheckpointError: if there are none, or they are of another model.
     """
-    variables = {"model": model.variables}
+    variables, best = {"model": model.variables}, join(run_dir, "best")
     if which == "best":
-        load(join(run_dir, "best"), variables)
+        if not tf.io.gfile.isdir(best):
+            raise CheckpointError(
+                f"{run_dir} has no best weights, which are kept at the end of an epoch; train on, "
+                "or give --evaluate_with=last"
+            )
+        load(best, variables)
     elif Checkpoints(join(run_dir, "checkpoints"), keep=1).restore_latest(variables) is None:
         raise CheckpointError(f"{run_dir} has no checkpoint; train first")
 

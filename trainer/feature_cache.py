@@ -36,7 +36,7 @@ from tfrecords_schema import (
 from tfrecords_schema.names import INDEX, MANIFEST, join, shard_name
 from tfrecords_schema.owners import remove_abandoned, temporary_path
 from tfrecords_schema.record_writer import FRAMING_BYTES
-from trainer.checkpoints import Checkpoints, load
+from trainer.checkpoints import Checkpoints, load_trained
 from trainer.layers.packing import pack_steps
 from trainer.models.frame_options import FrameModelOptions
 from trainer.models.frames import FrameModel
@@ -166,19 +166,25 @@ class FeatureCache:
 
 
 def open_cache(
-    run: RunOptions, options: FrameModelOptions, model: FrameModel, dataset: Dataset
+    run: RunOptions,
+    options: FrameModelOptions,
+    model: FrameModel,
+    dataset: Dataset,
+    *,
+    evaluate_with: str,
 ) -> FeatureCache | None:
     """The cache of a run, or None where nothing is frozen or `--nocache_features` was given.
 
     The weights that the run has left so far are restored first: the features rest on them.
+    After training these are the ones that `evaluate_with` names.
     """
     if model.features is None or not options.cache_features:
         return None
-    variables = {"model": model.full.variables}
     if run.mode == "train":
-        Checkpoints(join(run.run_dir, "checkpoints"), keep=1).restore_latest(variables)
+        checkpoints = Checkpoints(join(run.run_dir, "checkpoints"), keep=1)
+        checkpoints.restore_latest({"model": model.full.variables})
     else:
-        load(join(run.run_dir, "best"), variables)
+        load_trained(run.run_dir, evaluate_with, model.full)
     folder = options.feature_cache_dir or join(run.run_dir, "features")
     return FeatureCache(folder, dataset, model.features)
 

@@ -109,7 +109,9 @@ class DataOptions:
 
     train_split: str = option("train", "Split to train on.")
     validation_split: str | None = option(
-        "validation", "Split to validate on after each epoch; none when the dataset lacks it."
+        "validation",
+        "Split to validate on after each epoch; none where the dataset lacks it, or with an empty "
+        "name.",
     )
     test_split: str = option("test", "Split that --mode=evaluate measures.")
     batch_size: int = option(32, "Records in a global batch, over all replicas.")

@@ -40,7 +40,7 @@ def test_the_sequence_comes_back(problem, kind, parameters, epochs, recordings, 
     flagfile = _CONFIGS / f"echo_{problem}.flags"
     output = runs.train(dataset.path, run_dir, f"--flagfile={flagfile}")
     assert f"predicted values: {_ECHO}\n" in output
-    assert "evaluating on what was trained on" in output
+    assert "evaluating split 'train'" in output
     kept = (run_dir / "checkpoints").glob("ckpt-*")
     assert [path.name for path in kept] == [f"ckpt-{epochs}"]
     assert json.loads((run_dir / "versions.json").read_text())["parameters"] == parameters

@@ -6,7 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from tests.datasets import CLASS_PER_RECORD, VALUE_PER_RECORD, toy_dataset, write_dataset
+from tests.datasets import (
+    CLASS_PER_RECORD,
+    VALUE_PER_RECORD,
+    random_records,
+    toy_dataset,
+    write_dataset,
+)
 from tests.trainer.in_process import run_trainer
 
 _MODEL = ("--conv_filters=", "--conv_strides=", "--rnn_cell=none", "--num_buckets=1")
@@ -55,6 +61,45 @@ def test_a_test_split_alone_is_measured_without_a_baseline(learnt, capsys):
     page = (folder / "run" / "report.html").read_text()
     assert "RMSE of" not in page
     assert "mean predictor" not in page
+
+
+def test_a_training_split_that_suits_no_batch_costs_the_baseline_alone(learnt, capsys):
+    _, schema, splits = learnt
+    longer = random_records([40], schema, prefix="longer")
+    found, before = _evaluated(
+        learnt, "longer", {**splits, "train": longer}, "--noreport", "--batch_steps=39"
+    )
+    assert found["metrics"] == before["metrics"]
+    assert found["baselines"] == []
+    out = capsys.readouterr().out
+    assert "no baseline of split 'train': split 'train' of" in out
+    assert "batch_steps is 39, but the longest record has 40" in out
+
+
+def test_weights_of_no_epoch_yet_are_missed_by_name(learnt, capsys):
+    folder, _, _ = learnt
+    best, aside = folder / "run" / "best", folder / "aside"
+    evaluate = ("--mode=evaluate", f"--run_dir={folder}/run", "--noreport")
+    best.rename(aside)
+    try:
+        assert run_trainer(*evaluate) == 1
+        message = capsys.readouterr().err
+        assert run_trainer(*evaluate, "--evaluate_with=last") == 0
+    finally:
+        aside.rename(best)
+    assert "run has no best weights, which are kept at the end of an epoch" in message
+
+
+@pytest.mark.parametrize("missing", ["validation", "test", "both"])
+def test_a_split_without_a_name_is_not_measured(learnt, missing, capsys):
+    folder, _, _ = learnt
+    flags = [f"--{name}_split=" for name in ("validation", "test") if missing in (name, "both")]
+    run = ("--mode=evaluate", f"--run_dir={folder}/run", "--noreport", *flags)
+    assert run_trainer(*run) == 0
+    out = capsys.readouterr().out
+    assert ("\nvalidation: " in f"\n{out}") == (missing == "test")
+    assert ("\ntest: " in f"\n{out}") == (missing == "validation")
+    assert ("neither" in out) == (missing == "both")
 
 
 def test_a_dataset_with_none_of_the_splits_is_refused(learnt, capsys):
