@@ -1,8 +1,10 @@
 """Signals in npz files, one recording per file; labels inside it or in a file of the same name."""
 
+import contextlib
 import dataclasses
 import functools
 import math
+import os
 import posixpath
 import unicodedata
 from collections.abc import Iterator
@@ -57,7 +59,7 @@ class SignalSource:
           RejectedInputError: if an array is missing, ambiguous, or of an unusable shape or dtype.
         """
         with self._open(self._input_path(path)) as npz:
-            label_key = None if self.options.target_dir else self._label_key(npz, path)
+            label_key = None if self.options.target_dir else self._label_key(npz)
             signal_key = self._signal_key(npz, label_key)
             header = npz.header(signal_key)
             label = self._describe_label(npz, label_key) if label_key else None
@@ -89,15 +91,15 @@ class SignalSource:
           RejectedInputError: like `describe`, or if the file is damaged.
         """
         with self._open(self._input_path(path)) as npz:
-            label_key = None if self.options.target_dir else self._label_key(npz, path)
+            label_key = None if self.options.target_dir else self._label_key(npz)
             signal_key = self._signal_key(npz, label_key)
             signal, zeroed = self._signal(npz, signal_key)
             padding = self._padding(npz, signal_key, signal.shape)
             label = npz.array(label_key) if label_key else None
             checksum = npz.checksum
         if self.options.target_dir:
-            with self._open(self._target_path(path)) as npz:
-                label_key = self._label_key(npz, path)
+            with self._open_target(path) as npz:
+                label_key = self._label_key(npz)
                 label = npz.array(label_key) if label_key else None
                 checksum = f"{checksum};{npz.checksum}"
         return RawRecord(signal, label, checksum, zeroed, padding)
@@ -116,6 +118,22 @@ class SignalSource:
 
     def _open(self, path: str) -> AbstractContextManager[NpzFile]:
         return open_npz(path, self.files, self.options.max_record_mib)
+
+    @contextlib.contextmanager
+    def _open_target(self, path: str) -> Iterator[NpzFile]:
+        """Opens the file with a recording's label; what is wrong while it is open names it.
+
+        In quotes: one reason is told once, however many files have it.
+        """
+        target = posixpath.join(self.options.target_dir, path)
+        if not self.files.exists(target):
+            raise RejectedInputError(f"no target file '{target}'; add it, or remove the recording")
+        try:
+            _require_file(target)
+            with self._open(target) as npz:
+                yield npz
+        except RejectedInputError as error:
+            raise RejectedInputError(f"target file '{target}': {error}") from error
 
     def _signal(self, npz: NpzFile, key: str) -> tuple[np.ndarray, int]:
         """The signal as it is stored, and how many values in it were not finite and are 0."""
@@ -150,10 +168,7 @@ class SignalSource:
     def _input_path(self, path: str) -> str:
         return posixpath.join(self.options.input_dir, path)
 
-    def _target_path(self, path: str) -> str:
-        return posixpath.join(self.options.target_dir, path)
-
-    def _label_key(self, npz: NpzFile, path: str) -> str | None:
+    def _label_key(self, npz: NpzFile) -> str | None:
         key = self.options.label_key
         if self.options.label_kind == "none":
             return None
@@ -168,8 +183,8 @@ class SignalSource:
         if len(npz.keys) == 1:
             return npz.keys[0]
         raise RejectedInputError(
-            f"target file {self._target_path(path)} has several arrays ({', '.join(npz.keys)}); "
-            "name the label with --label_key"
+            f"{'several arrays' if npz.keys else 'no array'} could be the label (arrays: "
+            f"{', '.join(npz.keys) or 'none'}); name it with --label_key"
         )
 
     def _label_bytes(self, description: Description) -> int:
@@ -231,12 +246,8 @@ class SignalSource:
         return Label("value", dtype, header.shape)
 
     def _describe_target(self, path: str) -> tuple[Label | None, str]:
-        if not self.files.exists(self._target_path(path)):
-            raise RejectedInputError(
-                f"no target file {self._target_path(path)}; add it, or remove the recording"
-            )
-        with self._open(self._target_path(path)) as npz:
-            key = self._label_key(npz, path)
+        with self._open_target(path) as npz:
+            key = self._label_key(npz)
             return (self._describe_label(npz, key) if key else None), npz.checksum
 
     def _steps(self, shape: tuple[int, ...], key: str) -> tuple[int, tuple[int, ...]]:
@@ -313,6 +324,11 @@ def _converted_dtype(header: ArrayHeader, key: str) -> str:
             f"{', '.join(SUPPORTED_DTYPES)} or float64"
         )
     return name
+
+
+def _require_file(path: str) -> None:
+    if "://" not in path and not os.path.isfile(path):  # A pipe would never end.
+        raise RejectedInputError("it is a pipe, a folder or the like; put an npz file there")
 
 
 def _signal_size(npz: NpzFile, key: str) -> float:

@@ -216,7 +216,8 @@ def _same_id(folders: Folders) -> None:
 
 
 def _no_targets(folders: Folders) -> None:
-    write_npz(folders, "r0", signal=_SIGNAL)
+    for name in ("a", "b"):
+        write_npz(folders, name, signal=_SIGNAL)
     (folders.inputs.parent / "targets").mkdir()
 
 
@@ -239,7 +240,7 @@ _REFUSED = [
     (_float_labels, ["--label_kind=step_class"], "the labels are floats, classes are integers"),
     (_odd_labels, [], "neither one per step nor one per record (commonest shape [17]"),
     (_same_id, [], "is also that of caf\u00e9.npz; rename or remove one"),
-    (_no_targets, ["--target_dir={parent}/targets"], "no target file {parent}/targets/r0.npz"),
+    (_no_targets, ["--target_dir={parent}/targets"], "2 at describe: no target file '{parent}"),
     (_recordings, ["--window_samples=2", "--label_kind=step_class"], "check the window flags and"),
     (_nothing, ["--tail=keep"], "--tail: 'keep' is none of drop, pad"),
     (_nothing, ["--windw_samples=3"], "unknown flag --windw_samples; did you mean --window_sam"),

@@ -1,5 +1,8 @@
 """Which array is what in an npz file, and what is read of it."""
 
+import os
+import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -90,6 +93,33 @@ def test_the_signal_cannot_be_named_as_its_own_label(folders: Folders) -> None:
     source = _source(folders, signal_key="y", label_key="y", target_dir=str(folders.inputs))
     write_npz(folders, "a", y=_Y)
     assert source.describe("a.npz").label is not None
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path.write_bytes(b"PK cut"), "not a whole npz file (File is not a zip file)"),
+        (pathlib.Path.touch, "not a whole npz file"),
+        (os.mkfifo, "it is a pipe, a folder or the like; put an npz file there"),
+        (lambda path: np.savez(path, a=1, b=2), "several arrays could be the label (arrays: a, b)"),
+        (lambda path: np.savez(path), "no array could be the label (arrays: none); name it with"),
+        (lambda path: np.savez(path, a=1j), "label 'a' has dtype complex128; expected text, int"),
+    ],
+)
+def test_what_is_wrong_with_a_target_file_names_it(
+    folders: Folders, make: Callable[[pathlib.Path], Any], reason: str
+) -> None:
+    targets = folders.inputs.parent / "targets"
+    write_npz(folders, "a", x=_X)
+    write_npz(folders._replace(inputs=targets), "a", y=0).unlink()
+    make(targets / "a.npz")
+    source = _source(folders, target_dir=str(targets))
+    with pytest.raises(RejectedInputError) as error:
+        source.describe("a.npz")
+    assert f"target file '{targets}/a.npz': {reason}" in str(error.value)
+    if "complex" not in reason:  # Which is rejected as soon as it is described.
+        with pytest.raises(RejectedInputError, match=f"target file '{targets}/a.npz': "):
+            source.read("a.npz")
 
 
 @pytest.mark.parametrize(
