@@ -40,6 +40,7 @@ from pipeline.work_dir import ProgressFile, WorkDir
 
 Plan = tuple[ShardPlan | None, str]  # The plan, or why there is none.
 Outcome = Description | Reject
+_CLASSES_PER_WEIGHT = 16  # They take about as much memory as the rest of a description.
 
 
 def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> None:
@@ -50,7 +51,7 @@ def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> N
         | "List" >> beam.FlatMap(_list, source)
         | "GroupById" >> GroupInPacks()
         | "Describe" >> beam.ParDo(_Describe(source, options))
-        | "Outcomes" >> Pack()
+        | "Outcomes" >> Pack(_weigh)
     )
     facts = (
         outcomes
@@ -81,6 +82,11 @@ def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> N
     _ = facts | "Commit" >> beam.Map(
         _commit, options, decision, plan, AsIter(rejects), AsIter(written)
     )
+
+
+def _weigh(outcome: Outcome) -> int:
+    label = outcome.label if isinstance(outcome, Description) else None
+    return 1 + (len(label.classes) // _CLASSES_PER_WEIGHT if label else 0)
 
 
 class _Describe(beam.DoFn):

@@ -21,6 +21,7 @@ Output = TypeVar("Output")
 
 # Groups by name are shuffled by bucket: so many parts of the work can be done at once.
 _BUCKETS = 256
+# Numbers of items that weigh 1; of heavier ones fewer.
 _BUFFERED_ITEMS = 16_384  # In memory, over all keys, before they are packed.
 _PACKED_ITEMS = 1024  # In one pack at most: a worker unpacks one at a time.
 _CODEC = pa.Codec("zstd", 15)  # A third smaller than zlib's, and the runner holds four copies.
@@ -55,13 +56,27 @@ def each(function: Callable[..., Iterable[Output]]) -> Callable[..., Iterator[Ou
     return of_pack
 
 
+def _one(_: Any) -> int:
+    return 1
+
+
 class Pack(beam.PTransform):
     """Items to packs of them, in any order."""
+
+    def __init__(self, weigh: Callable[[Any], int] = _one):
+        """Prepares.
+
+        Args:
+          weigh: what an item takes in memory, of 1 kB or so each; at least 1.
+        """
+        super().__init__()
+        self._weigh = weigh
 
     def expand(self, items: beam.PCollection[Any]) -> beam.PCollection[bytes]:
         """See the class."""
         keyed = items | "WithoutKey" >> beam.Map(lambda item: (None, item))
-        return keyed | "PackItems" >> beam.ParDo(_PackByKey()) | "Packs" >> beam.Values()
+        packs = keyed | "PackItems" >> beam.ParDo(_PackByKey(self._weigh))
+        return packs | "Packs" >> beam.Values()
 
 
 class GroupInPacks(beam.PTransform):
@@ -78,15 +93,19 @@ class GroupInPacks(beam.PTransform):
 class _PackByKey(beam.DoFn):
     """Holds items back until there are many, or the bundle ends."""
 
+    def __init__(self, weigh: Callable[[Any], int] = _one):
+        super().__init__()
+        self._weigh = weigh
+
     def start_bundle(self) -> None:
         self._held: dict[Any, list[Any]] = {}
-        self._count = 0
+        self._weight = 0
 
     def process(self, element: tuple[Key, Item]) -> Iterator[tuple[Key, bytes]]:
         key, item = element
         self._held.setdefault(key, []).append(item)
-        self._count += 1
-        if self._count == _BUFFERED_ITEMS:
+        self._weight += self._weigh(item)
+        if self._weight >= _BUFFERED_ITEMS:
             yield from self._take()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
@@ -95,9 +114,21 @@ class _PackByKey(beam.DoFn):
             yield WindowedValue(pair, window.max_timestamp(), (window,))
 
     def _take(self) -> Iterator[tuple[Any, bytes]]:
-        held, self._held, self._count = self._held, {}, 0
+        held, self._held, self._weight = self._held, {}, 0
         for key, items in held.items():
             if key is not None:
                 items.sort()
-            for start in range(0, len(items), _PACKED_ITEMS):
-                yield key, pack(items[start : start + _PACKED_ITEMS])
+            for cut in self._cut(items):
+                yield key, pack(cut)
+
+    def _cut(self, items: Iterable[Any]) -> Iterator[list[Any]]:
+        """Neighbours of the weight of a pack."""
+        cut, weight = [], 0
+        for item in items:
+            cut.append(item)
+            weight += self._weigh(item)
+            if weight >= _PACKED_ITEMS:
+                yield cut
+                cut, weight = [], 0
+        if cut:
+            yield cut

@@ -9,9 +9,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
 
 from pipeline import packs
+from pipeline.job import _weigh
 from pipeline.packs import GroupInPacks, Pack, bucket_of, each, pack, unpack
 from pipeline.runner import make_runner
-from pipeline.source import Description, Label
+from pipeline.source import Description, Label, Reject
+
+_REJECT = Reject("a.npz", "list", "it is empty")
 
 
 @hypothesis.given(st.lists(st.tuples(st.text(), st.integers(), st.none() | st.floats())))
@@ -39,6 +42,22 @@ def test_packs_hold_what_was_put_in_and_are_of_limited_size() -> None:
         assert_that(packed | beam.FlatMap(each(lambda item: [item])), equal_to(items), "all")
         sizes = packed | beam.Map(lambda one: len(list(unpack(one))) <= packs._PACKED_ITEMS)
         assert_that(sizes | beam.Distinct(), equal_to([True]), "sizes")
+
+
+def test_of_heavy_items_fewer_are_held_and_packed() -> None:
+    step = packs._PackByKey(lambda _: packs._PACKED_ITEMS // 4)
+    step.start_bundle()
+    count = 4 * packs._BUFFERED_ITEMS // packs._PACKED_ITEMS
+    made = [len(list(step.process((None, number)))) for number in range(count)]
+    assert made == [0] * (count - 1) + [count // 4]
+
+
+def test_a_description_weighs_what_its_classes_do() -> None:
+    label = Label("integer", "int64", (), (1, 2))
+    usual = Description("a", "a.npz", "a", "", "", "float32", 5, (3,), label)
+    heavy = usual._replace(label=label._replace(classes=tuple(range(5000))))
+    assert _weigh(usual) == _weigh(usual._replace(label=None)) == _weigh(_REJECT) == 1
+    assert 200 < _weigh(heavy) < 500  # 180 kB
 
 
 def test_grouped_packs_are_groups() -> None:
