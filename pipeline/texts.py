@@ -58,7 +58,7 @@ def require_name(name: str, what: str) -> str:
       RejectedInputError: if it is no valid Unicode, has line breaks, or is very long.
     """
     is_valid = not any("\ud800" <= letter <= "\udfff" for letter in name)
-    if is_valid and len(name) <= _MAX_LENGTH and len(name.splitlines()) <= 1:
+    if is_valid and len(name) <= _MAX_LENGTH and name.splitlines() in ([], [name]):
         return name
     raise RejectedInputError(
         f"{what} {name[:100]!r} is no name: expected one line of at most {_MAX_LENGTH} characters "
