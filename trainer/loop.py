@@ -336,5 +336,13 @@ def _cut_history(path: str, epochs: int) -> None:
 
 
 def _append_history(path: str, line: dict[str, Any]) -> None:
+    known = {**line, "train": _finite(line["train"]), "validation": _finite(line["validation"])}
     with tf.io.gfile.GFile(path, "a") as file:
-        file.write(json.dumps(line) + "\n")
+        file.write(json.dumps(known) + "\n")
+
+
+def _finite(figures: dict[str, float] | None) -> dict[str, float | None] | None:
+    """Null for what is not finite, which JSON cannot say."""
+    if figures is None:
+        return None
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}

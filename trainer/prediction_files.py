@@ -65,8 +65,8 @@ def write_predictions(path: str, rows: Rows) -> str:
     The table has the columns id, source, steps and
       a class per record: prediction (its name), probability_<class>;
       classes per step: prediction (the class of most steps), share_<class> of the steps;
-      values: prediction, or prediction_1, prediction_2, ...; of values per step their mean, or
-        NaN where there is no step.
+      values: prediction, or prediction_1, prediction_2, ...; of values per step their mean.
+    Where there is no step to predict, shares and values are NaN, and the class is missing.
     Of labels per step (or sequence), an npz file of the same name has the outputs of every step:
     `id` [records], `lengths` [records] int32, `output` [sum of lengths, units] float32 in the order
     of `id`, and `class_names`.
@@ -102,8 +102,8 @@ def _class_columns(rows: Rows) -> dict[str, Any]:
     else:
         prefix = "share"
         counts = [np.bincount(out.argmax(-1), minlength=len(names)) for out in rows.output]
-        table = np.array([row / max(row.sum(), 1) for row in counts], np.float32)
-    chosen = [names[index] for index in table.argmax(-1)]
+        table = np.array([row / (row.sum() or np.nan) for row in counts], np.float32)
+    chosen = [names[row.argmax()] if np.isfinite(row).all() else None for row in table]
     shares = {f"{prefix}_{name}": column for name, column in zip(names, table.T, strict=True)}
     return {"prediction": chosen, **shares}
 

@@ -152,10 +152,12 @@ def _trimmed(batch: Batch) -> Batch:
 def means(sums: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Turns sums over an epoch into metrics; the root is taken of the whole mean.
 
+    What has no weight at all is not a number: a loss of 0 would be the best there is.
+
     Args:
       sums: metric name to (weighted sum, sum of weights).
     """
-    values = {name: pair[0] / pair[1] if pair[1] else 0.0 for name, pair in sums.items()}
+    values = {name: pair[0] / pair[1] if pair[1] else math.nan for name, pair in sums.items()}
     if "mse" in values:
         values["rmse"] = math.sqrt(values["mse"])
     return values

@@ -41,12 +41,16 @@ def test_records_without_a_label_step_are_trained_evaluated_and_predicted(label,
     with np.load(tmp_path / "run" / "predictions-test.npz") as stored:
         assert stored["lengths"][1:3].tolist() == [0, 0]
         assert found["labels"] == stored["lengths"].sum()
-    output = tmp_path / "p.parquet"
+    output = tmp_path / "new" / "p.parquet"  # The folder is made.
     assert run_trainer("--mode=predict", *places, f"--output={output}") == 0
     table = pq.read_table(output).to_pydict()
     if label.kind == "value":
         means = [table["prediction_1"], table["prediction_2"]]
         np.testing.assert_array_equal(np.isnan(means), [[False, True, True, False]] * 2)
+    else:
+        shares = [table["share_a"], table["share_b"]]
+        np.testing.assert_array_equal(np.isnan(shares), [[False, True, True, False]] * 2)
+        assert [name is None for name in table["prediction"]] == [False, True, True, False]
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])

@@ -19,7 +19,7 @@ from trainer.models.signal import SignalModelOptions, build_signal_model
 from trainer.optimizers import make_optimizer
 from trainer.options import RunOptions, TrainingOptions
 from trainer.step import Steps
-from trainer.task import Task
+from trainer.task import Task, means
 
 _MODEL = SignalModelOptions(
     conv_filters=(), conv_strides=(), rnn_units=(4,), dropout=0.0, batch_normalization=False
@@ -233,6 +233,17 @@ def test_a_value_that_is_not_finite_is_worse_than_any(dataset, tmp_path):
     assert run.trainer.state.epoch == 5
     assert run.trainer.state.best == 0.5
     assert load(str(tmp_path / "best"), {"model": run.model.variables}).epoch == 4
+
+
+def test_a_loss_without_any_weight_is_not_the_best(dataset, tmp_path):
+    run = _make(dataset, tmp_path, epochs=2)
+    sums = iter([{"loss": (0.0, 0.0), "accuracy": (1.0, 2.0)}, {"loss": (3.0, 2.0)}])
+    run.trainer._validate = lambda: means(next(sums)) | {"accuracy": 0.5}
+    run.trainer.run()
+    assert run.trainer.state.best == 1.5
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    found = [json.loads(line, parse_constant=pytest.fail)["validation"] for line in lines]
+    assert [figures["loss"] for figures in found] == [None, 1.5]
 
 
 def test_an_unknown_monitor_is_named_before_an_epoch_is_lost(dataset, tmp_path):
