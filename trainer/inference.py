@@ -53,6 +53,7 @@ def run(
         _require_no_input(files, [options.dataset] if options.dataset else [])
         name = predict.predict_split or data.test_split
         batches, rejects = _split_batches(options.dataset, name, data, serving, learnt), []
+    tf.io.gfile.makedirs(posixpath.dirname(output) or ".")  # Before all that work, not after it.
     rows = predict_batches(serving, batches)
     _report(rejects, len(rows.id))
     print(f"predictions of {len(rows.id)} records: {write_predictions(output, rows)}")
