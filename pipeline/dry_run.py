@@ -1,11 +1,13 @@
 """`--dry_run`: what a conversion would do, from the inputs' headers alone; nothing is written."""
 
 import collections
+import functools
 import itertools
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from pipeline.errors import RejectedInputError, UsageError
+from pipeline.describe import Outcome, describe
+from pipeline.errors import UsageError
 from pipeline.facts import Decision, Facts, check, decide, too_many_rejects
 from pipeline.options import ConvertOptions
 from pipeline.shard_plan import (
@@ -66,25 +68,14 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
     return "\n\n".join(filter(None, [summary, text, where]))
 
 
-def _describe_all(source: Source) -> Iterator[Description | Reject]:
+def _describe_all(source: Source) -> Iterator[Outcome]:
     by_id: dict[str, list[InputFile]] = collections.defaultdict(list)
     for file in map(checked_file, source.list_inputs()):
         by_id[source.record_id(file.path)].append(file)
 
-    def describe(files: list[InputFile]) -> list[Description | Reject]:
-        if len(files) > 1:
-            reason = f"its id is also that of {len(files) - 1} others; rename or remove them"
-            return [Reject(file.path, "list", reason) for file in files]
-        path, problem = files[0].path, files[0].problem
-        if problem:
-            return [Reject(path, "list", problem)]
-        try:
-            return [source.describe(path)]
-        except RejectedInputError as error:
-            return [Reject(path, "describe", str(error))]
-
+    described = functools.partial(describe, source)
     with ThreadPoolExecutor(_THREADS) as threads:
-        yield from itertools.chain.from_iterable(threads.map(describe, by_id.values()))
+        yield from itertools.chain.from_iterable(threads.map(described, by_id, by_id.values()))
 
 
 def _summary(kept: list[Description], decision: Decision, options: ConvertOptions) -> str:

@@ -19,7 +19,7 @@ import apache_beam as beam
 from apache_beam.pvalue import AsIter, AsSingleton
 
 from pipeline.commit import commit
-from pipeline.errors import RejectedInputError, printable
+from pipeline.describe import Outcome, describe
 from pipeline.facts import CombineFacts, Decision, Facts, check, decide, too_many_rejects
 from pipeline.options import ConvertOptions
 from pipeline.packs import GroupInPacks, Pack, bucket_of, each, unpack
@@ -39,7 +39,6 @@ from pipeline.source import Description, InputFile, Reject, Source, checked_file
 from pipeline.work_dir import ProgressFile, WorkDir
 
 Plan = tuple[ShardPlan | None, str]  # The plan, or why there is none.
-Outcome = Description | Reject
 _CLASSES_PER_WEIGHT = 16  # They take about as much memory as the rest of a description.
 
 
@@ -105,21 +104,8 @@ class _Describe(beam.DoFn):
         for file in unpack(*element[1]):
             by_id[self._source.record_id(file.path)].append(file)
         for record_id, files in by_id.items():
-            yield from self._describe(record_id, sorted(files))
+            yield from describe(self._source, record_id, files)
             self._progress.add(described=len(files))
-
-    def _describe(self, record_id: str, files: list[InputFile]) -> Iterator[Outcome]:
-        paths = [file.path for file in files]
-        if len(paths) > 1:
-            yield from (_duplicate(printable(record_id), path, paths) for path in paths)
-            return
-        if files[0].problem:
-            yield Reject(paths[0], "list", files[0].problem)
-            return
-        try:
-            yield self._source.describe(paths[0])
-        except RejectedInputError as error:
-            yield Reject(paths[0], "describe", str(error))
 
 
 class _Write(beam.DoFn):
@@ -154,13 +140,6 @@ class _Write(beam.DoFn):
 def _list(_: None, source: Source) -> Iterator[tuple[int, InputFile]]:
     for file in map(checked_file, source.list_inputs()):
         yield bucket_of(source.record_id(file.path)), file
-
-
-def _duplicate(record_id: str, path: str, paths: list[str]) -> Reject:
-    others = ", ".join(other for other in paths if other != path)
-    return Reject(
-        path, "list", f"its id {record_id!r} is also that of {others}; rename or remove one"
-    )
 
 
 def _checked(outcome: Outcome, decision: Decision) -> Outcome | None:

@@ -67,7 +67,7 @@ class Pack(beam.PTransform):
         """Prepares.
 
         Args:
-          weigh: what an item takes in memory, of 1 kB or so each; at least 1.
+          weigh: memory that an item takes, in kB or so; at least 1.
         """
         super().__init__()
         self._weigh = weigh

@@ -190,10 +190,12 @@ def test_a_dry_run_opens_no_file_that_a_conversion_does_not_open(
     (folders.inputs / "empty.npz").touch()
     os.mkfifo(folders.inputs / "pipe.npz")
     (folders.inputs / os.fsdecode(b"latin\xe9.npz")).write_text("no npz")
+    for same in ("caf\u00e9", "cafe\u0301"):
+        write_npz(folders, same, signal=[[1.0, 2.0]], label=[1])
     flags = ("--splits=train=1", "--max_rejected_fraction=0.5")
     dry, real = converter.run(*flags, "--dry_run"), converter.run(*flags)
     assert dry.code == real.code == 0
-    rejected = "rejected 3 of 11 inputs: "
+    rejected = "rejected 5 of 13 inputs: "
     assert rejected in dry.text
     assert dry.text.split(rejected)[1].split(" nothing was")[0] in real.text
 
