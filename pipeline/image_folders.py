@@ -8,7 +8,7 @@ import io
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -48,7 +48,8 @@ class ImageFolderSource:
 
     A sample is a folder with `imgs/`, or with frames or `annotation.json` in it. Where there is
     `imgs/`, all files in it are frames, and no others. A folder that holds other files alone is
-    listed too, and rejected, rather than passed over; so is one with frames both in it and below.
+    listed too, and rejected, rather than passed over; so are a folder with frames both in it and
+    below, and those below it: which of them is the sample cannot be known.
     """
 
     options: ConvertOptions
@@ -61,17 +62,19 @@ class ImageFolderSource:
     def list_inputs(self) -> Iterator[InputFile]:
         """Lists the samples' folders with the bytes in them; `.` is the input folder itself."""
         sizes: collections.Counter[str] = collections.Counter()
-        sure, with_folders = set(), {""}
+        framed, annotated, with_folders = set(), set(), {""}
         for path, found in self._files(""):
             folder, name = posixpath.split(path)
             sample = folder.removesuffix(_FRAMES).rstrip("/") if _is_frames(folder) else folder
             sizes[sample] += found.size_in_bytes
-            if name == ANNOTATION or _is_frame(path):
-                sure.add(sample)
+            if _is_frame(path):
+                framed.add(sample)
+            elif name == ANNOTATION:
+                annotated.add(sample)
             with_folders.update(_ancestors(sample))
         for sample, size in sorted(sizes.items()):
-            if sample in sure or sample not in with_folders:
-                yield InputFile(sample or ".", size)
+            if sample in framed or sample in annotated or sample not in with_folders:
+                yield InputFile(sample or ".", size, _nested(sample, framed))
 
     def record_id(self, path: str) -> str:
         """The relative path, in Unicode's composed form (NFC)."""
@@ -222,6 +225,17 @@ def _ancestors(folder: str) -> Iterator[str]:
     while folder:
         folder = posixpath.dirname(folder)
         yield folder
+
+
+def _nested(sample: str, framed: Set[str]) -> str:
+    """What is wrong with frames below those of another sample; the input folder itself is none."""
+    above = next((folder for folder in _ancestors(sample) if folder and folder in framed), "")
+    if not above or sample not in framed:
+        return ""
+    return (
+        f"its frames are below '{above}', which has some, too; a sample is one folder; move or "
+        "remove one of them"
+    )
 
 
 def _natural(path: str) -> tuple[list[Any], str]:

@@ -302,22 +302,6 @@ def test_frames_without_a_folder_of_their_own_are_told(
     assert "directly in --input_dir; give every sample a folder" in converter.run(*_FLAGS).text
 
 
-@pytest.mark.parametrize("clip", ["clip_0", "clip_0/imgs"])
-def test_a_picture_beside_samples_is_no_sample(
-    folders: Folders, converter: Converter, clip: str
-) -> None:
-    for kind in ("running", "jumping"):
-        write_sample(folders.inputs / "all" / kind / clip, {"0.jpg": _JPEG, "1.jpg": _JPEG})
-    (folders.inputs / "all/running/cover.jpg").write_bytes(_JPEG)
-    dataset = convert(converter, "--max_rejected_fraction=0.5")
-    (reject,) = rejects(dataset)
-    assert reject["path"] == "all/running"
-    assert f"frames both in it and in folders below it ({clip})" in reject["reason"]
-    assert sorted(read_records(dataset)) == ["all/jumping/clip_0", "all/running/clip_0"]
-    assert dataset.schema.label is not None
-    assert dataset.schema.label.class_names == ("jumping", "running")
-
-
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
