@@ -60,6 +60,7 @@ class Trainer:
         identity: dict[str, Any],
     ):
         self._model, self._optimizer, self._steps = model, optimizer, steps
+        model.stop_training = False  # Callbacks set it.
         self._strategy, self._train, self._validation = strategy, train, validation
         self._run, self._training = run, training
         self._stream = EpochStream(train, strategy, seed=run.seed, epochs=training.epochs)
@@ -82,6 +83,11 @@ class Trainer:
         self.state = TrainingState(identity=identity)
 
     @property
+    def is_finished(self) -> bool:
+        """Whether no epoch is left to train."""
+        return self.state.epoch >= self._training.epochs or self._model.stop_training
+
+    @property
     def variables(self) -> dict[str, list[keras.Variable]]:
         """All that a checkpoint holds."""
         return {"model": self._model.variables, "optimizer": self._optimizer.variables}
@@ -96,9 +102,8 @@ class Trainer:
         """
         if not self._has_resumed:
             self.resume()
-        self._model.stop_training = getattr(self._model, "stop_training", False)
         with self._termination, self._watchdog:
-            while self.state.epoch < self._training.epochs and not self._model.stop_training:
+            while not self.is_finished:
                 self._epoch()
                 self._stop_if_asked()
             self._stop_asked = cluster.total(self._strategy, self._termination.asked) > 0

@@ -35,7 +35,9 @@ class RunOptions:
     jit_compile: bool = option(False, "Compile the step with XLA.")
     seed: int = option(0, "Seed of weights, dropout and the order of records.")
     allow_changed: tuple[str, ...] = option(
-        (), "Options that may differ from those of the checkpoint that a run goes on from."
+        (),
+        "Options that may differ from those of the checkpoint that a run goes on from; not what "
+        "decides on its variables: the model, the optimizer, whether there is a schedule.",
     )
     worker_timeout_secs: int = option(
         300, "On several workers: give up when a step takes longer, one of them hangs then."

@@ -33,6 +33,7 @@ def _unexpected(*_):
         ("--batch_steps=9", "split 'test' of @: batch_steps is 9, but the longest record has 12"),
         ("--test_split=tets", "no split 'tets', it has test, train, validation; did you mean"),
         ("--train_split=foo --class_weights=balanced", "no split 'foo', it has test, train"),
+        ("--model=forecaster --class_weights=1,2", "--class_weights needs class labels"),
         ("--model=forecaster --horizon_steps=3", "record 'test0' of split 'test' has 3 steps"),
     ],
 )
@@ -43,6 +44,19 @@ def test_problems_of_every_split_come_first(flags, message, dry_run, places, mon
     assert run_trainer(*training, *flags.split(), dry_run) == 1
     assert message in capsys.readouterr().err.replace(f"{folder}/toy/1.0.0", "@")
     assert sorted(folder.rglob("*")) == before
+
+
+def test_options_of_a_run_that_has_no_epoch_left_stay_those_it_was_trained_with(places):
+    folder, training = places
+    training = [*training, f"--run_dir={folder}/finished"]
+    assert run_trainer(*training) == 0
+    flags = folder / "finished" / "config.flags"
+    before = flags.read_text()
+    changed = ("--learning_rate=0.5", "--allow_changed=learning_rate,epochs")
+    assert run_trainer(*training, *changed) == 0
+    assert flags.read_text() == before
+    assert run_trainer(*training, *changed, "--epochs=2") == 0
+    assert "--learning_rate=0.5" in flags.read_text()
 
 
 def test_another_run_is_refused_before_a_model_is_built(places, monkeypatch, capsys):
