@@ -70,12 +70,12 @@ def _run(values: flags.FlagValues) -> None:
     label = dataset.schema.label
     if run.model == "forecaster":
         label = forecast_label(dataset.schema.input)
-        task: Task = ForecastTask(label, horizon_steps=forecast.horizon_steps)
-    elif label is None:
+    if label is None:
         raise DatasetError(f"{run.dataset} has no labels; convert it with --label_key")
-    else:
-        weights = class_weights(dataset, data) if run.mode == "train" else None
-        task = Task(label, weights, training.label_smoothing, training.class_activation)
+    weights = class_weights(dataset, label, data) if run.mode == "train" else None
+    task = Task(label, weights, training.label_smoothing, training.class_activation)
+    if run.model == "forecaster":
+        task = ForecastTask(label, horizon_steps=forecast.horizon_steps)
     learnt = run_folder.LearntFrom.of(dataset)
     if run.mode == "evaluate":
         learnt = run_folder.LearntFrom.read(run.run_dir)
@@ -136,7 +136,7 @@ def _run(values: flags.FlagValues) -> None:
             callbacks=callbacks, identity=identity,
         )  # fmt: skip
         trainer.resume()  # What it refuses leaves the run folder as it is.
-        if worker.is_chief:
+        if worker.is_chief and not trainer.is_finished:
             run_folder.write(run.run_dir, options, dataset, model, train)
         trainer.run()
 

@@ -15,7 +15,7 @@ from trainer.arguments import TRACEBACK, parse
 from trainer.divergence import DivergedError
 from trainer.termination import StoppedError
 
-_CAN_GO_ON = "give the same command again: it goes on from the newest checkpoint"
+_CAN_GO_ON = "give the same command again; a training goes on from its newest checkpoint"
 
 
 def run(argv: Sequence[str], action: Callable[[flags.FlagValues], None]) -> int:

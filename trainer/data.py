@@ -138,7 +138,9 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | N
     return split
 
 
-def class_weights(dataset: Dataset, options: DataOptions) -> tuple[float, ...] | None:
+def class_weights(
+    dataset: Dataset, label: LabelSpec, options: DataOptions
+) -> tuple[float, ...] | None:
     """Weights of the classes in the loss, from `--class_weights`.
 
     `balanced` gives count / (classes * count of the class), which averages to 1 over the data.
@@ -149,8 +151,7 @@ def class_weights(dataset: Dataset, options: DataOptions) -> tuple[float, ...] |
     """
     if options.class_weights == ("none",):
         return None
-    label = dataset.schema.label
-    if label is None or label.kind != "class":
+    if label.kind != "class":
         raise DatasetError("--class_weights needs class labels; leave it at none for values")
     if options.class_weights == ("balanced",):
         if options.train_split not in dataset.manifest.splits:

@@ -1,6 +1,7 @@
 """Evaluation of a trained model on one split, beside the baseline that anyone could guess."""
 
 import dataclasses
+import functools
 import io
 import json
 import math
@@ -236,6 +237,7 @@ def confusion(predictions: Predictions, classes: int) -> list[list[int]]:
     return matrix.tolist()
 
 
+@functools.lru_cache(maxsize=1)  # Reads the whole split, and each evaluated split asks for it.
 def label_mean(split: SplitData) -> np.ndarray:
     """Mean label of a split with real-valued labels, over its valid steps: `[units]`."""
     total: Any = 0.0

@@ -119,9 +119,18 @@ def require_same_task(learnt: LearntFrom, dataset: Dataset) -> None:
     if found != expected:
         raise DatasetError(
             f"{dataset.path} is of another task: it has {_described(found)}; the model learnt from "
-            f"{learnt.name} {learnt.version}, with {_described(expected)}. Give the --dataset of "
-            "that task, or a --run_dir trained on this one"
+            f"{learnt.name} {learnt.version}, with {_described(expected)}. {_cure(found, expected)}"
         )
+
+
+def _cure(found: RecordSchema, expected: RecordSchema) -> str:
+    give = "ive the --dataset of that task, or a --run_dir trained on this one"
+    if found.label and expected.label and expected.label.class_names:
+        names = expected.label.class_names
+        same = dataclasses.replace(found.label, class_names=names) == expected.label
+        if same and found.input == expected.input:
+            return f"Convert it with --class_names={','.join(names)}, or g{give}"
+    return f"G{give}"
 
 
 def _described(schema: RecordSchema) -> str:

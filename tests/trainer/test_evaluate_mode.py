@@ -107,3 +107,14 @@ def test_a_dataset_with_none_of_the_splits_is_refused(learnt, capsys):
     other = write_dataset(folder, {"extra": splits["test"]}, schema, name="none")
     assert run_trainer("--mode=evaluate", f"--run_dir={folder}/run", f"--dataset={other.path}") == 1
     assert "no split 'train', it has extra" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("learnt", [CLASS_PER_RECORD], indirect=True)
+def test_a_dataset_with_fewer_classes_is_refused_with_the_names_to_convert_it_with(learnt, capsys):
+    folder, schema, splits = learnt
+    label = dataclasses.replace(schema.label, class_names=schema.label.class_names[:1])
+    records = [dataclasses.replace(record, label=np.int64(0)) for record in splits["test"]]
+    fewer = dataclasses.replace(schema, label=label)
+    other = write_dataset(folder, {"test": records}, fewer, name="fewer")
+    assert run_trainer("--mode=evaluate", f"--run_dir={folder}/run", f"--dataset={other.path}") == 1
+    assert "Convert it with --class_names=rest,move,fall, or give" in capsys.readouterr().err
