@@ -60,14 +60,16 @@ def label_array(value: Any, key: str, label_kind: str) -> np.ndarray:
       label_kind: `--label_kind`.
 
     Returns:
-      Array of text, int64 or float32.
+      Array of int64 or float32, or of Python's texts: in an array of NumPy's, each would take as
+      many bytes as the longest.
 
     Raises:
       RejectedInputError: if it is none of these.
     """
     try:
-        leaves = {type(leaf) for leaf in np.asarray(value, object).reshape(-1).tolist()}
-        array = np.asarray(value)
+        texts = np.asarray(value, object)
+        leaves = {type(leaf) for leaf in texts.reshape(-1).tolist()}
+        array = np.asarray(value) if leaves <= {int, float, bool} else texts
     except (ValueError, OverflowError, RecursionError):
         leaves, array = set(), np.zeros(0)
     if leaves == {str}:
@@ -86,7 +88,7 @@ def describe_label(label: np.ndarray) -> Label:
     """What a label from `label_array` looks like."""
     if label.dtype == np.float32:
         return Label("value", "float32", label.shape)
-    form: LabelForm = "text" if label.dtype.kind == "U" else "integer"
+    form: LabelForm = "text" if label.dtype.kind in "OU" else "integer"
     values = np.unique(label).tolist()
     if form == "text":
         values = [require_class(value) for value in values]

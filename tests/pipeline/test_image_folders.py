@@ -335,6 +335,23 @@ def test_a_huge_image_is_rejected_in_little_memory(
     assert peak_bytes < 500_000
 
 
+@pytest.mark.parametrize(
+    ("other", "reason"), [("a", "is no name: expected one line"), (1, "a list of unlike things")]
+)
+def test_of_many_texts_none_takes_the_bytes_of_the_longest(
+    folders: Folders, other: Any, reason: str
+) -> None:
+    annotation = {"v": ["x" * 10_000, *[other] * 10_000]}
+    write_sample(folders.inputs / "0", {"imgs/1.jpg": _JPEG}, annotation)
+    options = ConvertOptions(str(folders.inputs), "", "t", source="image_folders", label_key="v")
+    tracemalloc.start()
+    with pytest.raises(RejectedInputError, match=reason):
+        ImageFolderSource(options).describe("0")
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 2_000_000
+
+
 def test_a_huge_annotation_is_not_read(folders: Folders) -> None:
     sample = write_sample(folders.inputs / "0", {"imgs/1.jpg": _JPEG}, [])
     with open(sample / "annotation.json", "r+b") as file:
