@@ -109,6 +109,11 @@ def plan_labels(
             f"--label_kind={kind}: the labels are floats, classes are integers or text; store "
             f"integers, or use --label_kind={per}_value"
         )
+    if label_kind == "value" and form == "text":
+        raise UsageError(
+            f"--label_kind={kind}: the labels are text, values are numbers; store numbers, or use "
+            f"--label_kind={per}_class"
+        )
     windows = windows.of_kind(label_kind) if windows and per == "sample" else None
     why = f"{why}; {windows.why}" if windows else why
     if label_kind == "value":
@@ -171,7 +176,7 @@ def misfit(description: Description, plan: LabelPlan | None) -> str:
         return "no label (arrays named label or y), others have one; add it, or name --label_key"
     if label.form != plan.form:
         # JSON, which comes with frames, writes 0.0 and 0 alike.
-        is_whole = description.stored_bytes and (label.form, plan.form) == ("integer", "value")
+        is_whole = description.stored_bytes and {label.form, plan.form} == {"integer", "value"}
         cure = f"use --label_kind={plan.spec.per}_value" if is_whole else "store one form"
         return f"the label's form is {label.form}, most of the set's are {plan.form}; {cure}"
     if plan.spec.kind == "class":
@@ -208,9 +213,8 @@ def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str]:
     total = sum(fits.values())
     per_step = sum(count for fit, count in fits.items() if fit.is_per_step)
     kind = "value" if form == "value" else "class"
-    shape = _commonest({fit: fit.record_label_shape for fit in fits}, fits)
-    if kind == "class":
-        shape = ()  # A class is a single number or text.
+    commonest = _commonest({fit: fit.record_label_shape for fit in fits}, fits)
+    shape = () if kind == "class" else commonest  # A class is a single number or text.
     per_record = sum(count for fit, count in fits.items() if fit.record_label_shape == shape)
     per_sample = sum(count for fit, count in fits.items() if fit.is_per_sample)
     if per_sample > max(per_step, per_record) or (per_sample == per_record > per_step and shape):
@@ -219,11 +223,12 @@ def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str]:
         return f"step_{kind}", f"in {per_step} of {total} records it is as long as the signal"
     if per_record * 2 > total:
         return f"record_{kind}", f"in {per_record} of {total} records its shape is {list(shape)}"
+    numbers = "record_value: numbers that are no classes; " if form == "integer" else ""
     raise UsageError(
         "the labels are neither one per step nor one per record (commonest shape "
-        f"{list(_commonest({fit: fit.record_label_shape for fit in fits}, fits))}, as long as the "
-        f"signal in {per_step} of {total}); name --label_kind (sequence_{kind}: a time axis of its "
-        "own), or check the window flags and --time_axis"
+        f"{list(commonest)}, as long as the signal in {per_step} of {total}); name --label_kind "
+        f"({numbers}sequence_{kind}: a time axis of its own), or, of continuous signals, check the "
+        "window flags and --time_axis"
     )
 
 

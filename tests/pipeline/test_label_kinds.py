@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from pipeline.errors import RejectedInputError, UsageError
-from pipeline.label_kinds import LabelPlan, convert_label, fit_of, order_classes, plan_labels
+from pipeline.label_kinds import (
+    LabelPlan,
+    convert_label,
+    fit_of,
+    misfit,
+    order_classes,
+    plan_labels,
+)
 from pipeline.source import Description, Label
 
 
@@ -56,6 +63,27 @@ def test_a_named_kind_wins() -> None:
 def test_labels_of_no_kind_are_refused() -> None:
     with pytest.raises(UsageError, match="neither one per step nor one per record"):
         _plan((4, (9,)), (5, (8,)), form="integer")
+
+
+def test_whole_numbers_that_are_no_classes_get_a_hint() -> None:
+    with pytest.raises(UsageError, match=r"shape \[2\].*\(record_value: numbers that are no cla"):
+        _plan((3, (2,)), (4, (2,)), form="integer")
+    with pytest.raises(UsageError, match=r"name --label_kind \(sequence_value: a time axis"):
+        _plan((3, (2,)), (4, (7,)), form="value")
+
+
+@pytest.mark.parametrize("forms", [("integer", "value"), ("value", "integer")])
+def test_numbers_in_json_are_of_one_kind_whichever_are_whole(forms: tuple[str, str]) -> None:
+    most, other = forms
+    from_json = _described(2, (2,), other)._replace(stored_bytes=7)
+    assert misfit(from_json, _plan((2, (2,)), form=most)) == (
+        f"the label's form is {other}, most of the set's are {most}; use --label_kind=step_value"
+    )
+
+
+def test_text_is_no_value() -> None:
+    with pytest.raises(UsageError, match="--label_kind=step_value: the labels are text, values ar"):
+        _plan((4, (4,)), form="text", kind="step_value")
 
 
 def test_classes_are_sorted_by_value_or_ordered_by_name() -> None:
