@@ -194,7 +194,12 @@ def _add_splits(parser: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("shards and rejects")
-    group.add_argument("--shard_size_mib", type=float, default=128.0, help="wanted size of a shard")
+    group.add_argument(
+        "--shard_size_mib",
+        type=float,
+        default=128.0,
+        help="wanted size of a shard, where every record counts 16 KiB more than its data has",
+    )
     group.add_argument("--num_shards", type=int, help="shards per split, instead of a size")
     group.add_argument(
         "--max_rejected_fraction",

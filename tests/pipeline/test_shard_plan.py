@@ -1,8 +1,18 @@
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 
-from pipeline.shard_plan import Member, ShardPlan, choose_borders, hash_bin
+from pipeline.convert import main
+from pipeline.options import ConvertOptions
+from pipeline.shard_plan import (
+    CombineSizes,
+    Member,
+    ShardPlan,
+    choose_borders,
+    hash_bin,
+    plan_shards,
+)
 
 _BINS = st.dictionaries(st.integers(0, 65_535), st.integers(1, 1000), min_size=1, max_size=60)
 
@@ -34,3 +44,18 @@ def test_every_record_has_a_shard(bins: dict[int, int], wanted: int) -> None:
 
 def test_equal_bins_make_equal_shards() -> None:
     assert choose_borders(dict.fromkeys(range(8), 5), 4) == (0, 2, 4, 6)
+
+
+def test_small_records_make_small_shards_as_the_help_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sizes = CombineSizes().create_accumulator()
+    for number in range(3 * 64):
+        sizes = CombineSizes().add_input(sizes, Member(f"r{number}", "", "", "train", "", 0))
+    plan = plan_shards(sizes, ConvertOptions("", "", "test", shard_size_mib=1))
+    assert plan.num_shards("train") == 3
+    with pytest.raises(SystemExit):
+        main(["--helpfull"])
+    assert "every record counts 16 KiB more than its data" in " ".join(
+        capsys.readouterr().out.split()
+    )
