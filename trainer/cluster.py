@@ -140,10 +140,11 @@ def from_chief(strategy: tf.distribute.Strategy, value: int) -> int:
 
 
 def end_together(strategy: tf.distribute.Strategy) -> None:
-    """Ends the other workers once the chief is here, and returns on the chief once they left.
+    """Ends the processes of several workers: the others once the chief is here, then the chief.
 
     The chief holds the cluster's services. A worker that takes TensorFlow down by itself races
-    with the chief's end: it may wait 10 s for services that are gone, or pass for a crash.
+    with the chief's end: it may wait 10 s for services that are gone, or pass for a crash; and so
+    may they, for the chief, while it takes down TensorFlow. Returns where there is one worker.
     """
     worker = this_worker(strategy)
     if worker.count == 1:
@@ -155,8 +156,8 @@ def end_together(strategy: tf.distribute.Strategy) -> None:
             service.get_config_key_value(f"trainer/left/{number}", _LEAVING_MSECS)
     else:
         service.set_config_key_value(f"trainer/left/{worker.number}", "left")
-        sys.stdout.flush()
-        os._exit(0)
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def exit_without_the_others(error: tf.errors.OpError) -> NoReturn:
