@@ -101,11 +101,12 @@ def make_page(folder: str) -> str:
         "--flagfile=trainer/configs/watch.flags", "--dataset=demo/datasets/watch/1.0.0",
         "--run_dir=demo/run", f"--epochs={_EPOCHS}",
     ]  # fmt: skip
+    dry_run = on_terminal(["pipeline", *convert, "--dry_run"], folder)
     conversion = on_terminal(["pipeline", *convert], folder)
     training = on_terminal(["trainer", *train], folder)
     return _PAGE.format(
         epochs=_EPOCHS,
-        dry_run=shown(on_terminal(["pipeline", *convert, "--dry_run"], folder), folder),
+        dry_run=shown(dry_run, folder),
         conversion=shown(conversion, folder),
         progress=half_way(conversion, "wrote") or half_way(conversion, "described"),
         conversion_file=shown(in_file(["pipeline", *convert, "--overwrite"], folder), folder),
