@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple, Protocol, runtime_checkable
 
 import tensorflow as tf
 
-from pipeline.errors import UsageError, printable
+from pipeline.errors import RejectedInputError, UsageError, printable
 
 
 class FoundFile(NamedTuple):
@@ -70,6 +70,16 @@ class GFiles:
                 yield io.BufferedReader(_SeekableFile(file, size_bytes))
         except tf.errors.OpError as error:
             raise OSError(error.message) from error
+
+
+def require_file(path: str) -> None:
+    """Refuses to open what is local and no file: a pipe would never end.
+
+    Raises:
+      RejectedInputError: if it is such a thing.
+    """
+    if "://" not in path and not os.path.isfile(path):
+        raise RejectedInputError("it is a pipe, a folder or the like; put a file there")
 
 
 def local_files(folder: str, left_out: str = "") -> Iterator[FoundFile]:

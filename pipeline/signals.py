@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import functools
 import math
-import os
 import posixpath
 import unicodedata
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import RejectedInputError
-from pipeline.files import Files, GFiles
+from pipeline.files import Files, GFiles, require_file
 from pipeline.grouping import group_of, split_of, text_of
 from pipeline.limits import require_size
 from pipeline.npz import ArrayHeader, NpzFile, open_npz
@@ -129,7 +128,7 @@ class SignalSource:
         if not self.files.exists(target):
             raise RejectedInputError(f"no target file '{target}'; add it, or remove the recording")
         try:
-            _require_file(target)
+            require_file(target)
             with self._open(target) as npz:
                 yield npz
         except RejectedInputError as error:
@@ -324,11 +323,6 @@ def _converted_dtype(header: ArrayHeader, key: str) -> str:
             f"{', '.join(SUPPORTED_DTYPES)} or float64"
         )
     return name
-
-
-def _require_file(path: str) -> None:
-    if "://" not in path and not os.path.isfile(path):  # A pipe would never end.
-        raise RejectedInputError("it is a pipe, a folder or the like; put an npz file there")
 
 
 def _signal_size(npz: NpzFile, key: str) -> float:

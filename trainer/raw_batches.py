@@ -2,13 +2,16 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
 from pipeline.frames import decode_frame
 from tfrecords_schema import DatasetError, InputSpec
+
+if TYPE_CHECKING:
+    from pipeline.source import InputFile
 
 # Padded values of a batch; a batch has one record at least.
 _MAX_BATCH_BYTES = 256 << 20
@@ -75,8 +78,8 @@ class RawFolder:
             raise DatasetError(f"--input_dir={input_dir}: no such folder; give one that exists")
         found = sorted(self._source.list_inputs())
         # Not opened: a pipe has no bytes, too, and would never end.
-        self.rejects = [(path, "it is empty") for path, size_bytes, _ in found if not size_bytes]
-        paths = [path for path, size_bytes, _ in found if size_bytes]
+        self.rejects = [(f.path, f.problem or "it is empty") for f in found if _is_bad(f)]
+        paths = [file.path for file in found if not _is_bad(file)]
         if not paths:
             raise DatasetError(_why_nothing(input_dir, input_spec.kind))
         self.paths = paths
@@ -129,6 +132,10 @@ class RawFolder:
         paths = [path for _, path, _ in rows]
         ids = [self._source.record_id(path) for path in paths]
         return RawBatch([number for number, _, _ in rows], ids, paths, steps, inputs)
+
+
+def _is_bad(file: "InputFile") -> bool:
+    return bool(file.problem) or not file.size_bytes
 
 
 def _why_nothing(input_dir: str, kind: str) -> str:

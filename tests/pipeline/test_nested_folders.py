@@ -5,6 +5,7 @@ import pytest
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects
 from tests.pipeline.test_frames_batches import encoded_image
 from tests.pipeline.test_image_folders import convert, write_sample
+from trainer.raw_batches import RawFolder
 
 _JPEG = encoded_image(1)
 _BELOW = "its frames are below '{}', which has some, too; a sample is one folder; move or remove"
@@ -38,3 +39,6 @@ def test_frames_below_a_sample_with_imgs_are_no_sample(
     assert reject["path"] == "a/s0/thumbs"
     assert _BELOW.format("a/s0") in reject["reason"]
     assert list(read_records(dataset)) == ["a/s0"]
+    raw = RawFolder(str(folders.inputs), dataset.schema.input, dataset.manifest.options)
+    assert raw.paths == ["a/s0"]
+    assert raw.rejects == [(reject["path"], reject["reason"])]
