@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 _COLUMNS = 80
 _EPOCHS = 3
+_COPIES = 20
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[mK]")
 _PAGE = """# What you see
 
@@ -37,7 +38,7 @@ names of columns are bold and errors red, unless `NO_COLOR` is set.
 {conversion}
 ```
 
-While it runs, this line is redrawn every second:
+While a longer one runs, of {copies} times as many recordings, this line is redrawn every second:
 
 ```
 {progress}
@@ -108,13 +109,25 @@ def make_page(folder: str) -> str:
         epochs=_EPOCHS,
         dry_run=shown(dry_run, folder),
         conversion=shown(conversion, folder),
-        progress=half_way(conversion, "wrote") or half_way(conversion, "described"),
+        copies=_COPIES,
+        progress=half_way(on_terminal(["pipeline", *convert, *_copies(folder)], folder), "wrote"),
         conversion_file=shown(in_file(["pipeline", *convert, "--overwrite"], folder), folder),
         training=shown(training, folder),
         bar=half_way(training, rf"\d/{_EPOCHS} \["),
         training_file=shown(in_file(["trainer", *train, "--run_dir=demo/run2"], folder), folder),
         mistake=shown(in_file(["trainer", *train, "--bach_size=4"], folder), folder),
     )
+
+
+def _copies(folder: str) -> list[str]:
+    """Links to each recording many times; flags of a conversion that takes longer than a second."""
+    demo = pathlib.Path(folder) / "demo"
+    for path in (demo / "recordings").rglob("*.npz"):
+        for number in range(_COPIES):
+            link = demo / "many" / str(number) / path.relative_to(demo / "recordings")
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path.resolve())
+    return ["--input_dir=demo/many", "--name=many"]
 
 
 def on_terminal(command: Sequence[str], folder: str) -> str:
