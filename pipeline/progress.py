@@ -60,7 +60,8 @@ def progress_text(progress: dict[str, int], plan: dict[str, int], bytes_per_sec:
     """The line: what is done and, where the rate is known, how long the rest will take."""
     if not plan:
         described = progress.get("described", 0)
-        return f"described {described:,} inputs" if described else "starting"
+        inputs = "input" if described == 1 else "inputs"
+        return f"described {described:,} {inputs}" if described else "starting"
     written, size_bytes = progress.get("written", 0), progress.get("size_bytes", 0)
     text = (
         f"wrote {written:,} of {plan['records']:,} records, {size_bytes / _MB:,.0f} of "
