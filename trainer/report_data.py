@@ -56,7 +56,7 @@ class RunFiles:
         return [
             split
             for split, evaluation in self.evaluations.items()
-            if evaluation["dataset_fingerprint"] == fingerprint
+            if evaluation.get("dataset_fingerprint") == fingerprint
         ]
 
     def predictions(self, split: str) -> "SplitPredictions":

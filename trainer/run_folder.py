@@ -124,13 +124,15 @@ def require_same_task(learnt: LearntFrom, dataset: Dataset) -> None:
 
 
 def _cure(found: RecordSchema, expected: RecordSchema) -> str:
-    give = "ive the --dataset of that task, or a --run_dir trained on this one"
-    if found.label and expected.label and expected.label.class_names:
-        names = expected.label.class_names
-        same = dataclasses.replace(found.label, class_names=names) == expected.label
-        if same and found.input == expected.input:
-            return f"Convert it with --class_names={','.join(names)}, or g{give}"
-    return f"G{give}"
+    names = expected.label.class_names if expected.label else ()
+    if names and found.label:
+        label = dataclasses.replace(found.label, class_names=names)
+        if dataclasses.replace(found, label=label) == expected:
+            return (
+                f"Convert it with --class_names={','.join(names)}, or give a --run_dir trained on "
+                "it as it is"
+            )
+    return "Give the --dataset of that task, or a --run_dir trained on this one"
 
 
 def _described(schema: RecordSchema) -> str:

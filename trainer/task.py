@@ -34,6 +34,13 @@ class Task:
     label_smoothing: float = 0.0
     activation: str = "softmax"
 
+    def __post_init__(self) -> None:
+        if self.label_smoothing and self.label.kind != "class":
+            raise DatasetError(
+                f"--label_smoothing={self.label_smoothing:g} needs class labels; leave it at 0 for "
+                "values"
+            )
+
     @property
     def preparation(self) -> Callable[[Batch], Batch] | None:
         """Turns a batch of the dataset into one of this task; None where they are the same."""

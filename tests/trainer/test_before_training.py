@@ -34,6 +34,7 @@ def _unexpected(*_):
         ("--test_split=tets", "no split 'tets', it has test, train, validation; did you mean"),
         ("--train_split=foo --class_weights=balanced", "no split 'foo', it has test, train"),
         ("--model=forecaster --class_weights=1,2", "--class_weights needs class labels"),
+        ("--model=forecaster --label_smoothing=.1", "--label_smoothing=0.1 needs class labels"),
         ("--model=forecaster --horizon_steps=3", "record 'test0' of split 'test' has 3 steps"),
     ],
 )
