@@ -31,7 +31,8 @@ import pipeline.quiet  # noqa: F401
 # isort: split
 import tensorflow as tf
 
-from tfrecords_schema.names import atomic_write, join
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import atomic_write
 
 STEP_SAMPLES = 3000
 TAKES_PER_BLOCK = 5

@@ -24,7 +24,8 @@ import pipeline.quiet  # noqa: F401
 # isort: split
 import tensorflow as tf
 
-from tfrecords_schema.names import atomic_write, join
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import atomic_write
 
 WHEEL = "seglearn-1.2.5-py3-none-any.whl"
 WHEEL_SHA256 = "ec6b952c85c9627050102854b372d85951563d3b990df677d7c55547e87413dd"

@@ -24,7 +24,8 @@ from pipeline.work_dir import WorkDir
 from tfrecords_schema.files import finish_dataset, hash_file
 from tfrecords_schema.index import groups_in, merge_indexes
 from tfrecords_schema.manifest import Manifest, ShardEntry, SplitEntry, Statistics
-from tfrecords_schema.names import CLASS_NAMES, INDEX, MANIFEST, REJECTS, atomic_write, join
+from tfrecords_schema.names import CLASS_NAMES, INDEX, MANIFEST, REJECTS, join
+from tfrecords_schema.storage import atomic_write, make_folder, remove, replace
 
 _PREPARED = "dataset"  # All files but the shards, while an older dataset is still whole.
 _PACKAGES = ("apache-beam", "numpy", "tensorflow", "tensorflow-datasets")
@@ -110,7 +111,8 @@ def _commit(
 ) -> None:
     assert decision.schema is not None
     work_dir = WorkDir(options.dataset_dir)
-    prepared = _empty_folder(join(work_dir.path, _PREPARED))
+    remove(join(work_dir.path, _PREPARED))
+    prepared = make_folder(work_dir.path, _PREPARED)
     groups = _write_index(prepared, work_dir.path, parts)
     lines = "".join(json.dumps(reject._asdict(), ensure_ascii=False) + "\n" for reject in rejects)
     atomic_write(join(prepared, REJECTS), lines.encode("utf-8", "surrogateescape"))
@@ -129,13 +131,6 @@ def _commit(
     _place(options, prepared, parts)
 
 
-def _empty_folder(path: str) -> str:
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.rmtree(path)
-    tf.io.gfile.makedirs(path)
-    return path
-
-
 def _place(options: ConvertOptions, prepared: str, parts: Sequence[Part]) -> None:
     """Puts everything into the dataset folder, in the place of an older dataset.
 
@@ -143,16 +138,15 @@ def _place(options: ConvertOptions, prepared: str, parts: Sequence[Part]) -> Non
     here the same command finds each shard in one folder or the other, and prepares the rest again.
     """
     folder, work_dir = options.dataset_dir, WorkDir(options.dataset_dir).path
-    if tf.io.gfile.exists(join(folder, MANIFEST)):
-        tf.io.gfile.remove(join(folder, MANIFEST))
+    remove(join(folder, MANIFEST))
     for part in parts:
         if tf.io.gfile.exists(join(work_dir, part.file)):
-            tf.io.gfile.rename(join(work_dir, part.file), join(folder, part.file), overwrite=True)
+            replace(join(work_dir, part.file), join(folder, part.file))
     files = {*tf.io.gfile.listdir(prepared)} - {MANIFEST}
     for name in files:
-        tf.io.gfile.rename(join(prepared, name), join(folder, name), overwrite=True)
+        replace(join(prepared, name), join(folder, name))
     _remove_replaced(options, {*files, *(part.file for part in parts)})
-    tf.io.gfile.rename(join(prepared, MANIFEST), join(folder, MANIFEST))
+    replace(join(prepared, MANIFEST), join(folder, MANIFEST))
 
 
 def _remove_replaced(options: ConvertOptions, kept: set[str]) -> None:
@@ -160,7 +154,7 @@ def _remove_replaced(options: ConvertOptions, kept: set[str]) -> None:
     patterns = (f"{options.name}-*.tfrecord-*-of-*", CLASS_NAMES, "*.tmp")
     for name in {*tf.io.gfile.listdir(options.dataset_dir)} - kept:
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
-            tf.io.gfile.remove(join(options.dataset_dir, name))
+            remove(join(options.dataset_dir, name))
 
 
 def _write_index(folder: str, work_dir: str, parts: Sequence[Part]) -> dict[str, int]:

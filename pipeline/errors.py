@@ -1,11 +1,13 @@
 """The errors of a conversion."""
 
+from tfrecords_schema.errors import UserError
 
-class UsageError(ValueError):
+
+class UsageError(UserError):
     """The command line asks for something that cannot be; the message says what to change."""
 
 
-class RejectedInputError(ValueError):
+class RejectedInputError(UserError):
     """One input cannot be converted; the message says why and what to do. The others go on.
 
     What the message quotes of the input may not be valid Unicode; the message is.

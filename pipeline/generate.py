@@ -18,7 +18,8 @@ import tensorflow as tf
 from pipeline.command_line import version_text
 from pipeline.console import print_error
 from pipeline.errors import UsageError
-from tfrecords_schema.names import atomic_write, join
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import atomic_write, make_folder
 
 WAVE_FEATURES = 5
 # As the forecaster's authors passed them to a function of (min, max): the greater one first.
@@ -55,7 +56,7 @@ def write_waves(output_dir: str, counts: dict[str, int], seed: int) -> None:
     """Writes `<output_dir>/<split>/<number>.npz` with the array `signal`."""
     for split, count in counts.items():
         if count:
-            tf.io.gfile.makedirs(join(output_dir, split))
+            make_folder(output_dir, split)
         for number in range(count):
             path = join(output_dir, split, f"{number:06d}.npz")
             _write(path, signal=wave(split, number, seed))
@@ -71,7 +72,7 @@ def write_echo(output_dir: str) -> None:
     apart = {f"echo_{i}": (np.full((1, 1), x), x) for i, x in enumerate(_ECHO)}
     problems = {"one_to_one": apart, "many_to_one": together, "many_to_many": together}
     for problem, recordings in problems.items():
-        tf.io.gfile.makedirs(join(output_dir, problem))
+        make_folder(output_dir, problem)
         for name, (signal, label) in recordings.items():
             _write(join(output_dir, problem, f"{name}.npz"), signal=signal, label=label)
 

@@ -27,7 +27,7 @@ from pipeline.inspect_plan import EpochFacts, plan_facts
 from pipeline.inspect_text import epoch_text, facts_text
 from pipeline.plan import BatchOptions
 from tfrecords_schema import Dataset, DatasetError, open_dataset
-from tfrecords_schema.names import atomic_write
+from tfrecords_schema.storage import atomic_write
 
 _BATCH_OPTIONS = ("batch_size", "batch_steps", "num_buckets", "boundaries", "align")
 _PLAN_OPTIONS = (*_BATCH_OPTIONS, "seed", "replicas")

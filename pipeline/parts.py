@@ -16,6 +16,7 @@ from pipeline.channel_sums import ChannelSums
 from pipeline.source import Reject
 from tfrecords_schema.index import IndexRow, read_metadata, read_rows, write_index
 from tfrecords_schema.names import join
+from tfrecords_schema.storage import replace
 
 _METADATA_KEY = "part"
 
@@ -88,7 +89,7 @@ def write_part(path: str, part: Part, rows: Iterable[IndexRow]) -> None:
     """Writes a part file under a temporary name, then renames it."""
     temporary = f"{path}.{uuid.uuid4().hex}.tmp"
     write_index(temporary, rows, {_METADATA_KEY: part.to_json()})
-    tf.io.gfile.rename(temporary, path, overwrite=True)
+    replace(temporary, path)
 
 
 def read_part(path: str) -> Part:

@@ -30,6 +30,7 @@ from tfrecords_schema.index import IndexRow
 from tfrecords_schema.manifest import FileEntry
 from tfrecords_schema.names import join, shard_name
 from tfrecords_schema.record_writer import ASIDE_BYTES, RecordWriter
+from tfrecords_schema.storage import remove, replace
 
 TRAINING_SPLIT = "train"
 _SHOWN_CLASSES = 10
@@ -80,10 +81,10 @@ class ShardWriter:
         try:
             rows = self._write_records(temporary, job, part)
         except Exception:
-            with contextlib.suppress(tf.errors.OpError):
-                tf.io.gfile.remove(temporary)  # On a disk that is full its space is needed.
+            with contextlib.suppress(tf.errors.OpError, OSError):
+                remove(temporary)  # On a disk that is full its space is needed.
             raise
-        tf.io.gfile.rename(temporary, join(self._work_dir, part.file), overwrite=True)
+        replace(temporary, join(self._work_dir, part.file))
         write_part(part_path(self._work_dir, part.split, part.shard), part, rows)
 
     def _new_part(self, job: ShardJob) -> Part:

@@ -4,7 +4,6 @@ It is removed once the dataset is committed, so nothing in it needs to be reprod
 """
 
 import collections
-import contextlib
 import json
 import time
 import uuid
@@ -13,9 +12,11 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.errors import UsageError
+from tfrecords_schema.errors import LinkError
 from tfrecords_schema.files import hash_file
-from tfrecords_schema.names import MANIFEST, WORK_DIR, atomic_write, join
+from tfrecords_schema.names import MANIFEST, WORK_DIR, join
 from tfrecords_schema.owners import is_alive, this_process
+from tfrecords_schema.storage import atomic_write, make_folder, names_in, remove
 
 _LOCK = "lock-"
 _PLAN = "plan.json"
@@ -45,8 +46,11 @@ class WorkDir:
                 self.remove()  # A kill came when the last file was gone.
             raise UsageError(finished_text(self._dataset_dir))
         try:
-            tf.io.gfile.makedirs(self.path)
+            # Of the dataset folder, only what is above its name and version need not be its own.
+            make_folder(*self._dataset_dir.rsplit("/", 2), WORK_DIR)
             self._take()
+        except LinkError as error:
+            raise UsageError(str(error)) from error
         except tf.errors.OpError as error:
             raise UsageError(
                 f"cannot write to {self._dataset_dir} ({error.message}); give an --output_dir that "
@@ -57,12 +61,11 @@ class WorkDir:
         """Removes what an earlier conversion left here and no later one can use."""
         for name in self._names():
             if name in (_OUTCOME, _PLAN) or _is_progress(name) or name.endswith(_TEMPORARY):
-                tf.io.gfile.remove(join(self.path, name))
+                remove(join(self.path, name))
 
     def release(self) -> None:
         """Gives the folder back; what is in it stays for the next start."""
-        if tf.io.gfile.exists(self._lock):
-            tf.io.gfile.remove(self._lock)
+        remove(self._lock)
 
     def remove(self) -> None:
         """Removes the folder and all that is in it.
@@ -71,8 +74,8 @@ class WorkDir:
         """
         for name in self._names():
             if name != _OUTCOME:
-                tf.io.gfile.rmtree(join(self.path, name))
-        tf.io.gfile.rmtree(self.path)
+                remove(join(self.path, name))
+        remove(self.path)
 
     @property
     def has_dataset(self) -> bool:
@@ -116,11 +119,7 @@ class WorkDir:
         return total
 
     def _names(self) -> list[str]:
-        """Names of what is in the folder: a glob would take a `[` in its path for a pattern."""
-        try:
-            return tf.io.gfile.listdir(self.path)
-        except tf.errors.NotFoundError:
-            return []
+        return names_in(self.path)
 
     def _take(self) -> None:
         """Writes a lock of our own, then looks for others: of two at once, one at least sees both.
@@ -141,8 +140,7 @@ class WorkDir:
                     f"{self._dataset_dir} since {owner['since']}; wait for it, or, if it is dead, "
                     f"remove {path}"
                 )
-            with contextlib.suppress(tf.errors.NotFoundError):  # Its owner may just withdraw it.
-                tf.io.gfile.remove(path)
+            remove(path)
 
 
 class ProgressFile:

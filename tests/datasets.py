@@ -25,8 +25,9 @@ from tfrecords_schema import (
     open_dataset,
     write_index,
 )
-from tfrecords_schema.names import INDEX, REJECTS, atomic_write, join, shard_name
+from tfrecords_schema.names import INDEX, REJECTS, join, shard_name
 from tfrecords_schema.record_writer import FRAMING_BYTES
+from tfrecords_schema.storage import atomic_write
 
 CLASS_PER_STEP = LabelSpec("step", "class", class_names=("rest", "move", "fall"))
 CLASS_PER_RECORD = LabelSpec("record", "class", class_names=("rest", "move", "fall"))

@@ -1,5 +1,13 @@
-"""The one error of this package."""
+"""What a user can mend: the one base class that a command turns into a message."""
 
 
-class DatasetError(ValueError):
+class UserError(ValueError):
+    """Something that the user can mend; the message says what, and what to do."""
+
+
+class DatasetError(UserError):
     """A dataset folder, record or schema is not what it should be; the message says what to do."""
+
+
+class LinkError(UserError):
+    """A link stands where something would be written; the message says what to do."""

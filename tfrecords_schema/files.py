@@ -13,9 +13,9 @@ from tfrecords_schema.names import (
     INDEX,
     MANIFEST,
     REJECTS,
-    atomic_write,
     join,
 )
+from tfrecords_schema.storage import atomic_write, remove
 from tfrecords_schema.tfds_metadata import write_tfds_metadata
 
 _HASH_CHUNK_BYTES = 1 << 20
@@ -43,8 +43,7 @@ def finish_dataset(path: str, manifest: Manifest) -> Manifest:
     Returns:
       The manifest that was written.
     """
-    if tf.io.gfile.exists(join(path, CLASS_NAMES)):
-        tf.io.gfile.remove(join(path, CLASS_NAMES))  # Of a dataset that this one replaces.
+    remove(join(path, CLASS_NAMES))  # Of a dataset that this one replaces.
     write_tfds_metadata(path, manifest)
     names = (INDEX, REJECTS, FEATURES, DATASET_INFO, CLASS_NAMES)
     present = [name for name in names if tf.io.gfile.exists(join(path, name))]

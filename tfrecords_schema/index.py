@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from tfrecords_schema.shared_arrays import aligned_copy, aligned_empty
+from tfrecords_schema.storage import remove
 
 INDEX_SCHEMA = pa.schema(
     [
@@ -238,6 +239,8 @@ class _File(io.RawIOBase):
 
 
 def _open(path: str, mode: str) -> pa.PythonFile:
+    if "w" in mode:
+        remove(path)
     return pa.PythonFile(_File(path, mode), mode="w" if "w" in mode else "r")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.schema import RecordSchema
+from tfrecords_schema.storage import require_plain
 
 FORMAT_VERSION = 1
 
@@ -169,12 +170,14 @@ def _decode(value: dict[str, Any]) -> dict[str, Any]:
 
 def _require_plain_names(value: dict[str, Any]) -> None:
     shards = [shard["file"] for entry in value["splits"].values() for shard in entry["shards"]]
-    for name in [*shards, *value["files"]]:
-        if not name or name.startswith(".") or "/" in name or "\\" in name:
-            raise DatasetError(
-                f"the manifest names a file {name!r}, which is no name within the dataset's "
-                "folder; do not use this dataset"
-            )
+    for what, names in (
+        ("file of the manifest", [*shards, *value["files"]]),
+        ("split of the manifest", value["splits"]),
+        ("name in the manifest", [value["name"]]),
+        ("version in the manifest", [value["version"]]),
+    ):
+        for name in names:
+            require_plain(name, what)
 
 
 def _split(value: dict[str, Any]) -> SplitEntry:

@@ -1,14 +1,10 @@
-"""Names inside a dataset folder, and how small files are put there.
+"""Names inside a dataset folder.
 
 A dataset folder is `<output_dir>/<name>/<version>/`. All paths are those of
 `tf.io.gfile`, so local folders, `gs://` and `hdfs://` read the same.
 """
 
 import posixpath
-
-import tensorflow as tf
-
-from tfrecords_schema.owners import temporary_path
 
 MANIFEST = "manifest.json"
 INDEX = "index.parquet"
@@ -34,16 +30,3 @@ def shard_name(name: str, split: str, shard: int, num_shards: int) -> str:
       num_shards: number of shards in the split.
     """
     return f"{name}-{split}.tfrecord-{shard:05d}-of-{num_shards:05d}"
-
-
-def atomic_write(path: str, content: bytes) -> None:
-    """Writes a file under a temporary name beside `path`, then renames it over `path`."""
-    temporary = temporary_path(path)
-    try:
-        with tf.io.gfile.GFile(temporary, "wb") as file:
-            file.write(content)
-        tf.io.gfile.rename(temporary, path, overwrite=True)
-    except Exception:
-        if tf.io.gfile.exists(temporary):
-            tf.io.gfile.remove(temporary)
-        raise

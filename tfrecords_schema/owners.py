@@ -5,15 +5,11 @@ one asks whether that is still there.
 """
 
 import os
-import re
 import socket
 import time
-import uuid
 from typing import Any
 
 import tensorflow as tf
-
-_TEMPORARY = re.compile(r"\.(\d+)-(\d*)-([^/]+)-[0-9a-f]{32}\.tmp$")
 
 
 def this_process() -> dict[str, Any]:
@@ -41,23 +37,6 @@ def is_alive(owner: dict[str, Any]) -> bool:
     except PermissionError:
         return True
     return owner["start"] == _process_start(owner["pid"])
-
-
-def temporary_path(path: str) -> str:
-    """A new name beside `path` that says which process writes it."""
-    owner = this_process()
-    return f"{path}.{owner['pid']}-{owner['start']}-{owner['host']}-{uuid.uuid4().hex}.tmp"
-
-
-def remove_abandoned(folder: str) -> None:
-    """Removes what dead processes of this host left in a folder under a `temporary_path`."""
-    for name in tf.io.gfile.listdir(folder):
-        found = _TEMPORARY.search(name)
-        if found is None:
-            continue
-        owner = {"pid": int(found[1]), "start": found[2], "host": found[3]}
-        if not is_alive(owner):
-            tf.io.gfile.remove(f"{folder}/{name}")
 
 
 def _process_start(pid: int) -> str:

@@ -6,7 +6,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tfrecords_schema.manifest import Manifest, SplitEntry
-from tfrecords_schema.names import atomic_write, join
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import atomic_write
 
 
 def write_tfds_metadata(dataset_dir: str, manifest: Manifest) -> None:

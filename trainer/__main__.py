@@ -31,6 +31,7 @@ from trainer.models.signal_options import SignalModelOptions
 from trainer.optimizers import make_optimizer
 from trainer.options import (
     AFTER_TRAINING,
+    PLACES,
     DataOptions,
     PredictOptions,
     RunOptions,
@@ -50,7 +51,7 @@ def _run(values: flags.FlagValues) -> None:
     # ---- Options -------------------------------------------------------------------------
     run = option_flags.read(RunOptions, values)
     if run.mode != "train":
-        option_flags.fill_in(run_folder.read_flags(run.run_dir), values)
+        option_flags.fill_in(run_folder.read_flags(run.run_dir), values, PLACES)
         run = option_flags.read(RunOptions, values)
     data = option_flags.read(DataOptions, values)
     training = option_flags.read(TrainingOptions, values)

@@ -5,7 +5,7 @@ import inspect
 import keras
 import tensorflow as tf
 
-from tfrecords_schema.names import join
+from tfrecords_schema.storage import make_folder
 from trainer.options import RunOptions, TrainingOptions
 
 # In an epoch's logs: the value of --monitor that decides, see `Trainer`.
@@ -20,9 +20,9 @@ class TensorBoardScalars(keras.callbacks.Callback):
     `keras.callbacks.TensorBoard` reads counters that only `fit` keeps.
     """
 
-    def __init__(self, directory: str):
+    def __init__(self, run_dir: str):
         super().__init__()
-        self._directory = directory
+        self._run_dir = run_dir
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -44,7 +44,8 @@ class TensorBoardScalars(keras.callbacks.Callback):
 
     def _writer(self, name: str) -> tf.summary.SummaryWriter:
         if name not in self._writers:
-            self._writers[name] = tf.summary.create_file_writer(join(self._directory, name))
+            folder = make_folder(self._run_dir, "tensorboard", name)
+            self._writers[name] = tf.summary.create_file_writer(folder)
         return self._writers[name]
 
 
@@ -73,9 +74,9 @@ def make_callbacks(
     """
     callbacks: list[keras.callbacks.Callback] = []
     if run.tensorboard and writes:
-        callbacks.append(TensorBoardScalars(join(run.run_dir, "tensorboard")))
+        callbacks.append(TensorBoardScalars(run.run_dir))
     if run.histograms and writes:
-        callbacks.append(TensorBoardHistograms(join(run.run_dir, "tensorboard")))
+        callbacks.append(TensorBoardHistograms(run.run_dir))
     if training.early_stopping_patience:
         callbacks.append(
             keras.callbacks.EarlyStopping(

@@ -26,7 +26,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
+from tfrecords_schema.storage import make_folder, names_in, remove, replace, write_over
 
 _STATE = "state.json"
 _NEXT = "next.json"
@@ -34,7 +36,7 @@ _SEED_GENERATOR = re.compile(r"seed_generator_\d+/")
 _NAME = re.compile(r"^ckpt-(\d+)$")
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError):
     """A checkpoint cannot be used; the message says why and what to do."""
 
 
@@ -81,7 +83,7 @@ def save(
     except tf.errors.OpError as error:
         if not tf.io.gfile.exists(join(directory, _NEXT)):  # Else the next save goes on with them.
             for stem in variables:
-                _remove(_temporary(directory, stem))
+                remove(_temporary(directory, stem))
         raise CheckpointError(
             f"checkpoint {directory} cannot be written ({error.message}); those before it are "
             "intact: make space, or make it writable, and give the same command again"
@@ -91,14 +93,14 @@ def save(
 def _write(
     directory: str, state: TrainingState, variables: Mapping[str, Sequence[keras.Variable]]
 ) -> None:
-    tf.io.gfile.makedirs(directory)
+    make_folder(*posixpath.split(directory))
     if tf.io.gfile.exists(join(directory, _NEXT)):
         _rename(directory, variables)  # What a kill left half done, before it is overwritten.
     hashes = {}
     for stem, group in variables.items():
         content = _to_npz(group)
         hashes[stem] = hashlib.sha256(content).hexdigest()
-        _put(_temporary(directory, stem), content)
+        write_over(_temporary(directory, stem), content)
     identity = _save_identity(posixpath.dirname(directory), state.identity)
     document = {**dataclasses.asdict(state), "identity": identity, "sha256": hashes}
     _replace(join(directory, _NEXT), json.dumps(document).encode())
@@ -110,28 +112,18 @@ def _rename(directory: str, stems: Iterable[str]) -> None:
     for stem in stems:
         temporary = _temporary(directory, stem)
         if tf.io.gfile.exists(temporary):
-            tf.io.gfile.rename(temporary, join(directory, f"{stem}.npz"), overwrite=True)
-    tf.io.gfile.rename(join(directory, _NEXT), join(directory, _STATE), overwrite=True)
+            replace(temporary, join(directory, f"{stem}.npz"))
+    replace(join(directory, _NEXT), join(directory, _STATE))
 
 
 def _temporary(directory: str, stem: str) -> str:
     return join(directory, f"{stem}.npz.tmp")
 
 
-def _put(path: str, content: bytes) -> None:
-    with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(content)
-
-
 def _replace(path: str, content: bytes) -> None:
     """Like `atomic_write`, under a name that is always the same: what kills leave is not more."""
-    _put(f"{path}.tmp", content)
-    tf.io.gfile.rename(f"{path}.tmp", path, overwrite=True)
-
-
-def _remove(path: str) -> None:
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.remove(path)
+    write_over(f"{path}.tmp", content)
+    replace(f"{path}.tmp", path)
 
 
 def _save_identity(folder: str, identity: dict[str, Any]) -> str:
@@ -209,11 +201,12 @@ class Checkpoints:
         Raises:
           CheckpointError: like `save`.
         """
+        make_folder(*posixpath.split(self._directory))
         save(join(self._directory, f"ckpt-{state.global_step}"), state, variables)
         steps = self._steps()
         kept = [step for step in steps if step <= state.global_step][-self._keep :]
         for step in sorted({*steps} - {*kept}):
-            tf.io.gfile.rmtree(join(self._directory, f"ckpt-{step}"))
+            remove(join(self._directory, f"ckpt-{step}"))
 
     def restore_latest(
         self, variables: Mapping[str, Sequence[keras.Variable]]
@@ -272,9 +265,7 @@ class Checkpoints:
         )
 
     def _steps(self) -> list[int]:
-        if not tf.io.gfile.isdir(self._directory):
-            return []
-        names = (name.rstrip("/") for name in tf.io.gfile.listdir(self._directory))
+        names = names_in(self._directory)
         return sorted(int(match[1]) for name in names if (match := _NAME.match(name)))
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords_schema import LabelSpec
-from tfrecords_schema.names import atomic_write, join
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import atomic_write
 from trainer import metrics
 from trainer.corrupt_records import plan_of_one
 from trainer.data import SplitData

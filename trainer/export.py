@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import posixpath
 import tempfile
 from collections.abc import Iterator
 
@@ -10,6 +11,13 @@ import tensorflow as tf
 from absl import logging
 
 from tfrecords_schema.names import join
+from tfrecords_schema.storage import (
+    make_folder,
+    remove_abandoned,
+    replace,
+    replace_tree,
+    temporary_path,
+)
 from trainer.serving import Serving
 
 SAVED_MODEL = "saved_model"
@@ -50,14 +58,15 @@ def export(serving: Serving, folder: str) -> None:
     file gives logits or values, and loads after `import trainer.layers` (with a network of
     `keras.applications` in it, after `import trainer.models.backbones` as well).
     """
-    tf.io.gfile.makedirs(folder)
+    make_folder(*posixpath.split(folder))
+    remove_abandoned(folder)
     module = ServedModule(serving)
     path = join(folder, SAVED_MODEL)
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.rmtree(path)
+    written = temporary_path(path)
     signatures = {"serving_default": module.serve, "class_names": module.class_names}
     with _quiet():
-        tf.saved_model.save(module, path, signatures)
+        tf.saved_model.save(module, written, signatures)
+    replace_tree(written, path)
     _save_keras(serving.model, join(folder, KERAS_FILE))
 
 
@@ -79,4 +88,5 @@ def _save_keras(model: keras.Model, path: str) -> None:
     with tempfile.TemporaryDirectory() as local:
         written = os.path.join(local, KERAS_FILE)
         model.save(written)
-        tf.io.gfile.copy(written, path, overwrite=True)
+        tf.io.gfile.copy(written, temporary := temporary_path(path))
+        replace(temporary, path)

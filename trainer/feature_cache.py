@@ -34,8 +34,8 @@ from tfrecords_schema import (
     write_index,
 )
 from tfrecords_schema.names import INDEX, MANIFEST, join, shard_name
-from tfrecords_schema.owners import remove_abandoned, temporary_path
 from tfrecords_schema.record_writer import FRAMING_BYTES
+from tfrecords_schema.storage import make_folder, remove_abandoned, replace, temporary_path
 from trainer.checkpoints import Checkpoints, load_trained
 from trainer.layers.packing import pack_steps
 from trainer.models.frame_options import FrameModelOptions
@@ -61,7 +61,8 @@ class FeatureCache:
         self._dataset = dataset
         self._network = network
         self.key = cache_key(dataset, network)
-        self._folder = join(folder, f"{dataset.manifest.name}-{self.key[:16]}")
+        self._root = folder
+        self._name = f"{dataset.manifest.name}-{self.key[:16]}"
         values = InputSpec("signal", "float32", tuple(network.output.shape[1:]))
         self._schema = RecordSchema(values, dataset.schema.label)
         frame = tf.TensorSpec([None, *dataset.schema.input.step_shape], tf.uint8)
@@ -77,9 +78,10 @@ class FeatureCache:
         Raises:
           DatasetError: the dataset has no such split, or the features there are of something else.
         """
-        path = join(self._folder, split, self._dataset.manifest.version)
+        names = (self._name, split, self._dataset.manifest.version)
+        path = join(self._root, *names)
         if not tf.io.gfile.exists(join(path, MANIFEST)):
-            self._write(split, path)
+            self._write(split, make_folder(self._root, *names))
         dataset = open_dataset(path)
         if dataset.manifest.options.get("key") != self.key:
             raise DatasetError(f"{path} holds features of something else; remove the folder")
@@ -88,7 +90,6 @@ class FeatureCache:
     def _write(self, split: str, path: str) -> None:
         entry = self._dataset.manifest.splits[split]
         started = time.monotonic()
-        tf.io.gfile.makedirs(path)
         remove_abandoned(path)
         index = self._dataset.split(split)
         reader = BatchReader(self._dataset, split, parallel_batches=2, index=index)
@@ -120,7 +121,7 @@ class FeatureCache:
                     serialized = self._schema.encode(record_id, features, label)
                     writer.write(serialized)
                     sizes.append(len(serialized) + FRAMING_BYTES)
-        tf.io.gfile.rename(temporary, path, overwrite=True)
+        replace(temporary, path)
         return sizes
 
     def _records(
@@ -185,7 +186,7 @@ def open_cache(
         checkpoints.restore_latest({"model": model.full.variables})
     else:
         load_trained(run.run_dir, evaluate_with, model.full)
-    folder = options.feature_cache_dir or join(run.run_dir, "features")
+    folder = options.feature_cache_dir or make_folder(run.run_dir, "features")
     return FeatureCache(folder, dataset, model.features)
 
 

@@ -87,14 +87,23 @@ def described(options_type: type) -> list[tuple[str, str, Any]]:
     return found
 
 
-def fill_in(flagfile: str, values: flags.FlagValues = flags.FLAGS) -> None:
-    """Sets flags that were not given on the command line from the text of a flagfile.
+def fill_in(
+    flagfile: str, values: flags.FlagValues = flags.FLAGS, places: Sequence[str] = ()
+) -> None:
+    """Sets flags that were not given on the command line from the text of a run folder's flagfile.
+
+    Args:
+      flagfile: its text.
+      values: takes the values.
+      places: flags that say where something is written, which only the command line does.
 
     Raises:
       UsageError: if there is no such flag; the training was one of another version then.
     """
     for line in flagfile.splitlines():
         name, _, text = line.removeprefix("--").partition("=")
+        if name in places:
+            continue
         if name not in values:
             raise UsageError(
                 f"config.flags of the run folder has --{name}, which is no flag of this version; "

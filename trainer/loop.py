@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.plan import EpochPlan
-from tfrecords_schema.names import atomic_write, join
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import append, atomic_write
 from trainer import cluster
 from trainer.callbacks import MONITORED, callback_states, restore_callbacks
 from trainer.checkpoints import Checkpoints, TrainingState, save
@@ -342,8 +343,7 @@ def _cut_history(path: str, epochs: int) -> None:
 
 def _append_history(path: str, line: dict[str, Any]) -> None:
     known = {**line, "train": _finite(line["train"]), "validation": _finite(line["validation"])}
-    with tf.io.gfile.GFile(path, "a") as file:
-        file.write(json.dumps(known) + "\n")
+    append(path, json.dumps(known) + "\n")
 
 
 def _finite(figures: dict[str, float] | None) -> dict[str, float | None] | None:

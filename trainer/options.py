@@ -8,6 +8,8 @@ from trainer.flags import check_range, option
 MODES = ("train", "evaluate", "predict", "export")
 # These need no dataset: the run folder holds what they have to know of it.
 AFTER_TRAINING = ("predict", "export")
+# What says where something is written: never taken from a run folder, which may be another's.
+PLACES = ("run_dir", "feature_cache_dir", "output")
 MODELS = ("signal", "forecaster", "sequence", "frames")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 PRECISIONS = ("float32", "bfloat16")

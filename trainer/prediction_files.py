@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tfrecords_schema import LabelSpec
-from tfrecords_schema.names import atomic_write
+from tfrecords_schema.storage import atomic_write
 from trainer.raw_batches import RawBatch
 
 

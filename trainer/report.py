@@ -11,7 +11,8 @@ from pipeline import page
 from pipeline.figures import CLASS_COLOURS, length_histogram
 from pipeline.samples import TimeAxis, label_text, read_samples
 from tfrecords_schema import Dataset, LabelSpec
-from tfrecords_schema.names import atomic_write, join
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import atomic_write
 from trainer import report_figures
 from trainer.report_data import RunFiles, SplitPredictions, with_label
 

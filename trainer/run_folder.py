@@ -12,7 +12,8 @@ import tensorflow as tf
 from pipeline.command_line import PROJECT
 from pipeline.version import VERSION
 from tfrecords_schema import Dataset, DatasetError, RecordSchema, Statistics
-from tfrecords_schema.names import atomic_write, join
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import atomic_write
 from trainer.checkpoints import CheckpointError, Checkpoints
 from trainer.data import SplitData
 from trainer.flags import to_flagfile

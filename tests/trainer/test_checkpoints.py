@@ -156,7 +156,7 @@ def test_a_checkpoint_that_is_replaced_is_whole_at_every_instant(tmp_path, monke
 
 @pytest.mark.parametrize("failing", range(3))
 def test_a_full_disk_leaves_the_checkpoint_that_is_there(tmp_path, monkeypatch, failing):
-    folder, put, calls = str(tmp_path / "best"), checkpoints_module._put, []
+    folder, put, calls = str(tmp_path / "best"), checkpoints_module.write_over, []
     save(folder, TrainingState(global_step=1), _variables(1))
 
     def fill(path, content):
@@ -166,7 +166,7 @@ def test_a_full_disk_leaves_the_checkpoint_that_is_there(tmp_path, monkeypatch, 
             raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
         put(path, content)
 
-    monkeypatch.setattr(checkpoints_module, "_put", fill)
+    monkeypatch.setattr(checkpoints_module, "write_over", fill)
     state = TrainingState(global_step=2, identity={"other": 1})
     with pytest.raises(CheckpointError, match=r"cannot be written \(No space left.* make space"):
         save(folder, state, _variables(2))

@@ -16,7 +16,7 @@ from tests.datasets import (
 from tests.trainer import frame_models
 from tests.trainer.frame_models import INPUT, SMALL_HEAD, frames_dataset
 from tfrecords_schema import DatasetError, open_dataset
-from tfrecords_schema.owners import temporary_path
+from tfrecords_schema.storage import temporary_path
 from trainer.data import SplitData
 from trainer.feature_cache import FeatureCache
 from trainer.models.frames import build_frame_model

@@ -1,0 +1,171 @@
+"""The one place that makes folders, replaces files and removes what is there.
+
+Folders are handed on, and any name in them may be a link that somebody put there. So nothing here
+follows a link below the folder that the user named: a link in the place of a file or a tree is
+removed or replaced itself, and a link on the way to one is refused. A name that comes from a file
+is one name: no separators, no `..`.
+
+All paths are those of `tf.io.gfile`; only local file systems have links.
+"""
+
+import contextlib
+import os
+import posixpath
+import re
+import shutil
+import stat
+import unicodedata
+import uuid
+
+import tensorflow as tf
+
+from tfrecords_schema.errors import DatasetError, LinkError
+from tfrecords_schema.owners import is_alive, this_process
+
+_TEMPORARY = re.compile(r"\.(\d+)-(\d*)-([^/]+)-[0-9a-f]{32}\.tmp/?$")
+
+
+def require_plain(name: str, what: str) -> str:
+    """Returns a name that is one part of a path, and nothing that leads out of its folder.
+
+    Args:
+      name: a name of a dataset, version, split, file or the like, from a file or a flag.
+      what: what it names, for the message.
+
+    Raises:
+      DatasetError: if it is empty, begins with a dot, or has separators or control characters.
+    """
+    is_text = isinstance(name, str)
+    if is_text and name and not name.startswith(".") and not any(map(_is_unfit, name)):
+        return name
+    raise DatasetError(
+        f"{what} {name!r} is no plain name: expected one without separators and control "
+        "characters that does not begin with a dot; do not use this folder if you do not know why"
+    )
+
+
+def make_folder(root: str, *names: str) -> str:
+    """Makes a folder below one that the user named, and returns its path.
+
+    Args:
+      root: the folder that the user named; it may be a link.
+      *names: of the folders below it, one within the other.
+
+    Raises:
+      LinkError: if one of them is a link, which may lead anywhere.
+      DatasetError: if one of them is no plain name; `.conversion` is one of ours.
+    """
+    path = root
+    for name in names:
+        require_plain(name.removeprefix("."), "folder")
+        path = posixpath.join(path, name)
+        _refuse_link(path, root)
+    tf.io.gfile.makedirs(path or ".")
+    return path
+
+
+def temporary_path(path: str) -> str:
+    """A new name beside `path` that says which process writes it."""
+    owner = this_process()
+    return f"{path}.{owner['pid']}-{owner['start']}-{owner['host']}-{uuid.uuid4().hex}.tmp"
+
+
+def remove_abandoned(folder: str) -> None:
+    """Removes what dead processes of this host left in a folder under a `temporary_path`."""
+    for name in names_in(folder):
+        found = _TEMPORARY.search(name)
+        if found and not is_alive({"pid": int(found[1]), "start": found[2], "host": found[3]}):
+            remove(posixpath.join(folder, name))
+
+
+def atomic_write(path: str, content: bytes) -> None:
+    """Writes a file under a temporary name beside `path`, then renames it over `path`."""
+    temporary = temporary_path(path)
+    try:
+        with tf.io.gfile.GFile(temporary, "wb") as file:
+            file.write(content)
+        replace(temporary, path)
+    except Exception:
+        remove(temporary)
+        raise
+
+
+def write_over(path: str, content: bytes) -> None:
+    """Writes a file in the place of what is there, not at once: for names that do not count yet."""
+    remove(path)
+    with tf.io.gfile.GFile(path, "wb") as file:
+        file.write(content)
+
+
+def append(path: str, text: str) -> None:
+    """Appends text to a file.
+
+    Raises:
+      LinkError: if it is a link.
+    """
+    _refuse_link(path, posixpath.dirname(path))
+    with tf.io.gfile.GFile(path, "a") as file:
+        file.write(text)
+
+
+def replace(source: str, path: str) -> None:
+    """Renames a file over `path`; a link there is replaced, not what it leads to."""
+    tf.io.gfile.rename(source, path, overwrite=True)
+
+
+def replace_tree(source: str, path: str) -> None:
+    """Renames a folder to `path`, where a whole one is but for the moment of the exchange."""
+    aside = temporary_path(path)
+    with contextlib.suppress(tf.errors.NotFoundError):
+        tf.io.gfile.rename(path, aside)
+    tf.io.gfile.rename(source, path)
+    remove(aside)
+
+
+def remove(path: str) -> None:
+    """Removes the file, link or tree at `path`, if there is one; links are not followed.
+
+    Raises:
+      tf.errors.OpError: if it cannot be removed.
+    """
+    local = _local(path)
+    with contextlib.suppress(FileNotFoundError, tf.errors.NotFoundError):
+        if local is not None and stat.S_ISDIR(os.lstat(local).st_mode):
+            shutil.rmtree(local)  # `tf.io.gfile.rmtree` goes through links.
+        elif tf.io.gfile.isdir(path) and not _is_link(path):
+            tf.io.gfile.rmtree(path)
+        else:
+            tf.io.gfile.remove(path)
+
+
+def names_in(folder: str) -> list[str]:
+    """Names of what is in a folder of ours; none if it is not there, or is a link.
+
+    A glob would take a `[` in its path for a pattern.
+    """
+    if _is_link(folder) or not tf.io.gfile.isdir(folder):
+        return []
+    return [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
+
+
+def _is_unfit(character: str) -> bool:
+    return character in "/\\" or unicodedata.category(character) in ("Cc", "Cs")
+
+
+def _refuse_link(path: str, root: str) -> None:
+    if _is_link(path):
+        raise LinkError(
+            f"{path} is a link, and what is written below {root or '.'} must stay there; remove "
+            "the link, or name the folder that it leads to"
+        )
+
+
+def _is_link(path: str) -> bool:
+    local = _local(path)
+    return local is not None and os.path.islink(local)
+
+
+def _local(path: str) -> str | None:
+    """The path for Python's own functions; None on file systems elsewhere."""
+    local = path.removeprefix("file://")
+    return None if "://" in local else local
