@@ -5,7 +5,7 @@ import runpy
 
 from setuptools import find_packages, setup
 
-_VERSION_FILE = pathlib.Path(__file__).parent / "pipeline" / "version.py"
+_VERSION_FILE = pathlib.Path(__file__).parent / "pipeline" / "console" / "version.py"
 
 setup(
     name="variable-length-training",
@@ -16,8 +16,10 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["tfrecords_schema*", "pipeline*", "trainer*"]),
     package_data={
-        "pipeline": ["templates/*.html"],
-        "trainer": ["configs/*.flags", "templates/*.html"],
+        "pipeline.console": ["templates/*.html"],
+        "pipeline.inspect": ["templates/*.html"],
+        "trainer": ["configs/*.flags"],
+        "trainer.report": ["templates/*.html"],
     },
     install_requires=[
         "absl-py>=2.1",

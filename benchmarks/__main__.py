@@ -12,7 +12,7 @@ import os
 import sys
 from dataclasses import asdict
 
-import trainer.quiet  # noqa: F401
+import trainer.options.quiet  # noqa: F401
 
 # isort: split
 import tensorflow as tf

@@ -12,11 +12,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.boundaries import bucket_of
-from pipeline.figures import MARK_COLOUR
-from pipeline.hashing import permutation
-from pipeline.inspect_figures import draw_batches
-from pipeline.plan import BatchOptions, EpochPlan, choose_boundaries, plan_epoch
+from pipeline.batches.boundaries import bucket_of
+from pipeline.batches.hashing import permutation
+from pipeline.batches.plan import BatchOptions, EpochPlan, choose_boundaries, plan_epoch
+from pipeline.console.figures import MARK_COLOUR
+from pipeline.inspect.figures import draw_batches
 
 LENGTHS = np.array([6, 4, 13, 21, 5, 7, 12, 30, 6, 28, 11, 5, 14, 7, 22, 6, 12, 5, 29, 13, 7, 24])
 OPTIONS = BatchOptions(batch_size=4, num_buckets=3)

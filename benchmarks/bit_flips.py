@@ -10,7 +10,7 @@ that stops without naming the shard and a record of it (for another file, that f
 Exits with 1 after a violation.
 """
 
-import pipeline.quiet  # noqa: F401  # Before TensorFlow.
+import pipeline.console.quiet  # noqa: F401  # Before TensorFlow.
 
 # isort: split
 import argparse
@@ -29,12 +29,12 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.killing import print_table
-from pipeline.convert import main as convert
-from pipeline.plan import BatchOptions
+from pipeline.batches.plan import BatchOptions
+from pipeline.conversion.convert import main as convert
 from tfrecords_schema.dataset import open_dataset
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.verify import verify_dataset
-from trainer.data import SplitData
+from trainer.data.split_data import SplitData
 
 _RECORD = re.compile(r"(\S+\.tfrecord-\S+): record '[^']+' at byte \d+ ")
 

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-import pipeline.quiet  # noqa: F401
+import pipeline.console.quiet  # noqa: F401
 
 # isort: split
 import tensorflow as tf

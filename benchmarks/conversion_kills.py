@@ -13,7 +13,7 @@ and TensorFlow (8 s) and started neither; `--processes` of them are real command
 other one with two worker processes. Exits with 1 after a violation.
 """
 
-import pipeline.quiet  # noqa: F401  # Before TensorFlow.
+import pipeline.console.quiet  # noqa: F401  # Before TensorFlow.
 
 # isort: split
 import argparse
@@ -33,7 +33,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from benchmarks.killing import fork, hashes, kill_at, print_table, wait
-from pipeline.convert import main as convert
+from pipeline.conversion.convert import main as convert
 from tfrecords_schema.dataset import open_dataset
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.verify import verify_dataset

@@ -12,7 +12,7 @@ Contenders are in `benchmarks/peers/conversions.py`.
 
 Where the time of ours goes, in processor seconds per GB, measured one by one on one core:
 
-    read the npz           0.10   0.33 with the CRC-32 of zlib (`pipeline/npz.py`)
+    read the npz           0.10   0.33 with the CRC-32 of zlib (`pipeline/sources/npz.py`)
     serialize              0.03   0.53 with protobuf (`tfrecords_schema/example.py`)
     statistics             0.32   float64; NaN and infinity show in them, so no scan of their own
     CRC-32C                0.04

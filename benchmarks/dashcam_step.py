@@ -18,8 +18,8 @@ from tfrecords_schema import InputSpec, LabelSpec
 from trainer.models.frame_options import FrameModelOptions
 from trainer.models.frames import FrameModel, build_frame_model
 from trainer.models.signal_options import SignalModelOptions
-from trainer.step import Steps
-from trainer.task import Task
+from trainer.step.steps import Steps
+from trainer.step.task import Task
 
 FRAME_SHAPE = (180, 320, 3)
 FRAMES = 8

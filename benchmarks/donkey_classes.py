@@ -14,7 +14,7 @@ the folder's name. The last 25 samples of time are `test`, the 15 before them `v
 import argparse
 import json
 
-import pipeline.quiet  # noqa: F401
+import pipeline.console.quiet  # noqa: F401
 
 # isort: split
 import tensorflow as tf

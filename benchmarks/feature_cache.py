@@ -14,13 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.dashcam_step import FRAME_SHAPE, FRAMES, LABEL, build
-from pipeline.plan import BatchOptions
+from pipeline.batches.plan import BatchOptions
 from tests.datasets import Record, write_dataset
 from tfrecords_schema import Dataset, InputSpec, RecordSchema
-from trainer.data import SplitData
-from trainer.feature_cache import FeatureCache
-from trainer.step import Steps
-from trainer.task import Task
+from trainer.data.split_data import SplitData
+from trainer.step.steps import Steps
+from trainer.step.task import Task
+from trainer.training.feature_cache import FeatureCache
 
 
 def main() -> None:

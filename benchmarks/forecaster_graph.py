@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 
-import trainer.quiet  # noqa: F401  # Before TensorFlow.
+import trainer.options.quiet  # noqa: F401  # Before TensorFlow.
 
 # isort: split
 import keras

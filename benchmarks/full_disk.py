@@ -10,7 +10,7 @@ dataset, checkpoint, best weights or report that was whole before and is not; an
 not, byte for byte, that of a run with space enough. Exits with 1 after a violation.
 """
 
-import trainer.quiet  # noqa: F401  # Before TensorFlow.
+import trainer.options.quiet  # noqa: F401  # Before TensorFlow.
 
 # isort: split
 import argparse

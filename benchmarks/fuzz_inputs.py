@@ -13,7 +13,7 @@ Conversions are forked from this process, which has imported Beam and TensorFlow
 neither. Exits with 1 after a violation; `--keep` leaves the folders of those for a look.
 """
 
-import pipeline.quiet  # noqa: F401  # Before TensorFlow.
+import pipeline.console.quiet  # noqa: F401  # Before TensorFlow.
 
 # isort: split
 import argparse
@@ -33,9 +33,9 @@ import numpy as np
 
 from benchmarks import mutations
 from benchmarks.killing import fork, print_table
-from pipeline.convert import main as convert
-from pipeline.image_folders import ImageFolderSource
-from pipeline.signals import SignalSource
+from pipeline.conversion.convert import main as convert
+from pipeline.sources.image_folders import ImageFolderSource
+from pipeline.sources.signals import SignalSource
 
 _MUTATED = 100
 _LIMIT_SECS, _BATCH_LIMIT_SECS = 10.0, 240.0

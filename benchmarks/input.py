@@ -18,11 +18,11 @@ from benchmarks.peers.bucketed import bucketed_batches
 from benchmarks.signal_set import convert, lognormal_lengths, write_npz
 from benchmarks.small_set import write_many
 from benchmarks.worker_process import Worker
-from pipeline.batches import BatchReader
-from pipeline.boundaries import optimal_boundaries
-from pipeline.plan import BatchOptions, plan_epoch
+from pipeline.batches.batch_reader import BatchReader
+from pipeline.batches.boundaries import optimal_boundaries
+from pipeline.batches.plan import BatchOptions, plan_epoch
 from tfrecords_schema import Dataset, open_dataset
-from trainer.epoch_stream import joined
+from trainer.data.epoch_stream import joined
 
 BATCH_SIZE, BUCKETS, REPEATS = 32, 8, 5
 SMALL_BATCH_SIZE = 256

@@ -6,19 +6,19 @@ python -m benchmarks.memory_worker --dataset=DATASET --steps=300
 import argparse
 import pathlib
 
-import trainer.quiet  # noqa: F401
+import trainer.options.quiet  # noqa: F401
 
 # isort: split
 import tensorflow as tf
 
 from benchmarks.worker_process import report, turns
 from tfrecords_schema import open_dataset
-from trainer.data import load_split
+from trainer.data.split_data import load_split
 from trainer.models.signal import SignalModelOptions, build_signal_model
-from trainer.optimizers import make_optimizer
-from trainer.options import DataOptions, TrainingOptions
-from trainer.step import Steps
-from trainer.task import Task
+from trainer.options.options import DataOptions, TrainingOptions
+from trainer.step.steps import Steps
+from trainer.step.task import Task
+from trainer.training.optimizers import make_optimizer
 
 MODEL = SignalModelOptions(conv_filters=(), conv_strides=(), rnn_units=(4,))
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from pipeline.boundaries import (
+from pipeline.batches.boundaries import (
     equal_count_boundaries,
     equal_total_boundaries,
     optimal_boundaries,

@@ -4,8 +4,8 @@ import numpy as np
 
 from benchmarks.measure import Row, below, seconds
 from benchmarks.signal_set import lognormal_lengths
-from pipeline.boundaries import optimal_boundaries
-from pipeline.plan import BatchOptions, plan_epoch
+from pipeline.batches.boundaries import optimal_boundaries
+from pipeline.batches.plan import BatchOptions, plan_epoch
 
 COUNT, REPEATS, BUCKETS = 1_000_000, 5, 8
 MOST_SECS, MOST_BYTES, MOST_BOUNDARY_SECS = 2.0, 16.0, 1.0

@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 
-import trainer.quiet  # noqa: F401
+import trainer.options.quiet  # noqa: F401
 
 # isort: split
 import tensorflow as tf

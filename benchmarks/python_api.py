@@ -16,13 +16,13 @@ parser.add_argument("--epochs", type=int, default=15)
 arguments = parser.parse_args()
 
 # %% Imports
-import trainer.quiet  # noqa: E402, F401
+import trainer.options.quiet  # noqa: E402, F401
 
 # isort: split
 import keras  # noqa: E402
 
-from pipeline.keras_batches import keras_batches  # noqa: E402
-from pipeline.plan import BatchOptions  # noqa: E402
+from pipeline.batches.keras_batches import keras_batches  # noqa: E402
+from pipeline.batches.plan import BatchOptions  # noqa: E402
 from tfrecords_schema import open_dataset  # noqa: E402
 from trainer import layers  # noqa: E402
 

@@ -11,15 +11,15 @@ import argparse
 
 import numpy as np
 
-import trainer.quiet  # noqa: F401
+import trainer.options.quiet  # noqa: F401
 
 # isort: split
 import tensorflow as tf
 
 from benchmarks.signal_set import lognormal_lengths
-from pipeline.boundaries import optimal_boundaries
-from pipeline.deal import deal_plan
-from pipeline.plan import BatchOptions, plan_epoch
+from pipeline.batches.boundaries import optimal_boundaries
+from pipeline.batches.deal import deal_plan
+from pipeline.batches.plan import BatchOptions, plan_epoch
 
 _BATCH_SIZE, _BUCKETS = 32, 8
 

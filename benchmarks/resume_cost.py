@@ -8,7 +8,7 @@ building the model are not part of it. The state is that of a training with ever
 Exits with 1 above 2 s or 1,000 bytes.
 """
 
-import trainer.quiet  # noqa: F401  # Before TensorFlow.
+import trainer.options.quiet  # noqa: F401  # Before TensorFlow.
 
 # isort: split
 import argparse
@@ -24,10 +24,10 @@ import tensorflow as tf
 from benchmarks import training_kills
 from benchmarks.killing import fork, print_table, wait
 from benchmarks.small_set import NAME, SPLIT, write_many
-from pipeline.plan import BatchOptions
+from pipeline.batches.plan import BatchOptions
 from tfrecords_schema import open_dataset
 from tfrecords_schema.names import join
-from trainer.data import SplitData
+from trainer.data.split_data import SplitData
 
 _LIMIT_SECS, _LIMIT_BYTES = 2.0, 1000
 _SHARDS = 8

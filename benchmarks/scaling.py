@@ -11,10 +11,10 @@ from benchmarks.measure import Row, seconds
 from benchmarks.signal_set import lognormal_lengths
 from benchmarks.small_set import write_many
 from benchmarks.worker_process import Worker
-from pipeline.batches import BatchReader
-from pipeline.boundaries import optimal_boundaries, padding_share
-from pipeline.deal import deal_plan
-from pipeline.plan import BatchOptions, plan_epoch
+from pipeline.batches.batch_reader import BatchReader
+from pipeline.batches.boundaries import optimal_boundaries, padding_share
+from pipeline.batches.deal import deal_plan
+from pipeline.batches.plan import BatchOptions, plan_epoch
 from tfrecords_schema import open_dataset
 
 REPEATS = 3

@@ -6,22 +6,22 @@ python -m benchmarks.step_worker --dataset=DATASET --precision=float32 [--record
 import argparse
 import time
 
-import trainer.quiet  # noqa: F401
+import trainer.options.quiet  # noqa: F401
 
 # isort: split
 import numpy as np
 
 from benchmarks.signal_set import record_id
 from benchmarks.worker_process import report, turns
-from pipeline.plan import EpochPlan
+from pipeline.batches.plan import EpochPlan
 from tfrecords_schema import open_dataset
-from trainer.data import SplitData, load_split
+from trainer.data.split_data import SplitData, load_split
+from trainer.distribution.strategy import configure, make_strategy
 from trainer.models.signal import SignalModelOptions, build_signal_model
-from trainer.optimizers import make_optimizer
-from trainer.options import DataOptions, RunOptions, TrainingOptions
-from trainer.step import Steps
-from trainer.strategy import configure, make_strategy
-from trainer.task import Task
+from trainer.options.options import DataOptions, RunOptions, TrainingOptions
+from trainer.step.steps import Steps
+from trainer.step.task import Task
+from trainer.training.optimizers import make_optimizer
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ Trainings are forked from this process, which has imported TensorFlow and not st
 `--processes` of them are real commands instead. Exits with 1 after a violation.
 """
 
-import trainer.quiet  # noqa: F401  # Before TensorFlow.
+import trainer.options.quiet  # noqa: F401  # Before TensorFlow.
 
 # isort: split
 import argparse
@@ -35,10 +35,10 @@ import tensorflow as tf
 
 from benchmarks.killing import fork, kill_at, print_table, wait
 from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
-from tests.trainer.runs import SMALL_MODEL
+from tests.trainer.processes import SMALL_MODEL
 from tfrecords_schema import InputSpec, RecordSchema
 from trainer import __main__ as command
-from trainer import checkpoints
+from trainer.runs import checkpoints
 
 _LENGTHS = [3, 9, 1, 7, 4, 4, 2, 8, 5, 6, 3, 2, 5, 8, 1, 6, 9, 4]
 _FLAGS = ("--deterministic", "--seed=3", "--checkpoint_every_steps=1", "--epochs=3")

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 
-import pipeline.quiet  # noqa: F401
+import pipeline.console.quiet  # noqa: F401
 
 # isort: split
 import tensorflow as tf

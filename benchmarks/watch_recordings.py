@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-import pipeline.quiet  # noqa: F401
+import pipeline.console.quiet  # noqa: F401
 
 # isort: split
 import tensorflow as tf

@@ -19,7 +19,7 @@ import time
 
 import numpy as np
 
-import trainer.quiet  # noqa: F401
+import trainer.options.quiet  # noqa: F401
 
 # isort: split
 from tests.datasets import toy_dataset

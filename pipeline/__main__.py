@@ -8,7 +8,7 @@ from types import FrameType
 
 logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
 
-from pipeline.option_flags import make_parser  # noqa: E402
+from pipeline.conversion.option_flags import make_parser  # noqa: E402
 
 _STANDARD_ERROR = os.dup(2)  # The other one is silent while TensorFlow is imported.
 
@@ -23,10 +23,10 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, _interrupted)
     make_parser().answer(sys.argv[1:])  # At once: TensorFlow and Beam take seconds to import.
 
-import pipeline.quiet  # noqa: E402, F401
+import pipeline.console.quiet  # noqa: E402, F401
 
 # isort: split
-from pipeline.convert import main  # noqa: E402
+from pipeline.conversion.convert import main  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

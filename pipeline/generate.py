@@ -4,7 +4,7 @@
 three shapes. The same flags give the same bytes.
 """
 
-import pipeline.quiet  # noqa: F401  # Before TensorFlow.
+import pipeline.console.quiet  # noqa: F401  # Before TensorFlow.
 
 # isort: split
 import argparse
@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from pipeline.command_line import version_text
-from pipeline.console import print_error
-from pipeline.errors import UsageError
+from pipeline.console.command_line import version_text
+from pipeline.console.errors import UsageError
+from pipeline.console.terminal import print_error
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write, make_folder
 

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from pipeline.command_line import CommandParser
+from pipeline.console.command_line import CommandParser
 
 
 def main(argv: Sequence[str]) -> int:
@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _verify(path: str) -> int:
     # Here, so that --help does not wait for TensorFlow.
-    import pipeline.quiet  # noqa: F401
+    import pipeline.console.quiet  # noqa: F401
 
     # isort: split
     from tfrecords_schema.dataset import read_manifest

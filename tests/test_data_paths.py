@@ -23,11 +23,17 @@ _OPENERS = {"np.load", "np.save", "np.savez", "pq.read_table", "pq.ParquetFile",
 _ALLOWED = {
     ("tfrecords_schema/storage.py", "shutil"),  # links, which only local folders have
     ("tfrecords_schema/storage.py", "os.path"),
-    ("pipeline/console.py", "shutil"),  # the width of the terminal
-    ("pipeline/files.py", "os.path"),  # whether something local is a file
-    ("pipeline/files.py", "os.scandir"),  # of local folders, which may be too large for a list
-    ("pipeline/silence.py", "os.open"),  # /dev/null
-    ("trainer/export.py", "os.path"),  # in a temporary folder: Keras writes local files only
+    ("pipeline/console/terminal.py", "shutil"),  # the width of the terminal
+    ("pipeline/sources/files.py", "os.path"),  # whether something local is a file
+    (
+        "pipeline/sources/files.py",
+        "os.scandir",
+    ),  # folders too large for a list
+    ("pipeline/console/silence.py", "os.open"),  # /dev/null
+    (
+        "trainer/serving/export.py",
+        "os.path",
+    ),  # Keras writes local files only
 }
 
 

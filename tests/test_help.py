@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pipeline.version import VERSION
+from pipeline.console.version import VERSION
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _COMMANDS = ["pipeline", "pipeline.inspect", "pipeline.verify", "trainer", "trainer.launch"]

@@ -14,7 +14,7 @@ import pyarrow.csv
 import pytest
 from PIL import Image
 
-from pipeline.convert import main as convert
+from pipeline.conversion.convert import main as convert
 from tests.trainer.in_process import run_trainer
 from tfrecords_schema import open_dataset
 

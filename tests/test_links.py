@@ -8,7 +8,7 @@ import pytest
 from tests.datasets import toy_dataset
 from tests.pipeline.conversions import Converter, Folders, write_recordings
 from tests.trainer.in_process import run_trainer
-from tests.trainer.runs import SMALL_MODEL
+from tests.trainer.processes import SMALL_MODEL
 from tfrecords_schema import DatasetError, open_dataset
 from tfrecords_schema.errors import LinkError
 from tfrecords_schema.manifest import sealed_json

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.inspect import main as inspect
+from pipeline.inspect.__main__ import main as inspect
 from tests.browser import find_browser, look
 from tests.datasets import (
     CLASS_PER_RECORD,
@@ -22,7 +22,7 @@ from tests.datasets import (
 )
 from tests.trainer.run_folders import write_run
 from tfrecords_schema import InputSpec, LabelSpec, RecordSchema
-from trainer.report import write_report
+from trainer.report.report import write_report
 
 _WIDTHS = (1280, 400)
 _MAX_BYTES = 3_000_000

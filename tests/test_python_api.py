@@ -27,7 +27,7 @@ def test_the_script_trains_with_stock_fit(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("name", ["keras_batches", "open_dataset"])
 def test_it_uses_what_anyone_can_import(name):
-    import pipeline.keras_batches
+    import pipeline.batches.keras_batches
     import tfrecords_schema
 
     found = {**vars(pipeline.keras_batches), **vars(tfrecords_schema)}[name]

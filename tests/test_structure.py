@@ -1,125 +1,174 @@
-"""The arrows between packages, and the size of files, as the design has them."""
+"""The floors of the house, as the rooms' own texts have them; the size of files and rooms."""
 
 import ast
 import pathlib
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 _ROOT = pathlib.Path(__file__).parents[1]
+# From the bottom up. A room imports from those before it in its package, and from whole packages
+# before its own.
 _PACKAGES = ("tfrecords_schema", "pipeline", "trainer")
+_ROOMS = {
+    "tfrecords_schema": (),
+    "pipeline": ("console", "batches", "sources", "conversion", "inspect"),
+    "trainer": (
+        "options",
+        "layers",
+        "models",
+        "distribution",
+        "step",
+        "data",
+        "runs",
+        "evaluation",
+        "training",
+        "report",
+        "serving",
+    ),
+}
+_BEAM = "pipeline.conversion"  # The only room that knows Beam; entry points may import it.
 _MAX_LINES = 400
-# The half of pipeline that a training process imports.
-_INPUT_HALF = {
-    "command_line",
-    "console",
-    "boundaries",
-    "plan",
-    "plan_lengths",
-    "deal",
-    "hashing",
-    "reader",
-    "serial_map",
-    "frames",
-    "batches",
-    "silence",
-    "keras_batches",
-    "figures",
-    "page",
-    "samples",
-    "version",
-}
-# Reads raw recordings; a prediction of recordings that were never converted does so, too.
-_RAW_HALF = {
-    "annotations",
-    "errors",
-    "files",
-    "grouping",
-    "image_decoding",
-    "image_folders",
-    "image_header",
-    "inspect_facts",
-    "inspect_plan",
-    "inspect_text",
-    "limits",
-    "npz",
-    "options",
-    "quiet",
-    "signals",
-    "source",
-    "sources",
-    "splits",
-    "summary",
-    "texts",
-    "window_labels",
-}
+_MAX_FILES = 20
 
 
-def _sources(*folders: str) -> list[pathlib.Path]:
-    return sorted(path for folder in folders for path in (_ROOT / folder).rglob("*.py"))
-
-
-def _imports(path: pathlib.Path) -> set[str]:
-    """Full names of all modules that a file imports, also within functions."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: import absolutely, so that the arrows can be seen"
-            found.add(str(node.module))
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+def _sources() -> dict[str, str]:
+    """Text of every module of the packages, by its full name."""
+    found = {}
+    for package in _PACKAGES:
+        for path in sorted((_ROOT / package).rglob("*.py")):
+            parts = path.relative_to(_ROOT).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found[name] = path.read_text()
     return found
 
 
-def _packages(path: pathlib.Path) -> set[str]:
-    return {name.split(".")[0] for name in _imports(path)}
+def _imports(text: str, modules: set[str]) -> set[str]:
+    """Modules that a text imports, also within functions: those of the project by full name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "import absolutely, so that the arrows can be seen"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found.update(names & modules or {str(node.module)})
+    return found
 
 
-def _pipeline_modules(path: pathlib.Path) -> set[str]:
-    parts = (name.split(".") for name in _imports(path))
-    return {part[1] for part in parts if part[0] == "pipeline" and len(part) > 1}
+def _room(name: str) -> tuple[int, int]:
+    """Floor of a module: that of its package, and within it that of its room.
+
+    What stands at the top of a package is above its rooms: entry points; all of tfrecords_schema.
+    """
+    package, *rest = name.split(".")
+    rooms = _ROOMS[package]
+    inside = rest[0] if rest and rest[0] in rooms else None
+    return _PACKAGES.index(package), rooms.index(inside) if inside else len(rooms)
 
 
-def test_there_are_sources_to_check():
-    assert all(len(_sources(package)) > 5 for package in _PACKAGES)
+def _wrong_imports(sources: Mapping[str, str]) -> Iterator[str]:
+    """Every import that runs upwards, or that brings Beam where it does not belong."""
+    modules = {*sources}
+    for name, text in sources.items():
+        for imported in sorted(_imports(text, modules)):
+            package = imported.split(".")[0]
+            if package == "apache_beam" and not name.startswith(_BEAM):
+                yield f"{name} imports Beam"
+            if package not in _PACKAGES:
+                continue
+            if _room(imported) > _room(name):
+                yield f"{name} imports {imported}, which is above it"
+            is_beam = imported.startswith(_BEAM) and not name.startswith(_BEAM)
+            if is_beam and name != "pipeline.__main__":
+                yield f"{name} imports {imported}, and so Beam"
 
 
-@pytest.mark.parametrize("path", _sources("tfrecords_schema"), ids=lambda path: path.name)
-def test_schema_imports_no_other_package(path):
-    assert not _packages(path) & {"pipeline", "trainer", "apache_beam"}
+def _circles(sources: Mapping[str, str]) -> list[list[str]]:
+    """Groups of modules that import each other, directly or by way of others."""
+    modules = {*sources}
+    below = {name: _imports(text, modules) & modules for name, text in sources.items()}
+    reached = {name: _reachable(name, below) for name in sources}
+    groups = {
+        frozenset(other for other in reached[name] if name in reached[other]) for name in sources
+    }
+    return [sorted(group) for group in groups if group]
 
 
-@pytest.mark.parametrize("path", _sources("pipeline"), ids=lambda path: path.name)
-def test_pipeline_and_so_every_beam_worker_does_not_import_the_trainer(path):
-    assert "trainer" not in _packages(path)
+def _reachable(start: str, below: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = below[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
 
 
-@pytest.mark.parametrize("path", _sources("trainer"), ids=lambda path: path.name)
-def test_trainer_never_imports_beam(path):
-    assert "apache_beam" not in _packages(path)
+def test_every_module_stands_in_a_room_of_the_plan():
+    for package, rooms in _ROOMS.items():
+        folders = {path.parent.name for path in (_ROOT / package).glob("*/__init__.py")}
+        assert folders == {*rooms}
 
 
-@pytest.mark.parametrize("path", _sources("trainer"), ids=lambda path: path.name)
-def test_trainer_imports_only_what_reads_datasets_and_raw_files(path):
-    assert _pipeline_modules(path) <= _INPUT_HALF | _RAW_HALF
+def test_imports_run_one_way():
+    assert not list(_wrong_imports(_sources()))
 
 
-@pytest.mark.parametrize("name", sorted(_RAW_HALF))
-def test_reading_raw_files_needs_no_beam(name):
-    path = _ROOT / "pipeline" / f"{name}.py"
-    assert "apache_beam" not in _packages(path)
-    assert _pipeline_modules(path) <= _INPUT_HALF | _RAW_HALF
-
-
-@pytest.mark.parametrize("name", sorted(_INPUT_HALF))
-def test_input_half_needs_nothing_of_the_conversion(name):
-    path = _ROOT / "pipeline" / f"{name}.py"
-    assert "apache_beam" not in _packages(path)
-    assert _pipeline_modules(path) <= _INPUT_HALF
+def test_no_modules_import_each_other():
+    assert not _circles(_sources())
 
 
 @pytest.mark.parametrize(
-    "path", _sources(*_PACKAGES, "tests", "benchmarks"), ids=lambda path: path.name
+    ("module", "line"),
+    [
+        ("tfrecords_schema.index", "import pipeline"),
+        ("pipeline.console.errors", "from pipeline.batches import plan"),
+        ("pipeline.batches.plan", "from pipeline.sources.files import GFiles"),
+        ("pipeline.sources.files", "import apache_beam as beam"),
+        ("pipeline.inspect.facts", "from pipeline.conversion.job import build"),
+        ("pipeline.conversion.job", "from trainer.step import task"),
+        ("trainer.models.signal", "def f():\n    from trainer.training.loop import Trainer"),
+        ("trainer.options.options", "from trainer import models"),
+        ("trainer.data.split_data", "from pipeline.conversion import parts"),
+        ("trainer.serving.export", "import apache_beam.io"),
+    ],
+)
+def test_a_planted_import_upwards_is_found(module, line):
+    sources = _sources()
+    assert module in sources
+    found = list(_wrong_imports({**sources, module: f"{sources[module]}\n{line}\n"}))
+    assert len(found) == 1
+    assert found[0].startswith(f"{module} imports")
+
+
+def test_a_planted_circle_is_found():
+    sources = _sources()
+    planted = "\nfrom pipeline.batches import keras_batches\n"
+    sources["pipeline.batches.boundaries"] += planted
+    assert any("pipeline.batches.boundaries" in circle for circle in _circles(sources))
+
+
+@pytest.mark.parametrize("room", [f"{p}/{r}" for p, rooms in _ROOMS.items() for r in rooms])
+def test_every_room_says_what_it_holds_imports_and_where_to_begin(room):
+    text = ast.get_docstring(ast.parse((_ROOT / room / "__init__.py").read_text()))
+    assert text
+    assert 3 <= len(text.splitlines()) <= 6
+    assert "mports" in text
+    assert "Begin with" in text
+
+
+def test_no_folder_is_full():
+    folders = [_ROOT / "tests", *(_ROOT / name for name in _PACKAGES)]
+    inside = [p for folder in folders for p in [folder, *folder.rglob("*")] if p.is_dir()]
+    counts = {str(p.relative_to(_ROOT)): len([*p.glob("*.py")]) for p in inside}
+    assert {name: count for name, count in counts.items() if count > _MAX_FILES} == {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(p for f in (*_PACKAGES, "tests", "benchmarks") for p in (_ROOT / f).rglob("*.py")),
+    ids=lambda path: path.name,
 )
 def test_no_file_is_longer_than_400_lines(path):
     assert len(path.read_text().splitlines()) <= _MAX_LINES

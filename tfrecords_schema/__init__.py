@@ -1,25 +1,33 @@
-"""The contract on disk: records, names, index, manifest, and opening a dataset."""
+"""The contract on disk: records, names, index, manifest, and opening a dataset.
 
-from tfrecords_schema.dataset import Dataset, open_dataset
-from tfrecords_schema.errors import DatasetError
-from tfrecords_schema.files import finish_dataset, hash_file
-from tfrecords_schema.index import (
-    INDEX_SCHEMA,
-    IndexRow,
-    SplitIndex,
-    read_metadata,
-    read_rows,
-    write_index,
-)
-from tfrecords_schema.manifest import (
-    FORMAT_VERSION,
-    FileEntry,
-    Manifest,
-    ShardEntry,
-    SplitEntry,
-    Statistics,
-)
-from tfrecords_schema.schema import InputSpec, LabelSpec, RecordSchema
+Imports neither `pipeline` nor `trainer`. Begin with `manifest.py`, which names all that a dataset
+has. Its names are imported when they are asked for: errors alone must not wait for TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfrecords_schema.dataset import Dataset, open_dataset
+    from tfrecords_schema.errors import DatasetError
+    from tfrecords_schema.files import finish_dataset, hash_file
+    from tfrecords_schema.index import (
+        INDEX_SCHEMA,
+        IndexRow,
+        SplitIndex,
+        read_metadata,
+        read_rows,
+        write_index,
+    )
+    from tfrecords_schema.manifest import (
+        FORMAT_VERSION,
+        FileEntry,
+        Manifest,
+        ShardEntry,
+        SplitEntry,
+        Statistics,
+    )
+    from tfrecords_schema.schema import InputSpec, LabelSpec, RecordSchema
 
 __all__ = [
     "FORMAT_VERSION",
@@ -43,3 +51,12 @@ __all__ = [
     "read_rows",
     "write_index",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for module in ("schema", "manifest", "errors", "files", "index", "dataset"):
+            found = vars(importlib.import_module(f"{__name__}.{module}"))
+            if name in found:
+                return found[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

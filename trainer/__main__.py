@@ -10,26 +10,23 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during imports: no traceback.
     arguments.make_parser().answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
 
-import trainer.quiet  # noqa: F401
+import trainer.options.quiet  # noqa: F401
 
 # isort: split
 from absl import flags
 
 from tfrecords_schema import Dataset, DatasetError, open_dataset
-from trainer import cluster, command_line, dry_run, evaluation, inference, run_folder
-from trainer import flags as option_flags
-from trainer.callbacks import make_callbacks
-from trainer.checkpoints import load_trained
-from trainer.data import SplitData, class_weights, load_split
-from trainer.feature_cache import open_cache
-from trainer.forecast import ForecastTask, forecast_label
-from trainer.loop import Trainer, better_mode
+from trainer import command_line
+from trainer.data.split_data import SplitData, class_weights, load_split
+from trainer.distribution import cluster
+from trainer.distribution.strategy import configure, make_strategy
+from trainer.evaluation import evaluation
 from trainer.models.build import ModelOptions, build_model
 from trainer.models.forecast_options import ForecastOptions
 from trainer.models.frame_options import FrameModelOptions
 from trainer.models.signal_options import SignalModelOptions
-from trainer.optimizers import make_optimizer
-from trainer.options import (
+from trainer.options import flags as option_flags
+from trainer.options.options import (
     AFTER_TRAINING,
     PLACES,
     DataOptions,
@@ -37,9 +34,17 @@ from trainer.options import (
     RunOptions,
     TrainingOptions,
 )
-from trainer.step import Steps
-from trainer.strategy import configure, make_strategy
-from trainer.task import Task
+from trainer.runs import run_folder
+from trainer.runs.checkpoints import load_trained
+from trainer.serving import inference
+from trainer.step.forecast import ForecastTask, forecast_label
+from trainer.step.steps import Steps
+from trainer.step.task import Task
+from trainer.training import dry_run
+from trainer.training.callbacks import make_callbacks
+from trainer.training.feature_cache import open_cache
+from trainer.training.loop import Trainer, better_mode
+from trainer.training.optimizers import make_optimizer
 
 
 def main(argv: Sequence[str]) -> int:
@@ -157,7 +162,7 @@ def _run(values: flags.FlagValues) -> None:
             fingerprint=dataset.manifest.fingerprint, run_dir=run.run_dir,
         )  # fmt: skip
     if run.report:
-        from trainer.report import write_report  # matplotlib is slow to import
+        from trainer.report.report import write_report  # matplotlib is slow to import
 
         print(f"report: {write_report(run.run_dir, dataset, label)}")
     cluster.end_together(strategy)

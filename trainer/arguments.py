@@ -7,13 +7,13 @@ from typing import Any
 
 from absl import flags
 
-from pipeline.command_line import CommandParser, near_miss, with_help
-from pipeline.errors import UsageError
-from trainer import flags as option_flags
+from pipeline.console.command_line import CommandParser, near_miss, with_help
+from pipeline.console.errors import UsageError
 from trainer.models.forecast_options import ForecastOptions
 from trainer.models.frame_options import FrameModelOptions
 from trainer.models.signal_options import SignalModelOptions
-from trainer.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
+from trainer.options import flags as option_flags
+from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
 
 OPTIONS = (
     RunOptions,

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 from absl import flags
 
-from pipeline.console import print_error
-from pipeline.errors import UsageError
-from pipeline.silence import discard_standard_output
+from pipeline.console.errors import UsageError
+from pipeline.console.silence import discard_standard_output
+from pipeline.console.terminal import print_error
 from tfrecords_schema.output_problems import output_problem
-from trainer import cluster, exit_codes
 from trainer.arguments import TRACEBACK, parse
-from trainer.divergence import DivergedError
-from trainer.termination import StoppedError
+from trainer.distribution import cluster
+from trainer.options import exit_codes
+from trainer.training.divergence import DivergedError
+from trainer.training.termination import StoppedError
 
 _CAN_GO_ON = "give the same command again; a training goes on from its newest checkpoint"
 

@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any
 
-import pipeline.quiet  # noqa: F401
+import pipeline.console.quiet  # noqa: F401
 
 # isort: split
 import apache_beam as beam
@@ -27,8 +27,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
 from benchmarks.worker_process import report, turns
-from pipeline.convert import convert
-from pipeline.option_flags import parse_args
+from pipeline.conversion.convert import convert
+from pipeline.conversion.option_flags import parse_args
 
 NUM_SHARDS = 8
 

@@ -14,8 +14,8 @@ from benchmarks.precision_parity import compare
 from benchmarks.signal_set import lognormal_lengths, record_id, write_npz
 from benchmarks.small_set import write_many
 from benchmarks.step import STEP_GFLOP, thinned, typical_lengths, valid_share
-from pipeline.batches import BatchReader
-from pipeline.plan import BatchOptions, plan_epoch
+from pipeline.batches.batch_reader import BatchReader
+from pipeline.batches.plan import BatchOptions, plan_epoch
 
 
 def test_the_source_model_has_the_published_parameters():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.convert import main
+from pipeline.conversion.convert import main
 from tfrecords_schema import Dataset, open_dataset
 
 

@@ -8,20 +8,20 @@ takes longer than these trainings.
 import pathlib
 import sys
 
-import trainer.quiet  # noqa: F401
+import trainer.options.quiet  # noqa: F401
 
 # isort: split
-from pipeline.plan import BatchOptions
+from pipeline.batches.plan import BatchOptions
 from tfrecords_schema import open_dataset
-from trainer import cluster
-from trainer.data import SplitData
-from trainer.loop import Trainer
+from trainer.data.split_data import SplitData
+from trainer.distribution import cluster
+from trainer.distribution.strategy import configure, make_strategy
 from trainer.models.signal import SignalModelOptions, build_signal_model
-from trainer.optimizers import make_optimizer
-from trainer.options import RunOptions, TrainingOptions
-from trainer.step import Steps
-from trainer.strategy import configure, make_strategy
-from trainer.task import Task
+from trainer.options.options import RunOptions, TrainingOptions
+from trainer.step.steps import Steps
+from trainer.step.task import Task
+from trainer.training.loop import Trainer
+from trainer.training.optimizers import make_optimizer
 
 MODEL = SignalModelOptions(
     conv_filters=(3,), conv_kernel_samples=3, conv_strides=(2,), rnn_units=(4,), dropout=0.0

@@ -4,15 +4,16 @@ from typing import Any
 
 from absl import flags
 
-from trainer import flags as option_flags
-from trainer import inference, run_folder
 from trainer.arguments import OPTIONS
 from trainer.models.build import ModelOptions
 from trainer.models.forecast_options import ForecastOptions
 from trainer.models.frame_options import FrameModelOptions
 from trainer.models.signal_options import SignalModelOptions
-from trainer.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
-from trainer.serving import Serving
+from trainer.options import flags as option_flags
+from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
+from trainer.runs import run_folder
+from trainer.serving import inference
+from trainer.serving.serving import Serving
 
 
 def options_of(run_dir: str, **given: Any) -> dict[type, Any]:

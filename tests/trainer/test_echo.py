@@ -6,9 +6,9 @@ import pathlib
 import numpy as np
 import pytest
 
-from pipeline.convert import main as convert
+from pipeline.conversion.convert import main as convert
 from pipeline.generate import write_echo
-from tests.trainer import runs
+from tests.trainer import processes as runs
 from tfrecords_schema import open_dataset
 
 _CONFIGS = pathlib.Path(__file__).parents[2] / "trainer" / "configs"

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
-from tests.trainer.runs import REPOSITORY, SMALL_MODEL, TIMEOUT_SECS
+from tests.trainer.processes import REPOSITORY, SMALL_MODEL, TIMEOUT_SECS
 from tfrecords_schema import InputSpec, RecordSchema
 
 

@@ -1,4 +1,8 @@
-"""Keras layers that take lengths explicitly and compute on valid steps only."""
+"""Keras layers that take lengths explicitly and compute on valid steps only.
+
+Imports no other room of the trainer. Begin with `packing.py`: steps are gathered, computed on,
+and scattered back.
+"""
 
 from trainer.layers.batch_normalization import BatchNormalization
 from trainer.layers.dropout import Dropout

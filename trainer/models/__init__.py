@@ -1,1 +1,4 @@
-"""Keras functional models with inputs `signal` (or `frames`) and `lengths`, returning logits."""
+"""Models, one family a file, and the options of each.
+
+Imports `layers` and `options`. Begin with `build.py`.
+"""

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.command_line import not_one_of
+from pipeline.console.command_line import not_one_of
 from trainer.models.frame_options import WITHOUT_WEIGHTS
 
 IMAGENET = "imagenet"

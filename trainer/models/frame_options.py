@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from trainer.flags import check_range, option
+from trainer.options.flags import check_range, option
 
 CONVOLUTIONS = "conv"
 WITHOUT_WEIGHTS = "none"

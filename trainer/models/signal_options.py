@@ -3,8 +3,8 @@
 import dataclasses
 import inspect
 
-from pipeline.command_line import nearest, not_one_of
-from trainer.flags import check_range
+from pipeline.console.command_line import nearest, not_one_of
+from trainer.options.flags import check_range
 
 STEP_POOLINGS = ("flatten", "mean", "max")
 RNN_CELLS = ("gru", "lstm", "none")

@@ -1,0 +1,270 @@
+"""Padded batches of an epoch plan, for each replica, as a `tf.data.Dataset`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.batches.deal import NO_RECORD, deal_plan
+from pipeline.batches.frames import decode_frames
+from pipeline.batches.plan import EpochPlan
+from pipeline.batches.plan_lengths import plan_lengths, plans_labels
+from pipeline.batches.record_reader import read_record
+from pipeline.batches.serial_map import serial_map
+from tfrecords_schema import Dataset, RecordSchema, SplitIndex
+from tfrecords_schema.shared_arrays import shared_tensor
+
+Element = dict[str, tf.Tensor]
+
+# Batches that are read at the same time, and elements that wait for the trainer. The rows of a
+# batch are read, parsed and padded one after the other by one thread, and several batches in
+# parallel: handing rows from thread to thread costs more than reading small ones.
+_PARALLEL_BATCHES = 8
+# Batches of frames are large, and the frames within one are decoded in parallel.
+_PARALLEL_FRAME_BATCHES = 2
+_PREFETCHED = 2
+
+
+def padded_batches(
+    dataset: Dataset,
+    split: str,
+    plan: EpochPlan,
+    *,
+    num_replicas: int = 1,
+    replicas: Sequence[int] | None = None,
+    start_step: int = 0,
+) -> tf.data.Dataset:
+    """The batches of one epoch: `BatchReader(...).epoch(plan)`, for one epoch alone."""
+    reader = BatchReader(dataset, split, num_replicas=num_replicas, replicas=replicas)
+    return reader.epoch(plan, start_step=start_step)
+
+
+class BatchReader:
+    """Reads the batches of any plan of one split; built once, used for every epoch.
+
+    Building traces the pipeline, which takes longer than a short epoch does.
+
+    Elements are per-replica batches: of the first step for each of `replicas` in order, then of the
+    next step. Each is a dict of
+      signal: [batch, padded_steps, *step_shape] of the source's dtype, zero after a record's end;
+        or frames: [batch, padded_steps, height, width, 3] uint8, decoded, zero after the end.
+      lengths: [batch] int32, valid steps; a row of length 0 is no record.
+      label, where there is one, per step: [batch, padded_steps, *shape]; per record:
+        [batch, *shape]; per sequence: [batch, longest of the global batch, *shape], with
+      label_lengths: [batch] int32, valid steps of the label, for labels per sequence alone. The
+        plan is one of the labels' steps if every input of the split is one step; see
+        `plan_lengths`. The input has 1 padded step then.
+      record: [batch] int32, row number in the split's index; -1 for a row that is no record.
+    A replica without a record gets one row that is no record: zeros everywhere else.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: str,
+        *,
+        num_replicas: int = 1,
+        replicas: Sequence[int] | None = None,
+        parallel_batches: int | None = None,
+        index: SplitIndex | None = None,
+    ):
+        """Prepares to read.
+
+        Args:
+          dataset: the dataset.
+          split: name of the split.
+          num_replicas: replicas that share each global batch, of all workers together.
+          replicas: those whose rows are read here, in the order of the elements; None for all.
+          parallel_batches: batches to read at the same time; more hide the latency of a remote
+            file system. None for 8, or 2 of frames.
+          index: the split's, if it is loaded already; its columns are shared, not copied.
+        """
+        self._num_replicas = num_replicas
+        self._replicas = replicas
+        self._dataset, self._split = dataset, split
+        self._schema = dataset.schema
+        self._has_frames = self._schema.input.kind == "frames"
+        usual = _PARALLEL_FRAME_BATCHES if self._has_frames else _PARALLEL_BATCHES
+        self._parallel_batches = parallel_batches or usual
+        self._shard_paths = tf.constant(dataset.shard_paths(split))
+        index = index or dataset.split(split)
+        self._steps = index.steps
+        self._plan_lengths = plan_lengths(index, self._schema.label)
+        self._plans_labels = plans_labels(index, self._schema.label)
+        self._places = _places(index)
+        self._label_steps = index.label_steps() if _has_label_lengths(self._schema) else None
+        self._no_record = tf.data.Dataset.from_tensors(_record_without_steps(dataset.schema))
+        self._trace = tf.function(self._variant, input_signature=_DEALT_SPEC)
+
+    def epoch(self, plan: EpochPlan, *, start_step: int = 0) -> tf.data.Dataset:
+        """The batches of `plan`, from global step `start_step` of the epoch on.
+
+        A plan of some of the split's records is read as one of all.
+
+        Raises:
+          ValueError: the plan has records that the split has not, `start_step` is not one of its
+            steps, or `replicas` are not some of `num_replicas`.
+          tf.errors.InvalidArgumentError: on reading, for records that are not what the index says.
+        """
+        dealt = self.deal(plan, start_step=start_step)
+        batches = self.read(*dealt)
+        return batches.apply(tf.data.experimental.assert_cardinality(len(dealt[-1])))
+
+    def deal(self, plan: EpochPlan, *, start_step: int = 0) -> tuple[np.ndarray, ...]:
+        """What `read` needs to deliver a plan: NumPy arrays, all int32, of no meaning elsewhere."""
+        self._check_plan(plan)
+        dealt = deal_plan(
+            plan,
+            self._plan_lengths,
+            self._num_replicas,
+            replicas=self._replicas,
+            start_step=start_step,
+        )
+        label_steps = self._padded_label_steps(plan, start_step, len(dealt.padded_steps))
+        steps = np.ones_like(label_steps) if self._plans_labels else dealt.padded_steps
+        return dealt.records, dealt.starts, steps, label_steps
+
+    def read(self, *dealt: np.ndarray | tf.Tensor) -> tf.data.Dataset:
+        """The batches of what `deal` returned; also inside a function that tf.data calls."""
+        variant = self._trace(*dealt)
+        batches = tf.data.experimental.from_variant(variant, _element_spec(self._schema))
+        return batches.with_options(_without_rewriting())
+
+    def _padded_label_steps(self, plan: EpochPlan, start_step: int, batches: int) -> np.ndarray:
+        """[batches] int32: the longest label of each global batch, for labels per sequence."""
+        if self._label_steps is None or batches == 0:
+            return np.zeros(batches, np.int32)
+        longest = np.maximum.reduceat(self._label_steps[plan.records], plan.step_starts[:-1])
+        return np.repeat(longest[start_step:], batches // (plan.num_steps - start_step))
+
+    def _variant(
+        self, records: tf.Tensor, starts: tf.Tensor, padded: tf.Tensor, label_padded: tf.Tensor
+    ) -> tf.Tensor:
+        """The dataset as a tensor: traced once, then made from each epoch's plan in no time."""
+        batches = tf.data.Dataset.range(tf.size(padded, tf.int64)).interleave(
+            lambda i: self._batch(records[starts[i] : starts[i + 1]], padded[i], label_padded[i]),
+            cycle_length=self._parallel_batches,
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        return tf.data.experimental.to_variant(batches.prefetch(_PREFETCHED))
+
+    def _batch(
+        self, records: tf.Tensor, padded_steps: tf.Tensor, label_steps: tf.Tensor
+    ) -> tf.data.Dataset:
+        """One element: the batch of these records."""
+        row = tf.maximum(records, 0)
+        shard, offset, steps = (tf.gather(column, row) for column in self._places)
+        steps = tf.where(records == NO_RECORD, 0, steps)
+        # Places of a row: one, but none in the batch that is one row without a record.
+        count = tf.cast(records[0] != NO_RECORD, tf.int32)
+        paths = tf.gather(self._shard_paths, shard)
+        places = (paths[:, tf.newaxis][:, :count], offset[:, tf.newaxis][:, :count])
+        rows = serial_map(tf.data.Dataset.from_tensor_slices(places), self._row)
+        shapes = _padded_shapes(self._schema, padded_steps, label_steps)
+        batch = rows.padded_batch(tf.size(records, tf.int64), shapes)
+        batch = serial_map(
+            batch, lambda element: self._checked(element, records, shard, offset, steps)
+        )
+        return batch.map(self._decoded) if self._has_frames else batch
+
+    def _row(self, path: tf.Tensor, offset: tf.Tensor) -> Element:
+        """One row, as long as the record is."""
+        serialized = read_record(path, offset, self._no_record)
+        record = self._schema.parse(serialized)
+        kind, label = self._schema.input.kind, self._schema.label
+        row = {kind: record[kind], "lengths": tf.shape(record[kind])[0]}
+        if label is not None:
+            row["label"] = record["label"]
+        if _has_label_lengths(self._schema):
+            row["label_lengths"] = tf.shape(record["label"])[0]
+        return row
+
+    def _checked(
+        self,
+        element: Element,
+        records: tf.Tensor,
+        shard: tf.Tensor,
+        offset: tf.Tensor,
+        steps: tf.Tensor,
+    ) -> Element:
+        """The element with its records' numbers, if its lengths are those of the index."""
+        wrong = tf.where(element["lengths"] != steps)[:, 0]
+        message = [
+            f"{self._dataset.path}: records of split {self._split} cannot be read, or are not "
+            "those of the index: rows", tf.gather(records, wrong), "shards",
+            tf.gather(shard, wrong), "offsets", tf.gather(offset, wrong),
+            f"; run `python -m pipeline.verify {self._dataset.path}`.",
+        ]  # fmt: skip
+        tf.raw_ops.Assert(condition=tf.equal(tf.size(wrong), 0), data=message, summarize=8)
+        return {**element, "record": records}
+
+    def _decoded(self, element: Element) -> Element:
+        """The element with its frames decoded: after padding, so that only one copy is made."""
+        frames = decode_frames(element["frames"], self._schema.input.step_shape)
+        return {**element, "frames": frames}
+
+    def _check_plan(self, plan: EpochPlan) -> None:
+        last = int(plan.records.max(initial=-1))
+        if last >= len(self._steps):
+            raise ValueError(
+                f"The plan has record {last} and split {self._split!r} of {self._dataset.path} "
+                f"has {len(self._steps)} records: plan this split's steps."
+            )
+
+
+_DEALT_SPEC = [tf.TensorSpec([None], tf.int32)] * 4
+
+
+def _places(index: SplitIndex) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Shard, offset and steps of each record, in the memory of the index."""
+    return shared_tensor(index.shard), shared_tensor(index.offset), shared_tensor(index.steps)
+
+
+def _without_rewriting() -> tf.data.Options:
+    """Rewriting the pipeline, which is what it should be, took a third of making an iterator."""
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    return options
+
+
+def _has_label_lengths(schema: RecordSchema) -> bool:
+    return schema.label is not None and schema.label.per == "sequence"
+
+
+def _record_without_steps(schema: RecordSchema) -> bytes:
+    """A serialized record of 0 steps and zero labels: for a row that is no record."""
+    data = np.zeros([0, *schema.input.step_shape], schema.input.dtype)
+    if schema.label is None:
+        return schema.encode("", data)
+    shape = [size or 0 for size in schema.label.array_shape]
+    return schema.encode("", data, np.zeros(shape, schema.label.dtype))
+
+
+def _padded_shapes(
+    schema: RecordSchema, steps: tf.Tensor | None, label_steps: tf.Tensor | None
+) -> dict[str, list[tf.Tensor | int | None]]:
+    """Shape of each part of a row as it is read, padded; with None for both the static shape."""
+    # Frames are padded while they are still encoded: one string a step.
+    step_shape = schema.input.step_shape if schema.input.kind == "signal" else ()
+    shapes: dict[str, list[tf.Tensor | int | None]] = {
+        schema.input.kind: [steps, *step_shape],
+        "lengths": [],
+    }
+    if schema.label is not None:
+        lead = {"step": [steps], "record": [], "sequence": [label_steps]}[schema.label.per]
+        shapes["label"] = [*lead, *schema.label.shape]
+    if _has_label_lengths(schema):
+        shapes["label_lengths"] = []
+    return shapes
+
+
+def _element_spec(schema: RecordSchema) -> dict[str, tf.TensorSpec]:
+    """What `BatchReader.epoch` delivers; see there."""
+    dtypes = {"lengths": "int32", "label_lengths": "int32", "record": "int32"}
+    dtypes[schema.input.kind] = schema.input.dtype
+    if schema.label is not None:
+        dtypes["label"] = schema.label.dtype
+    shapes = {**_padded_shapes(schema, None, None), "record": []}
+    shapes[schema.input.kind] = [None, *schema.input.step_shape]
+    return {name: tf.TensorSpec([None, *shape], dtypes[name]) for name, shape in shapes.items()}

@@ -1,0 +1,140 @@
+"""Dealing the rows of global batches out to replicas, with about as many valid steps each."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.batches.plan import EpochPlan
+
+NO_RECORD = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class DealtPlan:
+    """Per-replica batches: those of the first step, replica after replica, then the next step's.
+
+    Attributes:
+      records: [rows] int32, row numbers of the split's index, batch after batch; -1 for the one
+        row of a batch that has no record.
+      starts: [batches + 1] int32, where in `records` each batch begins.
+      padded_steps: [batches] int32, the length that all rows of a batch are padded to.
+    """
+
+    records: np.ndarray
+    starts: np.ndarray
+    padded_steps: np.ndarray
+
+
+def deal_plan(
+    plan: EpochPlan,
+    steps: np.ndarray,
+    num_replicas: int,
+    *,
+    replicas: Sequence[int] | None = None,
+    start_step: int = 0,
+) -> DealtPlan:
+    """Deals every global batch of a plan out, from `start_step` on.
+
+    Args:
+      plan: the plan of an epoch.
+      steps: [records] integer, steps of each record of the split.
+      num_replicas: replicas that share a global batch.
+      replicas: those whose rows are wanted, in this order; None for all.
+      start_step: first global batch; `plan.num_steps` leaves none.
+
+    Raises:
+      ValueError: `start_step` or a replica is out of range, or a replica is named twice.
+    """
+    wanted = list(range(num_replicas)) if replicas is None else list(replicas)
+    _check_dealing(plan, num_replicas, wanted, start_step)
+    first = plan.step_starts[start_step]
+    records, step_starts = plan.records[first:], plan.step_starts[start_step:] - first
+    if num_replicas == len(wanted) == 1:  # All of it, as it is, without copies of a large plan.
+        return DealtPlan(records, step_starts, plan.padded_steps[start_step:])
+    replica = deal_steps(steps[records], step_starts, num_replicas)
+    place = np.full(num_replicas, -1)
+    place[wanted] = np.arange(len(wanted))
+    step = np.repeat(np.arange(len(step_starts) - 1), np.diff(step_starts))
+    is_wanted = place[replica] >= 0
+    batch = (step * len(wanted) + place[replica])[is_wanted]
+    num_batches = (plan.num_steps - start_step) * len(wanted)
+    dealt = records[is_wanted][np.argsort(batch, kind="stable")]
+    records, starts = _fill_empty_batches(dealt, np.bincount(batch, minlength=num_batches))
+    return DealtPlan(records, starts, np.repeat(plan.padded_steps[start_step:], len(wanted)))
+
+
+def deal(lengths: np.ndarray, num_replicas: int) -> list[np.ndarray]:
+    """Deals the rows of one global batch out.
+
+    In rounds: the next longest rows, one a replica, the longest of them to the replica that has
+    the fewest steps so far. So replicas differ by at most one row, and by at most as many valid
+    steps as the longest row has.
+
+    Args:
+      lengths: [rows] valid steps.
+      num_replicas: at least 1.
+
+    Returns:
+      Per replica the positions of its rows in `lengths`, ascending; empty where there are fewer
+      rows than replicas.
+    """
+    lengths = np.asarray(lengths)
+    replica = deal_steps(lengths, np.array([0, len(lengths)]), num_replicas)
+    return [np.flatnonzero(replica == number) for number in range(num_replicas)]
+
+
+def deal_steps(lengths: np.ndarray, starts: np.ndarray, num_replicas: int) -> np.ndarray:
+    """Deals many global batches out, each as `deal` does.
+
+    Args:
+      lengths: [rows] valid steps, batch after batch.
+      starts: [batches + 1] where each batch begins.
+      num_replicas: at least 1.
+
+    Returns:
+      [rows] int32, the replica of each row.
+
+    Raises:
+      ValueError: `num_replicas` is below 1.
+    """
+    if num_replicas < 1:
+        raise ValueError(f"num_replicas is {num_replicas}; it must be at least 1.")
+    if num_replicas == 1:
+        return np.zeros(len(lengths), np.int32)
+    sizes = np.diff(starts)
+    batch = np.repeat(np.arange(len(sizes)), sizes)
+    longest_first = np.lexsort((-lengths.astype(np.int64), batch))
+    replica = np.zeros(len(lengths), np.int32)
+    loads = np.zeros([len(sizes), num_replicas], np.int64)
+    for dealt in range(0, int(sizes.max(initial=0)), num_replicas):
+        unfinished = np.flatnonzero(sizes > dealt)
+        place = dealt + np.arange(num_replicas) + np.zeros([len(unfinished), 1], np.int64)
+        is_row = place < sizes[unfinished, None]
+        rows = longest_first[(starts[unfinished, None] + place)[is_row]]
+        least_loaded = np.argsort(loads[unfinished], axis=1, kind="stable")
+        replica[rows] = least_loaded[is_row]
+        np.add.at(loads, (batch[rows], replica[rows]), lengths[rows])
+    return replica
+
+
+def _fill_empty_batches(records: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gives each batch of size 0 one row that is no record; returns the rows and the starts."""
+    empty_at = (np.cumsum(sizes) - sizes)[sizes == 0]
+    starts = np.concatenate([[0], np.cumsum(np.maximum(sizes, 1))])
+    return np.insert(records, empty_at, NO_RECORD), starts.astype(np.int32)
+
+
+def _check_dealing(
+    plan: EpochPlan, num_replicas: int, wanted: Sequence[int], start_step: int
+) -> None:
+    if len(set(wanted)) < len(wanted) or not set(wanted) <= set(range(num_replicas)):
+        raise ValueError(
+            f"replicas are {list(wanted)}; they must be different numbers from 0 to "
+            f"{num_replicas - 1}."
+        )
+    if not 0 <= start_step <= plan.num_steps:
+        raise ValueError(
+            f"start_step is {start_step}; the epoch has {plan.num_steps} steps, so it must be "
+            f"from 0 to {plan.num_steps}."
+        )

@@ -1,0 +1,106 @@
+"""A split as an ordinary `tf.data.Dataset` that goes into anyone's `model.fit`."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.batches.batch_reader import BatchReader, Element
+from pipeline.batches.plan import BatchOptions, plan_epoch
+from pipeline.batches.plan_lengths import plan_lengths
+from tfrecords_schema import Dataset, DatasetError, LabelSpec
+
+
+def keras_batches(
+    dataset: Dataset,
+    split: str,
+    options: BatchOptions | None = None,
+    *,
+    seed: int = 0,
+    shuffle: bool = True,
+    class_weights: Sequence[float] | None = None,
+) -> tf.data.Dataset:
+    """Padded batches of a split as (inputs, label, sample_weight).
+
+    Every iteration is one epoch and, with `shuffle`, has a plan of its own, so that
+    `model.fit(batches, epochs=20)` sees 20 different orders. Give losses the reduction
+    "mean_with_sample_weight": Keras' default divides by the number of padded steps. Where labels
+    are per step, Keras 3.15 weighs the figures of several batches by their rows, not by their valid
+    steps (keras.src.metrics.reduction_metrics); `python -m trainer` counts valid steps.
+
+    Args:
+      dataset: from `open_dataset`; it has labels.
+      split: name of the split.
+      options: sizes and padded lengths of the batches; None for 32 records and 8 lengths.
+      seed: decides the orders, with the number of the iteration.
+      shuffle: False sorts records by length, the same in every iteration: to evaluate.
+      class_weights: factor of each class in the sample weight; None for 1.
+
+    Returns:
+      A dataset of
+        inputs: dict of `signal` [batch, time, *step_shape] in the source's dtype (or `frames`
+          [batch, time, height, width, 3] uint8) and `lengths` [batch] int32, valid steps; for a
+          label per sequence also `label_lengths` [batch] int32;
+        label: [batch, *shape] per record, [batch, time, *shape] per step or sequence;
+        sample_weight: [batch] or [batch, time] float32, 0 where the label is padding.
+
+    Raises:
+      DatasetError: there is no such split, it has no labels, or no classes to weigh.
+    """
+    label = dataset.schema.label
+    if label is None:
+        raise DatasetError(
+            f"{dataset.path} has no labels to fit a model to; convert it with --label_key"
+        )
+    weights = _checked(class_weights, label)
+    options = options or BatchOptions()
+    index = dataset.split(split)
+    reader = BatchReader(dataset, split, index=index)
+    steps = plan_lengths(index, label)
+    epochs = itertools.count()
+
+    def dealt() -> tuple[np.ndarray, ...]:
+        epoch = next(epochs)
+        return reader.deal(plan_epoch(steps, options, seed=seed, epoch=epoch, shuffle=shuffle))
+
+    # Planned anew whenever an iteration begins, like the order of `Dataset.shuffle`.
+    planned = tf.data.Dataset.range(1).map(lambda _: _as_vectors(dealt))
+    batches = planned.flat_map(reader.read)
+    if options.batch_steps is None:  # A budget of steps gives epochs of different numbers.
+        count = plan_epoch(steps, options, seed=seed, epoch=0, shuffle=shuffle).num_steps
+        batches = batches.apply(tf.data.experimental.assert_cardinality(count))
+    kind = dataset.schema.input.kind
+    return batches.map(lambda batch: _fit_element(batch, kind, label, weights)).prefetch(1)
+
+
+def _as_vectors(function: Callable[[], tuple[np.ndarray, ...]]) -> tuple[tf.Tensor, ...]:
+    arrays = tf.numpy_function(function, [], [tf.int32] * 4, stateful=True)
+    return tuple(tf.ensure_shape(array, [None]) for array in arrays)
+
+
+def _fit_element(
+    batch: Element, kind: str, label: LabelSpec, class_weights: tf.Tensor | None
+) -> tuple[Element, tf.Tensor, tf.Tensor]:
+    inputs = {kind: batch[kind], "lengths": batch["lengths"]}
+    lengths = batch["lengths"]
+    if label.per == "sequence":
+        lengths = inputs["label_lengths"] = batch["label_lengths"]
+    if label.per == "record":
+        weight = tf.cast(lengths > 0, tf.float32)
+    else:
+        weight = tf.sequence_mask(lengths, tf.shape(batch["label"])[1], tf.float32)
+    if class_weights is not None:
+        weight *= tf.gather(class_weights, batch["label"])
+    return inputs, batch["label"], weight
+
+
+def _checked(class_weights: Sequence[float] | None, label: LabelSpec) -> tf.Tensor | None:
+    if class_weights is None:
+        return None
+    if label.kind != "class" or len(class_weights) != len(label.class_names):
+        raise DatasetError(
+            f"class_weights: got {len(class_weights)}, expected one for each of the "
+            f"{len(label.class_names)} classes of the label"
+        )
+    return tf.constant(class_weights, tf.float32)

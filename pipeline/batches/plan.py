@@ -1,0 +1,265 @@
+"""The batch plan: which records form which global batch of an epoch, decided before any is read.
+
+It depends on (lengths, options, seed, epoch) alone, so that every process computes the same one,
+for any number of replicas, and a resumed run slices it.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from pipeline.batches.boundaries import bucket_of, optimal_boundaries
+from pipeline.batches.hashing import permutation
+
+# Tell apart the two random orders of an epoch.
+_RECORDS, _BATCHES = 0, 1
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchOptions:
+    """How an epoch is cut into global batches.
+
+    Attributes:
+      batch_size: most records of a global batch.
+      batch_steps: most padded steps of a global batch; when given it decides the size of every
+        batch, and `batch_size` is not used.
+      num_buckets: most padded lengths, where `boundaries` is not given.
+      boundaries: padded lengths in steps, ascending; None finds those with the least padding.
+      align: boundaries that are found are multiples of this many steps.
+    """
+
+    batch_size: int | None = 32
+    batch_steps: int | None = None
+    num_buckets: int = 8
+    boundaries: tuple[int, ...] | None = None
+    align: int = 1
+
+    def __post_init__(self) -> None:
+        if self.batch_size is None and self.batch_steps is None:
+            raise ValueError("batch_size and batch_steps are both None; give one of them.")
+        for name in ("batch_size", "batch_steps", "num_buckets", "align"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}; it must be at least 1.")
+        if self.boundaries is not None:
+            _check_ascending(self.boundaries)
+
+    def rows(self, padded_steps: np.ndarray) -> np.ndarray:
+        """Most records of a global batch at each padded length: int64."""
+        if self.batch_steps is None:
+            return np.full(len(padded_steps), self.batch_size, np.int64)
+        return np.maximum(self.batch_steps // padded_steps.astype(np.int64), 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochPlan:
+    """The global batches of one epoch, at most 16 bytes a record.
+
+    Attributes:
+      records: [records] int32, row numbers of the split's index, batch after batch.
+      step_starts: [num_steps + 1] int32, where in `records` each batch begins.
+      padded_steps: [num_steps] int32, the length that all rows of a batch are padded to.
+      valid_steps: steps of all records together.
+    """
+
+    records: np.ndarray
+    step_starts: np.ndarray
+    padded_steps: np.ndarray
+    valid_steps: int
+
+    @property
+    def num_steps(self) -> int:
+        """Global batches of the epoch."""
+        return len(self.padded_steps)
+
+    @property
+    def padding_share(self) -> float:
+        """The part of all padded steps that is padding, in [0, 1)."""
+        padded = np.diff(self.step_starts).astype(np.int64) @ self.padded_steps.astype(np.int64)
+        return float(1 - self.valid_steps / padded)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the plan's arrays."""
+        return self.records.nbytes + self.step_starts.nbytes + self.padded_steps.nbytes
+
+    def rows(self, step: int) -> np.ndarray:
+        """Row numbers of the records of global batch `step`: int32."""
+        return self.records[self.step_starts[step] : self.step_starts[step + 1]]
+
+
+def plan_epoch(
+    steps: np.ndarray,
+    options: BatchOptions,
+    *,
+    seed: int,
+    epoch: int,
+    shuffle: bool = True,
+) -> EpochPlan:
+    """Plans one epoch: every record is in exactly one global batch.
+
+    The records are permuted and bucketed by length, and each bucket is cut into global batches.
+    What remains of the buckets is sorted by length and cut into batches of its own; then the
+    batches are put in random order.
+
+    Args:
+      steps: [records] integer, steps of each record of the split.
+      options: sizes and padded lengths of the batches.
+      seed: any integer; with `epoch` it decides the order.
+      epoch: number of the epoch.
+      shuffle: False, as in evaluation, sorts records and batches by length instead.
+
+    Raises:
+      ValueError: no records, a record without a step, a last boundary or `batch_steps` too small.
+    """
+    steps = np.asarray(steps)
+    boundaries = choose_boundaries(steps, options)
+    _check_budget(steps, boundaries, options)
+    order = _record_order(steps, seed, epoch, shuffle)
+    records, sizes, padded_steps = _cut(order, steps, boundaries, options)
+    plan = EpochPlan(records, _starts(sizes), padded_steps, int(steps.sum(dtype=np.int64)))
+    return _reordered(plan, _batch_order(padded_steps, seed, epoch, shuffle))
+
+
+def choose_boundaries(steps: np.ndarray, options: BatchOptions) -> np.ndarray:
+    """The padded lengths that `options` ask for, for records of these lengths: int32, ascending.
+
+    They are the same in every epoch: `dataclasses.replace(options, boundaries=...)` keeps them.
+    """
+    if len(steps) == 0:
+        raise ValueError("The split has no records, so there is no epoch to plan.")
+    if options.boundaries is not None:
+        return np.array(options.boundaries, np.int32)
+    return optimal_boundaries(steps, options.num_buckets, align=options.align)
+
+
+def covering(options: BatchOptions, longest: int) -> BatchOptions:
+    """Given boundaries, and one more where a split has longer records than they reach."""
+    if not options.boundaries or options.boundaries[-1] >= longest:
+        return options
+    return dataclasses.replace(options, boundaries=(*options.boundaries, longest))
+
+
+def _record_order(steps: np.ndarray, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
+    if not shuffle:
+        return np.argsort(steps, kind="stable").astype(np.int32)
+    return permutation(len(steps), seed, epoch, _RECORDS).astype(np.int32)
+
+
+def _batch_order(padded_steps: np.ndarray, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
+    if not shuffle:
+        return np.argsort(padded_steps, kind="stable")
+    return permutation(len(padded_steps), seed, epoch, _BATCHES)
+
+
+def _cut(
+    order: np.ndarray, steps: np.ndarray, boundaries: np.ndarray, options: BatchOptions
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cuts records in `order` into batches: their records, sizes and padded lengths, all int32."""
+    # 16 bits: NumPy then sorts by radix, in linear time.
+    bucket = bucket_of(steps, boundaries).astype(np.uint16)[order]
+    records = order[np.argsort(bucket, kind="stable")]
+    counts = np.bincount(bucket, minlength=len(boundaries))
+    rows = options.rows(boundaries)
+    is_left = _last_of_runs(counts, counts % rows)
+    left, left_sizes, left_padded = _cut_leftovers(records[is_left], steps, boundaries, options)
+    return (
+        np.concatenate([records[~is_left], left]),
+        np.concatenate([np.repeat(rows, counts // rows), left_sizes]).astype(np.int32),
+        np.concatenate([np.repeat(boundaries, counts // rows), left_padded]).astype(np.int32),
+    )
+
+
+def _last_of_runs(counts: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Whether an element is among the last so many of its run, for consecutive runs."""
+    is_last = np.zeros(counts.sum(), bool)
+    for end, number in zip(np.cumsum(counts), numbers, strict=True):
+        is_last[end - number : end] = True
+    return is_last
+
+
+def _cut_leftovers(
+    left: np.ndarray, steps: np.ndarray, boundaries: np.ndarray, options: BatchOptions
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cuts what full batches left over, sorted by length, into batches of about equal cost."""
+    left = left[np.argsort(steps[left], kind="stable")]
+    if len(left) == 0:
+        return left, np.zeros(0, np.int32), np.zeros(0, np.int32)
+    padded = boundaries[bucket_of(steps[left], boundaries)].astype(np.int64)
+    if options.batch_steps is None:
+        sizes = _near_equal_sizes(len(left), options.batch_size or 1)
+    else:
+        sizes = _near_equal_costs(padded, options.batch_steps)
+    return left, sizes, padded[np.cumsum(sizes) - 1]
+
+
+def _near_equal_sizes(count: int, most: int) -> np.ndarray:
+    """As few sizes of at most `most` as `count` needs, which differ by one at most."""
+    batches = -(-count // most)
+    return np.diff(np.arange(batches + 1) * count // batches)
+
+
+def _near_equal_costs(padded: np.ndarray, budget: int) -> np.ndarray:
+    """Sizes of as few batches as `budget` allows, cut at the least cost that needs no more.
+
+    Args:
+      padded: [records] padded steps of each record, ascending.
+      budget: most padded steps of a batch.
+    """
+    fewest = len(_greedy_sizes(padded, budget))
+    low, high = int(padded[-1]), budget
+    while low < high:
+        middle = (low + high) // 2
+        if len(_greedy_sizes(padded, middle)) <= fewest:
+            high = middle
+        else:
+            low = middle + 1
+    return np.array(_greedy_sizes(padded, low))
+
+
+def _greedy_sizes(padded: np.ndarray, budget: int) -> list[int]:
+    """Fills batches from the longest record down, which gives the fewest; the shortest's first."""
+    sizes, end = [], len(padded)
+    while end:
+        size = min(end, max(1, budget // int(padded[end - 1])))
+        sizes.append(size)
+        end -= size
+    return sizes[::-1]
+
+
+def _reordered(plan: EpochPlan, order: np.ndarray) -> EpochPlan:
+    """The same batches in another order."""
+    sizes = np.diff(plan.step_starts)[order]
+    begins = np.repeat(plan.step_starts[:-1][order], sizes)
+    records = plan.records[begins + _position_in_batch(sizes)]
+    return dataclasses.replace(
+        plan, records=records, step_starts=_starts(sizes), padded_steps=plan.padded_steps[order]
+    )
+
+
+def _position_in_batch(sizes: np.ndarray) -> np.ndarray:
+    """0, 1, ... within each of consecutive batches of `sizes` records: int32."""
+    starts = _starts(sizes)
+    return np.arange(starts[-1], dtype=np.int32) - np.repeat(starts[:-1], sizes)
+
+
+def _starts(sizes: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+
+
+def _check_ascending(boundaries: tuple[int, ...]) -> None:
+    if not boundaries or boundaries[0] < 1 or np.any(np.diff(boundaries) <= 0):
+        raise ValueError(f"boundaries are {boundaries}; they must be positive and ascending.")
+
+
+def _check_budget(steps: np.ndarray, boundaries: np.ndarray, options: BatchOptions) -> None:
+    if steps.min() < 1:
+        row = int(steps.argmin())
+        raise ValueError(f"Record {row} has {steps[row]} steps; every record needs at least 1.")
+    longest = int(steps.max())
+    padded = int(boundaries[bucket_of(np.array([longest]), boundaries)][0])
+    if options.batch_steps is not None and options.batch_steps < padded:
+        raise ValueError(
+            f"batch_steps is {options.batch_steps}, but the longest record has {longest} steps, "
+            f"padded to {padded}: set batch_steps to at least {padded}."
+        )

@@ -1,0 +1,24 @@
+"""HTML pages that need nothing but themselves: no script, no other file, no network."""
+
+import jinja2
+
+
+def render(package: str, template: str, **values: object) -> str:
+    """Fills in a template of a package's `templates/` folder, which may extend `page.html`.
+
+    Args:
+      package: the room that has the template, such as `trainer.report`.
+      template: file name of the template.
+      **values: what it shows; text is escaped. A name that is missing is an error.
+    """
+    folders = [jinja2.PackageLoader(name) for name in dict.fromkeys((package, "pipeline.console"))]
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(folders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["thousands"] = "{:,}".format
+    environment.filters["percent"] = "{:.1%}".format
+    return environment.get_template(template).render(**values)

@@ -1,0 +1,51 @@
+"""Raw files through Beam's file systems."""
+
+import posixpath
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import IO
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline.sources.files import FoundFile, local_files
+
+
+class BeamFiles:
+    """Every file system that Beam knows; implements `Files`."""
+
+    def __init__(self, left_out: str = ""):
+        """Prepares.
+
+        Args:
+          left_out: folder that no listing looks into: a dataset among its inputs is none of them.
+        """
+        self._left_out = left_out
+
+    def list(self, folder: str) -> Iterator[FoundFile]:
+        """See `Files`."""
+        if "://" not in folder:
+            yield from local_files(folder, self._left_out)
+            return
+        for found in _matched_files(folder):
+            if not self._left_out or not found.path.startswith(f"{self._left_out}/"):
+                yield found
+
+    def exists(self, path: str) -> bool:
+        """See `Files`."""
+        return FileSystems.exists(path)
+
+    def open(self, path: str) -> AbstractContextManager[IO[bytes]]:
+        """See `Files`."""
+        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def _matched_files(folder: str) -> Iterator[FoundFile]:
+    """All files under a folder of a file system elsewhere, whose whole listing is in memory."""
+    root = posixpath.join(folder, "")
+    # A `[` in the folder's name would start a character class; `?` matches it, too.
+    for match in FileSystems.match([root.replace("[", "?").replace("*", "?") + "**"]):
+        for found in match.metadata_list:
+            if found.path.startswith(root):
+                seconds = found.last_updated_in_seconds or 0.0
+                yield FoundFile(found.path, found.size_in_bytes, seconds)

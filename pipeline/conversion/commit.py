@@ -1,0 +1,217 @@
+"""The last step: from written shards to a dataset. The manifest is written last, by rename."""
+
+import collections
+import fnmatch
+import itertools
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.console.errors import UsageError
+from pipeline.conversion.facts import Decision, too_many_rejects
+from pipeline.conversion.parts import Part, part_path, read_part
+from pipeline.conversion.shard_plan import ShardPlan
+from pipeline.conversion.work_dir import WorkDir
+from pipeline.sources.options import ConvertOptions
+from pipeline.sources.rejects import group_rejects
+from pipeline.sources.source import Reject
+from pipeline.sources.splits import stable_hash
+from tfrecords_schema.files import finish_dataset, hash_file
+from tfrecords_schema.index import groups_in, merge_indexes
+from tfrecords_schema.manifest import Manifest, ShardEntry, SplitEntry, Statistics
+from tfrecords_schema.names import CLASS_NAMES, INDEX, MANIFEST, REJECTS, join
+from tfrecords_schema.storage import atomic_write, make_folder, remove, replace
+
+_PREPARED = "dataset"  # All files but the shards, while an older dataset is still whole.
+_PACKAGES = ("apache-beam", "numpy", "tensorflow", "tensorflow-datasets")
+
+
+def commit(
+    options: ConvertOptions,
+    decision: Decision,
+    plan: ShardPlan | None,
+    refusal: str,
+    rejects: Iterable[Reject],
+    total: int,
+) -> None:
+    """Turns the work folder's shards into a dataset, or records why there is none.
+
+    Args:
+      options: the conversion's options.
+      decision: the schema.
+      plan: the shards, all of them written; None if the conversion is refused.
+      refusal: why the conversion is refused; empty if it is not.
+      rejects: inputs that were rejected before the shards were written.
+      total: number of inputs.
+    """
+    work_dir = WorkDir(options.dataset_dir)
+    parts = _read_parts(work_dir, plan) if plan else []
+    all_rejects = sorted({*rejects, *(reject for part in parts for reject in part.rejects)})
+    outcome = {"rejects": group_rejects(all_rejects), "total": total}
+    try:
+        if refusal:
+            raise UsageError(refusal)
+        _require_unchanged(all_rejects)
+        _require_records(parts, len(all_rejects), total, options)
+        for key in ("zeroed_records", "zeroed_values"):
+            outcome[key] = sum(getattr(part, key) for part in parts)
+        outcome["why"] = decision.labels.why if decision.labels else ""
+        _commit(options, decision, parts, all_rejects, {**outcome, "refusal": ""})
+    except UsageError as error:
+        work_dir.write_outcome({**outcome, "refusal": str(error)})
+
+
+def _read_parts(work_dir: WorkDir, plan: ShardPlan) -> list[Part]:
+    return [
+        read_part(part_path(work_dir.path, split, shard))
+        for split in sorted(plan.borders)
+        for shard in range(plan.num_shards(split))
+    ]
+
+
+def _require_unchanged(rejects: Sequence[Reject]) -> None:
+    """What changed while it was read is not bad input: without it a record would be lost."""
+    changed = [reject.path for reject in rejects if reject.stage == "changed"]
+    if changed:
+        raise UsageError(
+            f"{len(changed)} inputs changed or vanished while the conversion ran (the first is "
+            f"{changed[0]}); when nothing writes to them any more, run the same command again: "
+            "only the shards with them are written again"
+        )
+
+
+def _require_records(
+    parts: Sequence[Part], rejected: int, total: int, options: ConvertOptions
+) -> None:
+    message = too_many_rejects(rejected, total, options)
+    if message:
+        raise UsageError(message)
+    records = collections.Counter({part.split: 0 for part in parts})
+    for part in parts:
+        records[part.split] += part.records
+    for split, count in sorted(records.items()):
+        if count == 0:
+            raise UsageError(
+                f"all inputs of split {split!r} were rejected; repair them, or divide otherwise "
+                "with --splits"
+            )
+
+
+def _commit(
+    options: ConvertOptions,
+    decision: Decision,
+    parts: Sequence[Part],
+    rejects: Sequence[Reject],
+    outcome: dict[str, Any],
+) -> None:
+    assert decision.schema is not None
+    work_dir = WorkDir(options.dataset_dir)
+    remove(join(work_dir.path, _PREPARED))
+    prepared = make_folder(work_dir.path, _PREPARED)
+    groups = _write_index(prepared, work_dir.path, parts)
+    lines = "".join(json.dumps(reject._asdict(), ensure_ascii=False) + "\n" for reject in rejects)
+    atomic_write(join(prepared, REJECTS), lines.encode("utf-8", "surrogateescape"))
+    manifest = Manifest(
+        name=options.name,
+        version=options.dataset_version,
+        schema=decision.schema,
+        splits=_split_entries(decision, parts, groups),
+        statistics=_statistics(parts),
+        options=options.recorded(),
+        versions=_versions(),
+        rejects=len(rejects),
+    )
+    finish_dataset(prepared, manifest)
+    work_dir.write_outcome({**outcome, "manifest": hash_file(join(prepared, MANIFEST)).sha256})
+    _place(options, prepared, parts)
+
+
+def _place(options: ConvertOptions, prepared: str, parts: Sequence[Part]) -> None:
+    """Puts everything into the dataset folder, in the place of an older dataset.
+
+    All is written by now, so a disk that is full leaves the older one as it was. After a kill in
+    here the same command finds each shard in one folder or the other, and prepares the rest again.
+    """
+    folder, work_dir = options.dataset_dir, WorkDir(options.dataset_dir).path
+    remove(join(folder, MANIFEST))
+    for part in parts:
+        if tf.io.gfile.exists(join(work_dir, part.file)):
+            replace(join(work_dir, part.file), join(folder, part.file))
+    files = {*tf.io.gfile.listdir(prepared)} - {MANIFEST}
+    for name in files:
+        replace(join(prepared, name), join(folder, name))
+    _remove_replaced(options, {*files, *(part.file for part in parts)})
+    replace(join(prepared, MANIFEST), join(folder, MANIFEST))
+
+
+def _remove_replaced(options: ConvertOptions, kept: set[str]) -> None:
+    """Removes what is left of an older dataset, and of files that a kill left half written."""
+    patterns = (f"{options.name}-*.tfrecord-*-of-*", CLASS_NAMES, "*.tmp")
+    for name in {*tf.io.gfile.listdir(options.dataset_dir)} - kept:
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            remove(join(options.dataset_dir, name))
+
+
+def _write_index(folder: str, work_dir: str, parts: Sequence[Part]) -> dict[str, int]:
+    """Writes all parts' rows and returns the number of groups per split."""
+    paths: dict[str, list[str]] = {}
+    for part in parts:
+        path = part_path(work_dir, part.split, part.shard)
+        paths.setdefault(part.split, []).append(path)
+    merge_indexes(join(folder, INDEX), itertools.chain.from_iterable(paths.values()))
+    return {split: _count_groups(found) for split, found in paths.items()}
+
+
+def _count_groups(paths: Sequence[str]) -> int:
+    """Number of groups in index files; of each, 8 bytes are in memory at a time."""
+    groups = itertools.chain.from_iterable(map(groups_in, paths))
+    hashes = np.fromiter(map(stable_hash, groups), np.uint64)
+    hashes.sort()
+    return len(hashes[:1]) + int(np.count_nonzero(hashes[1:] != hashes[:-1]))
+
+
+def _split_entries(
+    decision: Decision, parts: Sequence[Part], groups: dict[str, int]
+) -> dict[str, SplitEntry]:
+    by_split: dict[str, list[Part]] = {}
+    for part in parts:
+        by_split.setdefault(part.split, []).append(part)
+    return {
+        split: _split_entry(decision, members, groups[split]) for split, members in by_split.items()
+    }
+
+
+def _split_entry(decision: Decision, parts: Sequence[Part], groups: int) -> SplitEntry:
+    lengths: collections.Counter[int] = collections.Counter()
+    classes: collections.Counter[int] = collections.Counter()
+    for part in parts:
+        lengths.update(part.lengths)
+        classes.update(part.class_counts)
+    names = decision.labels.spec.class_names if decision.labels else ()
+    return SplitEntry(
+        shards=tuple(ShardEntry(p.file, p.records, p.size_bytes, p.sha256) for p in parts),
+        records=sum(part.records for part in parts),
+        groups=groups,
+        steps=sum(steps * count for steps, count in lengths.items()),
+        size_bytes=sum(part.size_bytes for part in parts),
+        class_counts={name: classes[index] for index, name in enumerate(names)},
+        length_histogram=dict(sorted(lengths.items())),
+    )
+
+
+def _statistics(parts: Sequence[Part]) -> Statistics | None:
+    total = None
+    for part in parts:  # In shard order: another order would change the last bits.
+        if part.channels is not None:  # Only the training split's parts have them.
+            total = part.channels if total is None else total.merge(part.channels)
+    return total.statistics() if total else None
+
+
+def _versions() -> dict[str, str]:
+    found = {package: metadata.version(package) for package in _PACKAGES}
+    return {**found, "python": platform.python_version()}

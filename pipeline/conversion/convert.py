@@ -1,0 +1,193 @@
+"""`python -m pipeline`: from the command line to a dataset folder."""
+
+import contextlib
+import logging
+import posixpath
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipeline.console.command_line import near_miss, with_help
+from pipeline.console.errors import UsageError
+from pipeline.console.silence import discard_standard_output
+from pipeline.console.terminal import print_error
+from pipeline.conversion.beam_files import BeamFiles
+from pipeline.conversion.dry_run import dry_run
+from pipeline.conversion.job import build
+from pipeline.conversion.option_flags import make_parser, parse_args
+from pipeline.conversion.progress import ProgressLine
+from pipeline.conversion.runner import is_in_process, make_runner, runner_problem
+from pipeline.conversion.summary import rejects_text, summary_text
+from pipeline.conversion.work_dir import WorkDir, finished_text
+from pipeline.sources.kinds import make_source
+from pipeline.sources.options import ConvertOptions
+from pipeline.sources.source import Source
+from tfrecords_schema.dataset import open_dataset
+from tfrecords_schema.output_problems import output_problem
+
+
+def main(argv: Sequence[str]) -> int:
+    """Converts as the command line says.
+
+    Args:
+      argv: arguments without the program's name.
+
+    Returns:
+      0, or 1 if nothing was committed, or 2 if the command line makes no sense.
+    """
+    try:
+        options, beam_args = parse_args(argv)
+        beam_options = make_beam_options(beam_args)
+        _require_folders(options)
+    except UsageError as error:
+        print_error(error)
+        return 2
+    try:
+        code = _show(options) if options.dry_run else convert(options, beam_options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_standard_output()
+        print_error("nobody reads the output any more")
+        return 1
+    return code
+
+
+def _show(options: ConvertOptions) -> int:
+    """Shows what a conversion would do."""
+    try:
+        if WorkDir(options.dataset_dir).has_dataset and not options.overwrite:
+            raise UsageError(finished_text(options.dataset_dir))
+        print(dry_run(_source(options), options))
+    except UsageError as error:
+        print_error(error)
+        return 1
+    return 0
+
+
+def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
+    """Converts, and prints what came of it.
+
+    Returns:
+      0, or 1 if nothing was committed.
+    """
+    work_dir = WorkDir(options.dataset_dir)
+    try:
+        work_dir.start(overwrite=options.overwrite)
+    except UsageError as error:
+        print_error(error)
+        return 1
+    try:
+        if work_dir.is_committed and not options.overwrite:
+            return _finish(options, work_dir)
+        work_dir.clear()
+        with ProgressLine(work_dir):
+            _run(_source(options), options, beam_options)
+        return _report(options, work_dir)
+    except Exception as error:
+        if refusal := _refusal(error):
+            print_error(refusal)
+            return 1
+        problem = output_problem(error)
+        if not problem:
+            raise
+        print_error(
+            f"cannot write to {options.dataset_dir} ({problem}); what is written stays, so make "
+            "space, or make it writable, and run the same command again: it goes on where it was"
+        )
+        return 1
+    finally:
+        with contextlib.suppress(tf.errors.OpError):  # Nothing that cannot be written can be freed.
+            work_dir.release()
+
+
+def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
+    """Beam's options.
+
+    Raises:
+      UsageError: if there is no such runner, or an argument is no flag of ours, nor one that Beam
+        knows; a runner elsewhere may know more, and only near misses of our flags are refused for
+        it.
+    """
+    options = PipelineOptions(list(beam_args))
+    unknown: list[str] = []
+    beams = options.get_all_options(
+        add_extra_args_fn=lambda parser: unknown.extend(parser.parse_known_args(beam_args)[1])
+    )
+    message = near_miss(unknown, make_parser().flags())
+    if not message and unknown and is_in_process(options):
+        message = near_miss(unknown, [f"--{name}" for name in beams])
+        message = message or f"unknown argument {unknown[0]}; flags are given as --name=value"
+    message = message or runner_problem(options)
+    if message:
+        raise UsageError(with_help(message, "python -m pipeline"))
+    return options
+
+
+def _require_folders(options: ConvertOptions) -> None:
+    for flag in ("input_dir", "target_dir"):
+        folder = getattr(options, flag)
+        if folder and not tf.io.gfile.isdir(folder):
+            raise UsageError(f"--{flag}={folder}: no such folder; give one that exists")
+
+
+def _source(options: ConvertOptions) -> Source:
+    """The inputs; datasets below them, of any name and version, are none."""
+    is_below = options.output_dir.startswith(posixpath.join(options.input_dir, ""))
+    return make_source(options, BeamFiles(options.output_dir if is_below else options.dataset_dir))
+
+
+def _run(source: Source, options: ConvertOptions, beam_options: PipelineOptions) -> None:
+    if is_in_process(beam_options):  # What fails is raised here; Beam would show it besides.
+        logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
+    pipeline = beam.Pipeline(runner=make_runner(beam_options), options=beam_options)
+    build(pipeline, source, options)
+    pipeline.run().wait_until_finish()
+
+
+def _refusal(error: Exception) -> str:
+    """What a step refused; empty for other errors. Beam adds to it, or passes it on as text."""
+    text = f"{type(error).__name__}: {error}"
+    found = re.search(rf"\b{UsageError.__name__}: (.*?)( \[while running .*)?$", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _finish(options: ConvertOptions, work_dir: WorkDir) -> int:
+    """After a kill that came behind the manifest: there is nothing left but to clean up."""
+    if open_dataset(options.dataset_dir).manifest.options == options.recorded():
+        return _report(options, work_dir)
+    work_dir.remove()
+    print_error(finished_text(options.dataset_dir))
+    return 1
+
+
+def _report(options: ConvertOptions, work_dir: WorkDir) -> int:
+    outcome = work_dir.read_outcome()
+    if not outcome:
+        raise UsageError(
+            f"the conversion ended, but its outcome is not in {work_dir.path}; workers and this "
+            "process must see the same --output_dir, so name a folder that all of them share"
+        )
+    if outcome["refusal"]:
+        _report_refusal(options, work_dir, outcome)
+        return 1
+    dataset = open_dataset(options.dataset_dir)
+    text = summary_text(options.dataset_dir, dataset.manifest, outcome)
+    work_dir.remove()  # First: nobody may read what is printed.
+    print(text)
+    return 0
+
+
+def _report_refusal(options: ConvertOptions, work_dir: WorkDir, outcome: dict[str, Any]) -> None:
+    if outcome["rejects"]:
+        print(rejects_text(outcome["rejects"], outcome["total"]), file=sys.stderr)
+    print_error(outcome["refusal"])
+    print(f"nothing was committed to {options.dataset_dir}", file=sys.stderr)
+    has_changed = any(group["stage"] == "changed" for group in outcome["rejects"])
+    # An older dataset stays as it was, with nothing else in its folder but what is gone on from.
+    if work_dir.has_dataset and not has_changed:
+        work_dir.remove()

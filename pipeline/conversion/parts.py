@@ -1,0 +1,113 @@
+"""Part files: what is known of each shard that is written, until the dataset is committed.
+
+A part file holds its shard's index rows, and in its metadata everything else. It comes after the
+shard, so a shard with one is whole, and a conversion that was killed goes on with the others.
+"""
+
+import collections
+import dataclasses
+import json
+import uuid
+from collections.abc import Iterable
+
+import tensorflow as tf
+
+from pipeline.conversion.channel_sums import ChannelSums
+from pipeline.sources.source import Reject
+from tfrecords_schema.index import IndexRow, read_metadata, read_rows, write_index
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import replace
+
+_METADATA_KEY = "part"
+
+
+@dataclasses.dataclass
+class Part:
+    """What is known of one written shard.
+
+    Attributes:
+      key: hash of everything that the shard depends on.
+      split: name of the split.
+      shard: number of the shard within the split.
+      file: name of the shard's file.
+      records: number of records.
+      size_bytes: size of the file.
+      sha256: hash of the file, hex.
+      class_counts: number of labels per class index.
+      lengths: number of records per number of steps.
+      channels: moments of the training split's values.
+      rejects: inputs that turned out to be unusable when they were read.
+      zeroed_records: number of records with values that were not finite and are 0.
+      zeroed_values: number of these values.
+    """
+
+    key: str
+    split: str
+    shard: int
+    file: str
+    records: int = 0
+    size_bytes: int = 0
+    sha256: str = ""
+    class_counts: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
+    lengths: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
+    channels: ChannelSums | None = None
+    rejects: list[Reject] = dataclasses.field(default_factory=list)
+    zeroed_records: int = 0
+    zeroed_values: int = 0
+
+    @property
+    def has_changed_inputs(self) -> bool:
+        """Whether inputs changed while the shard was written; it is not kept for another start."""
+        return any(reject.stage == "changed" for reject in self.rejects)
+
+    def to_json(self) -> str:
+        """The part as JSON text; floats keep every bit."""
+        channels = dataclasses.asdict(self.channels) if self.channels else None
+        return json.dumps({**vars(self), "channels": channels}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Part":
+        """The inverse of `to_json`."""
+        value = json.loads(text)
+        for field in ("class_counts", "lengths"):
+            counts = {int(key): count for key, count in value[field].items()}
+            value[field] = collections.Counter(counts)
+        if value["channels"] is not None:
+            sums = value["channels"]
+            lists = {key: tuple(item) for key, item in sums.items() if key != "count"}
+            value["channels"] = ChannelSums(sums["count"], **lists)
+        value["rejects"] = [Reject(*reject) for reject in value["rejects"]]
+        return cls(**value)
+
+
+def part_path(work_dir: str, split: str, shard: int) -> str:
+    """Path of a shard's part file."""
+    return join(work_dir, f"{split}-{shard:05d}.parquet")
+
+
+def write_part(path: str, part: Part, rows: Iterable[IndexRow]) -> None:
+    """Writes a part file under a temporary name, then renames it."""
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    write_index(temporary, rows, {_METADATA_KEY: part.to_json()})
+    replace(temporary, path)
+
+
+def read_part(path: str) -> Part:
+    """Reads what a part file says of its shard."""
+    return Part.from_json(read_metadata(path)[_METADATA_KEY])
+
+
+def find_part(path: str) -> Part | None:
+    """Reads a part file that need not be there, nor whole, as after a power failure.
+
+    Returns:
+      What it says of its shard; None if any of it, or any of its rows, cannot be read.
+    """
+    if not tf.io.gfile.exists(path):
+        return None
+    try:
+        part = read_part(path)
+        rows = sum(1 for _ in read_rows(path))
+    except Exception:  # Damaged Parquet raises errors of many kinds.
+        return None
+    return part if rows == part.records else None

@@ -1,0 +1,78 @@
+"""One line about how far a conversion is, refreshed while it runs."""
+
+import sys
+import threading
+import time
+
+from pipeline.console.terminal import clear_line, is_terminal, redraw
+from pipeline.conversion.work_dir import WorkDir
+
+_TERMINAL_SECS = 1.0
+_LOG_SECS = 10.0
+_MB = 1e6
+
+
+class ProgressLine:
+    """Shows a conversion's progress on standard error until it is closed."""
+
+    def __init__(self, work_dir: WorkDir):
+        self._work_dir = work_dir
+        self._is_terminal = is_terminal(sys.stderr)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "ProgressLine":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+        clear_line(sys.stderr)
+
+    def _run(self) -> None:
+        rate = _Rate()
+        while not self._stopped.wait(_TERMINAL_SECS if self._is_terminal else _LOG_SECS):
+            progress, plan = self._work_dir.read_progress(), self._work_dir.read_plan()
+            bytes_per_sec = rate.after(progress.get("size_bytes", 0)) if plan else 0.0
+            line = progress_text(progress, plan, bytes_per_sec)
+            if self._is_terminal:
+                redraw(line, sys.stderr)
+            else:
+                print(line, file=sys.stderr, flush=True)
+
+
+class _Rate:
+    """Bytes per second since the first look: what was before, starting workers, tells nothing."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+
+    def after(self, size_bytes: int) -> float:
+        """The rate, now that so much is written; 0 at the first look."""
+        now = time.monotonic()
+        self._first = self._first or (now, size_bytes)
+        secs = now - self._first[0]
+        return (size_bytes - self._first[1]) / secs if secs else 0.0
+
+
+def progress_text(progress: dict[str, int], plan: dict[str, int], bytes_per_sec: float) -> str:
+    """The line: what is done and, where the rate is known, how long the rest will take."""
+    if not plan:
+        described = progress.get("described", 0)
+        inputs = "input" if described == 1 else "inputs"
+        return f"described {described:,} {inputs}" if described else "starting"
+    written, size_bytes = progress.get("written", 0), progress.get("size_bytes", 0)
+    text = (
+        f"wrote {written:,} of {plan['records']:,} records, {size_bytes / _MB:,.0f} of "
+        f"{plan['size_bytes'] / _MB:,.0f} MB"
+    )
+    if bytes_per_sec <= 0:
+        return text
+    left = _duration((plan["size_bytes"] - size_bytes) / bytes_per_sec)
+    return f"{text}, {bytes_per_sec / _MB:,.0f} MB/s, {left} left"
+
+
+def _duration(secs: float) -> str:
+    minutes, seconds = divmod(round(secs), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"

@@ -1,0 +1,82 @@
+"""Beam's in-process runner, by its own name, with workers that start quietly.
+
+`DirectRunner` tries Prism first (Beam 2.77), which downloads a binary at run time and ignores
+--direct_num_workers. Every other runner is Beam's affair.
+"""
+
+import sys
+
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+    WorkerOptions,
+)
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.portability.fn_api_runner.fn_runner import (
+    ExtendedProvisionInfo,
+    FnApiRunner,
+)
+from apache_beam.runners.portability.portable_runner import JobServiceHandle
+from apache_beam.runners.runner import PipelineRunner, create_runner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
+
+from pipeline.console.command_line import nearest
+
+_IN_PROCESS = ("", "direct", "directrunner", "fnapi", "fnapirunner")
+_WORKER_COMMAND = f"{sys.executable} -m pipeline.worker"
+
+
+def is_in_process(options: PipelineOptions) -> bool:
+    """Whether the conversion runs in this process, and worker processes that it starts."""
+    return (options.view_as(StandardOptions).runner or "").lower() in _IN_PROCESS
+
+
+def runner_problem(options: PipelineOptions) -> str:
+    """Why there is no such runner as `--runner` names; empty if there is."""
+    name = options.view_as(StandardOptions).runner
+    if is_in_process(options):
+        return ""
+    try:
+        create_runner(name)
+    except ValueError:
+        near = nearest(name, StandardOptions.KNOWN_RUNNER_NAMES)
+        hint = f"did you mean {near}?" if near else "expected one such as FlinkRunner"
+        return f"--runner={name}: Beam has no such runner; {hint}"
+    except (ImportError, AttributeError) as error:
+        return f"--runner={name}: {error}"
+    return ""
+
+
+def make_runner(options: PipelineOptions) -> PipelineRunner:
+    """The runner that `--runner` names; without one, the in-process runner.
+
+    Args:
+      options: Beam's options. For worker processes of the in-process runner,
+        `direct_running_mode` is set back, as they get a command of their own; and nothing of
+        `__main__` is sent to workers, as nothing of the job is in it.
+    """
+    setup = options.view_as(SetupOptions)
+    if setup.save_main_session is None:
+        setup.save_main_session = False
+    if not is_in_process(options):
+        return create_runner(options.view_as(StandardOptions).runner)
+    level = options.view_as(WorkerOptions)
+    if level.default_sdk_harness_log_level is None:
+        level.default_sdk_harness_log_level = "ERROR"
+    return FnApiRunner(_environment(options), provision_info=_provision(options))
+
+
+def _environment(options: PipelineOptions) -> SubprocessSDKEnvironment | None:
+    direct = options.view_as(DirectOptions)
+    if direct.direct_running_mode != "multi_processing":
+        return None
+    # Otherwise the runner would replace the environment by Beam's own worker command.
+    direct.direct_running_mode = "in_memory"
+    return SubprocessSDKEnvironment.from_command_string(_WORKER_COMMAND)
+
+
+def _provision(options: PipelineOptions) -> ExtendedProvisionInfo:
+    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    return ExtendedProvisionInfo(beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded))

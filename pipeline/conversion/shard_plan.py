@@ -1,0 +1,265 @@
+"""Which shard a record goes to: neighbours in hash order, about equally many bytes per shard."""
+
+import bisect
+import collections
+import dataclasses
+import heapq
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import apache_beam as beam
+import numpy as np
+
+from pipeline.sources.options import ConvertOptions
+from pipeline.sources.source import Description
+from pipeline.sources.splits import SplitSpec, stable_hash
+
+_BIN_BITS = 16
+_BIN_SHIFT = 64 - _BIN_BITS
+# What a record weighs besides its data. Opening and describing a file takes as long as a MB of data
+# does, so shards of small records are lighter; and the number of names per shard is bounded.
+_RECORD_OVERHEAD_BYTES = 16_384
+_SHOWN_CONFLICTS = 5
+
+Bins = collections.Counter[int]
+
+
+class Member(NamedTuple):
+    """One record of a split, before it is written."""
+
+    record_id: str
+    path: str
+    group: str
+    split: str
+    checksum: str
+    size_bytes: int
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Hash and id, by which records are sorted. The hash would be half of what crosses."""
+        return stable_hash("record", self.record_id), self.record_id
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardPlan:
+    """Borders between the shards of each split.
+
+    Attributes:
+      borders: per split, the first hash bin of each shard; the first is 0.
+      records: per split, the number of records to write.
+      size_bytes: per split, their data's bytes.
+    """
+
+    borders: Mapping[str, tuple[int, ...]]
+    records: Mapping[str, int]
+    size_bytes: Mapping[str, int]
+
+    def num_shards(self, split: str) -> int:
+        """Number of shards of a split."""
+        return len(self.borders[split])
+
+    def shard_of(self, member: Member) -> int:
+        """Number of the shard that a record belongs to."""
+        return int(np.searchsorted(self.borders[member.split], hash_bin(member), side="right")) - 1
+
+
+@dataclasses.dataclass
+class SplitSizes:
+    """Records and bytes per split and hash bin, sparse; they add up in any order."""
+
+    records: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    size_bytes: dict[str, Bins] = dataclasses.field(default_factory=dict)
+
+
+class CombineSizes(beam.CombineFn):
+    """Adds up `SplitSizes` over members."""
+
+    def create_accumulator(self) -> SplitSizes:
+        """No records."""
+        return SplitSizes()
+
+    def add_input(self, mutable_accumulator: SplitSizes, element: Member) -> SplitSizes:
+        """Counts one record."""
+        bins = mutable_accumulator.size_bytes.setdefault(element.split, collections.Counter())
+        bins[hash_bin(element)] += element.size_bytes + _RECORD_OVERHEAD_BYTES
+        mutable_accumulator.records[element.split] += 1
+        return mutable_accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[SplitSizes]) -> SplitSizes:
+        """Adds up."""
+        merged = self.create_accumulator()
+        for accumulator in accumulators:
+            merged.records.update(accumulator.records)
+            for split, bins in accumulator.size_bytes.items():
+                merged.size_bytes.setdefault(split, collections.Counter()).update(bins)
+        return merged
+
+    def extract_output(self, accumulator: SplitSizes) -> SplitSizes:
+        """The sizes themselves."""
+        return accumulator
+
+
+@dataclasses.dataclass
+class GroupFacts:
+    """What the division into splits needs to know of all groups.
+
+    Attributes:
+      smallest_hashes: hashes of the groups that the counts of `--splits` take, ascending.
+      hashed: number of groups without an official split.
+      conflicts: messages about groups in two splits, the first few by name.
+    """
+
+    smallest_hashes: list[int] = dataclasses.field(default_factory=list)
+    hashed: int = 0
+    conflicts: list[str] = dataclasses.field(default_factory=list)
+
+
+class CombineGroups(beam.CombineFn):
+    """Adds up `GroupFacts` over `(group, {split: example path})`; the split is empty if hashed."""
+
+    def __init__(self, options: ConvertOptions):
+        super().__init__()
+        self._keep = options.split_spec.counted_groups
+        self._seed = options.split_seed
+
+    def create_accumulator(self) -> GroupFacts:
+        """No groups."""
+        return GroupFacts()
+
+    def add_input(
+        self, mutable_accumulator: GroupFacts, element: tuple[str, dict[str, str]]
+    ) -> GroupFacts:
+        """Counts one group."""
+        facts = mutable_accumulator
+        group, splits = element
+        if "" in splits:
+            facts.hashed += 1
+            bisect.insort(facts.smallest_hashes, stable_hash(self._seed, group))
+            del facts.smallest_hashes[self._keep :]
+        if len(splits) > 1:
+            facts.conflicts = sorted([*facts.conflicts, _conflict(group, splits)])
+            del facts.conflicts[_SHOWN_CONFLICTS:]
+        return facts
+
+    def merge_accumulators(self, accumulators: Iterable[GroupFacts]) -> GroupFacts:
+        """Adds up."""
+        parts = list(accumulators)
+        hashes = (value for part in parts for value in part.smallest_hashes)
+        conflicts = (message for part in parts for message in part.conflicts)
+        return GroupFacts(
+            heapq.nsmallest(self._keep, hashes),
+            sum(part.hashed for part in parts),
+            heapq.nsmallest(_SHOWN_CONFLICTS, conflicts),
+        )
+
+    def extract_output(self, accumulator: GroupFacts) -> GroupFacts:
+        """The facts themselves."""
+        return accumulator
+
+
+def to_member(description: Description, groups: GroupFacts, options: ConvertOptions) -> Member:
+    """Assigns a record to its split."""
+    split = description.split or options.split_spec.split_of(
+        stable_hash(options.split_seed, description.group), groups.smallest_hashes
+    )
+    return Member(
+        description.record_id,
+        description.path,
+        description.group,
+        split,
+        description.checksum,
+        description.size_bytes,
+    )
+
+
+def hash_bin(member: Member) -> int:
+    """The record's bin of hash space, in [0, 65536)."""
+    return member.order[0] >> _BIN_SHIFT
+
+
+def refuse_splits(sizes: Mapping[str, int], groups: GroupFacts, options: ConvertOptions) -> str:
+    """Why the division into splits cannot be; empty if it can.
+
+    Args:
+      sizes: number of records per split.
+      groups: facts about the groups.
+      options: the conversion's options.
+    """
+    if groups.conflicts:
+        return (
+            f"a group would be in two splits: {'; '.join(groups.conflicts)}; make the groups "
+            "larger or smaller (--group_key, --group_regex), or change the official split"
+        )
+    empty = [name for name in _expected_splits(options, groups) if not sizes.get(name)]
+    if not empty:
+        return ""
+    if empty[0] in _official_splits(options):
+        return (
+            f"split {empty[0]!r} has no group: (?P<{empty[0]}>...) in --split_regex="
+            f"{options.split_regex} matches no path, as far as inputs are accepted; correct it "
+            "(paths are relative to --input_dir)"
+        )
+    return (
+        f"split {empty[0]!r} has no group: {groups.hashed} groups are divided by --splits="
+        f"{_text(options.split_spec)}; use counts (test=2,train=rest), other shares, another "
+        "--split_seed, or smaller groups"
+    )
+
+
+def plan_shards(sizes: SplitSizes, options: ConvertOptions) -> ShardPlan:
+    """Chooses the borders of all shards."""
+    borders, totals = {}, {}
+    for split, bins in sorted(sizes.size_bytes.items()):
+        data_bytes = bins.total() - _RECORD_OVERHEAD_BYTES * sizes.records[split]
+        wanted = options.num_shards or -(-bins.total() // int(options.shard_size_mib * 2**20))
+        borders[split] = choose_borders(bins, max(1, wanted))
+        totals[split] = data_bytes
+    return ShardPlan(borders, dict(sizes.records), totals)
+
+
+def choose_borders(bins: Mapping[int, int], wanted: int) -> tuple[int, ...]:
+    """Cuts occupied bins into consecutive shards of about equal weight, none of them empty.
+
+    Args:
+      bins: weight of each occupied bin.
+      wanted: number of shards; less if there are fewer occupied bins.
+
+    Returns:
+      The first bin of each shard, ascending; the first is 0.
+    """
+    occupied = np.array(sorted(bins), np.int64)
+    ends = np.cumsum([bins[key] for key in occupied.tolist()])
+    count = min(wanted, len(occupied))
+    borders = [0]
+    first = 0  # Position in `occupied` of the current shard's first bin.
+    for shard in range(1, count):
+        target = ends[-1] * shard / count
+        position = int(np.searchsorted(ends, target, side="left")) + 1
+        # At least one bin for this shard, and one for each that follows.
+        first = min(max(position, first + 1), len(occupied) - (count - shard))
+        borders.append(int(occupied[first]))
+    return tuple(borders)
+
+
+def _expected_splits(options: ConvertOptions, groups: GroupFacts) -> tuple[str, ...]:
+    divided = options.split_spec.names if options.splits or groups.hashed else ()
+    return (*_official_splits(options), *divided)
+
+
+def _official_splits(options: ConvertOptions) -> tuple[str, ...]:
+    return tuple(re.compile(options.split_regex).groupindex)
+
+
+def _conflict(group: str, splits: dict[str, str]) -> str:
+    found = ", ".join(
+        f"{path} in {split!r}" if split else f"{path} in no official split"
+        for split, path in sorted(splits.items())
+    )
+    return f"group {group!r} has {found}"
+
+
+def _text(spec: SplitSpec) -> str:
+    if spec.fractions:
+        return ",".join(f"{name}={float(share):g}" for name, share in spec.fractions)
+    return ",".join([*(f"{name}={count}" for name, count in spec.counts), f"{spec.rest}=rest"])

@@ -1,0 +1,190 @@
+"""The `.conversion` folder of a conversion that is not finished: lock, progress, outcome, shards.
+
+It is removed once the dataset is committed, so nothing in it needs to be reproducible.
+"""
+
+import collections
+import json
+import time
+import uuid
+from typing import Any
+
+import tensorflow as tf
+
+from pipeline.console.errors import UsageError
+from tfrecords_schema.errors import LinkError
+from tfrecords_schema.files import hash_file
+from tfrecords_schema.names import MANIFEST, WORK_DIR, join
+from tfrecords_schema.owners import is_alive, this_process
+from tfrecords_schema.storage import atomic_write, make_folder, names_in, remove
+
+_LOCK = "lock-"
+_PLAN = "plan.json"
+_OUTCOME = "outcome.json"
+_PROGRESS = "progress-"
+_TEMPORARY = ".tmp"
+_PROGRESS_SECS = 1.0
+
+
+class WorkDir:
+    """The work folder of one dataset folder."""
+
+    def __init__(self, dataset_dir: str):
+        self.path = join(dataset_dir, WORK_DIR)
+        self._dataset_dir = dataset_dir
+        self._lock = join(self.path, f"{_LOCK}{uuid.uuid4().hex}.json")
+
+    def start(self, *, overwrite: bool) -> None:
+        """Takes the folder for this process.
+
+        Raises:
+          UsageError: if the dataset is finished, or another process is converting it, or the
+            folder cannot be written to.
+        """
+        if self.has_dataset and not overwrite and not self.is_committed:
+            if tf.io.gfile.exists(self.path) and not self._names():
+                self.remove()  # A kill came when the last file was gone.
+            raise UsageError(finished_text(self._dataset_dir))
+        try:
+            # Of the dataset folder, only what is above its name and version need not be its own.
+            make_folder(*self._dataset_dir.rsplit("/", 2), WORK_DIR)
+            self._take()
+        except LinkError as error:
+            raise UsageError(str(error)) from error
+        except tf.errors.OpError as error:
+            raise UsageError(
+                f"cannot write to {self._dataset_dir} ({error.message}); give an --output_dir that "
+                "can be written to, or make space there"
+            ) from error
+
+    def clear(self) -> None:
+        """Removes what an earlier conversion left here and no later one can use."""
+        for name in self._names():
+            if name in (_OUTCOME, _PLAN) or _is_progress(name) or name.endswith(_TEMPORARY):
+                remove(join(self.path, name))
+
+    def release(self) -> None:
+        """Gives the folder back; what is in it stays for the next start."""
+        remove(self._lock)
+
+    def remove(self) -> None:
+        """Removes the folder and all that is in it.
+
+        The outcome comes last: after a kill in here the next start knows what to clean up.
+        """
+        for name in self._names():
+            if name != _OUTCOME:
+                remove(join(self.path, name))
+        remove(self.path)
+
+    @property
+    def has_dataset(self) -> bool:
+        """Whether the dataset folder holds a finished dataset: this conversion's, or an older."""
+        return tf.io.gfile.exists(join(self._dataset_dir, MANIFEST))
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether the finished dataset is the one that was converted in this work folder.
+
+        The outcome has the hash of the manifest that is put there next. So whoever finds that
+        manifest goes on after a kill that came between the manifest and the end.
+        """
+        sha256 = self.read_outcome().get("manifest")
+        if not sha256 or not self.has_dataset:
+            return False
+        return hash_file(join(self._dataset_dir, MANIFEST)).sha256 == sha256
+
+    def write_plan(self, plan: dict[str, Any]) -> None:
+        """Records what is going to be written, for the progress line."""
+        atomic_write(join(self.path, _PLAN), _json(plan))
+
+    def write_outcome(self, outcome: dict[str, Any]) -> None:
+        """Records how the conversion ended, for the process that started it."""
+        atomic_write(join(self.path, _OUTCOME), _json(outcome))
+
+    def read_plan(self) -> dict[str, Any]:
+        """What is going to be written; empty if that is not known yet."""
+        return _read_json(join(self.path, _PLAN))
+
+    def read_outcome(self) -> dict[str, Any]:
+        """How the conversion ended; empty if it did not."""
+        return _read_json(join(self.path, _OUTCOME))
+
+    def read_progress(self) -> dict[str, int]:
+        """Sum of all workers' counters."""
+        total: collections.Counter[str] = collections.Counter()
+        for name in self._names():
+            if _is_progress(name):
+                total.update(_read_json(join(self.path, name)))
+        return total
+
+    def _names(self) -> list[str]:
+        return names_in(self.path)
+
+    def _take(self) -> None:
+        """Writes a lock of our own, then looks for others: of two at once, one at least sees both.
+
+        Raises:
+          UsageError: if there is one whose process is alive, or may be.
+        """
+        atomic_write(self._lock, _json(this_process()))
+        for name in self._names():
+            path = join(self.path, name)
+            if path == self._lock or not (name.startswith(_LOCK) and name.endswith(".json")):
+                continue
+            owner = _read_json(path)
+            if owner and is_alive(owner):
+                self.release()
+                raise UsageError(
+                    f"process {owner['pid']} on {owner['host']} is converting to "
+                    f"{self._dataset_dir} since {owner['since']}; wait for it, or, if it is dead, "
+                    f"remove {path}"
+                )
+            remove(path)
+
+
+class ProgressFile:
+    """Counters of one worker, written to the work folder about once a second."""
+
+    def __init__(self, work_dir: str):
+        self._path = join(work_dir, f"{_PROGRESS}{uuid.uuid4().hex}.json")
+        self._counters: dict[str, int] = {}
+        self._written_secs = 0.0
+
+    def add(self, **counters: int) -> None:
+        """Adds to the counters."""
+        for key, value in counters.items():
+            self._counters[key] = self._counters.get(key, 0) + value
+        if time.monotonic() - self._written_secs > _PROGRESS_SECS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes the counters now."""
+        self._written_secs = time.monotonic()
+        if self._counters:
+            atomic_write(self._path, _json(self._counters))
+
+
+def finished_text(dataset_dir: str) -> str:
+    """Why a finished dataset is not converted again."""
+    return (
+        f"{dataset_dir} is a finished dataset; use --overwrite to replace it, or another "
+        "--dataset_version"
+    )
+
+
+def _is_progress(name: str) -> bool:
+    """Whether a name is a `ProgressFile`'s: a dataset or a split may be called progress, too."""
+    return name.startswith(_PROGRESS) and name.endswith(".json")
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True).encode()
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            return json.loads(file.read())
+    except (tf.errors.NotFoundError, ValueError):
+        return {}

@@ -1,0 +1,109 @@
+"""`python -m pipeline.inspect DATASET`: what a dataset holds, on the terminal and as a page.
+
+With --plan, or any option of the batches, also what an epoch of a training will look like.
+"""
+
+import argparse
+import posixpath
+import signal
+import sys
+from collections.abc import Sequence
+
+from pipeline.inspect.flags import make_parser
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # So that `| head` ends it without a traceback.
+    make_parser().answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
+
+import pipeline.console.quiet  # noqa: F401
+
+# isort: split
+import tensorflow as tf
+
+from pipeline.batches.plan import BatchOptions
+from pipeline.console.terminal import print_error
+from pipeline.inspect.facts import Facts, gather, usual_split
+from pipeline.inspect.notes import notes
+from pipeline.inspect.plan import EpochFacts, plan_facts
+from pipeline.inspect.text import epoch_text, facts_text
+from tfrecords_schema import Dataset, DatasetError, open_dataset
+from tfrecords_schema.storage import atomic_write
+
+_BATCH_OPTIONS = ("batch_size", "batch_steps", "num_buckets", "boundaries", "align")
+_PLAN_OPTIONS = (*_BATCH_OPTIONS, "seed", "replicas")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Inspects one dataset folder.
+
+    Returns:
+      0, or 1 if it is no dataset or the options do not suit it.
+    """
+    options = make_parser().parse_args(argv)
+    try:
+        dataset = open_dataset(options.dataset)
+        page = _page_path(options, dataset)
+        facts = gather(dataset, options.split)
+        epoch = _epoch(options, dataset)
+        found = notes(facts)
+        print(facts_text(facts, found))
+        if epoch:
+            print(f"\n{epoch_text(epoch)}")
+        if page:
+            _write_page(page, facts, found, epoch, options.samples)
+    except (DatasetError, ValueError) as error:
+        print_error(str(error))
+        return 1
+    return 0
+
+
+def _epoch(options: argparse.Namespace, dataset: Dataset) -> EpochFacts | None:
+    """The epoch that is asked for, by --plan or by any of its options."""
+    given = {name: getattr(options, name) for name in _PLAN_OPTIONS}
+    given = {name: value for name, value in given.items() if value is not None}
+    split = options.split or usual_split(dataset)
+    if not split or not (options.plan or given):
+        return None
+    batches = BatchOptions(**{name: given[name] for name in _BATCH_OPTIONS if name in given})
+    seed, replicas = given.get("seed", 0), given.get("replicas", 1)
+    return plan_facts(dataset, split, batches, seed=seed, replicas=replicas)
+
+
+def _page_path(options: argparse.Namespace, dataset: Dataset) -> str:
+    """Where the page goes; empty if there shall be none.
+
+    Raises:
+      ValueError: it would lie in the dataset folder.
+    """
+    if options.no_html:
+        return ""
+    manifest = dataset.manifest
+    path = posixpath.expanduser(options.html or f"inspect-{manifest.name}-{manifest.version}.html")
+    if _absolute(path).startswith(f"{_absolute(dataset.path)}/"):
+        raise ValueError(
+            f"the page would be {path} in the dataset folder, where it does not belong; name "
+            "another place with --html, or give --no_html"
+        )
+    return path
+
+
+def _absolute(path: str) -> str:
+    return path if "://" in path else posixpath.abspath(path)
+
+
+def _write_page(
+    path: str, facts: Facts, found: Sequence[str], epoch: EpochFacts | None, samples: int
+) -> None:
+    from pipeline.inspect.page import inspect_page  # matplotlib is slow to import
+
+    content = inspect_page(facts, found, epoch, samples).encode()
+    try:
+        tf.io.gfile.makedirs(posixpath.dirname(path) or ".")
+        atomic_write(path, content)
+    except tf.errors.OpError as error:
+        raise ValueError(f"the page cannot be written to {path}: {error.message}") from error
+    print(f"\npage: {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,118 @@
+"""A few records of a dataset, read to be looked at: whole signals, some of the frames."""
+
+import dataclasses
+import struct
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.batches.frames import decode_frame
+from tfrecords_schema import Dataset, LabelSpec, RecordSchema
+
+_LENGTH_BYTES = 8
+_HEADER_BYTES = 12  # The length and its checksum.
+_MAX_FRAMES = 4
+_MAX_VALUES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One record.
+
+    Attributes:
+      id: id of the record.
+      steps: number of its time steps.
+      data: signal `[time, *step_shape]`, or some frames `[frames, height, width, 3]` uint8.
+      shown_steps: `[frames]` the time step of each frame; all steps of a signal.
+      label: as the schema has it; None without a label, or if it was not asked for.
+    """
+
+    id: str
+    steps: int
+    data: np.ndarray
+    shown_steps: np.ndarray
+    label: np.ndarray | None
+
+
+@dataclasses.dataclass(frozen=True)
+class TimeAxis:
+    """How steps become seconds, and how a signal unrolls into samples.
+
+    Attributes:
+      step_secs: duration of a step, None where the conversion was not told the sampling rate.
+      has_samples: whether a step is a stretch of signal, not a vector of features.
+    """
+
+    step_secs: float | None
+    has_samples: bool
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "TimeAxis":
+        """From the dataset's schema and the options of its conversion."""
+        options, shape = dataset.manifest.options, dataset.schema.input.step_shape
+        window = options.get("window_samples") or options.get("window_secs")
+        rate_hz = options.get("sample_rate_hz")
+        is_signal = dataset.schema.input.kind == "signal"
+        has_samples = is_signal and (len(shape) == 2 or (len(shape) == 1 and bool(window)))
+        return cls(shape[0] / rate_hz if rate_hz and has_samples else None, has_samples)
+
+    @property
+    def name(self) -> str:
+        """Name of the axis."""
+        return "seconds" if self.step_secs else "steps"
+
+    @property
+    def unit(self) -> float:
+        """Length of a step on the axis."""
+        return self.step_secs or 1.0
+
+    def unroll(self, signal: np.ndarray) -> np.ndarray:
+        """From `[time, *step_shape]` to `[samples, channels]`."""
+        if self.has_samples:
+            channels = signal.shape[2] if signal.ndim == 3 else 1
+            return signal.reshape(-1, channels)
+        return signal.reshape(len(signal), -1)
+
+
+def read_samples(
+    dataset: Dataset, split: str, rows: np.ndarray, *, with_label: bool = True
+) -> list[Sample]:
+    """Reads some records of a split.
+
+    Args:
+      dataset: the dataset.
+      split: name of the split.
+      rows: `[n]` integer, row numbers of the split's index.
+      with_label: False for a dataset that is described with another label than its records hold.
+    """
+    index, paths = dataset.split(split), dataset.shard_paths(split)
+    schema = dataset.schema if with_label else RecordSchema(dataset.schema.input)
+    places = zip(index.shard[rows].tolist(), index.offset[rows].tolist(), strict=True)
+    return [_sample(schema, _read(paths[shard], offset)) for shard, offset in places]
+
+
+def label_text(label: np.ndarray, spec: LabelSpec) -> str:
+    """A record's label, or a prediction of the same kind, in words."""
+    values = np.unique(label) if spec.kind == "class" else np.ravel(label)
+    if spec.kind == "class":
+        return ", ".join(spec.class_names[int(value)] for value in values)
+    return ", ".join(f"{value:.3g}" for value in values[:_MAX_VALUES])
+
+
+def _read(path: str, offset: int) -> bytes:
+    """The content of the TFRecord at a byte offset; its checksums are not looked at."""
+    with tf.io.gfile.GFile(path, "rb") as file:
+        file.seek(offset)
+        header = file.read(_HEADER_BYTES)
+        return file.read(struct.unpack("<Q", header[:_LENGTH_BYTES])[0])
+
+
+def _sample(schema: RecordSchema, serialized: bytes) -> Sample:
+    record = {name: value.numpy() for name, value in schema.parse(tf.constant(serialized)).items()}
+    data = record[schema.input.kind]
+    shown = np.arange(len(data))
+    if schema.input.kind == "frames":
+        shown = np.unique(np.linspace(0, len(data) - 1, _MAX_FRAMES).astype(int))
+        data = np.stack([decode_frame(data[step]).numpy() for step in shown])
+    steps = len(record[schema.input.kind])
+    return Sample(record["id"].decode(), steps, data, shown, record.get("label"))

@@ -1,0 +1,102 @@
+"""`annotation.json` of a sample: its fields, and a field as a label."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from pipeline.console.errors import RejectedInputError
+from pipeline.console.texts import require_class
+from pipeline.sources.source import Label, LabelForm
+
+ANNOTATION = "annotation.json"
+
+
+def parse_annotation(content: bytes) -> dict[str, Any]:
+    """Fields of an annotation: those of the object, or of the first in a list.
+
+    Lists are how TuSimple's velocity benchmark has them: one object for each vehicle.
+
+    Raises:
+      RejectedInputError: if it is no JSON, or holds something else.
+    """
+    try:
+        value = json.loads(content)
+    except RecursionError as error:
+        raise RejectedInputError(
+            f"{ANNOTATION} is nested too deeply to be read; write the fields as one object"
+        ) from error
+    except ValueError as error:  # Also of text that is no UTF-8, and of numbers too long to read.
+        raise RejectedInputError(f"{ANNOTATION} is no JSON ({error}); repair it") from error
+    first = value[0] if isinstance(value, list) and value else value
+    if not isinstance(first, dict):
+        raise RejectedInputError(
+            f"{ANNOTATION} holds {_kind(value)}; expected an object, or a list that begins with one"
+        )
+    return first
+
+
+def field(annotation: dict[str, Any], key: str, flag: str) -> Any:
+    """One field.
+
+    Raises:
+      RejectedInputError: if there is none of that name.
+    """
+    if key not in annotation:
+        raise RejectedInputError(
+            f"no field {key!r} (--{flag}) in {ANNOTATION}; it has {', '.join(annotation) or 'none'}"
+        )
+    return annotation[key]
+
+
+def label_array(value: Any, key: str, label_kind: str) -> np.ndarray:
+    """A field as a label, in the dtype that is stored.
+
+    JSON writes 0.0 and 0 alike, so numbers are float32 where `label_kind` names values.
+
+    Args:
+      value: number, text, or lists of either that form an array.
+      key: name of the field, for messages.
+      label_kind: `--label_kind`.
+
+    Returns:
+      Array of int64 or float32, or of Python's texts: in an array of NumPy's, each would take as
+      many bytes as the longest.
+
+    Raises:
+      RejectedInputError: if it is none of these.
+    """
+    try:
+        texts = np.asarray(value, object)
+        leaves = {type(leaf) for leaf in texts.reshape(-1).tolist()}
+        array = np.asarray(value) if leaves <= {int, float, bool} else texts
+    except (ValueError, OverflowError, RecursionError):
+        leaves, array = set(), np.zeros(0)
+    if leaves == {str}:
+        return array
+    if not leaves or not leaves <= {int, float, bool} or array.dtype.kind not in "bif":
+        raise RejectedInputError(
+            f"field {key!r} of {ANNOTATION} is {_kind(value)}; expected a number, a text, or a "
+            "list of one of them (of lists of one length)"
+        )
+    is_value = label_kind.endswith("_value") or array.dtype.kind == "f"
+    with np.errstate(over="ignore"):  # What float32 cannot hold is found as infinity later.
+        return array.astype(np.float32 if is_value else np.int64)
+
+
+def describe_label(label: np.ndarray) -> Label:
+    """What a label from `label_array` looks like."""
+    if label.dtype == np.float32:
+        return Label("value", "float32", label.shape)
+    form: LabelForm = "text" if label.dtype.kind in "OU" else "integer"
+    values = np.unique(label).tolist()
+    if form == "text":
+        values = [require_class(value) for value in values]
+    return Label(form, "int64", label.shape, tuple(values))
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", type(None): "null"}
+    if isinstance(value, list):
+        return "a list of unlike things" if value else "an empty list"
+    return names.get(type(value), "a number or true or false")

@@ -1,0 +1,64 @@
+"""Group and official split of an input: by its path, or by a field of its own."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+from pipeline.console.errors import RejectedInputError
+from pipeline.console.texts import require_name
+from pipeline.sources.options import ConvertOptions
+from pipeline.sources.splits import ALL_IS_NO_SPLIT, SPLIT_NAME
+
+# (key, flag) to the text that the input holds under that key.
+ReadText = Callable[[str, str], str]
+
+
+def text_of(value: str | int | float) -> str:
+    """One value as the text that names a group or a split; 7.0 is 7, however it was stored."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText) -> str:
+    """Group of an input, in Unicode's composed form (NFC); its own id if no flag says otherwise.
+
+    Raises:
+      RejectedInputError: if `--group_regex` does not match, or what it finds, or the id, is no
+        name.
+    """
+    require_name(record_id, "id")
+    name = _group_of(options, path, record_id, read)
+    return require_name(unicodedata.normalize("NFC", name), "group")
+
+
+def _group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText) -> str:
+    if options.group_key:
+        return read(options.group_key, "group_key")
+    if not options.group_regex:
+        return record_id
+    found = re.search(options.group_regex, path)
+    if found is None:
+        raise RejectedInputError(
+            f"--group_regex={options.group_regex} does not match the path; every recording needs "
+            "a group"
+        )
+    return found[1] if found.re.groups and found[1] is not None else found[0]
+
+
+def split_of(options: ConvertOptions, path: str, read: ReadText) -> str:
+    """Split that the input or its path prescribes; empty if none.
+
+    Raises:
+      RejectedInputError: if what `--split_key` names is no name of a split.
+    """
+    if options.split_key:
+        name = read(options.split_key, "split_key")
+        if not SPLIT_NAME.fullmatch(name):
+            is_all = name == "all"
+            cure = ALL_IS_NO_SPLIT if is_all else "use a letter, then letters, digits and _"
+            raise RejectedInputError(
+                f"split {name!r} under {options.split_key!r} is no name of a split; {cure}"
+            )
+        return name
+    found = re.search(options.split_regex, path) if options.split_regex else None
+    matched = [name for name, text in found.groupdict().items() if text] if found else []
+    return matched[0] if matched else ""

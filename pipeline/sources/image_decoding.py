@@ -1,0 +1,56 @@
+"""Decoding frames to check them, and resizing them, while they are converted."""
+
+import pipeline.console.quiet  # noqa: F401  # Before TensorFlow.
+
+# isort: split
+import tensorflow as tf
+
+from pipeline.batches.frames import decode_frame
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.image_header import ImageHeader
+
+
+def decode_checked(encoded: bytes, header: ImageHeader) -> tf.Tensor:
+    """Decodes a frame as the input pipeline will.
+
+    Args:
+      encoded: JPEG or PNG.
+      header: what its header says.
+
+    Returns:
+      [height, width, 3] uint8.
+
+    Raises:
+      RejectedInputError: if it is damaged, or of another size than its header says.
+    """
+    try:
+        frame = decode_frame(encoded)
+    except tf.errors.OpError as error:
+        raise RejectedInputError(
+            f"damaged or cut short ({_first_line(error)}); copy it again"
+        ) from error
+    if tuple(frame.shape) != (header.height, header.width, 3):
+        raise RejectedInputError(
+            f"decodes to {list(frame.shape)}, its header says {header.height} x {header.width}; "
+            "save it again"
+        )
+    return frame
+
+
+def resized_png(frame: tf.Tensor, height: int, width: int) -> bytes:
+    """Resizes a frame as `tf.image.resize` does, bicubic with antialias; PNG loses nothing.
+
+    Args:
+      frame: [any height, any width, 3] uint8.
+      height: wanted height in pixels.
+      width: wanted width in pixels.
+    """
+    with tf.device("cpu"):  # The same bytes on every machine.
+        exact = tf.image.resize(frame, [height, width], method="bicubic", antialias=True)
+        # The bicubic kernel overshoots at edges.
+        rounded = tf.cast(tf.clip_by_value(tf.round(exact), 0, 255), tf.uint8)
+        return tf.io.encode_png(rounded).numpy()
+
+
+def _first_line(error: tf.errors.OpError) -> str:
+    return str(error.message).splitlines()[0].split("[Op:")[0].rpartition("}} ")[2].strip()

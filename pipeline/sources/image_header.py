@@ -1,0 +1,101 @@
+"""Format and size of a PNG or JPEG image from its header, before anything is decoded.
+
+A file of a few bytes can announce an image of many GB, so the size is read here first, in a few
+hundred bytes of memory, and refused where it is too large.
+"""
+
+import struct
+from typing import IO, NamedTuple
+
+from pipeline.console.errors import RejectedInputError
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_JPEG_START = b"\xff\xd8\xff"
+# Start of frame, which holds the size: all of 0xC0 to 0xCF but DHT, JPG and DAC (ITU T.81, B.1).
+_JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
+_JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
+# Cameras write about 10, colour profiles and previews some hundred; a limit keeps the loop short.
+_MAX_JPEG_SEGMENTS = 4096
+
+
+class ImageHeader(NamedTuple):
+    """What an image's header says of it: `png` or `jpeg`, and its size in pixels."""
+
+    format: str
+    height: int
+    width: int
+
+
+def read_image_header(file: IO[bytes]) -> ImageHeader:
+    """Reads the header of a PNG or JPEG image, whatever the file is called.
+
+    Args:
+      file: seekable, at its beginning.
+
+    Raises:
+      RejectedInputError: if it is neither, cut short within the header, has no pixels, or more
+        than 8 bits per channel.
+    """
+    start = file.read(len(_PNG_SIGNATURE))
+    if start == _PNG_SIGNATURE:
+        header = _png_header(file)
+    elif start.startswith(_JPEG_START):
+        file.seek(len(_JPEG_START) - 1)
+        header = _jpeg_header(file)
+    else:
+        raise RejectedInputError(
+            f"neither JPEG nor PNG ({_what(start)}); remove it, or save it as an image"
+        )
+    if not header.height or not header.width:
+        raise RejectedInputError(
+            f"the header says {header.height} x {header.width} pixels; save the image again"
+        )
+    return header
+
+
+def _png_header(file: IO[bytes]) -> ImageHeader:
+    length, name, width, height, depth = struct.unpack(">I4sIIB", _exactly(file, 17))
+    if name != b"IHDR" or length != 13:
+        raise RejectedInputError("a PNG without its first part (IHDR); copy or save it again")
+    if depth > 8:  # Decoding would keep the upper 8 bits: little of a depth map or an X-ray image.
+        raise RejectedInputError(f"a PNG of {depth} bits per channel; scale and save it in 8 bits")
+    return ImageHeader("png", height, width)
+
+
+def _jpeg_header(file: IO[bytes]) -> ImageHeader:
+    for _ in range(_MAX_JPEG_SEGMENTS):
+        marker = _jpeg_marker(file)
+        if marker in _JPEG_WITHOUT_LENGTH:
+            continue
+        if marker in (_JPEG_SCAN, _JPEG_END):
+            break
+        (length,) = struct.unpack(">H", _exactly(file, 2))
+        if marker in _JPEG_SIZES:
+            _, height, width = struct.unpack(">BHH", _exactly(file, 5))
+            return ImageHeader("jpeg", height, width)
+        if length < 2:
+            break
+        file.seek(length - 2, 1)
+    raise RejectedInputError("a JPEG whose header has no size; copy or save it again")
+
+
+def _jpeg_marker(file: IO[bytes]) -> int:
+    if _exactly(file, 1) != b"\xff":
+        raise RejectedInputError("a JPEG with a damaged header; copy or save it again")
+    for _ in range(_MAX_JPEG_SEGMENTS):  # Any number of 0xFF may fill up before a marker.
+        marker = _exactly(file, 1)[0]
+        if marker != 0xFF:
+            break
+    return marker
+
+
+def _exactly(file: IO[bytes], size: int) -> bytes:
+    content = file.read(size)
+    if len(content) < size:
+        raise RejectedInputError("cut short within its header; copy or save it again")
+    return content
+
+
+def _what(start: bytes) -> str:
+    return f"it begins with {start!r}" if start else "the file is empty"

@@ -1,0 +1,308 @@
+"""What the labels of a set are: per step or per record, classes or values.
+
+One record can be ambiguous (a vector of 7 numbers beside 7 steps), a set rarely is: the kind is
+the one that most records fit, and `why` says so.
+"""
+
+import collections
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.sources.source import Description, Label
+from pipeline.sources.window_labels import WindowLabels
+from tfrecords_schema.schema import LabelPer, LabelSpec
+
+MAX_CLASSES = 10_000
+
+
+class LabelFit(NamedTuple):
+    """How one label relates to its signal; equal for all labels of a well-formed set.
+
+    Attributes:
+      form: `integer`, `text` (classes) or `value`.
+      dtype: dtype in which it will be stored.
+      is_per_step: whether its first axis is as long as the signal has steps.
+      step_label_shape: shape of one label, if it is per step or per sample.
+      record_label_shape: shape of one label, if it is per record.
+      is_per_sample: whether its first axis is as long as a continuous signal has samples.
+    """
+
+    form: str
+    dtype: str
+    is_per_step: bool
+    step_label_shape: tuple[int, ...]
+    record_label_shape: tuple[int, ...]
+    is_per_sample: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelPlan:
+    """How labels are converted.
+
+    Attributes:
+      spec: what is stored.
+      form: form of the source's labels.
+      classes: the source's classes in the order of their index; empty for values.
+      why: how the kind was found, for people.
+      windows: what makes labels of samples into labels of steps; None if they are of steps.
+    """
+
+    spec: LabelSpec
+    form: str
+    classes: tuple[int, ...] | tuple[str, ...]
+    why: str
+    windows: WindowLabels | None = None
+
+
+def fit_of(description: Description) -> LabelFit | None:
+    """Relates a record's label to its number of steps; None without a label."""
+    label = description.label
+    if label is None:
+        return None
+    is_per_step = bool(label.shape) and label.shape[0] == description.steps
+    per_step = _without_last_one(label.shape[1:])
+    is_per_sample = bool(description.samples and label.shape) and (
+        label.shape[0] == description.samples
+    )
+    return LabelFit(
+        label.form,
+        label.dtype,
+        is_per_step,
+        per_step,
+        _record_shape(label.shape),
+        is_per_sample,
+    )
+
+
+def plan_labels(
+    fits: Mapping[LabelFit, int],
+    classes: Mapping[LabelFit, Iterable[int | str]],
+    *,
+    kind: str,
+    class_names: tuple[str, ...],
+    windows: WindowLabels | None = None,
+) -> LabelPlan:
+    """Decides what the labels of a set are.
+
+    Args:
+      fits: number of records of each fit.
+      classes: distinct classes of the records of each fit.
+      kind: `--label_kind`.
+      class_names: `--class_names`, empty if not given.
+      windows: how continuous signals were cut; None if they were not.
+
+    Raises:
+      UsageError: if the labels fit no kind, or not the named one.
+    """
+    form = _commonest({fit: fit.form for fit in fits}, fits)
+    of_form = {fit: count for fit, count in fits.items() if fit.form == form}
+    found, why = _infer(of_form, form) if kind == "auto" else (kind, "--label_kind")
+    per, label_kind = found.split("_")
+    if label_kind == "class" and form == "value":
+        raise UsageError(
+            f"--label_kind={kind}: the labels are floats, classes are integers or text; store "
+            f"integers, or use --label_kind={per}_value"
+        )
+    if label_kind == "value" and form == "text":
+        raise UsageError(
+            f"--label_kind={kind}: the labels are text, values are numbers; store numbers, or use "
+            f"--label_kind={per}_class"
+        )
+    windows = windows.of_kind(label_kind) if windows and per == "sample" else None
+    why = f"{why}; {windows.why}" if windows else why
+    if label_kind == "value":
+        return LabelPlan(_value_spec(of_form, per, windows), form, (), why, windows)
+    # A record that will be rejected adds no class.
+    kept = [fit for fit in of_form if _has_label_shape(fit, per, ())]
+    found_classes = {value for fit in kept for value in classes[fit]}
+    ordered, names = order_classes(found_classes, form, class_names)
+    return LabelPlan(
+        LabelSpec(_stored_per(per), "class", class_names=names), form, ordered, why, windows
+    )
+
+
+def _value_spec(fits: Mapping[LabelFit, int], per: str, windows: WindowLabels | None) -> LabelSpec:
+    dtype = _commonest({fit: fit.dtype for fit in fits}, fits)
+    if windows and windows.reduction == "mean":
+        dtype = "float32"
+    shapes = {fit: _label_shape(fit, per) for fit in fits if _has_length(fit, per)}
+    shape = _commonest(shapes or {fit: fit.step_label_shape for fit in fits}, fits)
+    return LabelSpec(_stored_per(per), "value", dtype, shape)
+
+
+def _stored_per(per: str) -> LabelPer:
+    return cast(LabelPer, "step" if per == "sample" else per)
+
+
+def order_classes(
+    classes: Iterable[int | str], form: str, class_names: tuple[str, ...]
+) -> tuple[Any, tuple[str, ...]]:
+    """Orders the source's classes by their index.
+
+    Returns:
+      The source's classes, and their names. Integers are sorted by value; integers with names
+      that are not numbers are positions in `class_names`.
+
+    Raises:
+      UsageError: if there are more classes than 10,000.
+    """
+    found = sorted(set(cast(Iterable[Any], classes)))
+    if len(found) > MAX_CLASSES:
+        raise UsageError(
+            f"the labels have more than {MAX_CLASSES} distinct values, too many for classes; store "
+            "values as floats, or name a --label_kind that ends in _value"
+        )
+    if not class_names:
+        return tuple(found), tuple(str(value) for value in found)
+    if form == "text":
+        return class_names, class_names
+    numeric = all(re.fullmatch(r"-?\d+", name) for name in class_names)
+    ordered = tuple(map(int, class_names)) if numeric else tuple(range(len(class_names)))
+    return ordered, class_names
+
+
+def misfit(description: Description, plan: LabelPlan | None) -> str:
+    """Why a record's label does not fit the set's; empty if it does."""
+    label = description.label
+    if plan is None:
+        return ""
+    if label is None:
+        return "no label (arrays named label or y), others have one; add it, or name --label_key"
+    if label.form != plan.form:
+        # JSON, which comes with frames, writes 0.0 and 0 alike.
+        is_whole = description.stored_bytes and {label.form, plan.form} == {"integer", "value"}
+        cure = f"use --label_kind={plan.spec.per}_value" if is_whole else "store one form"
+        return f"the label's form is {label.form}, most of the set's are {plan.form}; {cure}"
+    if plan.spec.kind == "class":
+        return _shape_misfit(description, label, plan) or _unknown_class(label, plan)
+    # Means are float32, whatever they are of; nothing else is converted.
+    if label.dtype != plan.spec.dtype and not (plan.windows and plan.windows.reduction == "mean"):
+        return (
+            f"label dtype {label.dtype}, most of the set's are {plan.spec.dtype}; store one dtype"
+        )
+    return _shape_misfit(description, label, plan)
+
+
+def convert_label(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
+    """Converts a label as stored in the source to what the record holds.
+
+    Returns:
+      Class indices int64, or finite values of the plan's dtype, in the shape of `plan.spec`.
+
+    Raises:
+      RejectedInputError: if a value is not finite.
+    """
+    spec = plan.spec
+    label = plan.windows.reduce(label) if plan.windows else label
+    length = () if spec.per == "record" else (len(label),)
+    if spec.kind == "class":
+        return _class_indices(label, plan).reshape(length)
+    values = label.astype(spec.dtype, copy=False).reshape(length + spec.shape)
+    if not np.isfinite(values).all():
+        raise RejectedInputError("the label holds NaN or infinity; repair or remove the recording")
+    return values
+
+
+def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str]:
+    total = sum(fits.values())
+    per_step = sum(count for fit, count in fits.items() if fit.is_per_step)
+    kind = "value" if form == "value" else "class"
+    commonest = _commonest({fit: fit.record_label_shape for fit in fits}, fits)
+    shape = () if kind == "class" else commonest  # A class is a single number or text.
+    per_record = sum(count for fit, count in fits.items() if fit.record_label_shape == shape)
+    per_sample = sum(count for fit, count in fits.items() if fit.is_per_sample)
+    if per_sample > max(per_step, per_record) or (per_sample == per_record > per_step and shape):
+        return f"sample_{kind}", f"in {per_sample} of {total} records it has the signal's samples"
+    if per_step > per_record or (per_step == per_record and shape):
+        return f"step_{kind}", f"in {per_step} of {total} records it is as long as the signal"
+    if per_record * 2 > total:
+        return f"record_{kind}", f"in {per_record} of {total} records its shape is {list(shape)}"
+    numbers = "record_value: numbers that are no classes; " if form == "integer" else ""
+    raise UsageError(
+        "the labels are neither one per step nor one per record (commonest shape "
+        f"{list(commonest)}, as long as the signal in {per_step} of {total}); name --label_kind "
+        f"({numbers}sequence_{kind}: a time axis of its own), or, of continuous signals, check the "
+        "window flags and --time_axis"
+    )
+
+
+def _shape_misfit(description: Description, label: Label, plan: LabelPlan) -> str:
+    fit, per, spec = fit_of(description), plan.spec.per, plan.spec
+    assert fit is not None
+    if per == "sequence" and not label.shape:
+        return "the label is a single number, expected [time, ...]; repair it, or name --label_kind"
+    if plan.windows and not fit.is_per_sample:
+        return (
+            f"the label's shape is {list(label.shape)}, expected one label for each of the "
+            f"signal's {description.samples} samples; repair it, or name --label_kind"
+        )
+    if per == "step" and not plan.windows and not fit.is_per_step:
+        length = label.shape[0] if label.shape else 1
+        than = "longer" if length > description.steps else "shorter"
+        return (
+            f"the label has {length} steps, {than} than the signal with {description.steps}; "
+            "repair it, check the window flags and --tail, or name --label_kind"
+        )
+    found = _label_shape(fit, per)
+    if found != spec.shape:
+        return (
+            f"the label's shape is {list(label.shape)}, that is {list(found)} per {per}, expected "
+            f"{list(spec.shape)}; repair it, or name --label_kind"
+        )
+    return ""
+
+
+def _unknown_class(label: Label, plan: LabelPlan) -> str:
+    unknown = sorted(set(cast(tuple[Any, ...], label.classes)) - set(plan.classes))
+    if not unknown:
+        return ""
+    near = difflib.get_close_matches(str(unknown[0]), plan.spec.class_names, n=1)
+    hint = f", did you mean {near[0]!r}?" if near else ""
+    return (
+        f"unknown class {unknown[0]!r}{hint} (--class_names has "
+        f"{', '.join(plan.spec.class_names[:10])}); add it, or repair the label"
+    )
+
+
+def _class_indices(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
+    if plan.form == "text":
+        label = np.char.decode(label, "utf-8") if label.dtype.kind == "S" else label
+        index = {name: number for number, name in enumerate(plan.classes)}
+        return np.array([index[name] for name in label.reshape(-1).tolist()], np.int64)
+    classes = np.array(plan.classes, np.int64)
+    order = np.argsort(classes, kind="stable")
+    found = np.searchsorted(classes, label.reshape(-1).astype(np.int64), sorter=order)
+    return order[found].astype(np.int64)
+
+
+def _label_shape(fit: LabelFit, per: str) -> tuple[int, ...]:
+    return fit.record_label_shape if per == "record" else fit.step_label_shape
+
+
+def _has_label_shape(fit: LabelFit, per: str, shape: tuple[int, ...]) -> bool:
+    return _label_shape(fit, per) == shape and _has_length(fit, per)
+
+
+def _has_length(fit: LabelFit, per: str) -> bool:
+    return {"step": fit.is_per_step, "sample": fit.is_per_sample}.get(per, True)
+
+
+def _record_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return () if shape in ((1,), (1, 1)) else shape
+
+
+def _without_last_one(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return () if shape == (1,) else shape
+
+
+def _commonest(values: Mapping[LabelFit, Any], counts: Mapping[LabelFit, int]) -> Any:
+    total: collections.Counter[Any] = collections.Counter()
+    for fit, value in values.items():
+        total[value] += counts[fit]
+    return min(total, key=lambda value: (-total[value], str(value)))

@@ -1,0 +1,75 @@
+"""Labels of every sample of a continuous signal, made into one label per window."""
+
+import dataclasses
+
+import numpy as np
+
+from pipeline.console.errors import UsageError
+
+REDUCTIONS = ("auto", "majority", "mean", "last")
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowLabels:
+    """How the labels in a window become the label of the step that the window is.
+
+    Attributes:
+      samples: samples in a window.
+      reduction: `majority` (of classes; of equally many, the one that comes first in the order of
+        the classes), `mean` (of values), or `last` (the label of the window's last sample).
+      keeps_tail: whether a last part of a window is a step, too (`--tail=pad`).
+    """
+
+    samples: int
+    reduction: str = "auto"
+    keeps_tail: bool = False
+
+    def of_kind(self, kind: str) -> "WindowLabels":
+        """The same with the reduction decided.
+
+        Args:
+          kind: `class` or `value`.
+
+        Raises:
+          UsageError: if labels of that kind cannot be reduced in this way.
+        """
+        if self.reduction == "auto":
+            return dataclasses.replace(self, reduction="majority" if kind == "class" else "mean")
+        if self.reduction == ("mean" if kind == "class" else "majority"):
+            other = "majority or last" if kind == "class" else "mean or last"
+            raise UsageError(
+                f"--window_label={self.reduction}: the labels are "
+                f"{'classes' if kind == 'class' else 'values'}; use {other}"
+            )
+        return self
+
+    @property
+    def why(self) -> str:
+        """What is done, for people."""
+        text = {"majority": "commonest", "mean": "mean", "last": "last"}[self.reduction]
+        return f"one per sample; a step has the {text} of its {self.samples}"
+
+    def reduce(self, label: np.ndarray) -> np.ndarray:
+        """Reduces labels `[samples, ...]` to `[steps, ...]`; means are float32."""
+        starts = np.arange(0, len(label), self.samples)
+        ends = np.minimum(starts + self.samples, len(label))
+        if not self.keeps_tail:
+            starts, ends = (edge[: len(label) // self.samples] for edge in (starts, ends))
+        if self.reduction == "last":
+            return label[ends - 1]
+        label = label[: ends[-1]]
+        if self.reduction == "mean":
+            sums = np.add.reduceat(label.astype(np.float64), starts, axis=0)
+            counts = (ends - starts).reshape((-1,) + (1,) * (label.ndim - 1))
+            return (sums / counts).astype(np.float32)
+        return _majority(label.reshape(-1), self.samples)
+
+
+def _majority(label: np.ndarray, samples: int) -> np.ndarray:
+    classes, index = np.unique(label, return_inverse=True)
+    window = np.arange(len(label)) // samples
+    pairs, counts = np.unique(window * len(classes) + index.reshape(-1), return_counts=True)
+    windows = pairs // len(classes)
+    order = np.lexsort((pairs, -counts, windows))
+    first = np.unique(windows[order], return_index=True)[1]
+    return classes[pairs[order][first] % len(classes)]

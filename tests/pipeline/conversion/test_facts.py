@@ -1,0 +1,26 @@
+"""What is decided of a set from the descriptions of its inputs."""
+
+import pytest
+
+from pipeline.conversion.facts import Facts, check, decide
+from pipeline.sources.options import ConvertOptions
+from pipeline.sources.source import Description
+
+
+@pytest.mark.parametrize("time_axis", [0, 1])
+def test_another_time_axis_is_suggested_where_none_is_given(time_axis: int) -> None:
+    options = ConvertOptions("in", "out", "test", time_axis=time_axis)
+    usual, odd = _signal("usual", (2,)), _signal("odd", (3,))
+    facts = Facts()
+    for description in (usual, usual, odd):
+        facts.add(description)
+    decision = decide(facts, options, "signal")
+    assert check(usual, decision) is None
+    reject = check(odd, decision)
+    assert reject is not None
+    assert ("add --time_axis=1" in reject.reason) == (not time_axis)
+    assert "make all recordings alike" in reject.reason
+
+
+def _signal(name: str, step_shape: tuple[int, ...]) -> Description:
+    return Description(name, f"{name}.npz", name, "", "", "float32", 5, step_shape, None)

@@ -1,0 +1,82 @@
+"""Packs against Beam's own grouping."""
+
+import collections
+
+import apache_beam as beam
+import hypothesis
+import hypothesis.strategies as st
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing.util import assert_that, equal_to
+
+from pipeline.conversion import packs
+from pipeline.conversion.job import _weigh
+from pipeline.conversion.packs import GroupInPacks, Pack, bucket_of, each, pack, unpack
+from pipeline.conversion.runner import make_runner
+from pipeline.sources.source import Description, Label, Reject
+
+_REJECT = Reject("a.npz", "list", "it is empty")
+
+
+@hypothesis.given(st.lists(st.tuples(st.text(), st.integers(), st.none() | st.floats())))
+def test_what_is_packed_comes_out(items: list[tuple[object, ...]]) -> None:
+    assert repr(list(unpack(pack(items), pack(items[:1])))) == repr(items + items[:1])
+
+
+def test_descriptions_take_few_bytes_in_a_pack() -> None:
+    label = Label("integer", "int64", (), (1,))
+    ids = [f"{number // 100:03d}/{number % 100:03d}" for number in range(1000)]
+    described = [
+        Description(name, f"{name}.npz", name, "", f"x:{hash(name) % 2**32:08x}", "float32", 5,
+                    (3,), label)
+        for name in ids
+    ]  # fmt: skip
+    packed = pack(described)
+    assert list(unpack(packed)) == described
+    assert len(packed) < 40 * len(described)
+
+
+def test_packs_hold_what_was_put_in_and_are_of_limited_size() -> None:
+    items = list(range(3 * packs._BUFFERED_ITEMS + 5))
+    with _pipeline() as pipeline:
+        packed = pipeline | beam.Create(items) | Pack()
+        assert_that(packed | beam.FlatMap(each(lambda item: [item])), equal_to(items), "all")
+        sizes = packed | beam.Map(lambda one: len(list(unpack(one))) <= packs._PACKED_ITEMS)
+        assert_that(sizes | beam.Distinct(), equal_to([True]), "sizes")
+
+
+def test_of_heavy_items_fewer_are_held_and_packed() -> None:
+    step = packs._PackByKey(lambda _: packs._PACKED_ITEMS // 4)
+    step.start_bundle()
+    count = 4 * packs._BUFFERED_ITEMS // packs._PACKED_ITEMS
+    made = [len(list(step.process((None, number)))) for number in range(count)]
+    assert made == [0] * (count - 1) + [count // 4]
+
+
+def test_a_description_weighs_what_its_classes_do() -> None:
+    label = Label("integer", "int64", (), (1, 2))
+    usual = Description("a", "a.npz", "a", "", "", "float32", 5, (3,), label)
+    heavy = usual._replace(label=label._replace(classes=tuple(range(5000))))
+    assert _weigh(usual) == _weigh(usual._replace(label=None)) == _weigh(_REJECT) == 1
+    assert 200 < _weigh(heavy) < 500  # 180 kB
+
+
+def test_grouped_packs_are_groups() -> None:
+    pairs = [(number % 7, number) for number in range(2 * packs._BUFFERED_ITEMS)]
+    expected = collections.defaultdict(list)
+    for key, number in pairs:
+        expected[key].append(number)
+    with _pipeline() as pipeline:
+        groups = pipeline | beam.Create(pairs) | GroupInPacks()
+        unpacked = groups | beam.MapTuple(lambda key, found: (key, sorted(unpack(*found))))
+        assert_that(unpacked, equal_to(list(expected.items())))
+
+
+def test_names_spread_over_the_buckets() -> None:
+    found = collections.Counter(bucket_of(f"name {number}") for number in range(20_000))
+    assert len(found) == packs._BUCKETS
+    assert max(found.values()) < 2 * 20_000 / packs._BUCKETS
+
+
+def _pipeline() -> beam.Pipeline:
+    options = PipelineOptions([])
+    return beam.Pipeline(runner=make_runner(options), options=options)

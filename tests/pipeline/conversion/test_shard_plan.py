@@ -1,0 +1,61 @@
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+
+from pipeline.conversion.convert import main
+from pipeline.conversion.shard_plan import (
+    CombineSizes,
+    Member,
+    ShardPlan,
+    choose_borders,
+    hash_bin,
+    plan_shards,
+)
+from pipeline.sources.options import ConvertOptions
+
+_BINS = st.dictionaries(st.integers(0, 65_535), st.integers(1, 1000), min_size=1, max_size=60)
+
+
+@hypothesis.given(_BINS, st.integers(1, 80))
+def test_no_shard_is_empty_and_none_is_more_than_a_bin_from_its_share(
+    bins: dict[int, int], wanted: int
+) -> None:
+    borders = choose_borders(bins, wanted)
+    assert len(borders) == min(wanted, len(bins))
+    assert borders[0] == 0
+    shards = np.searchsorted(borders, sorted(bins), side="right") - 1
+    assert sorted(set(shards.tolist())) == list(range(len(borders)))
+    weights = np.bincount(shards, [bins[key] for key in sorted(bins)])
+    if 3 * wanted <= len(bins):  # Otherwise bins are too few to balance.
+        share = sum(bins.values()) / wanted
+        assert weights.max() <= share + 2 * max(bins.values())
+
+
+@hypothesis.given(_BINS, st.integers(1, 10))
+def test_every_record_has_a_shard(bins: dict[int, int], wanted: int) -> None:
+    plan = ShardPlan({"train": choose_borders(bins, wanted)}, {}, {})
+    for number in range(50):
+        member = Member(f"r{number}", "", "", "train", "", 0)
+        shard = plan.shard_of(member)
+        borders = [*plan.borders["train"], 1 << 16]
+        assert borders[shard] <= hash_bin(member) < borders[shard + 1]
+
+
+def test_equal_bins_make_equal_shards() -> None:
+    assert choose_borders(dict.fromkeys(range(8), 5), 4) == (0, 2, 4, 6)
+
+
+def test_small_records_make_small_shards_as_the_help_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sizes = CombineSizes().create_accumulator()
+    for number in range(3 * 64):
+        sizes = CombineSizes().add_input(sizes, Member(f"r{number}", "", "", "train", "", 0))
+    plan = plan_shards(sizes, ConvertOptions("", "", "test", shard_size_mib=1))
+    assert plan.num_shards("train") == 3
+    with pytest.raises(SystemExit):
+        main(["--helpfull"])
+    assert "every record counts 16 KiB more than its data" in " ".join(
+        capsys.readouterr().out.split()
+    )

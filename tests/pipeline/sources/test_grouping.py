@@ -1,0 +1,22 @@
+"""What an input says of its own group and split."""
+
+import pytest
+
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.grouping import split_of
+from pipeline.sources.options import ConvertOptions
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("all", "all means every split together; use another name"),
+        ("1", "use a letter, then letters, digits and _"),
+        ("test-a", "use a letter, then letters, digits and _"),
+    ],
+)
+def test_a_split_that_no_split_can_be_called_is_rejected(name: str, cure: str) -> None:
+    options = ConvertOptions("in", "out", "test", split_key="fold")
+    with pytest.raises(RejectedInputError) as error:
+        split_of(options, "a.npz", lambda *_: name)
+    assert f"split {name!r} under 'fold' is no name of a split; {cure}" in str(error.value)

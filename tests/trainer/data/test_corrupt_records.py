@@ -1,0 +1,57 @@
+"""Training, evaluation and prediction name the record that they cannot read."""
+
+import pathlib
+import re
+
+import pytest
+import tensorflow as tf
+
+from pipeline.batches.plan import BatchOptions
+from tests.datasets import CLASS_PER_STEP, VALUE_SEQUENCE, toy_dataset
+from tfrecords_schema import DatasetError
+from trainer.data.split_data import SplitData
+
+
+def _read(split, strategy):
+    plan = split.plan(seed=3)
+    batches, _ = split.batches(plan, strategy, start_step=1)
+    for _ in range(1, plan.num_steps):
+        next(batches)
+
+
+def _in_order(split, _):
+    list(split.in_order())
+
+
+def _flip(path, offset):
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 4
+    path.write_bytes(bytes(content))
+
+
+def _other_schema(path, offset):
+    """A record of as many bytes in its place, with checksums that fit."""
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
+    number = [i for i, _ in enumerate(records) if sum(len(r) + 16 for r in records[:i]) <= offset]
+    records[number[-1]] = records[number[-1]].replace(b"signal", b"sounds")
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in records:
+            writer.write(record)
+
+
+@pytest.mark.parametrize("read", [_read, _in_order])
+@pytest.mark.parametrize("damage", [_flip, _other_schema])
+@pytest.mark.parametrize("label", [CLASS_PER_STEP, VALUE_SEQUENCE])
+def test_a_corrupt_record_is_named_with_shard_id_and_offset(tmp_path, label, damage, read):
+    dataset, _ = toy_dataset(tmp_path, label=label, sizes={"train": 12}, num_shards=2)
+    split = SplitData(dataset, "train", BatchOptions(batch_size=3, num_buckets=2))
+    row = int(split.plan(seed=3).rows(2)[1])
+    index = split.index
+    shard = pathlib.Path(dataset.shard_paths("train")[index.shard[row]])
+    damage(shard, int(index.offset[row]) + 20)
+    message = (
+        f"{shard}: record '{index.ids()[row]}' at byte {index.offset[row]} (row {row} of split "
+        f"'train', from {index.sources()[row]}) is damaged, or not what the index says"
+    )
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        read(split, tf.distribute.get_strategy())

@@ -1,0 +1,103 @@
+"""The same training on one device, on replicas, on workers with replicas."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
+from tests.trainer import processes as runs
+from tfrecords_schema import InputSpec, RecordSchema
+
+_REPLICAS = 4
+_SIZES = (1, _REPLICAS - 1, _REPLICAS, 2 * _REPLICAS + 1)
+# A sum over replicas is one of partial sums: it differs from the sum in one go in the last bits.
+_TOLERANCE = 1e-6
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sizes")
+    schema = RecordSchema(InputSpec("signal", "float32", (12, 2)), CLASS_PER_STEP)
+    for size in _SIZES:
+        lengths = np.random.default_rng(size).integers(1, 9, size).tolist()
+        write_dataset(folder / str(size), {"train": random_records(lengths, schema)}, schema)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one_device(datasets, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("one")
+    _finish([_start(datasets, folder)])
+    return folder
+
+
+@pytest.mark.parametrize(("workers", "replicas"), [(1, 2), (1, 4), (2, 2)])
+def test_property_09_any_replicas_and_workers_give_the_same_losses_and_weights(
+    workers, replicas, datasets, one_device, tmp_path
+):
+    """With batch normalization, clipping, class weights and accumulation; some have no record."""
+    _finish(
+        [
+            _start(datasets, tmp_path, f"--cpu_replicas={replicas}", tf_config=tf_config)
+            for tf_config in _clusters(workers)
+        ]
+    )
+    for size in map(str, _SIZES):
+        expected, found = runs.arrays(one_device / size), runs.arrays(tmp_path / size)
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            assert np.isfinite(value).all()
+            message = f"{name} of the training on {size} records"
+            np.testing.assert_allclose(found[name], value, _TOLERANCE, _TOLERANCE, err_msg=message)
+        for first, second in zip(_losses(one_device / size), _losses(tmp_path / size), strict=True):
+            assert np.isfinite(first)
+            assert second == pytest.approx(first, rel=_TOLERANCE)
+
+
+def _start(datasets, run_dirs, replicas="--cpu_replicas=0", tf_config=None):
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    if tf_config:
+        environment["TF_CONFIG"] = tf_config
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.trainer.replica_trainings", datasets, run_dirs, replicas],
+        cwd=runs.REPOSITORY,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _finish(processes):
+    for process in processes:
+        try:
+            output, _ = process.communicate(timeout=runs.TIMEOUT_SECS)
+            assert process.returncode == 0, output
+        finally:
+            process.kill()
+
+
+def _clusters(workers):
+    """TF_CONFIG of each worker; None where there is one."""
+    if workers == 1:
+        return [None]
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(workers)]
+    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    return [
+        json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}})
+        for number in range(workers)
+    ]
+
+
+def _losses(run_dir):
+    lines = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
+    return [
+        value for line in lines for value in (line["train"]["loss"], line["validation"]["loss"])
+    ]

@@ -1,0 +1,137 @@
+"""The report: what it reads, what it says, and that it needs nothing but itself."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from tests.datasets import (
+    CLASS_PER_RECORD,
+    CLASS_PER_STEP,
+    VALUE_PER_RECORD,
+    VALUE_PER_STEP,
+    VALUE_SEQUENCE,
+    toy_dataset,
+)
+from tests.trainer.run_folders import write_run, write_training
+from trainer.report import report_figures
+from trainer.report.report import write_report
+from trainer.report.report_data import RunFiles, SplitPredictions
+
+LABELS = [CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP, VALUE_SEQUENCE]
+
+
+def _page(tmp_path, label=CLASS_PER_RECORD, **options):
+    dataset, splits = toy_dataset(tmp_path / "data", label=label, **options)
+    write_run(tmp_path / "run", dataset, splits)
+    path = write_report(str(tmp_path / "run"), dataset)
+    assert path == str(tmp_path / "run" / "report.html")
+    return (tmp_path / "run" / "report.html").read_text(), dataset
+
+
+@pytest.mark.parametrize("label", LABELS, ids=lambda label: f"{label.per}-{label.kind}")
+def test_report_shows_figures_beside_the_baseline_for_every_kind_of_label(tmp_path, label):
+    page, dataset = _page(tmp_path, label)
+    assert "0.750" in page
+    assert "the baseline: 0.125" in page
+    assert "2,832,002 parameters, 2,830,978 trainable" in page
+    assert "6.2% of the steps are padding" in page
+    assert "--dropout=0.4" in page
+    assert dataset.manifest.fingerprint in page
+
+
+def test_report_shows_intervals_classes_and_groups_the_worst_first(tmp_path):
+    page, _ = _page(tmp_path)
+    text = re.sub(r"<[^>]+>|\s+", " ", page)
+    assert re.search(r"accuracy +0\.750 +0\.688 to 0\.812 +0\.125", text)
+    assert re.search(r"move +0\.875 +0\.500 +0\.625 +1,234", text)
+    assert re.search(r"the worst +1 +0\.250 .* subject &lt;1&gt; +\d+ +0\.750", text)
+
+
+def test_groups_with_the_greatest_error_come_first(tmp_path):
+    page, _ = _page(tmp_path, VALUE_PER_RECORD)
+    assert page.index("<td>the worst</td>") < page.index("<td>subject &lt;1&gt;</td>")
+
+
+@pytest.mark.parametrize("label", LABELS, ids=lambda label: f"{label.per}-{label.kind}")
+def test_report_needs_nothing_but_itself(tmp_path, label):
+    page, _ = _page(tmp_path, label)
+    sources = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', page)
+    assert sources
+    assert all(source.startswith("data:") for source in sources)
+    assert not re.search(r"url\(|@import|<script", page)
+
+
+def test_names_from_the_data_are_escaped(tmp_path):
+    page, _ = _page(tmp_path)
+    assert "subject &lt;1&gt;" in page
+    assert "subject <1>" not in page
+
+
+def test_confusion_counts_and_mistakes_are_in_the_page(tmp_path):
+    page, dataset = _page(tmp_path)
+    table = page[page.index('<table class="confusion">') :]
+    counts = re.findall(r"<td[^>]*>(\d*)</td>", table[: table.index("</table>")])
+    assert counts == ["7", "", "", "1", "8", "", "", "", "9"]
+    predictions = RunFiles.read(str(tmp_path / "run")).predictions("test")
+    wrong = predictions.prediction.argmax(-1) != predictions.label
+    ids = np.array(dataset.split("test").ids())[predictions.record]
+    mistakes = page[page.index("Wrong, the surest first") :]
+    assert [name for name in ids if f"<td>{name}</td>" in mistakes] == list(ids[wrong])
+
+
+def test_an_evaluation_of_another_dataset_is_not_in_the_report_of_this_one(tmp_path):
+    _, dataset = _page(tmp_path)
+    path = tmp_path / "run" / "evaluation-test.json"
+    evaluation = json.loads(path.read_text())
+    assert evaluation.pop("dataset_fingerprint") == dataset.manifest.fingerprint
+    path.write_text(json.dumps({**evaluation, "dataset_fingerprint": "of another"}))
+    write_report(str(tmp_path / "run"), dataset)
+    assert "Not evaluated yet" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_run_that_was_not_evaluated_still_has_a_report(tmp_path):
+    dataset, _ = toy_dataset(tmp_path / "data")
+    (tmp_path / "run").mkdir()
+    write_training(tmp_path / "run", "accuracy")
+    write_report(str(tmp_path / "run"), dataset)
+    assert "Not evaluated yet" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_an_empty_run_folder_still_has_a_report(tmp_path):
+    dataset, _ = toy_dataset(tmp_path / "data")
+    (tmp_path / "run").mkdir()
+    write_report(str(tmp_path / "run"), dataset)
+    assert dataset.manifest.fingerprint in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_test_split_comes_first_whatever_its_name(tmp_path):
+    run_dir = tmp_path / "[run]"
+    run_dir.mkdir()
+    for split in ("a", "b", "z"):
+        (run_dir / f"evaluation-{split}.json").write_text(json.dumps({"split": split}))
+    (run_dir / "config.flags").write_text("--test_split=z\n")
+    assert list(RunFiles.read(str(run_dir)).evaluations) == ["z", "a", "b"]
+
+
+def test_predictions_of_a_record_are_its_slice():
+    predictions = SplitPredictions(
+        record=np.int32([5, 2, 9]),
+        lengths=np.int32([2, 1, 3]),
+        label=np.arange(6),
+        prediction=np.arange(12).reshape(6, 2),
+    )
+    assert [list(predictions.of(i)[0]) for i in range(3)] == [[0, 1], [2], [3, 4, 5]]
+    steps, label, prediction = predictions.over_time(2, "step")
+    assert (list(steps), list(label), prediction[0, 0]) == ([1, 2, 3], [3, 4, 5], 6)
+
+
+def test_frames_are_drawn_with_the_true_and_the_predicted_vector(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(report_figures, "_draw_arrows", lambda *given: drawn.append(given))
+    frames = np.zeros((9, 6, 8, 3), np.uint8)
+    arrows = {"true": np.array([1.0, 0.0]), "predicted": np.array([0.0, 2.0])}
+    assert report_figures.frame_strip(frames, arrows).startswith("data:image/png;base64,")
+    assert report_figures.frame_strip(frames[:1], {}).startswith("data:image/png;base64,")
+    assert [(given[1], *given[2:]) for given in drawn] == [(arrows, 6, 8)]

@@ -1,0 +1,182 @@
+"""Exports: the SavedModel alone in a bare process, and the Keras file with our layers."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP
+from tfrecords_schema import InputSpec, LabelSpec, Statistics
+from trainer.models.build import ModelOptions, build_model
+from trainer.models.forecast_options import ForecastOptions
+from trainer.models.frame_options import FrameModelOptions
+from trainer.models.signal import SignalModelOptions
+from trainer.serving.export import export
+from trainer.serving.serving import Serving
+from trainer.step.forecast import forecast_label
+from trainer.step.task import Task
+
+_SIGNAL = InputSpec("signal", "int16", (12, 2))
+_STATISTICS = Statistics((3.0, -200.0), (50.0, 900.0), (-999.0, -999.0), (999.0, 999.0), 10)
+# Lengths no training saw; a row without steps; more padding than any of them needs.
+_LENGTHS = np.array([37, 0, 1, 5], np.int32)
+
+# Runs without this project, installed or not: its packages cannot be imported, nor can Beam.
+_BARE = """
+import sys
+import numpy as np
+for absent in ("trainer", "pipeline", "tfrecords_schema", "apache_beam"):
+    sys.modules[absent] = None
+import tensorflow as tf
+with np.load("inputs.npz") as stored:
+    inputs = {name: tf.constant(stored[name]) for name in stored.files}
+loaded = tf.saved_model.load(sys.argv[1])
+served = loaded.signatures["serving_default"](**inputs)
+names = loaded.class_names()["class_names"].numpy()
+np.savez("outputs.npz", class_names=names.astype(str), **{k: v.numpy() for k, v in served.items()})
+"""
+
+
+def _serving(name="signal", input_spec=_SIGNAL, label=CLASS_PER_RECORD, activation="softmax", **of):
+    keras.utils.set_random_seed(1)
+    signal = {"conv_filters": (3,), "conv_strides": (2,), "conv_kernel_samples": 3}
+    signal = {**signal, "rnn_units": (4, 4), **of.pop("signal", {})}
+    options = ModelOptions(
+        SignalModelOptions(**signal, normalization="training_split"),
+        FrameModelOptions(**of.pop("frames", {})),
+        ForecastOptions(**of.pop("forecast", {})),
+    )
+    model, _ = build_model(name, options, input_spec, label, _STATISTICS)
+    for variable in model.trainable_variables:  # Biases and offsets start at zero; none may hide.
+        variable.assign_add(tf.random.stateless_normal(variable.shape, [1, 2], 0.0, 0.3))
+    return Serving(model, Task(label, activation=activation))
+
+
+def _inputs(input_spec=_SIGNAL):
+    rng = np.random.default_rng(0)
+    low, high = (0, 256) if input_spec.dtype == "uint8" else (-900, 900)
+    shape = (len(_LENGTHS), 40, *input_spec.step_shape)
+    padded = rng.integers(low, high, shape).astype(input_spec.dtype)
+    return {input_spec.kind: padded, "lengths": _LENGTHS}
+
+
+def _load_bare(folder, inputs):
+    """What `tf.saved_model.load` gives where this project cannot be imported."""
+    np.savez(folder / "inputs.npz", **inputs)
+    command = [sys.executable, "-I", "-c", _BARE, str(folder / "export" / "saved_model")]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    with np.load(folder / "outputs.npz") as stored:
+        return dict(stored)
+
+
+@pytest.mark.parametrize("label", [CLASS_PER_RECORD, CLASS_PER_STEP], ids=lambda label: label.per)
+def test_the_saved_model_gives_the_same_numbers_without_this_project(label, tmp_path):
+    serving, inputs = _serving(label=label), _inputs()
+    export(serving, str(tmp_path / "export"))
+    found = _load_bare(tmp_path, inputs)
+    expected = tf.nn.softmax(serving.model(inputs, training=False)).numpy()
+    valid = _LENGTHS > 0
+    if label.per == "step":
+        valid = np.arange(40) < _LENGTHS[:, None]
+    assert found["probabilities"].dtype == np.float32
+    np.testing.assert_allclose(found["probabilities"][valid], expected[valid], atol=1e-6)
+    np.testing.assert_allclose(found["probabilities"][valid].sum(-1), 1, atol=1e-6)
+    assert not found["probabilities"][~valid].any()
+    np.testing.assert_array_equal(found["class_index"][valid], expected[valid].argmax(-1))
+    assert (found["class_index"][~valid] == -1).all()
+    assert found["class_names"].tolist() == list(label.class_names)
+
+
+def test_padding_changes_nothing_that_is_served(tmp_path):
+    export(_serving(label=CLASS_PER_STEP), str(tmp_path))
+    loaded, inputs = tf.saved_model.load(str(tmp_path / "saved_model")), _inputs()
+    expected = loaded.serve(inputs["signal"], inputs["lengths"])["probabilities"]
+    for row, length in enumerate(_LENGTHS.tolist()):
+        if length:
+            alone = inputs["signal"][row : row + 1, :length]
+            found = loaded.serve(alone, np.array([length], np.int32))["probabilities"]
+            np.testing.assert_allclose(found[0], expected[row, :length], atol=1e-6)
+
+
+def test_the_signature_takes_the_sources_dtype_and_any_batch_and_time(tmp_path):
+    export(_serving(), str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
+    specs = loaded.signatures["serving_default"].structured_input_signature[1]
+    assert specs["signal"].dtype == tf.int16
+    assert specs["signal"].shape.as_list() == [None, None, 12, 2]
+    assert specs["lengths"].dtype == tf.int32
+
+
+def test_sigmoid_scores_and_values_are_served(tmp_path):
+    serving, inputs = _serving(activation="sigmoid"), _inputs()
+    export(serving, str(tmp_path / "a"))
+    loaded = tf.saved_model.load(str(tmp_path / "a/saved_model"))
+    served = loaded.serve(*inputs.values())
+    expected = tf.sigmoid(serving.model(inputs, training=False))
+    np.testing.assert_allclose(served["probabilities"][0], expected[0], atol=1e-6)
+    serving = _serving(label=VALUE_PER_STEP)
+    export(serving, str(tmp_path / "b"))
+    loaded = tf.saved_model.load(str(tmp_path / "b/saved_model"))
+    served = loaded.serve(*inputs.values())
+    assert served.keys() == {"values"}
+    expected = serving.model(inputs, training=False)
+    np.testing.assert_allclose(served["values"][0, :37], expected[0, :37], rtol=1e-6, atol=1e-6)
+    assert loaded.class_names()["class_names"].shape == [0]
+
+
+def test_the_keras_file_loads_with_our_layers_alone(tmp_path):
+    serving, inputs = _serving(label=CLASS_PER_STEP), _inputs()
+    export(serving, str(tmp_path))
+    code = (
+        "import sys, json, numpy as np, trainer.layers, keras\n"
+        "assert 'trainer.models' not in sys.modules\n"
+        "with np.load(sys.argv[2]) as f: inputs = {k: f[k] for k in f.files}\n"
+        "out = keras.saving.load_model(sys.argv[1])(inputs, training=False)\n"
+        "print(json.dumps(np.asarray(out).tolist()))\n"
+    )
+    np.savez(tmp_path / "inputs.npz", **inputs)
+    paths = [str(tmp_path / "model.keras"), str(tmp_path / "inputs.npz")]
+    result = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    expected = serving.model(inputs, training=False)
+    np.testing.assert_allclose(json.loads(result.stdout), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("forcing", [0.0, 0.5])
+def test_a_forecaster_is_served_without_the_steps_it_forecasts(forcing, tmp_path):
+    forecast = {"horizon_steps": 3, "teacher_forcing": forcing}
+    spec = InputSpec("signal", "float32", (2,))
+    label = forecast_label(spec)
+    serving = _serving("forecaster", spec, label, forecast=forecast, signal={"rnn_cell": "lstm"})
+    export(serving, str(tmp_path))
+    inputs = _inputs(spec)
+    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
+    served = loaded.serve(*inputs.values())
+    ahead = {"label": np.zeros((4, 3, 2), np.float32)} if forcing else {}
+    expected = serving.model({**inputs, **ahead}, training=False)
+    assert served["values"].shape == [4, 3, 2]
+    np.testing.assert_allclose(served["values"][0], expected[0], rtol=1e-5)
+    assert not served["values"][1].numpy().any()
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded({**inputs, **ahead})[0], expected[0], rtol=1e-5)
+
+
+def test_a_model_of_frames_is_served(tmp_path):
+    spec, label = (
+        InputSpec("frames", "uint8", (8, 8, 3)),
+        LabelSpec("record", "class", class_names=("a", "b")),
+    )
+    serving = _serving("frames", spec, label, frames={"frame_conv_filters": (2,)})
+    export(serving, str(tmp_path))
+    inputs = _inputs(spec)
+    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
+    served = loaded.serve(*inputs.values())
+    expected = tf.nn.softmax(serving.model(inputs, training=False))
+    np.testing.assert_allclose(served["probabilities"][0], expected[0], atol=1e-6)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded(inputs), serving.model(inputs), atol=1e-6)

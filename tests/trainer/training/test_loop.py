@@ -1,0 +1,251 @@
+"""The loop in this process: callbacks, traces, early stopping, best weights."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.batches.plan import BatchOptions
+from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
+from tfrecords_schema import InputSpec, RecordSchema
+from trainer.data.split_data import SplitData
+from trainer.models.signal import SignalModelOptions, build_signal_model
+from trainer.options.options import RunOptions, TrainingOptions
+from trainer.runs.checkpoints import TrainingState, load
+from trainer.step.steps import Steps
+from trainer.step.task import Task, means
+from trainer.training.callbacks import make_callbacks
+from trainer.training.loop import Trainer, better_mode, evaluate_sums
+from trainer.training.optimizers import make_optimizer
+
+_MODEL = SignalModelOptions(
+    conv_filters=(), conv_strides=(), rnn_units=(4,), dropout=0.0, batch_normalization=False
+)
+_LENGTHS = [3, 9, 1, 7, 4, 4, 2, 8, 5, 6, 3, 2, 2]
+
+
+@dataclasses.dataclass
+class _Run:
+    """A small training, ready to run."""
+
+    trainer: Trainer
+    model: keras.Model
+    steps: Steps
+    validation: SplitData
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    schema = RecordSchema(InputSpec("signal", "float32", (3,)), CLASS_PER_STEP)
+    splits = {
+        "train": random_records(_LENGTHS, schema, prefix="a"),
+        "validation": random_records([2, 6, 3], schema, prefix="b", seed=1),
+    }
+    return write_dataset(tmp_path_factory.mktemp("loop"), splits, schema)
+
+
+def _make(
+    dataset, run_dir, callbacks=(), class_weights=None, validates=True, identity=False,
+    batch_size=3, **training,
+):  # fmt: skip
+    keras.utils.set_random_seed(0)
+    options = TrainingOptions(**{"epochs": 3, "learning_rate": 0.02, **training})
+    changeable = {**dataclasses.asdict(options), "batch_size": batch_size}
+    run = RunOptions(dataset=dataset.path, run_dir=str(run_dir), allow_changed=tuple(changeable))
+    batches = BatchOptions(batch_size=batch_size, num_buckets=3)
+    train, validation = (SplitData(dataset, name, batches) for name in ("train", "validation"))
+    model = build_signal_model(_MODEL, dataset.schema.input, dataset.schema.label)
+    optimizer = make_optimizer(options, train.plan().num_steps)
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer=optimizer)
+    strategy = tf.distribute.get_strategy()
+    task = Task(dataset.schema.label, class_weights)
+    steps = Steps(
+        strategy, model, optimizer, task,
+        clip_norm=options.clip_norm, accumulate=options.accumulate_batches > 1,
+    )  # fmt: skip
+    trainer = Trainer(
+        model=model, optimizer=optimizer, steps=steps, strategy=strategy,
+        train=train, validation=validation if validates else None, run=run, training=options,
+        callbacks=[*make_callbacks(run, options, mode=better_mode(options.monitor)), *callbacks],
+        identity=changeable if identity else {},
+    )  # fmt: skip
+    return _Run(trainer, model, steps, validation)
+
+
+def test_property_11_one_trace_serves_every_bucket(dataset, tmp_path):
+    run = _make(dataset, tmp_path)
+    run.trainer.run()
+    assert run.steps.traces == 1
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_training_is_the_plain_loop_over_unpadded_records(dataset, batches, tmp_path):
+    """The reference knows nothing of padding, plans' tensors or our step: records one by one.
+
+    Batches that are accumulated are one batch; of an odd number the last is an update alone.
+    """
+    weights = (1.0, 3.0, 0.25)
+    run = _make(
+        dataset, tmp_path, class_weights=weights, accumulate_batches=batches,
+        epochs=1, optimizer="sgd", momentum=0.0, clip_norm=0.1,
+    )  # fmt: skip
+    reference = _make(dataset, tmp_path / "reference").model
+    train = SplitData(dataset, "train", BatchOptions(batch_size=3, num_buckets=3))
+    records = {r.id: r for r in random_records(_LENGTHS, dataset.schema, prefix="a")}
+    ids, plan = train.index.ids(), train.plan(seed=0, epoch=0)
+    assert plan.num_steps % 2, "the epoch is to end with a batch that has no other to go with"
+    for step in range(0, plan.num_steps, batches):
+        rows = [plan.rows(step + more) for more in range(min(batches, plan.num_steps - step))]
+        _plain_step(reference, [records[ids[row]] for row in np.concatenate(rows)], weights)
+    run.trainer.run()
+    for found, expected in zip(run.model.variables, reference.variables, strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-6, err_msg=found.path)
+
+
+def _plain_step(model, records, class_weights):
+    labels = np.concatenate([record.label for record in records])
+    with tf.GradientTape() as tape:
+        losses = tf.concat([_plain_losses(model, record) for record in records], 0)
+        weights = np.array(class_weights, np.float32)[labels]
+        objective = tf.reduce_sum(losses * weights) / weights.sum() + tf.add_n(model.losses)
+    variables = [v.value for v in model.trainable_variables]
+    gradients, _ = tf.clip_by_global_norm(tape.gradient(objective, variables), 0.1)
+    for variable, gradient in zip(variables, gradients, strict=True):
+        variable.assign_sub(0.02 * gradient)
+
+
+def _plain_losses(model, record):
+    inputs = {"signal": record.data[None], "lengths": np.array([len(record.data)], np.int32)}
+    logits = model(inputs, training=True)[0]
+    return keras.losses.sparse_categorical_crossentropy(record.label, logits, from_logits=True)
+
+
+def test_a_users_callback_sees_every_step_and_the_epochs_logs(dataset, tmp_path):
+    seen = {"steps": 0, "logs": []}
+
+    class Own(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen["steps"] += 1
+
+        def on_epoch_end(self, epoch, logs=None):
+            seen["logs"].append(logs)
+
+    run = _make(dataset, tmp_path, [Own()])
+    run.trainer.run()
+    assert seen["steps"] == run.trainer.state.global_step == 3 * 5
+    for logs in seen["logs"]:
+        assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"} <= logs.keys()
+
+
+@pytest.mark.parametrize("validates", [True, False])
+def test_early_stopping_ends_the_training_and_stays_ended(dataset, validates, tmp_path):
+    options = {"epochs": 50, "learning_rate": 1e-30, "early_stopping_patience": 2}
+    run = _make(dataset, tmp_path, validates=validates, **options)
+    run.trainer.run()
+    epochs = run.trainer.state.epoch
+    # The first, and two without improvement; last bits of a training loss depend on the order.
+    assert epochs == 3 if validates else epochs < 50
+    again = _make(dataset, tmp_path, validates=validates, **options)
+    again.trainer.run()
+    assert again.trainer.state.epoch == epochs
+
+
+def test_the_rate_is_reduced_on_a_plateau_and_survives_a_resume(dataset, tmp_path):
+    options = {"learning_rate": 1e-9, "reduce_lr_patience": 1, "monitor": "accuracy"}
+    run = _make(dataset, tmp_path, epochs=4, **options)
+    run.trainer.run()
+    reduced = float(run.model.optimizer.learning_rate.numpy())
+    assert reduced < 1e-9
+    again = _make(dataset, tmp_path, epochs=4, **options)
+    again.trainer.run()
+    assert float(again.model.optimizer.learning_rate.numpy()) == reduced
+
+
+def test_going_on_with_another_rate_trains_at_that_rate(dataset, tmp_path):
+    _make(dataset, tmp_path, epochs=1, identity=True).trainer.run()
+    _make(dataset, tmp_path, epochs=2, learning_rate=0.004, identity=True).trainer.run()
+    rates = [json.loads(line)["learning_rate"] for line in (tmp_path / "metrics.jsonl").open()]
+    assert rates == pytest.approx([0.02, 0.004])
+
+
+@pytest.mark.parametrize(("batch_size", "steps"), [(3, 3), (2, 7), (13, 1)])
+def test_an_epoch_of_other_batches_begins_anew(dataset, batch_size, steps, tmp_path, capsys):
+    """Else a step of the new batches would stand for what the old ones had trained on."""
+    seen = []
+
+    class Own(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(batch)
+            if len(seen) == 4:
+                raise KeyboardInterrupt
+
+    options = {"epochs": 1, "checkpoint_every_steps": 2, "identity": True}
+    with pytest.raises(KeyboardInterrupt):
+        _make(dataset, tmp_path, [Own()], **options).trainer.run()
+    _make(dataset, tmp_path, [Own()], **options, batch_size=batch_size).trainer.run()
+    assert len(seen) == 4 + steps
+    assert ("begins anew" in capsys.readouterr().out) == (batch_size != 3)
+
+
+def test_going_on_with_more_patience_goes_on(dataset, tmp_path):
+    options = {"learning_rate": 1e-30, "monitor": "accuracy", "identity": True}
+    options |= {"epochs": 6, "reduce_lr_patience": 3}
+    _make(dataset, tmp_path, **options, early_stopping_patience=1).trainer.run()
+    options["reduce_lr_patience"] = 1
+    again = _make(dataset, tmp_path, **options, early_stopping_patience=3)
+    again.trainer.run()
+    assert again.trainer.state.epoch == 4
+    assert again.model.optimizer.learning_rate.numpy() < 1e-31
+
+
+def test_going_on_with_another_metric_forgets_the_best_value(dataset, tmp_path):
+    _make(dataset, tmp_path, epochs=2, identity=True, early_stopping_patience=2).trainer.run()
+    options = {"epochs": 3, "monitor": "accuracy", "early_stopping_patience": 2}
+    again = _make(dataset, tmp_path, **options, identity=True)
+    again.trainer.run()
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
+    assert again.trainer.state.best == lines[-1]["validation"]["accuracy"]
+    assert again.trainer.state.callbacks["EarlyStopping"]["best"] == again.trainer.state.best
+
+
+def test_the_best_weights_are_those_of_the_best_validation_loss(dataset, tmp_path):
+    run = _make(dataset, tmp_path, epochs=6, learning_rate=0.3)
+    run.trainer.run()
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["validation"]["loss"] for line in lines]
+    state = load(str(tmp_path / "best"), {"model": run.model.variables})
+    assert isinstance(state, TrainingState)
+    assert state.best == min(losses)
+    strategy = tf.distribute.get_strategy()
+    again = evaluate_sums(run.steps, run.validation, strategy)
+    assert again["loss"] == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_a_value_that_is_not_finite_is_worse_than_any(dataset, tmp_path):
+    run = _make(dataset, tmp_path, epochs=5, early_stopping_patience=2)
+    losses = iter([float("nan"), 1.0, float("inf"), 0.5, float("nan")])
+    run.trainer._validate = lambda: {"loss": next(losses), "accuracy": 0.0}
+    run.trainer.run()
+    assert run.trainer.state.epoch == 5
+    assert run.trainer.state.best == 0.5
+    assert load(str(tmp_path / "best"), {"model": run.model.variables}).epoch == 4
+
+
+def test_a_loss_without_any_weight_is_not_the_best(dataset, tmp_path):
+    run = _make(dataset, tmp_path, epochs=2)
+    sums = iter([{"loss": (0.0, 0.0), "accuracy": (1.0, 2.0)}, {"loss": (3.0, 2.0)}])
+    run.trainer._validate = lambda: means(next(sums)) | {"accuracy": 0.5}
+    run.trainer.run()
+    assert run.trainer.state.best == 1.5
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    found = [json.loads(line, parse_constant=pytest.fail)["validation"] for line in lines]
+    assert [figures["loss"] for figures in found] == [None, 1.5]
+
+
+def test_an_unknown_monitor_is_named_before_an_epoch_is_lost(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"--monitor=f1: expected one of loss, accuracy"):
+        _make(dataset, tmp_path, monitor="f1").trainer.run()

@@ -1,0 +1,152 @@
+"""Padded batches straight from raw recordings, as a conversion would have stored them."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.batches.frames import decode_frame
+from tfrecords_schema import DatasetError, InputSpec
+
+if TYPE_CHECKING:
+    from pipeline.sources.source import InputFile
+
+# Padded values of a batch; a batch has one record at least.
+_MAX_BATCH_BYTES = 256 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class RawBatch:
+    """A batch to predict.
+
+    Attributes:
+      order: `[records]`, what to sort the records of all batches by.
+      ids: id of each record.
+      sources: path of each record, relative to the input folder.
+      steps: valid steps of each record.
+      inputs: `signal` or `frames` [records, padded steps, *step_shape], `lengths` [records] int32.
+    """
+
+    order: list[int]
+    ids: list[str]
+    sources: list[str]
+    steps: list[int]
+    inputs: dict[str, Any]
+
+
+class RawFolder:
+    """The recordings under a folder, cut and read with the options of a conversion.
+
+    Attributes:
+      paths: of the recordings, relative to the folder.
+      rejects: path and reason of each input that could not be read, so far.
+    """
+
+    def __init__(self, input_dir: str, input_spec: InputSpec, options: dict[str, Any]):
+        """Prepares to read.
+
+        Args:
+          input_dir: the folder.
+          input_spec: what a model takes.
+          options: the options that a manifest records.
+
+        Raises:
+          DatasetError: if the options do not say how raw recordings were read, or there are none.
+        """
+        # Sources import `pipeline.console.quiet`, which takes the GPU away where TensorFlow has
+        # not found it yet; this process has.
+        from pipeline.sources.files import GFiles
+        from pipeline.sources.kinds import make_source
+        from pipeline.sources.options import ConvertOptions
+
+        if "source" not in options:
+            raise DatasetError(
+                "the model's dataset was not converted by python -m pipeline, so that how to read "
+                "raw recordings is not known; convert them, and give --predict_split"
+            )
+        values = {
+            **options,
+            "class_names": tuple(options["class_names"]),
+            "input_dir": input_dir.rstrip("/"),
+        }
+        converted = ConvertOptions(**values, output_dir="")
+        self._source = make_source(converted, GFiles())
+        self._spec = input_spec
+        if not tf.io.gfile.isdir(input_dir):
+            raise DatasetError(f"--input_dir={input_dir}: no such folder; give one that exists")
+        found = sorted(self._source.list_inputs())
+        # Not opened: a pipe has no bytes, too, and would never end.
+        self.rejects = [(f.path, f.problem or "it is empty") for f in found if _is_bad(f)]
+        paths = [file.path for file in found if not _is_bad(file)]
+        if not paths:
+            raise DatasetError(_why_nothing(input_dir, input_spec.kind))
+        self.paths = paths
+
+    def batches(self, batch_size: int) -> Iterator[RawBatch]:
+        """All recordings that can be read, in batches of at most `batch_size`, in order of path."""
+        rows: list[tuple[int, str, np.ndarray]] = []
+        for number, path in enumerate(self.paths):
+            data = self._read(path)
+            if data is None:
+                continue
+            if rows and (len(rows) == batch_size or _too_large([*rows, (number, path, data)])):
+                yield self._batch(rows)
+                rows = []
+            rows.append((number, path, data))
+        if rows:
+            yield self._batch(rows)
+
+    def _read(self, path: str) -> np.ndarray | None:
+        """`[time, *step_shape]`; None for a recording that is left out."""
+        from pipeline.console.errors import RejectedInputError
+
+        try:
+            data = self._source.read_data(path)
+            data = data if isinstance(data, np.ndarray) else _decoded(data)
+            self._check(data)
+            return data
+        except (RejectedInputError, tf.errors.InvalidArgumentError) as error:
+            self.rejects.append((path, str(error)))
+            return None
+
+    def _check(self, data: np.ndarray) -> None:
+        from pipeline.console.errors import RejectedInputError
+
+        found = (data.dtype.name, data.shape[1:])
+        if found != (self._spec.dtype, self._spec.step_shape):
+            raise RejectedInputError(
+                f"steps of {found[0]} {list(found[1])}, the model takes {self._spec.dtype} "
+                f"{list(self._spec.step_shape)}; give recordings like those it learnt from"
+            )
+        if data.dtype.kind == "f" and not np.isfinite(data).all():
+            raise RejectedInputError("holds NaN or infinity; repair or remove the recording")
+
+    def _batch(self, rows: list[tuple[int, str, np.ndarray]]) -> RawBatch:
+        steps = [len(data) for _, _, data in rows]
+        padded = np.zeros((len(rows), max(steps), *self._spec.step_shape), self._spec.dtype)
+        for target, (_, _, data) in zip(padded, rows, strict=True):
+            target[: len(data)] = data
+        inputs = {self._spec.kind: padded, "lengths": np.array(steps, np.int32)}
+        paths = [path for _, path, _ in rows]
+        ids = [self._source.record_id(path) for path in paths]
+        return RawBatch([number for number, _, _ in rows], ids, paths, steps, inputs)
+
+
+def _is_bad(file: "InputFile") -> bool:
+    return bool(file.problem) or not file.size_bytes
+
+
+def _why_nothing(input_dir: str, kind: str) -> str:
+    what = "npz files" if kind == "signal" else "folders with frames"
+    return f"no {kind} under --input_dir={input_dir}; give a folder with {what}"
+
+
+def _decoded(frames: list[bytes]) -> np.ndarray:
+    return np.stack([decode_frame(tf.constant(frame)).numpy() for frame in frames])
+
+
+def _too_large(rows: list[tuple[int, str, np.ndarray]]) -> bool:
+    longest = max((data for _, _, data in rows), key=len)
+    return longest.nbytes * len(rows) > _MAX_BATCH_BYTES

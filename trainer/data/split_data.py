@@ -1,0 +1,242 @@
+"""From a dataset folder to the batches of each epoch, for all replicas of a strategy."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.batches.batch_reader import BatchReader
+from pipeline.batches.plan import BatchOptions, EpochPlan, covering, plan_epoch
+from pipeline.batches.plan_lengths import plan_lengths
+from pipeline.console.command_line import nearest
+from pipeline.console.errors import UsageError
+from tfrecords_schema import Dataset, DatasetError, LabelSpec
+from trainer.distribution.cluster import this_worker
+from trainer.options.options import DataOptions
+from trainer.step.task import Batch, Task
+
+_CORRUPT = (tf.errors.InvalidArgumentError, tf.errors.DataLossError, tf.errors.OutOfRangeError)
+
+
+class SplitData:
+    """One split of a dataset, ready to be planned and read.
+
+    Attributes:
+      dataset: the dataset.
+      name: name of the split.
+      options: how records are put into batches.
+      index: the records' lengths and places.
+      lengths: `[records]` int32, steps that a record is planned by and costs.
+      label: what is predicted; the dataset's own label, unless another is given.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        name: str,
+        options: BatchOptions,
+        *,
+        label: LabelSpec | None = None,
+        preparation: Callable[[Batch], Batch] | None = None,
+    ):
+        self.dataset = dataset
+        self.name = name
+        self.options = options
+        self.index = dataset.split(name)
+        self.lengths = plan_lengths(self.index, dataset.schema.label)
+        self.label = label or dataset.schema.label
+        self._preparation = preparation
+        self._readers: dict[int, BatchReader] = {}
+
+    def plan(self, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> EpochPlan:
+        """The batches of one epoch."""
+        return plan_epoch(self.lengths, self.options, seed=seed, epoch=epoch, shuffle=shuffle)
+
+    def read(
+        self,
+        plan: EpochPlan,
+        *,
+        num_replicas: int = 1,
+        replicas: range | None = None,
+        start_step: int = 0,
+    ) -> tf.data.Dataset:
+        """A plan's batches, prepared, dealt out to replicas; see `BatchReader`."""
+        if num_replicas not in self._readers:
+            self._readers[num_replicas] = BatchReader(
+                self.dataset,
+                self.name,
+                num_replicas=num_replicas,
+                replicas=replicas,
+                index=self.index,
+            )
+        batches = self._readers[num_replicas].epoch(plan, start_step=start_step)
+        if self._preparation is None:
+            return batches
+        return batches.map(self._preparation, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def in_order(self) -> Iterator[Batch]:
+        """All records once, in batches of a plan that is not shuffled, for one replica.
+
+        Raises:
+          DatasetError: on reading, for a record that is not what the index says.
+        """
+        plan = self.plan(shuffle=False)
+        return NamingBatches(iter(self.read(plan)), self, plan)
+
+    def batches(
+        self, plan: EpochPlan, strategy: tf.distribute.Strategy, start_step: int = 0
+    ) -> tuple[Iterator[Any], Any]:
+        """Iterator over this worker's rows of a plan's global batches, and their element spec.
+
+        Args:
+          plan: from `plan`.
+          strategy: each element holds one batch per replica of it.
+          start_step: first step of the plan to deliver.
+
+        Raises:
+          DatasetError: on reading, for a record that is not what the index says.
+        """
+        replicas = strategy.num_replicas_in_sync
+        own = this_worker(strategy).replicas
+        batches = self.read(plan, num_replicas=replicas, replicas=own, start_step=start_step)
+        if replicas > 1:
+            batches = strategy.distribute_datasets_from_function(lambda _, local=batches: local)
+        return NamingBatches(iter(batches), self, plan, start_step), batches.element_spec
+
+
+class NamingBatches:
+    """Iterates over a plan's batches; names the record where one cannot be read."""
+
+    def __init__(
+        self, batches: Iterator[Any], split: SplitData, plan: EpochPlan, start_step: int = 0
+    ):
+        self._batches, self._split, self._plan, self._step = batches, split, plan, start_step
+
+    def __iter__(self) -> "NamingBatches":
+        return self
+
+    def __next__(self) -> Any:
+        """The next batch.
+
+        Raises:
+          DatasetError: a record of it cannot be read, or is not what the index says.
+        """
+        try:
+            batch = next(self._batches)
+        except _CORRUPT as error:
+            if self._step < self._plan.num_steps:
+                raise_named(self._split, self._plan, self._step)
+            raise error
+        self._step += 1
+        return batch
+
+
+def raise_named(split: SplitData, plan: EpochPlan, step: int) -> None:
+    """Raises an error with the place of the first record of a batch that cannot be read, if any.
+
+    Raises:
+      DatasetError: there is one.
+    """
+    for row in plan.rows(step).tolist():
+        try:
+            for _ in split.read(plan_of_one(split, row)):
+                pass
+        except _CORRUPT as error:
+            raise DatasetError(_message(split, row)) from error
+
+
+def plan_of_one(split: SplitData, row: int) -> EpochPlan:
+    """A plan of one batch with one record."""
+    steps = split.lengths[row : row + 1].astype(np.int32)
+    starts = np.array([0, 1], np.int32)
+    return EpochPlan(np.array([row], np.int32), starts, steps, int(steps[0]))
+
+
+def _message(split: SplitData, row: int) -> str:
+    index, path = split.index, split.dataset.path
+    shard = split.dataset.shard_paths(split.name)[index.shard[row]]
+    return (
+        f"{shard}: record {index.ids()[row]!r} at byte {index.offset[row]} (row {row} of split "
+        f"{split.name!r}, from {index.sources()[row]}) is damaged, or not what the index says; run "
+        f"`python -m pipeline.verify {path}`, then copy the shard again, or convert again"
+    )
+
+
+def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | None) -> SplitData:
+    """Loads a split's index and the options for its batches, prepared as the task needs them.
+
+    Args:
+      dataset: the dataset.
+      name: of the split.
+      options: of the batches.
+      task: what its records are for; None takes them as they are, as predicting does.
+
+    Raises:
+      DatasetError: if there is no such split, its records do not suit the task, or the options do
+        not suit its lengths.
+    """
+    batch_options = BatchOptions(
+        batch_size=None if options.batch_steps else options.batch_size,
+        batch_steps=options.batch_steps,
+        num_buckets=options.num_buckets,
+        boundaries=options.boundaries or None,
+        align=options.boundary_align,
+    )
+    split = SplitData(
+        dataset, name, batch_options,
+        label=task.label if task else None, preparation=task.preparation if task else None,
+    )  # fmt: skip
+    split.options = covering(batch_options, int(split.lengths.max()))
+    if task:
+        task.check_records(split.index, name)
+    try:
+        split.plan(shuffle=False)
+    except ValueError as error:
+        raise DatasetError(f"split {name!r} of {dataset.path}: {error}") from error
+    return split
+
+
+def class_weights(
+    dataset: Dataset, label: LabelSpec, options: DataOptions
+) -> tuple[float, ...] | None:
+    """Weights of the classes in the loss, from `--class_weights`.
+
+    `balanced` gives count / (classes * count of the class), which averages to 1 over the data.
+
+    Raises:
+      DatasetError: if there are not as many weights as classes, or no training split.
+      UsageError: if they are no weights.
+    """
+    if options.class_weights == ("none",):
+        return None
+    if label.kind != "class":
+        raise DatasetError("--class_weights needs class labels; leave it at none for values")
+    if options.class_weights == ("balanced",):
+        if options.train_split not in dataset.manifest.splits:
+            dataset.split(options.train_split)  # Says which there are.
+        counts = dataset.manifest.splits[options.train_split].class_counts
+        return _balanced([counts.get(name, 0) for name in label.class_names])
+    given = ",".join(options.class_weights)
+    if len(options.class_weights) != len(label.class_names):
+        near = nearest(given, ("none", "balanced"))
+        raise DatasetError(
+            f"--class_weights={given}: got {len(options.class_weights)} weights, expected none, "
+            f"balanced or {len(label.class_names)} numbers, for {', '.join(label.class_names)}"
+            + (f"; did you mean {near}?" if near else "")
+        )
+    try:
+        weights = tuple(float(weight) for weight in options.class_weights)
+    except ValueError:
+        weights = ()
+    if not weights or not min(weights) >= 0 or not 0 < sum(weights) < math.inf:
+        raise UsageError(
+            f"--class_weights={given}: expected none, balanced, or numbers of at least 0, not all 0"
+        )
+    return weights
+
+
+def _balanced(counts: list[int]) -> tuple[float, ...]:
+    present = [count for count in counts if count]
+    return tuple(sum(counts) / (len(present) * count) if count else 0.0 for count in counts)

@@ -1,0 +1,79 @@
+"""The tf.distribute strategy and the device settings, from options."""
+
+import os
+
+import keras
+import tensorflow as tf
+
+from trainer.distribution.cluster import Resolver, connect, count_workers, find_cluster
+from trainer.options.options import RunOptions
+
+
+def configure(options: RunOptions) -> None:
+    """Applies process-wide settings; must run before TensorFlow uses a device."""
+    if options.cpu_replicas > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(options.cpu_replicas)]
+        tf.config.set_logical_device_configuration(cpu, parts)
+        # A collective blocks its thread until all replicas are there: with fewer threads than
+        # replicas (the default is one per core) they wait for each other forever.
+        tf.config.threading.set_inter_op_parallelism_threads(2 * options.cpu_replicas + 2)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    keras.utils.set_random_seed(options.seed)
+    if options.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[options.precision]
+    keras.config.set_dtype_policy(policy)
+
+
+def make_strategy(options: RunOptions) -> tf.distribute.Strategy:
+    """The strategy of `_strategy`, that takes every batch as it comes."""
+    strategy = _strategy(options)
+    # The plan has a batch for every replica in every step. Without this, all workers would ask
+    # each other before every step whether one of them has reached the end of its data.
+    strategy.extended.experimental_enable_get_next_as_optional = False
+    return strategy
+
+
+def _strategy(options: RunOptions) -> tf.distribute.Strategy:
+    """The strategy that `--strategy` and `--cpu_replicas` name.
+
+    Raises:
+      ValueError: if mirrored training is asked for without several devices, or training on
+        several workers without a cluster.
+    """
+    resolver = _cluster(options)
+    if resolver is not None:
+        return connect(resolver, options.cpu_replicas)
+    devices = _devices(options)
+    if options.strategy == "one_device" or (options.strategy == "auto" and len(devices) < 2):
+        return tf.distribute.get_strategy()
+    if not devices:
+        raise ValueError(
+            "--strategy=mirrored: no GPU was found; give --cpu_replicas=2 to try it on the CPU"
+        )
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def _cluster(options: RunOptions) -> Resolver | None:
+    """The cluster to train on; `auto` takes one of several workers that TF_CONFIG names."""
+    if options.strategy not in ("auto", "multi_worker"):
+        return None
+    if options.strategy == "auto" and "TF_CONFIG" not in os.environ:
+        return None
+    resolver = find_cluster()
+    if options.strategy == "auto":
+        return resolver if resolver and count_workers(resolver) > 1 else None
+    if resolver is None:
+        raise ValueError(
+            "--strategy=multi_worker: neither TF_CONFIG nor SLURM's variables name the workers; "
+            "start them with `srun`, or on this machine with `python -m trainer.launch --workers=2`"
+        )
+    return resolver
+
+
+def _devices(options: RunOptions) -> list[str]:
+    if options.cpu_replicas:
+        return [f"CPU:{number}" for number in range(options.cpu_replicas)]
+    return [f"GPU:{number}" for number, _ in enumerate(tf.config.list_logical_devices("GPU"))]

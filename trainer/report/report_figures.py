@@ -1,0 +1,141 @@
+"""The report's pictures."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pipeline.console.figures import (
+    CLASS_COLOURS,
+    MAIN_COLOUR,
+    MAX_LINES,
+    draw_signal,
+    png,
+    svg,
+    whole_numbers,
+)
+
+_VALIDATION_COLOUR = "#ea580c"
+_MAX_POINTS = 2_000
+
+
+def training_curve(
+    name: str, epochs: Sequence[int], train: Sequence[float], validation: Sequence[float | None]
+) -> str:
+    """One metric over epochs, for the training and, where there is one, the validation split."""
+
+    def draw(axes: Axes) -> None:
+        marker = "o" if len(epochs) < 3 else ""
+        axes.plot(epochs, train, color=MAIN_COLOUR, marker=marker, label="training")
+        if any(value is not None for value in validation):
+            values = np.array(validation, float)
+            axes.plot(epochs, values, color=_VALIDATION_COLOUR, marker=marker, label="validation")
+        axes.set(title=name, xlabel="epoch")
+        axes.xaxis.set_major_locator(whole_numbers())
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False)
+
+    return svg(draw, (5.2, 3.0))
+
+
+def scatter(truth: np.ndarray, prediction: np.ndarray, name: str) -> str:
+    """Predicted against true values of one unit: `truth`, `prediction`: `[labels]`."""
+    chosen = np.linspace(0, len(truth) - 1, min(len(truth), _MAX_POINTS)).astype(int)
+
+    def draw(axes: Axes) -> None:
+        axes.scatter(truth[chosen], prediction[chosen], s=9, alpha=0.45, color=MAIN_COLOUR)
+        ends = [min(truth.min(), prediction.min()), max(truth.max(), prediction.max())]
+        axes.plot(ends, ends, color="#64748b", linewidth=1, linestyle="--")
+        axes.set(title=name, xlabel="true", ylabel="predicted")
+        axes.grid(alpha=0.25)
+
+    return svg(draw, (4.2, 3.8))
+
+
+def recording(
+    signal: np.ndarray | None,
+    duration: float,
+    axis_name: str,
+    times: np.ndarray,
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    classes: int,
+) -> str:
+    """A recording's signal above its prediction over time.
+
+    Args:
+      signal: `[samples, channels]`, or None to leave it out.
+      duration: where the recording ends on the time axis.
+      axis_name: what the time axis counts, such as "seconds".
+      times: `[points]` end of the stretch that each prediction is about or has seen.
+      prediction: `[points, units]` probabilities or values.
+      truth: `[points]` true classes, `[points, units]` true values.
+      classes: number of classes, 0 for values.
+    """
+
+    def draw(figure: Figure) -> None:
+        heights = [3, 2] if signal is not None else [1]
+        panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)
+        if signal is not None:
+            draw_signal(panels[0, 0], signal, duration)
+        draw_prediction = _draw_classes if classes else _draw_values
+        draw_prediction(panels[-1, 0], np.append(0, times), prediction, truth)
+        panels[-1, 0].set(xlabel=axis_name, xlim=(0, duration))
+
+    return png(draw, (5.6, 3.4 if signal is not None else 1.8))
+
+
+def frame_strip(frames: np.ndarray, arrows: dict[str, np.ndarray]) -> str:
+    """Frames of a recording, and vectors drawn as arrows over the last of them.
+
+    Args:
+      frames: `[frames, height, width, 3]` uint8.
+      arrows: name to `[2]`: to the right, and ahead (up in the picture).
+    """
+
+    def draw(figure: Figure) -> None:
+        panels = figure.subplots(1, len(frames), squeeze=False)[0]
+        for axes, frame in zip(panels, frames, strict=True):
+            axes.imshow(frame)
+            axes.set_axis_off()
+        if arrows:
+            _draw_arrows(panels[-1], arrows, *frames.shape[1:3])
+
+    return png(draw, (5.6, 5.6 / len(frames) * frames.shape[1] / frames.shape[2] + 0.3))
+
+
+def _draw_arrows(axes: Axes, arrows: dict[str, np.ndarray], height: int, width: int) -> None:
+    """From the middle of the lower edge; the longest spans 0.6 of the frame's height."""
+    longest = max(float(np.hypot(*vector)) for vector in arrows.values())
+    scale = 0.6 * height / max(longest, 1e-9)
+    for (name, (right, ahead)), colour in zip(arrows.items(), ("white", "red"), strict=False):
+        start = (width / 2, 0.95 * height)
+        end = (start[0] + right * scale, start[1] - ahead * scale)
+        style = {"arrowstyle": "-|>", "color": colour, "linewidth": 2}
+        axes.annotate("", end, start, arrowprops=style)
+        axes.plot([], [], color=colour, label=name)
+    axes.legend(loc="upper left", fontsize=6, facecolor="gray", labelcolor="white")
+
+
+def _draw_classes(axes: Axes, edges: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> None:
+    """Class probabilities as a stacked band; the true class as a strip above it."""
+    shares = prediction / np.maximum(prediction.sum(1, keepdims=True), 1e-9)
+    tops = np.cumsum(shares, 1)
+    for number in range(shares.shape[1]):
+        colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
+        low = tops[:, number] - shares[:, number]
+        axes.stairs(tops[:, number], edges, baseline=low, fill=True, color=colour)
+        is_true = np.where(truth == number, 1.2, 1.06)
+        axes.stairs(is_true, edges, baseline=1.06, fill=True, color=colour)
+    axes.set(ylim=(0, 1.2), ylabel="probability", yticks=[0, 0.5, 1.13])
+    axes.set_yticklabels(["0", "0.5", "true"])
+
+
+def _draw_values(axes: Axes, edges: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> None:
+    """Predicted values as solid lines, true ones dashed."""
+    for unit in range(min(prediction.shape[1], MAX_LINES)):
+        colour = CLASS_COLOURS[unit % len(CLASS_COLOURS)]
+        axes.plot(edges[1:], prediction[:, unit], color=colour, linewidth=1.3)
+        axes.plot(edges[1:], truth[:, unit], color=colour, linewidth=1, linestyle="--")
+    axes.set_ylabel("value (true: dashed)")

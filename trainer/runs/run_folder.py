@@ -1,0 +1,226 @@
+"""The files of a run that say what was run: options, versions, plan, identity."""
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pipeline.console.command_line import PROJECT
+from pipeline.console.version import VERSION
+from tfrecords_schema import Dataset, DatasetError, RecordSchema, Statistics
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import atomic_write
+from trainer.data.split_data import SplitData
+from trainer.options.flags import to_flagfile
+from trainer.options.options import RunOptions
+from trainer.runs.checkpoints import CheckpointError, Checkpoints
+
+# Options that say where and how often, not what comes out.
+_WITHOUT_EFFECT = (
+    "mode",
+    "dataset",
+    "run_dir",
+    "allow_changed",
+    "strategy",
+    "cpu_replicas",
+    "worker_timeout_secs",
+    "dry_run",
+    "report",
+    "tensorboard",
+    "histograms",
+    "test_split",
+    "evaluate_with",
+    "checkpoint_every_steps",
+    "checkpoint_every_epochs",
+    "keep_checkpoints",
+    "cache_features",
+    "feature_cache_dir",
+)
+_PACKAGES = ("tensorflow", "keras", "numpy")
+_SCHEMA = "schema.json"
+_FLAGS = "config.flags"
+
+
+@dataclasses.dataclass(frozen=True)
+class LearntFrom:
+    """What a model needs to know of the data it learnt from, once that is gone.
+
+    Attributes:
+      name: of the dataset.
+      version: of the dataset.
+      fingerprint: names the exact data.
+      schema: of a record.
+      statistics: of the training split's channels.
+      options: with which the recordings were converted.
+    """
+
+    name: str
+    version: str
+    fingerprint: str
+    schema: RecordSchema
+    statistics: Statistics | None
+    options: dict[str, Any]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "LearntFrom":
+        """That of a dataset."""
+        found = dataset.manifest
+        return cls(
+            found.name, found.version, found.fingerprint, found.schema, found.statistics,
+            found.options,
+        )  # fmt: skip
+
+    @classmethod
+    def read(cls, run_dir: str) -> "LearntFrom":
+        """Reads what `write` left in a run folder.
+
+        Raises:
+          CheckpointError: if it is not there.
+        """
+        value = json.loads(_read(run_dir, _SCHEMA))
+        statistics = value.pop("statistics")
+        schema = RecordSchema.from_json(value.pop("schema"))
+        if statistics is not None:
+            channels = {k: tuple(v) for k, v in statistics.items() if k != "count"}
+            statistics = Statistics(count=statistics["count"], **channels)
+        return cls(schema=schema, statistics=statistics, **value)
+
+
+def read_flags(run_dir: str) -> str:
+    """The flagfile of the training that a run folder holds.
+
+    Raises:
+      CheckpointError: if it holds none.
+    """
+    return _read(run_dir, _FLAGS)
+
+
+def _read(run_dir: str, name: str) -> str:
+    path = join(run_dir, name)
+    if not tf.io.gfile.exists(path):
+        raise CheckpointError(
+            f"{run_dir} has no {name}, so it is no run folder of a training; give the --run_dir "
+            "of one, or train first"
+        )
+    with tf.io.gfile.GFile(path) as file:
+        return file.read()
+
+
+def require_same_task(learnt: LearntFrom, dataset: Dataset) -> None:
+    """Refuses to measure a model on records of another kind than it learnt from.
+
+    Raises:
+      DatasetError: if input or label differ; the message has both.
+    """
+    found, expected = dataset.schema, learnt.schema
+    if found != expected:
+        raise DatasetError(
+            f"{dataset.path} is of another task: it has {_described(found)}; the model learnt from "
+            f"{learnt.name} {learnt.version}, with {_described(expected)}. {_cure(found, expected)}"
+        )
+
+
+def _cure(found: RecordSchema, expected: RecordSchema) -> str:
+    names = expected.label.class_names if expected.label else ()
+    if names and found.label:
+        label = dataclasses.replace(found.label, class_names=names)
+        if dataclasses.replace(found, label=label) == expected:
+            return (
+                f"Convert it with --class_names={','.join(names)}, or give a --run_dir trained on "
+                "it as it is"
+            )
+    return "Give the --dataset of that task, or a --run_dir trained on this one"
+
+
+def _described(schema: RecordSchema) -> str:
+    spec, label = schema.input, schema.label
+    text = f"{spec.kind} of {spec.dtype} {list(spec.step_shape)}, "
+    if label is None:
+        return f"{text}no labels"
+    what = ", ".join(label.class_names) if label.class_names else f"values {list(label.shape)}"
+    return f"{text}a {label.kind} per {label.per} ({what})"
+
+
+def write(
+    run_dir: str, options: tuple[Any, ...], dataset: Dataset, model: keras.Model, train: SplitData
+) -> None:
+    """Writes `config.flags`, `schema.json`, `versions.json` and `plan.json`."""
+    tf.io.gfile.makedirs(run_dir)
+    atomic_write(join(run_dir, _FLAGS), to_flagfile(*options).encode())
+    _write_json(join(run_dir, _SCHEMA), dataclasses.asdict(LearntFrom.of(dataset)))
+    _write_json(join(run_dir, "versions.json"), _versions(dataset, model))
+    _write_json(join(run_dir, "plan.json"), _plan(train))
+
+
+def identity(options: tuple[Any, ...], dataset: Dataset) -> dict[str, Any]:
+    """What the result of a run depends on: the data and every option with an effect on it."""
+    lines = (line[2:].split("=", 1) for line in to_flagfile(*options).splitlines())
+    effective = {name: value for name, value in lines if name not in _WITHOUT_EFFECT}
+    return {"dataset": dataset.manifest.fingerprint, **effective}
+
+
+def require_same_run(run: RunOptions, identity: dict[str, Any]) -> None:
+    """Refuses to go on with another run before anything of it is computed or written.
+
+    Args:
+      run: has the run folder, and what may differ.
+      identity: of the run that would go on.
+
+    Raises:
+      CheckpointError: like `check_identity`.
+    """
+    found = Checkpoints(join(run.run_dir, "checkpoints"), keep=1).newest_identity()
+    if found is not None:
+        check_identity(found, identity, run.allow_changed)
+
+
+def check_identity(
+    found: dict[str, Any], expected: dict[str, Any], allowed: tuple[str, ...]
+) -> None:
+    """Refuses to go on from a checkpoint whose run was another one.
+
+    Raises:
+      CheckpointError: if an option with an effect on the result differs and is not allowed to.
+    """
+    changed = [
+        f"--{name} was {found.get(name)!r} and is {expected.get(name)!r}"
+        for name in sorted(found.keys() | expected.keys())
+        if found.get(name) != expected.get(name) and name not in allowed
+    ]
+    if changed:
+        raise CheckpointError(
+            f"the run folder holds a training with other options: {'; '.join(changed)}. Give "
+            "another --run_dir, the same options, or name what may differ in --allow_changed"
+        )
+
+
+def _versions(dataset: Dataset, model: keras.Model) -> dict[str, Any]:
+    trainable = sum(int(v.value.shape.num_elements()) for v in model.trainable_variables)
+    return {
+        PROJECT: VERSION,
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in _PACKAGES},
+        "dataset": f"{dataset.manifest.name} {dataset.manifest.version}",
+        "dataset_fingerprint": dataset.manifest.fingerprint,
+        "parameters": model.count_params(),
+        "trainable_parameters": trainable,
+    }
+
+
+def _plan(train: SplitData) -> dict[str, Any]:
+    plan = train.plan()
+    return {
+        "boundaries": sorted({int(steps) for steps in plan.padded_steps}),
+        "padding_share": plan.padding_share,
+        "steps_per_epoch": plan.num_steps,
+        "batch_size": train.options.batch_size,
+        "batch_steps": train.options.batch_steps,
+    }
+
+
+def _write_json(path: str, value: dict[str, Any]) -> None:
+    atomic_write(path, (json.dumps(value, indent=1) + "\n").encode())

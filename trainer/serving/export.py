@@ -1,0 +1,92 @@
+"""`--mode=export`: a SavedModel that needs TensorFlow alone, and a Keras file."""
+
+import contextlib
+import os
+import posixpath
+import tempfile
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import (
+    make_folder,
+    remove_abandoned,
+    replace,
+    replace_tree,
+    temporary_path,
+)
+from trainer.serving.serving import Serving
+
+SAVED_MODEL = "saved_model"
+KERAS_FILE = "model.keras"
+
+
+class ServedModule(tf.Module):
+    """What is exported: `serve`, and the names of the classes.
+
+    Attributes:
+      serve: `serving_default`; takes the inputs by name, returns what `Serving.answer` does.
+      class_names: no arguments; `class_names` [classes] string, empty for values.
+    """
+
+    def __init__(self, serving: Serving):
+        super().__init__(name="served")
+        self._weights = [variable.value for variable in serving.model.variables]
+        names = list(serving.task.label.class_names)
+        specs = list(serving.input_specs.values())
+
+        @tf.function(input_signature=specs)
+        def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+            inputs = dict(zip(serving.input_specs, tensors, strict=True))
+            return serving.answer(inputs)
+
+        @tf.function(input_signature=[])
+        def class_names() -> dict[str, tf.Tensor]:
+            return {"class_names": tf.constant(names, tf.string, [len(names)])}
+
+        self.serve = serve
+        self.class_names = class_names
+
+
+def export(serving: Serving, folder: str) -> None:
+    """Writes `saved_model/` and `model.keras` into a folder; what was there is replaced.
+
+    The SavedModel loads with `tf.saved_model.load` where this project is not installed; the Keras
+    file gives logits or values, and loads after `import trainer.layers` (with a network of
+    `keras.applications` in it, after `import trainer.models.backbones` as well).
+    """
+    make_folder(*posixpath.split(folder))
+    remove_abandoned(folder)
+    module = ServedModule(serving)
+    path = join(folder, SAVED_MODEL)
+    written = temporary_path(path)
+    signatures = {"serving_default": module.serve, "class_names": module.class_names}
+    with _quiet():
+        tf.saved_model.save(module, written, signatures)
+    replace_tree(written, path)
+    _save_keras(serving.model, join(folder, KERAS_FILE))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leaves out what TensorFlow tells of the files it writes."""
+    before = logging.get_verbosity(), tf.get_logger().level
+    logging.set_verbosity(logging.ERROR)
+    tf.get_logger().setLevel("ERROR")
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before[0])
+        tf.get_logger().setLevel(before[1])
+
+
+def _save_keras(model: keras.Model, path: str) -> None:
+    # Keras writes zip files to local paths only.
+    with tempfile.TemporaryDirectory() as local:
+        written = os.path.join(local, KERAS_FILE)
+        model.save(written)
+        tf.io.gfile.copy(written, temporary := temporary_path(path))
+        replace(temporary, path)

@@ -1,0 +1,197 @@
+"""`--mode=predict` and `--mode=export`: what needs a run folder, and no training data."""
+
+import dataclasses
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.console.errors import UsageError
+from tfrecords_schema import DatasetError, InputSpec, LabelSpec, open_dataset
+from tfrecords_schema.names import join
+from trainer.data.raw_batches import RawBatch, RawFolder
+from trainer.data.split_data import load_split
+from trainer.evaluation.prediction_files import Rows, prediction_files, write_predictions
+from trainer.models.build import ModelOptions, build_model
+from trainer.models.frame_options import WITHOUT_WEIGHTS
+from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
+from trainer.runs.checkpoints import load_trained
+from trainer.runs.run_folder import LearntFrom
+from trainer.serving.export import export
+from trainer.serving.serving import Serving
+from trainer.step.forecast import forecast_label
+from trainer.step.task import Task
+
+_SHOWN_REJECTS = 10
+
+
+def run(
+    options: RunOptions,
+    data: DataOptions,
+    training: TrainingOptions,
+    models: ModelOptions,
+    predict: PredictOptions,
+) -> None:
+    """Predicts or exports as the options say, and prints where the result is."""
+    learnt = LearntFrom.read(options.run_dir)
+    serving = restore(learnt, options, training, models)
+    if options.mode == "export":
+        folder = join(options.run_dir, "export")
+        export(serving, folder)
+        print(f"exported: {join(folder, 'saved_model')} and {join(folder, 'model.keras')}")
+        return
+    output = predict.output or join(options.run_dir, "predictions.parquet")
+    files = prediction_files(output, serving.task.label)
+    if predict.input_dir:
+        raw = RawFolder(predict.input_dir, learnt.schema.input, learnt.options)
+        _require_no_input(files, [join(predict.input_dir, path) for path in raw.paths])
+        batches = _with_label_steps(raw.batches(data.batch_size), serving, predict.label_steps)
+        rejects = raw.rejects
+    else:
+        _require_no_input(files, [options.dataset] if options.dataset else [])
+        name = predict.predict_split or data.test_split
+        batches, rejects = _split_batches(options.dataset, name, data, serving, learnt), []
+    tf.io.gfile.makedirs(posixpath.dirname(output) or ".")  # Before all that work, not after it.
+    rows = predict_batches(serving, batches)
+    _report(rejects, len(rows.id))
+    print(f"predictions of {len(rows.id)} records: {write_predictions(output, rows)}")
+
+
+def restore(
+    learnt: LearntFrom, options: RunOptions, training: TrainingOptions, models: ModelOptions
+) -> Serving:
+    """Builds the trained model of a run folder and restores its weights.
+
+    Raises:
+      CheckpointError: if there is no checkpoint, or one of another model.
+    """
+    label = learnt.schema.label
+    if options.model == "forecaster":
+        label = forecast_label(learnt.schema.input)
+    if label is None:
+        raise DatasetError(f"dataset {learnt.name} of {options.run_dir} has no labels to predict")
+    # What a backbone started from is in the checkpoint, trained on or not.
+    frames = dataclasses.replace(models.frames, backbone_weights=WITHOUT_WEIGHTS)
+    models = models._replace(frames=frames)
+    model, _ = build_model(options.model, models, learnt.schema.input, label, learnt.statistics)
+    load_trained(options.run_dir, training.evaluate_with, model)
+    return Serving(model, Task(label, activation=training.class_activation))
+
+
+def predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> Rows:
+    """Predicts every record of some batches, and takes padding out."""
+    specs: Any = serving.input_specs
+    predict = tf.function(
+        lambda inputs: (serving.answer(inputs), serving.answer_lengths(inputs)),
+        input_signature=[specs],
+    )
+    rows = Rows(serving.task.label)
+    for batch in batches:
+        inputs = {name: batch.inputs[name] for name in specs}
+        answer, lengths = predict(inputs)
+        outputs = answer["values" if "values" in answer else "probabilities"]
+        rows.add(batch, outputs.numpy(), lengths.numpy())
+    return rows.in_order()
+
+
+def _with_label_steps(
+    batches: Iterator[RawBatch], serving: Serving, label_steps: int
+) -> Iterator[RawBatch]:
+    """Adds how many steps to predict, where only a label would tell.
+
+    Raises:
+      UsageError: if the model needs to be told and is not, or the other way round.
+    """
+    is_asked = "label_lengths" in serving.input_specs
+    if is_asked != bool(label_steps):
+        raise UsageError(
+            "--model=sequence predicts as many steps as it is told: with --input_dir give "
+            "--label_steps, the steps to predict for each recording"
+            if is_asked
+            else f"--label_steps={label_steps} is for --model=sequence; this model's answers have "
+            "a length of their own, leave it out"
+        )
+    if not is_asked:
+        return batches
+    return (
+        dataclasses.replace(
+            batch,
+            inputs={
+                **batch.inputs,
+                "label_lengths": np.full(len(batch.ids), label_steps, np.int32),
+            },
+        )
+        for batch in batches
+    )
+
+
+def _split_batches(
+    path: str, name: str, data: DataOptions, serving: Serving, learnt: LearntFrom
+) -> Iterator[RawBatch]:
+    if not path:
+        raise UsageError("--mode=predict needs --input_dir, or --dataset for --predict_split")
+    dataset = open_dataset(path)
+    _require_same_input(path, dataset.schema.input, learnt)
+    if name not in dataset.manifest.splits:
+        dataset.split(name)  # Says which there are.
+    if "label_lengths" in serving.input_specs:
+        _require_label_steps(path, dataset.schema.label)
+    split = load_split(dataset, name, data, task=None)
+    ids, sources = split.index.ids(), split.index.sources()
+    for batch in split.in_order():
+        rows = batch["record"].numpy().tolist()
+        yield RawBatch(
+            rows, [ids[row] for row in rows], [sources[row] for row in rows],
+            split.index.steps[rows].tolist(), batch,
+        )  # fmt: skip
+
+
+def _require_label_steps(path: str, found: LabelSpec | None) -> None:
+    if found is None or found.per != "sequence":
+        has = "no labels" if found is None else f"one label per {found.per}"
+        raise DatasetError(
+            f"--model=sequence predicts as many steps as a label has, {path} has {has}; give its "
+            "recordings with --input_dir, and --label_steps"
+        )
+
+
+def _require_same_input(path: str, found: InputSpec, learnt: LearntFrom) -> None:
+    expected = learnt.schema.input
+    if found != expected:
+        raise DatasetError(
+            f"{path} holds {found.kind} of {found.dtype} {list(found.step_shape)}, the model "
+            f"takes {expected.kind} of {expected.dtype} {list(expected.step_shape)}; "
+            "give the --dataset of that task, or a --run_dir trained on this one"
+        )
+
+
+def _require_no_input(files: list[str], inputs: list[str]) -> None:
+    """Refuses to write a file in the place of an input, or within one that is a folder.
+
+    Raises:
+      UsageError: if that would happen.
+    """
+    places = [posixpath.join(posixpath.realpath(path), "") for path in inputs]
+    for file in files:
+        found = posixpath.join(posixpath.realpath(file), "")
+        if any(found.startswith(place) for place in places):
+            raise UsageError(
+                f"predictions would be written to {file}, which is one of the inputs or within "
+                "one; give another --output"
+            )
+
+
+def _report(rejects: list[tuple[str, str]], predicted: int) -> None:
+    """Says which inputs were left out.
+
+    Raises:
+      DatasetError: if none was left.
+    """
+    for path, reason in rejects[:_SHOWN_REJECTS]:
+        print(f"left out {path}: {reason}")
+    if len(rejects) > _SHOWN_REJECTS:
+        print(f"left out {len(rejects) - _SHOWN_REJECTS} more")
+    if rejects and not predicted:
+        raise DatasetError(f"all {len(rejects)} inputs were left out; repair them")

@@ -1,0 +1,76 @@
+"""What a trained model answers: probabilities or values, zero wherever there is no record."""
+
+import keras
+import tensorflow as tf
+
+from trainer.step.task import Batch, Task
+
+NO_CLASS = -1
+
+
+class Serving:
+    """A model with softmax, sigmoid or nothing behind it, and padding told apart from answers."""
+
+    def __init__(self, model: keras.Model, task: Task):
+        """Prepares.
+
+        Args:
+          model: gives logits or values.
+          task: what is predicted.
+        """
+        self.model = model
+        self.task = task
+        # Keras sorts inputs by name; people name the recording first.
+        inputs = sorted(model.inputs, key=lambda tensor: tensor.name not in ("signal", "frames"))
+        self._specs = {
+            tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name) for tensor in inputs
+        }
+        # The true steps ahead are read in training only; see the forecaster.
+        self._ahead = self._specs.pop("label", None)
+
+    @property
+    def input_specs(self) -> dict[str, tf.TensorSpec]:
+        """What `answer` takes, by name; batch and time are free."""
+        return self._specs
+
+    def answer(self, inputs: Batch) -> dict[str, tf.Tensor]:
+        """Predicts a batch; inside a `tf.function` or not.
+
+        Args:
+          inputs: as `input_specs` says; `signal` or `frames` [batch, time, ...], `lengths` [batch].
+
+        Returns:
+          `probabilities` [batch, (time), classes] float32 and `class_index` [batch, (time)] int32,
+          or `values` [batch, (time), units] float32. At padding and in rows of length 0
+          probabilities and values are 0 and the class is -1.
+        """
+        outputs = self.task.predictions(self.model(self._all_inputs(inputs), training=False))
+        valid = self._valid(inputs, outputs)
+        kept = tf.where(valid[..., None], outputs, tf.zeros_like(outputs))
+        if self.task.label.kind == "value":
+            return {"values": kept}
+        chosen = tf.argmax(outputs, -1, tf.int32)
+        return {"probabilities": kept, "class_index": tf.where(valid, chosen, NO_CLASS)}
+
+    def answer_lengths(self, inputs: Batch) -> tf.Tensor:
+        """Valid steps of each row of the answer, `[batch]` int32; 1 for one answer a record."""
+        lengths = inputs["lengths"]
+        if self.task.label.per == "step":
+            return lengths
+        if "label_lengths" in self._specs:
+            return inputs["label_lengths"]
+        steps = 1 if self.task.label.per == "record" else self.model.output.shape[1]
+        return tf.where(lengths > 0, steps, 0)
+
+    def _all_inputs(self, inputs: Batch) -> Batch:
+        given = {name: inputs[name] for name in self._specs}
+        if self._ahead is None:
+            return given
+        shape = [tf.shape(inputs["lengths"])[0], 1, *self._ahead.shape[2:]]
+        return {**given, "label": tf.zeros(shape, self._ahead.dtype)}
+
+    def _valid(self, inputs: Batch, outputs: tf.Tensor) -> tf.Tensor:
+        lengths = self.answer_lengths(inputs)
+        if self.task.label.per == "record":
+            return lengths > 0
+        return tf.sequence_mask(lengths, tf.shape(outputs)[1])

@@ -1,0 +1,231 @@
+"""One training step, exact on any number of replicas.
+
+The loss of a global batch is the sum of weighted losses over the sum of weights, both over
+all replicas. Gradients are summed over replicas once, clipped as a whole and applied once.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from trainer.step.task import Batch, Sums, Task
+
+
+class StepResult(NamedTuple):
+    """What a step of all replicas says.
+
+    Attributes:
+      sums: metric name to [weighted sum, sum of weights], over all replicas.
+      asked_to_stop: whether any worker was asked to stop; the same on all of them.
+      compiled: whether the step had to be traced, or with XLA compiled for a new shape.
+    """
+
+    sums: dict[str, list[float]]
+    asked_to_stop: bool
+    compiled: bool
+
+
+class GradientSums:
+    """Gradients and the weight of losses, kept on each replica until the next update."""
+
+    def __init__(self, variables: list[keras.Variable]):
+        self._sums = [_own(tf.zeros(v.shape, v.dtype)) for v in variables]
+        self._weight = _own(tf.zeros([]))
+
+    def add(self, gradients: list[tf.Tensor], weight: tf.Tensor) -> None:
+        """Adds those of one batch of this replica."""
+        for kept, value in zip([*self._sums, self._weight], [*gradients, weight], strict=True):
+            kept.assign_add(value)
+
+    def take(
+        self, gradients: list[tf.Tensor], weight: tf.Tensor
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Those of the last batch with all that was kept, of which nothing is left."""
+        self.add(gradients, weight)
+        *sums, total = [tf.identity(kept) for kept in [*self._sums, self._weight]]
+        with tf.control_dependencies([*sums, total]):
+            for kept in [*self._sums, self._weight]:
+                kept.assign(tf.zeros_like(kept))
+        return sums, total
+
+
+def _own(value: tf.Tensor) -> tf.Variable:
+    """A variable of which each replica has its own value."""
+    return tf.Variable(
+        value,
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.SUM,
+    )
+
+
+class Steps:
+    """Compiled training and evaluation steps of one model under one strategy."""
+
+    def __init__(
+        self,
+        strategy: tf.distribute.Strategy,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        task: Task,
+        *,
+        clip_norm: float = 0.0,
+        accumulate: bool = False,
+        jit_compile: bool = False,
+    ):
+        self._strategy = strategy
+        self._model = model
+        self._optimizer = reduced_once(optimizer)
+        self._task = task
+        # Parts of a batch that the model reads: signal or frames, lengths, perhaps more.
+        self._inputs = [tensor.name for tensor in model.inputs]
+        self._clip_norm = clip_norm
+        self._jit_compile = jit_compile
+        self._compiled: dict[str, Any] = {}
+        self._names: dict[str, list[str]] = {}
+        self._met: set[Any] = set()  # What has been compiled already.
+        with strategy.scope():
+            self._kept = GradientSums(model.trainable_variables) if accumulate else None
+
+    def train(
+        self, batch: Any, element_spec: Any, *, update: bool = True, asked_to_stop: bool = False
+    ) -> StepResult:
+        """Trains on one global batch.
+
+        Args:
+          batch: one global batch.
+          element_spec: of one replica's batch.
+          update: whether the weights change; if not, the gradients are kept for the next update,
+            for which the steps must have been built with `accumulate`.
+          asked_to_stop: whether this worker was asked to; the result tells all of them.
+        """
+        replica_fn = self._update_replica if update else self._accumulate_replica
+        return self._call(replica_fn, batch, element_spec, asked_to_stop)
+
+    def evaluate(self, batch: Any, element_spec: Any) -> dict[str, list[float]]:
+        """Metric sums of one global batch over all replicas."""
+        return self._call(self._evaluate_replica, batch, element_spec).sums
+
+    def predict(self, batch: Batch) -> tf.Tensor:
+        """Predictions of one ordinary batch, computed by one replica."""
+        if "predict" not in self._compiled:
+            self._compiled["predict"] = tf.function(self._predict_batch, reduce_retracing=True)
+        return self._compiled["predict"](batch)
+
+    @property
+    def traces(self) -> int:
+        """How often the training step was traced."""
+        function = self._compiled.get(self._update_replica.__name__)
+        return 0 if function is None else function.experimental_get_tracing_count()
+
+    def _call(
+        self, replica_fn: Callable[[Batch], Sums], batch: Any, spec: Any, stop: bool = False
+    ) -> StepResult:
+        name = replica_fn.__name__
+        if name not in self._compiled:
+            # With free batch and time axes in the signature one trace serves every bucket.
+            self._compiled[name] = tf.function(
+                lambda batch, stop: self._on_replicas(replica_fn, batch, stop),
+                input_signature=[spec, tf.TensorSpec([], tf.float32)],
+            )
+        compiled = self._is_new(name, batch)
+        *sums, stops = self._compiled[name](batch, tf.constant(float(stop))).numpy().tolist()
+        named = dict(zip(self._names[name], sums, strict=True))
+        return StepResult(named, asked_to_stop=stops[0] > 0, compiled=compiled)
+
+    def _is_new(self, name: str, batch: Any) -> bool:
+        """Whether a function meets a batch that it has not been compiled for."""
+        key: tuple[Any, ...] = (name,)
+        if self._jit_compile:
+            parts = tf.nest.flatten(batch, expand_composites=True)
+            key = (name, *(tuple(part.shape) for part in parts))
+        is_new = key not in self._met
+        self._met.add(key)
+        return is_new
+
+    def _on_replicas(
+        self, replica_fn: Callable[[Batch], Sums], batch: Any, stop: tf.Tensor
+    ) -> tf.Tensor:
+        """`[sums + 1, 2]`: what the replicas return, added up; the last row, who asked to stop."""
+
+        def run(own: Batch, stop: tf.Tensor) -> tf.Tensor:
+            sums = replica_fn(own)
+            self._names[replica_fn.__name__] = list(sums)
+            # All in one tensor: a reduction of its own for each would cost a round trip.
+            return _added_up(tf.stack([*sums.values(), tf.stack([stop, stop])]))
+
+        compiled = tf.function(run, jit_compile=True) if self._jit_compile else run
+        added = self._strategy.run(compiled, args=(batch, stop))
+        return self._strategy.experimental_local_results(added)[0]
+
+    def _update_replica(self, batch: Batch) -> Sums:
+        gradients, weight, sums = self._gradients(batch)
+        if self._kept is not None:
+            gradients, weight = self._kept.take(gradients, weight)
+        *summed, total_weight = _added_up([*gradients, weight])
+        self._apply([tf.math.divide_no_nan(g, total_weight) for g in summed])
+        return sums
+
+    def _accumulate_replica(self, batch: Batch) -> Sums:
+        gradients, weight, sums = self._gradients(batch)
+        if self._kept is None:
+            raise ValueError("a step without update needs Steps(accumulate=True)")
+        self._kept.add(gradients, weight)
+        return sums
+
+    def _gradients(self, batch: Batch) -> tuple[list[tf.Tensor], tf.Tensor, Sums]:
+        """Of this replica's sum of weighted losses, that sum's weight, and metric sums."""
+        variables = [v.value for v in self._model.trainable_variables]
+        with tf.GradientTape() as tape:
+            outputs = self._outputs(batch, training=True)
+            loss = self._task.loss_sum(batch, outputs)
+            loss_sum = loss[0]
+        gradients = tape.gradient(loss_sum, variables, unconnected_gradients="zero")
+        return gradients, loss[1], {"loss": loss, **self._task.metric_sums(batch, outputs)}
+
+    def _apply(self, gradients: list[tf.Tensor]) -> None:
+        """Updates the weights with the gradients of the mean loss, equal on all replicas."""
+        variables = self._model.trainable_variables
+        if self._model.losses:
+            gradients = [g + p for g, p in zip(gradients, self._of_penalty(), strict=True)]
+        if self._clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self._clip_norm)
+        self._optimizer.apply(gradients, variables)
+
+    def _of_penalty(self) -> list[tf.Tensor]:
+        """Gradients of the regularization, which is the same on all replicas."""
+        variables = [v.value for v in self._model.trainable_variables]
+        with tf.GradientTape() as tape:
+            penalty = tf.add_n(self._model.losses)
+        return tape.gradient(penalty, variables, unconnected_gradients="zero")
+
+    def _evaluate_replica(self, batch: Batch) -> Sums:
+        outputs = self._outputs(batch, training=False)
+        return {
+            "loss": self._task.loss_sum(batch, outputs),
+            **self._task.metric_sums(batch, outputs),
+        }
+
+    def _predict_batch(self, batch: Batch) -> tf.Tensor:
+        return self._task.predictions(self._outputs(batch, training=False))
+
+    def _outputs(self, batch: Batch, training: bool) -> tf.Tensor:
+        inputs = {name: batch[name] for name in self._inputs}
+        return self._model(inputs, training=training)
+
+
+def _added_up(values: Any) -> Any:
+    """A tensor, or each of a list, added up over the replicas, on each of them."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def reduced_once(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Makes an optimizer apply gradients as they are, without summing them over replicas again.
+
+    Keras 3 sums gradients inside `apply` when called in a replica (keras.src.backend.tensorflow.
+    optimizer, `_all_reduce_sum_gradients`); clipping the sum has to happen before that.
+    """
+    optimizer._all_reduce_sum_gradients = list
+    return optimizer

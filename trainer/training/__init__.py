@@ -1,0 +1,4 @@
+"""The training: loop, optimizer, callbacks, what stops it.
+
+Imports all rooms below it but `evaluation`. Begin with `loop.py`.
+"""

@@ -1,0 +1,254 @@
+"""Features of frozen layers, computed once per frame and kept as an ordinary dataset.
+
+Each split of a dataset becomes a dataset folder of its own, with that split alone: the same ids,
+order, shards and labels, and instead of frames a signal of `[time, values]` float32. It is read
+through the same plan and reader. The folder's name holds a key of all that the features depend on.
+"""
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.batches.batch_reader import BatchReader
+from pipeline.batches.plan import EpochPlan
+from tfrecords_schema import (
+    Dataset,
+    DatasetError,
+    IndexRow,
+    InputSpec,
+    LabelSpec,
+    Manifest,
+    RecordSchema,
+    ShardEntry,
+    SplitEntry,
+    finish_dataset,
+    hash_file,
+    open_dataset,
+    read_rows,
+    write_index,
+)
+from tfrecords_schema.names import INDEX, MANIFEST, join, shard_name
+from tfrecords_schema.record_writer import FRAMING_BYTES
+from tfrecords_schema.storage import make_folder, remove_abandoned, replace, temporary_path
+from trainer.layers.packing import pack_steps
+from trainer.models.frame_options import FrameModelOptions
+from trainer.models.frames import FrameModel
+from trainer.options.options import RunOptions
+from trainer.runs.checkpoints import Checkpoints, load_trained
+
+_FORMAT_VERSION = 1
+# Frames that go through the network together, and that are decoded together at most.
+_FRAMES_PER_CALL = 32
+
+
+class FeatureCache:
+    """The features of one dataset under one frozen network."""
+
+    def __init__(self, folder: str, dataset: Dataset, network: keras.Model):
+        """Prepares; nothing is computed yet.
+
+        Args:
+          folder: where the folders of the splits are, or will be.
+          dataset: has frames.
+          network: `[rows, height, width, 3]` uint8 to `[rows, values]` float32, in its final state.
+        """
+        self._dataset = dataset
+        self._network = network
+        self.key = cache_key(dataset, network)
+        self._root = folder
+        self._name = f"{dataset.manifest.name}-{self.key[:16]}"
+        values = InputSpec("signal", "float32", tuple(network.output.shape[1:]))
+        self._schema = RecordSchema(values, dataset.schema.label)
+        frame = tf.TensorSpec([None, *dataset.schema.input.step_shape], tf.uint8)
+        self._compute = tf.function(
+            lambda frames: network(frames, training=False), input_signature=[frame]
+        )
+
+    def dataset(self, split: str) -> Dataset:
+        """Opens the features of one split, after computing them where they are not there yet.
+
+        Shards that an interrupted computation left are kept.
+
+        Raises:
+          DatasetError: the dataset has no such split, or the features there are of something else.
+        """
+        names = (self._name, split, self._dataset.manifest.version)
+        path = join(self._root, *names)
+        if not tf.io.gfile.exists(join(path, MANIFEST)):
+            self._write(split, make_folder(self._root, *names))
+        dataset = open_dataset(path)
+        if dataset.manifest.options.get("key") != self.key:
+            raise DatasetError(f"{path} holds features of something else; remove the folder")
+        return dataset
+
+    def _write(self, split: str, path: str) -> None:
+        entry = self._dataset.manifest.splits[split]
+        started = time.monotonic()
+        remove_abandoned(path)
+        index = self._dataset.split(split)
+        reader = BatchReader(self._dataset, split, parallel_batches=2, index=index)
+        ids = index.ids()
+        shards, sizes = [], []
+        for number in range(len(entry.shards)):
+            records = np.flatnonzero(index.shard == number).astype(np.int32)
+            file = shard_name(self._dataset.manifest.name, split, number, len(entry.shards))
+            target = join(path, file)
+            found = _record_sizes(target)
+            if found is None or len(found) != len(records):
+                plan = _in_order(records, index.steps[records])
+                found = self._write_shard(target, reader.epoch(plan), ids)
+            written = hash_file(target)
+            shards.append(ShardEntry(file, len(records), written.size_bytes, written.sha256))
+            sizes.append(found)
+        write_index(join(path, INDEX), self._rows(split, sizes))
+        self._commit(path, split, entry, shards)
+        secs = time.monotonic() - started
+        print(f"features of {entry.steps} frames of split {split}: {secs:.1f} s, in {path}")
+
+    def _write_shard(self, path: str, batches: tf.data.Dataset, ids: list[str]) -> list[int]:
+        """Sizes in bytes of the records, with their framing."""
+        sizes = []
+        temporary = temporary_path(path)
+        with tf.io.TFRecordWriter(temporary) as writer:
+            for batch in batches:
+                for record_id, features, label in self._records(batch, ids):
+                    serialized = self._schema.encode(record_id, features, label)
+                    writer.write(serialized)
+                    sizes.append(len(serialized) + FRAMING_BYTES)
+        replace(temporary, path)
+        return sizes
+
+    def _records(
+        self, batch: dict[str, tf.Tensor], ids: list[str]
+    ) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
+        lengths = batch["lengths"].numpy()
+        packed = self._features(pack_steps(batch["frames"], batch["lengths"]))
+        features = np.split(packed, np.cumsum(lengths)[:-1])
+        labels = _unpadded_labels(batch, self._schema.label)
+        for record, values, label in zip(batch["record"].numpy(), features, labels, strict=True):
+            yield ids[record], values, label
+
+    def _features(self, frames: tf.Tensor) -> np.ndarray:
+        parts = [
+            self._compute(frames[begin : begin + _FRAMES_PER_CALL]).numpy()
+            for begin in range(0, len(frames), _FRAMES_PER_CALL)
+        ]
+        return np.concatenate(parts)
+
+    def _rows(self, split: str, sizes: list[list[int]]) -> Iterator[IndexRow]:
+        """The dataset's own rows, at their places in the shards of features."""
+        places = (
+            (offset, size)
+            for shard in sizes
+            for offset, size in zip(np.cumsum([0, *shard]).tolist(), shard, strict=False)
+        )
+        rows = (r for r in read_rows(join(self._dataset.path, INDEX)) if r.split == split)
+        for row, (offset, size) in zip(rows, places, strict=True):
+            yield dataclasses.replace(row, offset=offset, size_bytes=size)
+
+    def _commit(self, path: str, split: str, entry: SplitEntry, shards: list[ShardEntry]) -> None:
+        """Writes the manifest last: a folder without it is not a dataset."""
+        written = dataclasses.replace(
+            entry, shards=tuple(shards), size_bytes=sum(shard.size_bytes for shard in shards)
+        )
+        source = self._dataset.manifest
+        manifest = Manifest(
+            source.name, source.version, self._schema, {split: written}, None,
+            options={"features_of": source.fingerprint, "key": self.key},
+            versions={"tensorflow": tf.__version__, "keras": keras.__version__},
+        )  # fmt: skip
+        finish_dataset(path, manifest)
+
+
+def open_cache(
+    run: RunOptions,
+    options: FrameModelOptions,
+    model: FrameModel,
+    dataset: Dataset,
+    *,
+    evaluate_with: str,
+) -> FeatureCache | None:
+    """The cache of a run, or None where nothing is frozen or `--nocache_features` was given.
+
+    The weights that the run has left so far are restored first: the features rest on them.
+    After training these are the ones that `evaluate_with` names.
+    """
+    if model.features is None or not options.cache_features:
+        return None
+    if run.mode == "train":
+        checkpoints = Checkpoints(join(run.run_dir, "checkpoints"), keep=1)
+        checkpoints.restore_latest({"model": model.full.variables})
+    else:
+        load_trained(run.run_dir, evaluate_with, model.full)
+    folder = options.feature_cache_dir or make_folder(run.run_dir, "features")
+    return FeatureCache(folder, dataset, model.features)
+
+
+def cache_key(dataset: Dataset, network: keras.Model) -> str:
+    """SHA-256 (hex) over the data, the network's layers and weights, its output and precision."""
+    digest = hashlib.sha256()
+    policy = keras.config.dtype_policy().name
+    names = [weight.path.rsplit("/", 1)[-1] for weight in network.weights]
+    shapes = [list(network.input.shape), list(network.output.shape)]
+    data = dataset.manifest.fingerprint
+    content = [_FORMAT_VERSION, data, names, shapes, policy, _structure(network)]
+    digest.update(json.dumps(content).encode())
+    for weight in network.weights:
+        digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def _structure(layer: keras.layers.Layer) -> list[str]:
+    """Kinds of all layers within, without names: Keras numbers those over the whole process."""
+    found = [f"{type(layer).__name__} {getattr(layer, 'backbone', '')}"]
+    inner = getattr(layer, "layers", None) or [getattr(layer, "layer", None)]
+    for part in filter(None, inner):
+        found += _structure(part)
+    return found
+
+
+def _unpadded_labels(
+    batch: dict[str, tf.Tensor], label: LabelSpec | None
+) -> list[np.ndarray] | list[None]:
+    if label is None:
+        return [None] * len(batch["lengths"])
+    values = batch["label"].numpy()
+    if label.per == "record":
+        return list(values)
+    lengths = batch["label_lengths" if label.per == "sequence" else "lengths"].numpy()
+    return [row[:length] for row, length in zip(values, lengths, strict=True)]
+
+
+def _in_order(records: np.ndarray, steps: np.ndarray) -> EpochPlan:
+    """A plan of these records in this order, a few frames at a time, and one record at least."""
+    if not len(records):
+        return EpochPlan(records, np.zeros(1, np.int32), records, 0)
+    starts, frames = [0], 0
+    for position, count in enumerate(steps.tolist()):
+        longest = max(frames, count)
+        if (position + 1 - starts[-1]) * longest > _FRAMES_PER_CALL and position > starts[-1]:
+            starts.append(position)
+            longest = count
+        frames = longest
+    return EpochPlan(
+        records=records,
+        step_starts=np.array([*starts, len(records)], np.int32),
+        padded_steps=np.maximum.reduceat(steps, starts).astype(np.int32),
+        valid_steps=int(steps.sum()),
+    )
+
+
+def _record_sizes(path: str) -> list[int] | None:
+    """Sizes of a shard's records with framing; None if the shard is not there or is damaged."""
+    if not tf.io.gfile.exists(path):
+        return None
+    try:
+        return [len(record.numpy()) + FRAMING_BYTES for record in tf.data.TFRecordDataset(path)]
+    except tf.errors.DataLossError:
+        return None

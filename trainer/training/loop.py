@@ -1,0 +1,353 @@
+"""The training loop: epochs, steps, validation, callbacks, checkpoints.
+
+`keras.Model.fit` is not used: it fails on several workers (keras#20585) and cannot resume
+within an epoch. Keras callbacks run here all the same.
+"""
+
+import json
+import math
+import time
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipeline.batches.plan import EpochPlan
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import append, atomic_write
+from trainer.data.epoch_stream import EpochStream
+from trainer.data.split_data import SplitData
+from trainer.distribution import cluster
+from trainer.distribution.watchdog import Watchdog
+from trainer.options.options import RunOptions, TrainingOptions
+from trainer.runs.checkpoints import Checkpoints, TrainingState, save
+from trainer.runs.run_folder import check_identity
+from trainer.step.steps import StepResult, Steps
+from trainer.step.task import means
+from trainer.training.callbacks import MONITORED, callback_states, restore_callbacks
+from trainer.training.divergence import DivergenceCheck
+from trainer.training.initial_bias import start_at_mean_label
+from trainer.training.optimizers import current_rate, set_rate
+from trainer.training.progress import Progress
+from trainer.training.termination import StoppedError, Termination
+from trainer.training.timing import Timing
+
+_HIGHER_IS_BETTER = ("accuracy",)
+# Options that a monitored value depends on: with others, that of before cannot be compared.
+_MEASURED_BY = ("dataset", "validation_split", "monitor")
+# Options that an epoch's batches depend on: with others, a step of before means nothing.
+_PLANNED_BY = (
+    "dataset", "train_split", "seed", "batch_size", "batch_steps", "num_buckets", "boundaries",
+    "boundary_align",
+)  # fmt: skip
+
+
+class Trainer:
+    """Trains one model on one split, validating on another, resuming where it was."""
+
+    def __init__(
+        self,
+        *,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        steps: Steps,
+        strategy: tf.distribute.Strategy,
+        train: SplitData,
+        validation: SplitData | None,
+        run: RunOptions,
+        training: TrainingOptions,
+        callbacks: list[keras.callbacks.Callback],
+        identity: dict[str, Any],
+    ):
+        self._model, self._optimizer, self._steps = model, optimizer, steps
+        model.stop_training = False  # Callbacks set it.
+        self._strategy, self._train, self._validation = strategy, train, validation
+        self._run, self._training = run, training
+        self._stream = EpochStream(train, strategy, seed=run.seed, epochs=training.epochs)
+        self._callbacks = callbacks
+        self._hooks = keras.callbacks.CallbackList(
+            callbacks, model=model, epochs=training.epochs, verbose=0
+        )
+        self._checkpoints = Checkpoints(join(run.run_dir, "checkpoints"), training.keep_checkpoints)
+        self._identity = identity
+        self._worker = cluster.this_worker(strategy)
+        self._divergence = DivergenceCheck(
+            self.variables, train, run.run_dir, writes=self._worker.is_chief
+        )
+        self._progress = Progress(training.epochs)
+        self._watchdog = Watchdog(self._worker, run.worker_timeout_secs)
+        self._termination = Termination()
+        self._stop_asked = self._save_due = False
+        self._sign = -1.0 if better_mode(training.monitor) == "max" else 1.0
+        self._has_resumed = False
+        self.state = TrainingState(identity=identity)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether no epoch is left to train."""
+        return self.state.epoch >= self._training.epochs or self._model.stop_training
+
+    @property
+    def variables(self) -> dict[str, list[keras.Variable]]:
+        """All that a checkpoint holds."""
+        return {"model": self._model.variables, "optimizer": self._optimizer.variables}
+
+    def run(self) -> None:
+        """Trains up to the last epoch, after `resume`.
+
+        Raises:
+          StoppedError: a worker was asked to stop; the checkpoint to go on from is written.
+          DivergedError: NaN or infinity in loss, weights, batch statistics or optimizer.
+          CheckpointError: like `resume`.
+        """
+        if not self._has_resumed:
+            self.resume()
+        with self._termination, self._watchdog:
+            while not self.is_finished:
+                self._epoch()
+                self._stop_if_asked()
+            self._stop_asked = cluster.total(self._strategy, self._termination.asked) > 0
+            self._stop_if_asked()
+        self._hooks.on_train_end()
+
+    def resume(self) -> None:
+        """Goes on from the newest checkpoint if there is one.
+
+        Raises:
+          CheckpointError: there are checkpoints, and none to go on from, or the run was another;
+            nothing is written then.
+          DatasetError: there is none, and a record read for the start is not what the index says.
+        """
+        self._has_resumed = True
+        self._hooks.on_train_begin()
+        restored = self._restore()
+        if restored:
+            check_identity(restored.identity, self._identity, self._run.allow_changed)
+        if self._worker.is_chief:
+            _cut_history(self._history_path, restored.epoch if restored else 0)
+        if restored is None:
+            return start_at_mean_label(self._model, self._train, self._stream.plan(0))
+        self.state = restored
+        self._apply_changes(restored)
+        self._model.stop_training = any(
+            getattr(callback, "stopped_epoch", 0) for callback in self._callbacks
+        )
+        if self._worker.is_chief:
+            print(
+                f"resuming at epoch {restored.epoch + 1}, step {restored.step} "
+                f"(global step {restored.global_step})"
+            )
+
+    def _apply_changes(self, restored: TrainingState) -> None:
+        """Lets options that differ from the checkpoint's have their effect."""
+        found, self.state.identity = restored.identity, self._identity
+        names = found.keys() | self._identity.keys()
+        changed = {name for name in names if found.get(name) != self._identity.get(name)}
+        if "learning_rate" in changed:
+            set_rate(self._optimizer, self._training.learning_rate)
+        if changed.isdisjoint(_MEASURED_BY):
+            restore_callbacks(self._callbacks, restored.callbacks)
+        else:
+            self.state.best = None
+        if not changed.isdisjoint(_PLANNED_BY) and self.state.step:
+            if self._worker.is_chief:
+                print("the batches are other ones now, so the epoch begins anew")
+            self.state.step, self.state.sums = 0, {}
+
+    def _restore(self) -> TrainingState | None:
+        """The newest whole checkpoint; on several workers the one that the chief found."""
+        state = self._checkpoints.restore_latest(self.variables) if self._worker.is_chief else None
+        step = cluster.from_chief(self._strategy, state.global_step if state else -1)
+        if self._worker.is_chief or step < 0:
+            return state
+        return self._checkpoints.restore(step, self.variables)
+
+    def _epoch(self) -> None:
+        epoch = self.state.epoch
+        plan = self._stream.plan(epoch)
+        self._hooks.on_epoch_begin(epoch)
+        timing = self._train_steps(plan)
+        line = self._epoch_line(plan, timing)
+        monitored = self._monitored(line)
+        self._hooks.on_epoch_end(epoch, {**_logs(line), MONITORED: monitored})
+        due = self._is_checkpoint_due()
+        if due:
+            self._divergence.check()
+            self._keep_best(line, monitored)
+        if self._worker.is_chief:
+            _append_history(self._history_path, line)
+        self.state.epoch, self.state.step, self.state.sums = epoch + 1, 0, {}
+        if due or self._stop_asked:
+            self._save_checkpoint()
+        epochs_left = self._training.epochs - self.state.epoch
+        if self._worker.is_chief:
+            self._progress.epoch(epoch, line, timing.left_secs(plan.num_steps * epochs_left))
+
+    def _train_steps(self, plan: EpochPlan) -> Timing:
+        timing = Timing()
+        batches, spec = self._stream.batches(self.state.epoch, self.state.step)
+        while self.state.step < plan.num_steps:
+            batch = timing.wait_for(batches)
+            self._hooks.on_train_batch_begin(self.state.step)
+            updates = self._is_update(plan, self.state.step + 1)
+            with self._watchdog.step(self.state.global_step):
+                result = self._steps.train(
+                    batch, spec, update=updates, asked_to_stop=self._termination.asked
+                )
+            self._count_step(plan, timing, result)
+            self._hooks.on_train_batch_end(self.state.step - 1)
+            self._show(plan, timing)
+            self._between_updates(plan, result.asked_to_stop)
+        return timing
+
+    def _is_update(self, plan: EpochPlan, steps: int) -> bool:
+        """Whether weights change after so many steps of an epoch: every few, and at its end."""
+        return steps % self._training.accumulate_batches == 0 or steps == plan.num_steps
+
+    def _between_updates(self, plan: EpochPlan, asked_to_stop: bool) -> None:
+        """Saves where training stands if it is time to; kept gradients are in no checkpoint."""
+        every = self._training.checkpoint_every_steps
+        self._stop_asked |= asked_to_stop
+        self._save_due |= self._stop_asked or bool(every and self.state.global_step % every == 0)
+        is_mid_epoch = 0 < self.state.step < plan.num_steps
+        if self._save_due and is_mid_epoch and self._is_update(plan, self.state.step):
+            self._save_checkpoint()
+            self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self._stop_asked:
+            raise StoppedError(
+                f"asked to stop: checkpoint written after epoch {self.state.epoch}, step "
+                f"{self.state.step}; the same command goes on from there"
+            )
+
+    def _count_step(self, plan: EpochPlan, timing: Timing, result: StepResult) -> None:
+        _add(self.state.sums, result.sums)
+        timing.count(self._valid_steps(plan), compiled=result.compiled)
+        self.state.step += 1
+        self.state.global_step += 1
+        rows = plan.rows(self.state.step - 1)
+        self._divergence.after_step(
+            self.state.global_step, self.state.epoch, rows, result.sums["loss"]
+        )
+
+    def _show(self, plan: EpochPlan, timing: Timing) -> None:
+        if not self._worker.is_chief:
+            return
+        self._progress.step(
+            self.state.epoch, self.state.step, plan.num_steps, self.state.sums, timing
+        )
+
+    def _epoch_line(self, plan: EpochPlan, timing: Timing) -> dict[str, Any]:
+        started = time.monotonic()
+        validation = self._validate()
+        return {
+            "epoch": self.state.epoch,
+            "step": self.state.global_step,
+            "seconds": round(timing.train_secs, 3),
+            "learning_rate": current_rate(self._optimizer),
+            "valid_steps_per_sec": timing.valid_steps_per_sec,
+            "padding_share": plan.padding_share,
+            "input_wait_share": timing.input_wait_share,
+            "train": means(self.state.sums),
+            "validation_seconds": round(time.monotonic() - started, 3),
+            "validation": validation,
+        }
+
+    def _valid_steps(self, plan: EpochPlan) -> int:
+        return int(self._train.lengths[plan.rows(self.state.step)].sum(dtype=np.int64))
+
+    def _validate(self) -> dict[str, float] | None:
+        if self._validation is None:
+            return None
+        return evaluate_sums(self._steps, self._validation, self._strategy)
+
+    def _monitored(self, line: dict[str, Any]) -> float:
+        """What decides: of the training where nothing validates, the worst where it is no number.
+
+        Nothing is better or worse than NaN, which would stay the best for ever.
+        """
+        value = (line["validation"] or line["train"]).get(self._training.monitor)
+        if value is None:
+            raise ValueError(
+                f"--monitor={self._training.monitor}: expected one of {', '.join(line['train'])}"
+            )
+        return value if math.isfinite(value) else self._sign * math.inf
+
+    def _keep_best(self, line: dict[str, Any], monitored: float) -> None:
+        if self.state.best is None or self._sign * monitored < self._sign * self.state.best:
+            self.state.best = monitored
+            best_state = TrainingState(
+                epoch=line["epoch"] + 1, global_step=line["step"], best=monitored,
+                identity=self._identity,
+            )  # fmt: skip
+            if self._worker.is_chief:
+                save(join(self._run.run_dir, "best"), best_state, {"model": self._model.variables})
+
+    def _is_checkpoint_due(self) -> bool:
+        """Whether the epoch that ends is one to keep; the last always is."""
+        epoch = self.state.epoch + 1
+        is_last = epoch >= self._training.epochs or self._model.stop_training
+        return is_last or epoch % self._training.checkpoint_every_epochs == 0
+
+    def _save_checkpoint(self) -> None:
+        self._save_due = False
+        self._divergence.check()
+        self.state.callbacks = callback_states(self._callbacks)
+        if self._worker.is_chief:
+            self._checkpoints.save(self.state, self.variables)
+
+    @property
+    def _history_path(self) -> str:
+        return join(self._run.run_dir, "metrics.jsonl")
+
+
+def better_mode(metric: str) -> str:
+    """`max` for metrics where more is better, else `min`."""
+    return "max" if metric in _HIGHER_IS_BETTER else "min"
+
+
+def evaluate_sums(
+    steps: Steps, split: SplitData, strategy: tf.distribute.Strategy
+) -> dict[str, float]:
+    """Metrics of a whole split, over all replicas."""
+    plan = split.plan(shuffle=False)
+    batches, spec = split.batches(plan, strategy)
+    sums: dict[str, list[float]] = {}
+    for _ in range(plan.num_steps):
+        _add(sums, steps.evaluate(next(batches), spec))
+    return means(sums)
+
+
+def _add(totals: dict[str, list[float]], sums: dict[str, list[float]]) -> None:
+    for name, (value, weight) in sums.items():
+        total = totals.get(name, [0.0, 0.0])
+        totals[name] = [total[0] + value, total[1] + weight]
+
+
+def _logs(line: dict[str, Any]) -> dict[str, float]:
+    keys = ("learning_rate", "valid_steps_per_sec", "padding_share", "input_wait_share")
+    validation = {f"val_{name}": value for name, value in (line["validation"] or {}).items()}
+    return {**line["train"], **validation, **{key: line[key] for key in keys}}
+
+
+def _cut_history(path: str, epochs: int) -> None:
+    """Keeps the lines of the first epochs: those after the checkpoint are trained again."""
+    if not tf.io.gfile.exists(path):
+        return
+    with tf.io.gfile.GFile(path) as file:
+        lines = file.read().splitlines(keepends=True)[:epochs]
+    atomic_write(path, "".join(lines).encode())
+
+
+def _append_history(path: str, line: dict[str, Any]) -> None:
+    known = {**line, "train": _finite(line["train"]), "validation": _finite(line["validation"])}
+    append(path, json.dumps(known) + "\n")
+
+
+def _finite(figures: dict[str, float] | None) -> dict[str, float | None] | None:
+    """Null for what is not finite, which JSON cannot say."""
+    if figures is None:
+        return None
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}

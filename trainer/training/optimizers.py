@@ -1,0 +1,60 @@
+"""Optimizer and learning rate from options."""
+
+import math
+
+import keras
+
+from trainer.options.options import TrainingOptions
+
+# Part of the variables' paths in a checkpoint; Keras would count optimizers over the process.
+_NAME = "optimizer"
+
+
+def make_optimizer(options: TrainingOptions, batches_per_epoch: int) -> keras.optimizers.Optimizer:
+    """Builds the optimizer; call it inside the strategy's scope.
+
+    Args:
+      options: kind, rate, schedule and decay.
+      batches_per_epoch: those of the first epoch's plan, which scales the schedule.
+    """
+    steps_per_epoch = math.ceil(batches_per_epoch / options.accumulate_batches)
+    rate = _learning_rate(options, steps_per_epoch)
+    decay = options.weight_decay or None
+    if options.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(
+            rate, momentum=options.momentum, weight_decay=decay, name=_NAME
+        )
+    else:
+        optimizer = keras.optimizers.Adam(rate, weight_decay=decay, name=_NAME)
+    if decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def current_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """The learning rate of the next step."""
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+
+
+def set_rate(optimizer: keras.optimizers.Optimizer, rate: float) -> None:
+    """Replaces a constant rate, which a checkpoint holds; a schedule is no variable, and stays."""
+    for variable in optimizer.variables:
+        if variable.name == "learning_rate":
+            variable.assign(rate)
+
+
+def _learning_rate(
+    options: TrainingOptions, steps_per_epoch: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    warmup_steps = round(options.warmup_epochs * steps_per_epoch)
+    if options.lr_schedule == "constant" and not warmup_steps:
+        return options.learning_rate
+    floor = 0.0 if options.lr_schedule == "cosine" else 1.0
+    start = 0.0 if warmup_steps else options.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        start,
+        decay_steps=max(1, options.epochs * steps_per_epoch - warmup_steps),
+        alpha=floor,
+        warmup_target=options.learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+    )
