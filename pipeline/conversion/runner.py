@@ -25,7 +25,7 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from pipeline.console.command_line import nearest
 
 _IN_PROCESS = ("", "direct", "directrunner", "fnapi", "fnapirunner")
-_WORKER_COMMAND = f"{sys.executable} -m pipeline.worker"
+_WORKER_COMMAND = f"{sys.executable} -m pipeline.conversion.worker"
 
 
 def is_in_process(options: PipelineOptions) -> bool:
