@@ -51,7 +51,7 @@ def clockwork(monkeypatch: pytest.MonkeyPatch) -> _Clock:
     """The clock of what is timed, which stands still unless it is told."""
     made = _Clock()
     for module in ("timing", "loop"):
-        monkeypatch.setattr(f"trainer.{module}.time", made)
+        monkeypatch.setattr(f"trainer.training.{module}.time", made)
     return made
 
 
