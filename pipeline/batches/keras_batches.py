@@ -9,6 +9,7 @@ import tensorflow as tf
 from pipeline.batches.batch_reader import BatchReader, Element
 from pipeline.batches.plan import BatchOptions, plan_epoch
 from pipeline.batches.plan_lengths import plan_lengths
+from pipeline.batches.valid_labels import validity
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 
 
@@ -83,13 +84,9 @@ def _fit_element(
     batch: Element, kind: str, label: LabelSpec, class_weights: tf.Tensor | None
 ) -> tuple[Element, tf.Tensor, tf.Tensor]:
     inputs = {kind: batch[kind], "lengths": batch["lengths"]}
-    lengths = batch["lengths"]
     if label.per == "sequence":
-        lengths = inputs["label_lengths"] = batch["label_lengths"]
-    if label.per == "record":
-        weight = tf.cast(lengths > 0, tf.float32)
-    else:
-        weight = tf.sequence_mask(lengths, tf.shape(batch["label"])[1], tf.float32)
+        inputs["label_lengths"] = batch["label_lengths"]
+    weight = validity(batch, label)
     if class_weights is not None:
         weight *= tf.gather(class_weights, batch["label"])
     return inputs, batch["label"], weight

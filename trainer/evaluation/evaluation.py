@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.batches.valid_labels import label_lengths, unpadded
 from tfrecords_schema import LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
@@ -267,19 +268,12 @@ def _write(run_dir: str, split: str, result: dict[str, Any], arrays: dict[str, A
 def _unpadded(
     batch: Batch, outputs: np.ndarray, label: LabelSpec
 ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    records, labels = batch["record"].numpy(), batch["label"].numpy()
-    lengths = batch["label_lengths" if label.per == "sequence" else "lengths"].numpy()
-    if label.per == "record":
-        return {
-            int(row): (labels[i : i + 1], outputs[i : i + 1])
-            for i, row in enumerate(records)
-            if row >= 0
-        }
-    return {
-        int(row): (labels[i, : lengths[i]], outputs[i, : lengths[i]])
-        for i, row in enumerate(records)
-        if row >= 0
-    }
+    """Labels and outputs by row number in the split's index, of the rows that are records."""
+    lengths = label_lengths(batch, label).numpy()
+    parts = (unpadded(values, lengths, label) for values in (batch["label"].numpy(), outputs))
+    records = batch["record"].numpy().tolist()
+    rows = zip(records, *parts, strict=True)
+    return {row: (labels, values) for row, labels, values in rows if row >= 0}
 
 
 def _shortened(batch: Batch, steps: int) -> Batch:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.batches.valid_labels import unpadded
 from tfrecords_schema import LabelSpec
 from tfrecords_schema.storage import atomic_write
 from trainer.data.raw_batches import RawBatch
@@ -40,8 +41,7 @@ class Rows:
         self.id += batch.ids
         self.source += batch.sources
         self.steps += batch.steps
-        padded = outputs[:, None] if self.label.per == "record" else outputs
-        self.output += [row[:n] for row, n in zip(padded, lengths, strict=True)]
+        self.output += unpadded(outputs, lengths, self.label)
 
     def in_order(self) -> "Rows":
         """The same rows, sorted."""

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from pipeline.batches.valid_labels import label_lengths
 from trainer.step.task import Batch, Task
 
 NO_CLASS = -1
@@ -54,13 +55,12 @@ class Serving:
 
     def answer_lengths(self, inputs: Batch) -> tf.Tensor:
         """Valid steps of each row of the answer, `[batch]` int32; 1 for one answer a record."""
-        lengths = inputs["lengths"]
-        if self.task.label.per == "step":
-            return lengths
-        if "label_lengths" in self._specs:
-            return inputs["label_lengths"]
-        steps = 1 if self.task.label.per == "record" else self.model.output.shape[1]
-        return tf.where(lengths > 0, steps, 0)
+        label = self.task.label
+        if (
+            label.per == "sequence" and "label_lengths" not in self._specs
+        ):  # As long as the model's.
+            return tf.where(inputs["lengths"] > 0, self.model.output.shape[1], 0)
+        return label_lengths(inputs, label)
 
     def _all_inputs(self, inputs: Batch) -> Batch:
         given = {name: inputs[name] for name in self._specs}

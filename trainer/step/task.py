@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
+from pipeline.batches.valid_labels import validity
 from pipeline.console.command_line import not_one_of
 from pipeline.console.errors import UsageError
 from tfrecords_schema import DatasetError, LabelSpec, SplitIndex
@@ -86,16 +87,9 @@ class Task:
         if name not in self.metric_names:
             raise UsageError(f"--monitor={name}: {not_one_of(name, self.metric_names)}")
 
-    def validity(self, batch: Batch) -> tf.Tensor:
-        """1 where a label counts, 0 on padding: `[batch]` or `[batch, time]` float32."""
-        if self.label.per == "record":
-            return tf.cast(batch["lengths"] > 0, tf.float32)
-        lengths = batch["label_lengths" if self.label.per == "sequence" else "lengths"]
-        return tf.sequence_mask(lengths, tf.shape(batch["label"])[1], tf.float32)
-
     def loss_weights(self, batch: Batch) -> tf.Tensor:
-        """Validity times the class's weight, in the shape of `validity`."""
-        valid = self.validity(batch)
+        """`validity` times the class's weight, in the same shape."""
+        valid = validity(batch, self.label)
         if self.class_weights is None:
             return valid
         return valid * tf.gather(tf.constant(self.class_weights, tf.float32), batch["label"])
@@ -120,7 +114,7 @@ class Task:
     def metric_sums(self, batch: Batch, outputs: tf.Tensor) -> Sums:
         """This replica's share of every metric."""
         outputs = tf.cast(outputs, tf.float32)
-        valid = self.validity(batch)
+        valid = validity(batch, self.label)
         if self.label.kind == "class":
             hit = tf.cast(tf.argmax(outputs, -1, tf.int64) == batch["label"], tf.float32)
             return {"accuracy": _pair(hit, valid)}

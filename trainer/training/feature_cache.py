@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -17,12 +17,12 @@ import tensorflow as tf
 
 from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.plan import EpochPlan
+from pipeline.batches.valid_labels import label_lengths, unpadded
 from tfrecords_schema import (
     Dataset,
     DatasetError,
     IndexRow,
     InputSpec,
-    LabelSpec,
     Manifest,
     RecordSchema,
     ShardEntry,
@@ -130,9 +130,19 @@ class FeatureCache:
         lengths = batch["lengths"].numpy()
         packed = self._features(pack_steps(batch["frames"], batch["lengths"]))
         features = np.split(packed, np.cumsum(lengths)[:-1])
-        labels = _unpadded_labels(batch, self._schema.label)
+        labels = self._labels(batch)
         for record, values, label in zip(batch["record"].numpy(), features, labels, strict=True):
             yield ids[record], values, label
+
+    def _labels(self, batch: dict[str, tf.Tensor]) -> Sequence[np.ndarray | None]:
+        """Of each record, as it is stored."""
+        label = self._schema.label
+        if label is None:
+            return [None] * len(batch["lengths"])
+        values = batch["label"].numpy()
+        if label.per == "record":
+            return list(values)
+        return unpadded(values, label_lengths(batch, label).numpy(), label)
 
     def _features(self, frames: tf.Tensor) -> np.ndarray:
         parts = [
@@ -211,18 +221,6 @@ def _structure(layer: keras.layers.Layer) -> list[str]:
     for part in filter(None, inner):
         found += _structure(part)
     return found
-
-
-def _unpadded_labels(
-    batch: dict[str, tf.Tensor], label: LabelSpec | None
-) -> list[np.ndarray] | list[None]:
-    if label is None:
-        return [None] * len(batch["lengths"])
-    values = batch["label"].numpy()
-    if label.per == "record":
-        return list(values)
-    lengths = batch["label_lengths" if label.per == "sequence" else "lengths"].numpy()
-    return [row[:length] for row, length in zip(values, lengths, strict=True)]
 
 
 def _in_order(records: np.ndarray, steps: np.ndarray) -> EpochPlan:

@@ -4,13 +4,15 @@ The way there would take most of a training: an update moves a bias by about the
 """
 
 import itertools
+import math
 
 import keras
 import numpy as np
 
 from pipeline.batches.plan import EpochPlan
+from pipeline.batches.valid_labels import label_lengths, unpadded
+from tfrecords_schema import LabelSpec
 from trainer.data.split_data import NamingBatches, SplitData
-from trainer.step.task import Task
 
 _HEAD_BIAS = "head/bias"
 # Enough for a mean; a whole split may take hours to read.
@@ -34,17 +36,15 @@ def start_at_mean_label(model: keras.Model, train: SplitData, plan: EpochPlan) -
     biases = [v for v in model.trainable_variables if v.path == _HEAD_BIAS]
     if train.label is None or train.label.kind != "value" or not biases:
         return
-    labels = _labels(train, plan, Task(train.label))
+    labels = _labels(train, plan, train.label)
     if labels.size and np.isfinite(labels).all():  # Else the loss of a step says which record.
         biases[0].assign(labels.mean(0, dtype=np.float64))
 
 
-def _labels(train: SplitData, plan: EpochPlan, task: Task) -> np.ndarray:
+def _labels(train: SplitData, plan: EpochPlan, label: LabelSpec) -> np.ndarray:
     """`[labels, units]`, those of valid steps or records."""
+    rows: list[np.ndarray] = []
     batches = NamingBatches(iter(train.read(plan)), train, plan)
-    return np.concatenate(
-        [
-            batch["label"].numpy()[task.validity(batch).numpy() > 0].reshape(-1, task.num_outputs)
-            for batch in itertools.islice(batches, min(_BATCHES, plan.num_steps))
-        ]
-    )
+    for batch in itertools.islice(batches, min(_BATCHES, plan.num_steps)):
+        rows += unpadded(batch["label"].numpy(), label_lengths(batch, label).numpy(), label)
+    return np.concatenate(rows).reshape(-1, math.prod(label.shape))
