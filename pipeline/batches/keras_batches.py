@@ -68,9 +68,8 @@ def keras_batches(
     # Planned anew whenever an iteration begins, like the order of `Dataset.shuffle`.
     planned = tf.data.Dataset.range(1).map(lambda _: _as_vectors(dealt))
     batches = planned.flat_map(reader.read)
-    if options.batch_steps is None:  # A budget of steps gives epochs of different numbers.
-        count = plan_epoch(steps, options, seed=seed, epoch=0, shuffle=shuffle).num_steps
-        batches = batches.apply(tf.data.experimental.assert_cardinality(count))
+    count = plan_epoch(steps, options, seed=seed, epoch=0, shuffle=shuffle).num_steps
+    batches = batches.apply(tf.data.experimental.assert_cardinality(count))
     kind = dataset.schema.input.kind
     return batches.map(lambda batch: _fit_element(batch, kind, label, weights)).prefetch(1)
 

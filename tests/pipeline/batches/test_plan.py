@@ -70,6 +70,15 @@ def test_padding_share_counts_the_padded_batches(steps, options, seed):
     assert plan.padding_share == pytest.approx(1 - steps.sum() / padded, abs=1e-12)
 
 
+@given(some_lengths, some_options(), st.integers(0, 9), st.integers(1, 3))
+def test_every_epoch_has_the_same_number_of_batches_of_each_shape(steps, options, seed, epoch):
+    plans = [plan_epoch(steps, options, seed=seed, epoch=number) for number in (0, epoch)]
+    first, other = (
+        sorted(zip(np.diff(plan.step_starts), plan.padded_steps, strict=True)) for plan in plans
+    )
+    assert first == other
+
+
 @given(some_lengths, st.integers(2, 17))
 def test_leftovers_are_not_cut_into_a_tiny_last_batch(steps, batch_size):
     plan = plan_epoch(steps, BatchOptions(batch_size, num_buckets=4), seed=0, epoch=0)
@@ -115,7 +124,7 @@ def test_another_epoch_or_seed_puts_other_records_together(other):
 
 def test_the_order_is_the_one_of_every_machine_and_version():
     np.testing.assert_array_equal(permutation(10, 7, 0, 0), PERMUTATION_OF_10)
-    code = "from pipeline.hashing import permutation; print(permutation(10, 7, 0, 0).tolist())"
+    code = "from pipeline.batches.hashing import permutation; print(permutation(10, 7, 0, 0).tolist())"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert other.stdout.strip() == str(PERMUTATION_OF_10)
 
