@@ -17,7 +17,7 @@ FLINK_JOB_SERVER := build/flink/flink-job-server.jar
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
-	$(BIN)/python benchmarks/watch_recordings.py --output_dir=demo/recordings
+	$(BIN)/python -m benchmarks.results.watch_recordings --output_dir=demo/recordings
 	$(BIN)/python -m pipeline --source=signals --input_dir=demo/recordings \
 	  --output_dir=demo/datasets --name=watch --overwrite \
 	  --sample_rate_hz=50 --window_secs=2 --group_regex='subject_\d+' \
@@ -25,7 +25,7 @@ demo: $(VENV)/installed
 	rm -rf demo/run
 	$(BIN)/python -m trainer --flagfile=trainer/configs/watch.flags \
 	  --dataset=$(DATASET) --run_dir=demo/run
-	@$(BIN)/python benchmarks/closing_table.py --run_dir=demo/run
+	@$(BIN)/python -m benchmarks.results.closing_table --run_dir=demo/run
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -1,6 +1,6 @@
 """Runs the benchmarks and prints one table of ratios.
 
-python -m benchmarks [--only=step,input] [--quick] [--json=benchmarks/results.json]
+python -m benchmarks [--only=step,input] [--quick] [--json=benchmarks/speed/results.json]
 
 `make bench` runs all of them; see docs/benchmarks.md for what each one does.
 """
@@ -17,7 +17,7 @@ import trainer.options.quiet  # noqa: F401
 # isort: split
 import tensorflow as tf
 
-from benchmarks.measure import Row, conditions, product_gflops
+from benchmarks.harness.measure import Row, conditions, product_gflops
 
 SECTIONS = (
     "planning",
@@ -36,7 +36,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, by commas")
     parser.add_argument("--quick", action="store_true", help="small sizes, to try it out")
-    parser.add_argument("--json", default="benchmarks/results.json", help="file for all figures")
+    parser.add_argument(
+        "--json", default="benchmarks/speed/results.json", help="file for all figures"
+    )
     args = parser.parse_args()
     names = args.only.split(",")
     if unknown := set(names) - set(SECTIONS):
@@ -52,7 +54,7 @@ def main() -> int:
         loads[name] = round(os.getloadavg()[0], 2)
         print(f"\n{name} (load average {loads[name]} at its start)", flush=True)
         rows = []
-        for row in importlib.import_module(f"benchmarks.{name}").run(quick=args.quick):
+        for row in importlib.import_module(f"benchmarks.speed.{name}").run(quick=args.quick):
             print(line(row), flush=True)
             missed += row.holds is False
             rows.append(asdict(row))

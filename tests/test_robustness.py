@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from benchmarks import bit_flips, full_disk
+from benchmarks.faults import bit_flips, full_disk
 
 
 def _run(script: str, *flags: str) -> str:
     """Runs a script in a process of its own: those that fork must not have started TensorFlow."""
-    command = [sys.executable, "-m", f"benchmarks.{script}", *flags]
+    command = [sys.executable, "-m", f"benchmarks.faults.{script}", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -26,7 +26,7 @@ import tensorflow_datasets as tfds
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
-from benchmarks.worker_process import report, turns
+from benchmarks.harness.worker import report, turns
 from pipeline.conversion.convert import convert
 from pipeline.conversion.option_flags import parse_args
 

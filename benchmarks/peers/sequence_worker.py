@@ -18,9 +18,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.harness.signal_set import record_id
+from benchmarks.harness.worker import report, turns
 from benchmarks.peers.sequence import load_padded
-from benchmarks.signal_set import record_id
-from benchmarks.worker_process import report, turns
 
 _ENDLESS = 1_000_000
 

@@ -17,10 +17,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+from benchmarks.harness.signal_set import record_id
+from benchmarks.harness.worker import report, turns
 from benchmarks.peers.sequence import load_padded
 from benchmarks.peers.signal_model import build
-from benchmarks.signal_set import record_id
-from benchmarks.worker_process import report, turns
 
 _ENDLESS = 1_000_000
 

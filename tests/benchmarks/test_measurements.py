@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import line
-from benchmarks.input import BUCKETS, stock_epoch
-from benchmarks.measure import Row, against, alternately, below
+from benchmarks.harness.measure import Row, against, alternately, below
+from benchmarks.harness.signal_set import lognormal_lengths, record_id, write_npz
+from benchmarks.harness.small_set import write_many
 from benchmarks.peers.sequence import load_padded
 from benchmarks.peers.sequence_worker import Sequence
 from benchmarks.peers.signal_model import build
-from benchmarks.precision_parity import compare
-from benchmarks.signal_set import lognormal_lengths, record_id, write_npz
-from benchmarks.small_set import write_many
-from benchmarks.step import STEP_GFLOP, thinned, typical_lengths, valid_share
+from benchmarks.results.precision_parity import compare
+from benchmarks.speed.input import BUCKETS, stock_epoch
+from benchmarks.speed.step import STEP_GFLOP, thinned, typical_lengths, valid_share
 from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.plan import BatchOptions, plan_epoch
 

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from benchmarks import batch_plan_picture
+from benchmarks.results import batch_plan_picture
 from pipeline.batches.plan import plan_epoch
 
 _PAGE = (pathlib.Path(__file__).parents[3] / "docs/batch_plan.md").read_text()

@@ -1,0 +1,36 @@
+"""The plan of an epoch of a million records, and the boundaries of their lengths."""
+
+import numpy as np
+
+from benchmarks.harness.measure import Row, below, seconds
+from benchmarks.harness.signal_set import lognormal_lengths
+from pipeline.batches.boundaries import optimal_boundaries
+from pipeline.batches.plan import BatchOptions, plan_epoch
+
+COUNT, REPEATS, BUCKETS = 1_000_000, 5, 8
+MOST_SECS, MOST_BYTES, MOST_BOUNDARY_SECS = 2.0, 16.0, 1.0
+
+
+def run(quick: bool = False) -> list[Row]:
+    """Measures; half a minute."""
+    count = COUNT // 100 if quick else COUNT
+    few = lognormal_lengths(count).astype(np.int32)
+    # More distinct lengths than the search for boundaries takes as candidates.
+    many = np.random.default_rng(0).integers(1, 100_000, count).astype(np.int32)
+    rows = []
+    for name, lengths in (("up to 200 steps", few), ("up to 100,000 steps", many)):
+        rows += _rows(f"{count:,} records {name}", lengths)
+    return rows
+
+
+def _rows(name: str, lengths: np.ndarray) -> list[Row]:
+    options = BatchOptions(num_buckets=BUCKETS)
+    plan = plan_epoch(lengths, options, seed=0, epoch=0)
+    plans = [seconds(lambda: plan_epoch(lengths, options, seed=0, epoch=1)) for _ in range(REPEATS)]
+    boundaries = [seconds(lambda: optimal_boundaries(lengths, BUCKETS)) for _ in range(REPEATS)]
+    size = plan.nbytes / len(lengths)
+    return [
+        below(f"plan, {name}", plans, "s", MOST_SECS),
+        Row(f"plan, {name}", size, "bytes a record", target="at most 16", holds=size <= MOST_BYTES),
+        below(f"boundaries, {name}", boundaries, "s", MOST_BOUNDARY_SECS),
+    ]

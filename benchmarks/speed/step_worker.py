@@ -1,0 +1,79 @@
+"""Worker process: trains our signal model, a step whenever it is asked to.
+
+python -m benchmarks.speed.step_worker --dataset=DATASET --precision=float32 [--records=0,1,2,3]
+"""
+
+import argparse
+import time
+
+import trainer.options.quiet  # noqa: F401
+
+# isort: split
+import numpy as np
+
+from benchmarks.harness.signal_set import record_id
+from benchmarks.harness.worker import report, turns
+from pipeline.batches.plan import EpochPlan
+from tfrecords_schema import open_dataset
+from trainer.data.split_data import SplitData, load_split
+from trainer.distribution.strategy import configure, make_strategy
+from trainer.models.signal import SignalModelOptions, build_signal_model
+from trainer.options.options import DataOptions, RunOptions, TrainingOptions
+from trainer.step.steps import Steps
+from trainer.step.task import Task
+from trainer.training.optimizers import make_optimizer
+
+
+def main() -> None:
+    """Trains, reporting the seconds of every step, input included."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--batch_size", type=int, default=32)
+    parser.add_argument("--cpu_replicas", type=int, default=0)
+    parser.add_argument("--records", help="numbers of one batch's recordings; else whole epochs")
+    args = parser.parse_args()
+    replicas = args.cpu_replicas if args.cpu_replicas > 1 else 0
+    run = RunOptions(
+        dataset=args.dataset, run_dir="unused", precision=args.precision, cpu_replicas=replicas
+    )
+    configure(run)
+    strategy = make_strategy(run)
+    dataset = open_dataset(args.dataset)
+    assert dataset.schema.label is not None
+    task = Task(dataset.schema.label)
+    split = load_split(dataset, "train", DataOptions(batch_size=args.batch_size), task)
+    with strategy.scope():
+        model = build_signal_model(SignalModelOptions(), dataset.schema.input, task.label)
+        optimizer = make_optimizer(TrainingOptions(), 1)
+        optimizer.build(model.trainable_variables)
+    steps = Steps(strategy, model, optimizer, task)
+    turn = turns()
+    while True:
+        plan = one_batch(split, args.records.split(",")) if args.records else split.plan(seed=1)
+        batches, spec = split.batches(plan, strategy)
+        for step in range(plan.num_steps):
+            next(turn)
+            started = time.perf_counter(), time.process_time()
+            steps.train(next(batches), spec)
+            secs, cpu_secs = time.perf_counter() - started[0], time.process_time() - started[1]
+            valid = int(split.lengths[plan.rows(step)].sum())
+            report(
+                secs=secs,
+                cpu_secs=cpu_secs,
+                process_cpu_secs=time.process_time(),
+                valid_steps=valid,
+            )
+
+
+def one_batch(split: SplitData, numbers: list[str]) -> EpochPlan:
+    """The plan of these recordings as one batch."""
+    row_of = {name: row for row, name in enumerate(split.index.ids())}
+    rows = np.array([row_of[record_id(int(number))] for number in numbers], np.int32)
+    lengths = split.lengths[rows]
+    starts, padded = np.array([0, len(rows)], np.int32), np.array([lengths.max()], np.int32)
+    return EpochPlan(rows, starts, padded, int(lengths.sum()))
+
+
+if __name__ == "__main__":
+    main()
