@@ -12,9 +12,10 @@ import os
 import sys
 from dataclasses import asdict
 
-import trainer.options.quiet  # noqa: F401
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=True)
+
 import tensorflow as tf
 
 from benchmarks.harness.measure import Row, conditions, product_gflops

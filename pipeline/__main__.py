@@ -8,6 +8,7 @@ from types import FrameType
 
 logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
 
+from pipeline.console import quiet  # noqa: E402
 from pipeline.conversion.option_flags import make_parser  # noqa: E402
 
 _STANDARD_ERROR = os.dup(2)  # The other one is silent while TensorFlow is imported.
@@ -22,11 +23,8 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, _interrupted)
     make_parser().answer(sys.argv[1:])  # At once: TensorFlow and Beam take seconds to import.
+    quiet.start(gpu=False)
 
-import pipeline.console.quiet  # noqa: E402, F401
+    from pipeline.conversion.convert import main
 
-# isort: split
-from pipeline.conversion.convert import main  # noqa: E402
-
-if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -4,13 +4,15 @@
 three shapes. The same flags give the same bytes.
 """
 
-import pipeline.console.quiet  # noqa: F401  # Before TensorFlow.
-
-# isort: split
 import argparse
 import io
 import sys
 from collections.abc import Callable, Sequence
+
+from pipeline.console import quiet
+
+if __name__ == "__main__":
+    quiet.start(gpu=False)
 
 import numpy as np
 import tensorflow as tf

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from pipeline.console import quiet
 from pipeline.console.command_line import CommandParser
 
 
@@ -19,10 +20,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _verify(path: str) -> int:
-    # Here, so that --help does not wait for TensorFlow.
-    import pipeline.console.quiet  # noqa: F401
+    quiet.start(gpu=False)
 
-    # isort: split
+    # Here, so that --help does not wait for TensorFlow.
     from tfrecords_schema.dataset import read_manifest
     from tfrecords_schema.verify import verify_dataset
 

@@ -4,15 +4,14 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from pipeline.console import quiet
 from trainer import arguments
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during imports: no traceback.
     arguments.make_parser().answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
+    quiet.start(gpu=True)
 
-import trainer.options.quiet  # noqa: F401
-
-# isort: split
 from absl import flags
 
 from tfrecords_schema import Dataset, DatasetError, open_dataset

@@ -7,7 +7,7 @@ import tensorflow as tf
 from absl import flags
 
 from pipeline.console.errors import UsageError
-from pipeline.console.silence import discard_standard_output
+from pipeline.console.quiet import discard_standard_output
 from pipeline.console.terminal import print_error
 from tfrecords_schema.output_problems import output_problem
 from trainer.arguments import TRACEBACK, parse

@@ -10,9 +10,10 @@ that stops without naming the shard and a record of it (for another file, that f
 Exits with 1 after a violation.
 """
 
-import pipeline.console.quiet  # noqa: F401  # Before TensorFlow.
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=False)
+
 import argparse
 import collections
 import contextlib

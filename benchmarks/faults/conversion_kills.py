@@ -13,9 +13,10 @@ and TensorFlow (8 s) and started neither; `--processes` of them are real command
 other one with two worker processes. Exits with 1 after a violation.
 """
 
-import pipeline.console.quiet  # noqa: F401  # Before TensorFlow.
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=False)
+
 import argparse
 import collections
 import functools

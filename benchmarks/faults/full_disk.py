@@ -10,9 +10,10 @@ dataset, checkpoint, best weights or report that was whole before and is not; an
 not, byte for byte, that of a run with space enough. Exits with 1 after a violation.
 """
 
-import trainer.options.quiet  # noqa: F401  # Before TensorFlow.
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=True)
+
 import argparse
 import collections
 import contextlib

@@ -13,9 +13,10 @@ Conversions are forked from this process, which has imported Beam and TensorFlow
 neither. Exits with 1 after a violation; `--keep` leaves the folders of those for a look.
 """
 
-import pipeline.console.quiet  # noqa: F401  # Before TensorFlow.
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=False)
+
 import argparse
 import collections
 import json

@@ -8,9 +8,10 @@ building the model are not part of it. The state is that of a training with ever
 Exits with 1 above 2 s or 1,000 bytes.
 """
 
-import trainer.options.quiet  # noqa: F401  # Before TensorFlow.
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=True)
+
 import argparse
 import json
 import pathlib

@@ -12,9 +12,10 @@ Trainings are forked from this process, which has imported TensorFlow and not st
 `--processes` of them are real commands instead. Exits with 1 after a violation.
 """
 
-import trainer.options.quiet  # noqa: F401  # Before TensorFlow.
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=True)
+
 import argparse
 import collections
 import hashlib

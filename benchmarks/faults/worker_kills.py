@@ -19,9 +19,10 @@ import time
 
 import numpy as np
 
-import trainer.options.quiet  # noqa: F401
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=True)
+
 from tests.datasets import toy_dataset
 
 _LIMIT_SECS = 60

@@ -16,9 +16,10 @@ import sys
 import time
 from typing import Any
 
-import pipeline.console.quiet  # noqa: F401
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=False)
+
 import apache_beam as beam
 import numpy as np
 import tensorflow as tf

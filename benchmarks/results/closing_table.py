@@ -4,9 +4,10 @@ import argparse
 import json
 from typing import Any
 
-import pipeline.console.quiet  # noqa: F401
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=False)
+
 import tensorflow as tf
 
 from tfrecords_schema.names import join

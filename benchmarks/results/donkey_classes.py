@@ -14,9 +14,10 @@ the folder's name. The last 25 samples of time are `test`, the 15 before them `v
 import argparse
 import json
 
-import pipeline.console.quiet  # noqa: F401
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=False)
+
 import tensorflow as tf
 
 from tfrecords_schema.names import join

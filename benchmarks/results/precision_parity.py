@@ -14,9 +14,10 @@ import statistics
 import subprocess
 import sys
 
-import trainer.options.quiet  # noqa: F401
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=True)
+
 import tensorflow as tf
 
 from tfrecords_schema.names import join

@@ -16,15 +16,16 @@ parser.add_argument("--epochs", type=int, default=15)
 arguments = parser.parse_args()
 
 # %% Imports
-import trainer.options.quiet  # noqa: E402, F401
+from pipeline.console import quiet
 
-# isort: split
-import keras  # noqa: E402
+quiet.start(gpu=True)
 
-from pipeline.batches.keras_batches import keras_batches  # noqa: E402
-from pipeline.batches.plan import BatchOptions  # noqa: E402
-from tfrecords_schema import open_dataset  # noqa: E402
-from trainer import layers  # noqa: E402
+import keras
+
+from pipeline.batches.keras_batches import keras_batches
+from pipeline.batches.plan import BatchOptions
+from tfrecords_schema import open_dataset
+from trainer import layers
 
 # %% Open the dataset: what it holds is known without reading a record
 dataset = open_dataset(arguments.dataset)

@@ -11,9 +11,10 @@ import argparse
 
 import numpy as np
 
-import trainer.options.quiet  # noqa: F401
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=True)
+
 import tensorflow as tf
 
 from benchmarks.harness.signal_set import lognormal_lengths

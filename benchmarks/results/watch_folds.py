@@ -10,9 +10,10 @@ import json
 import subprocess
 import sys
 
-import pipeline.console.quiet  # noqa: F401
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=False)
+
 import tensorflow as tf
 
 from tfrecords_schema.names import join

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-import pipeline.console.quiet  # noqa: F401
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=False)
+
 import tensorflow as tf
 
 from tfrecords_schema.names import join

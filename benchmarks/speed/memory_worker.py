@@ -6,9 +6,10 @@ python -m benchmarks.speed.memory_worker --dataset=DATASET --steps=300
 import argparse
 import pathlib
 
-import trainer.options.quiet  # noqa: F401
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=True)
+
 import tensorflow as tf
 
 from benchmarks.harness.worker import report, turns

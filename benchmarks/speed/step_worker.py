@@ -6,9 +6,10 @@ python -m benchmarks.speed.step_worker --dataset=DATASET --precision=float32 [--
 import argparse
 import time
 
-import trainer.options.quiet  # noqa: F401
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=True)
+
 import numpy as np
 
 from benchmarks.harness.signal_set import record_id

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NoReturn
 
-from pipeline.console.silence import discard_standard_output
+from pipeline.console.quiet import discard_standard_output
 from pipeline.console.terminal import print_error
 from pipeline.console.version import VERSION
 

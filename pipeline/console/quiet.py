@@ -1,8 +1,4 @@
-"""Imports TensorFlow for a conversion: without its start-up messages, and without Keras.
-
-The messages would bury the conversion's own lines, once per worker process. Importing Keras along
-would cost each of those processes 50 MB and a third of its start-up time.
-"""
+"""Sends to nowhere what nobody wants to read: start-up messages, and output without a reader."""
 
 import contextlib
 import logging
@@ -10,14 +6,59 @@ import os
 import sys
 from collections.abc import Iterator
 
-from pipeline.console.silence import silent_standard_error
-
 _KERAS_SWITCH = "TF_USE_LEGACY_KERAS"  # TensorFlow then looks for tf_keras instead of Keras 3.
 
-# A conversion needs no GPU, and each worker process would take its share of the memory.
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+def start(*, gpu: bool) -> None:
+    """Imports TensorFlow and finds its devices without their start-up messages.
+
+    Entry points and Beam's workers call it before they import anything that imports TensorFlow.
+    Errors still arrive: TensorFlow raises them as exceptions.
+
+    Args:
+      gpu: whether this process computes with models. If it does not, as in a conversion, GPUs are
+        hidden, of whose memory each worker process would take its share, and Keras is left out,
+        which would cost each of them 50 MB and a third of its start-up time.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    if gpu:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # TensorFlow's Python side would print a line for every reduction that it traces.
+        logging.getLogger("tensorflow").setLevel(logging.WARNING)
+    else:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+        logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    if "tensorflow" not in sys.modules:
+        with _silent_standard_error(), contextlib.nullcontext() if gpu else _without_keras():
+            import tensorflow
+
+            tensorflow.config.list_physical_devices()  # Or the first tensor complains of no GPU.
+
+
+def discard_standard_output() -> None:
+    """Discards what is still to be printed: after a `BrokenPipeError` Python would try at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+@contextlib.contextmanager
+def _silent_standard_error() -> Iterator[None]:
+    """Discards whatever is written to file descriptor 2 inside the block.
+
+    TensorFlow's start-up messages come from C++ before its logging is set up, so
+    TF_CPP_MIN_LOG_LEVEL does not hide them (tensorflow 2.21).
+    """
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    sys.stderr.flush()
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextlib.contextmanager
@@ -30,11 +71,3 @@ def _without_keras() -> Iterator[None]:
         del os.environ[_KERAS_SWITCH]
         if before is not None:
             os.environ[_KERAS_SWITCH] = before
-
-
-if "tensorflow" not in sys.modules:
-    with silent_standard_error(), _without_keras():
-        import tensorflow
-
-        tensorflow.config.list_physical_devices()  # Or the first tensor complains of no GPU.
-logging.getLogger("apache_beam").setLevel(logging.ERROR)

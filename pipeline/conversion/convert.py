@@ -14,7 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.console.command_line import near_miss, with_help
 from pipeline.console.errors import UsageError
-from pipeline.console.silence import discard_standard_output
+from pipeline.console.quiet import discard_standard_output
 from pipeline.console.terminal import print_error
 from pipeline.conversion.beam_files import BeamFiles
 from pipeline.conversion.dry_run import dry_run

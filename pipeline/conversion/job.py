@@ -8,9 +8,11 @@ which split and shard it belongs to, is worked out again by each step that asks:
 than keeping the answers.
 """
 
-import pipeline.console.quiet  # noqa: F401  # Before TensorFlow, also in worker processes.
+# ruff: noqa: E402
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=False)  # Before TensorFlow is imported, also in the workers of any runner.
+
 import collections
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor

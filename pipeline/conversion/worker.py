@@ -9,9 +9,10 @@ logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
 logging.getLogger("__main__").setLevel(logging.ERROR)
 logging.getLogger("apache_beam").setLevel(logging.ERROR)
 
-import pipeline.console.quiet  # noqa: E402, F401
+from pipeline.console import quiet  # noqa: E402
 
-# isort: split
+quiet.start(gpu=False)
+
 from apache_beam.runners.worker import sdk_worker, sdk_worker_main  # noqa: E402
 
 if __name__ == "__main__":

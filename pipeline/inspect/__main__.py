@@ -9,15 +9,14 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from pipeline.console import quiet
 from pipeline.inspect.flags import make_parser
 
 if __name__ == "__main__":
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # So that `| head` ends it without a traceback.
     make_parser().answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
+    quiet.start(gpu=False)
 
-import pipeline.console.quiet  # noqa: F401
-
-# isort: split
 import tensorflow as tf
 
 from pipeline.batches.plan import BatchOptions

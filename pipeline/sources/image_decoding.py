@@ -1,8 +1,5 @@
 """Decoding frames to check them, and resizing them, while they are converted."""
 
-import pipeline.console.quiet  # noqa: F401  # Before TensorFlow.
-
-# isort: split
 import tensorflow as tf
 
 from pipeline.batches.frames import decode_frame

@@ -8,9 +8,11 @@ takes longer than these trainings.
 import pathlib
 import sys
 
-import trainer.options.quiet  # noqa: F401
+# ruff: noqa: E402
+from pipeline.console import quiet
 
-# isort: split
+quiet.start(gpu=True)
+
 from pipeline.batches.plan import BatchOptions
 from tfrecords_schema import open_dataset
 from trainer.data.split_data import SplitData

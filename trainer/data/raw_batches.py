@@ -2,16 +2,18 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.frames import decode_frame
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.files import GFiles
+from pipeline.sources.kinds import make_source
+from pipeline.sources.options import ConvertOptions
+from pipeline.sources.source import InputFile
 from tfrecords_schema import DatasetError, InputSpec
-
-if TYPE_CHECKING:
-    from pipeline.sources.source import InputFile
 
 # Padded values of a batch; a batch has one record at least.
 _MAX_BATCH_BYTES = 256 << 20
@@ -55,12 +57,6 @@ class RawFolder:
         Raises:
           DatasetError: if the options do not say how raw recordings were read, or there are none.
         """
-        # Sources import `pipeline.console.quiet`, which takes the GPU away where TensorFlow has
-        # not found it yet; this process has.
-        from pipeline.sources.files import GFiles
-        from pipeline.sources.kinds import make_source
-        from pipeline.sources.options import ConvertOptions
-
         if "source" not in options:
             raise DatasetError(
                 "the model's dataset was not converted by python -m pipeline, so that how to read "
@@ -100,8 +96,6 @@ class RawFolder:
 
     def _read(self, path: str) -> np.ndarray | None:
         """`[time, *step_shape]`; None for a recording that is left out."""
-        from pipeline.console.errors import RejectedInputError
-
         try:
             data = self._source.read_data(path)
             data = data if isinstance(data, np.ndarray) else _decoded(data)
@@ -112,8 +106,6 @@ class RawFolder:
             return None
 
     def _check(self, data: np.ndarray) -> None:
-        from pipeline.console.errors import RejectedInputError
-
         found = (data.dtype.name, data.shape[1:])
         if found != (self._spec.dtype, self._spec.step_shape):
             raise RejectedInputError(
@@ -134,7 +126,7 @@ class RawFolder:
         return RawBatch([number for number, _, _ in rows], ids, paths, steps, inputs)
 
 
-def _is_bad(file: "InputFile") -> bool:
+def _is_bad(file: InputFile) -> bool:
     return bool(file.problem) or not file.size_bytes
 
 

@@ -1,0 +1,37 @@
+"""TensorFlow starts without a word; only what trains nothing hides the GPU and leaves out Keras."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+_SEEN = """
+import os, sys, tensorflow as tf
+tf.constant(1) + 1
+print(os.environ.get("CUDA_VISIBLE_DEVICES"), "keras" in sys.modules)
+"""
+
+
+def _python(code: str) -> tuple[str, str]:
+    known = {k: v for k, v in os.environ.items() if not k.startswith(("CUDA_", "TF_", "GRPC_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=known
+    )
+    return done.stdout.strip(), done.stderr
+
+
+@pytest.mark.parametrize(("gpu", "seen"), [(False, "-1 False"), (True, "None True")])
+def test_tensorflow_starts_without_a_word(gpu: bool, seen: str) -> None:
+    code = f"from pipeline.console import quiet; quiet.start(gpu={gpu})"
+    # Whatever is imported later: the trainer imports Keras itself.
+    assert _python(f"{code}\n{'import keras' if gpu else ''}\n{_SEEN}") == (seen, "")
+
+
+def test_the_graph_of_a_conversion_starts_it_in_the_workers_of_any_runner() -> None:
+    assert _python(f"import pipeline.conversion.job\n{_SEEN}")[0] == "-1 False"
+
+
+def test_what_the_trainer_imports_of_the_pipeline_has_no_side_effect() -> None:
+    code = "import keras, os\nbefore = dict(os.environ)\nimport trainer.data.raw_batches\n"
+    assert _python(f"{code}import pipeline.inspect.plan\nprint(os.environ == before)")[0] == "True"
