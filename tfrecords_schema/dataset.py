@@ -11,6 +11,7 @@ from tfrecords_schema.index import SplitIndex
 from tfrecords_schema.manifest import Manifest
 from tfrecords_schema.names import INDEX, MANIFEST, WORK_DIR, join
 from tfrecords_schema.schema import LabelKind, LabelPer, RecordSchema
+from tfrecords_schema.storage import read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,18 +100,13 @@ def read_manifest(path: str) -> Manifest:
     Raises:
       DatasetError: if there is none, or it is not as it was written.
     """
-    manifest_path = join(path, MANIFEST)
-    if tf.io.gfile.exists(manifest_path):
-        with tf.io.gfile.GFile(manifest_path, "rb") as file:
-            return _parse_manifest(manifest_path, file.read())
-    raise DatasetError(_why_no_manifest(path))
-
-
-def _parse_manifest(manifest_path: str, content: bytes) -> Manifest:
+    content = read(join(path, MANIFEST))
+    if content is None:
+        raise DatasetError(_why_no_manifest(path))
     try:
         return Manifest.from_json(content.decode("utf-8"))
     except ValueError as error:
-        raise DatasetError(f"{manifest_path}: {error}") from error
+        raise DatasetError(f"{join(path, MANIFEST)}: {error}") from error
 
 
 def _why_no_manifest(path: str) -> str:

@@ -3,8 +3,10 @@
 import dataclasses
 import hashlib
 import json
+import reprlib
 from typing import Any
 
+from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.schema import RecordSchema
 from tfrecords_schema.storage import require_plain
@@ -105,7 +107,7 @@ class Manifest:
         shards = {
             split: [shard.sha256 for shard in entry.shards] for split, entry in self.splits.items()
         }
-        content = json.dumps([self.schema.to_json(), shards], sort_keys=True)
+        content = json.dumps([dataclasses.asdict(self.schema), shards], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def to_json(self) -> str:
@@ -121,14 +123,15 @@ class Manifest:
             one that was written.
         """
         try:
-            value = json.loads(text)
-            found = value["format_version"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            value = json_object(text)
+        except DatasetError as error:
             raise DatasetError(f"the manifest is not readable ({error}); convert again") from error
+        found = value.get("format_version")
         if found != FORMAT_VERSION:
             raise DatasetError(
-                f"the manifest has format version {found}, this program reads {FORMAT_VERSION}; "
-                "convert again with this version, or install the version that wrote it"
+                f"the manifest has format version {reprlib.repr(found)}, this program reads "
+                f"{FORMAT_VERSION}; convert again with this version, or install the version that "
+                "wrote it"
             )
         if "checksum" not in value:
             raise DatasetError("the manifest has no checksum of its own; convert again")
@@ -138,7 +141,12 @@ class Manifest:
                 "or convert again with --overwrite"
             )
         del value["checksum"]
-        return cls(**_decode(value))
+        try:
+            manifest = decode(cls, value)
+        except DatasetError as error:
+            raise DatasetError(f"the manifest is incomplete ({error}); convert again") from error
+        _require_plain_names(manifest)
+        return manifest
 
 
 def sealed_json(value: dict[str, Any]) -> str:
@@ -153,40 +161,13 @@ def _canonical(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=1, sort_keys=True) + "\n"
 
 
-def _decode(value: dict[str, Any]) -> dict[str, Any]:
-    try:
-        statistics = value["statistics"]
-        _require_plain_names(value)
-        return {
-            **value,
-            "schema": RecordSchema.from_json(value["schema"]),
-            "splits": {name: _split(entry) for name, entry in value["splits"].items()},
-            "statistics": None if statistics is None else _statistics(statistics),
-            "files": {name: FileEntry(**entry) for name, entry in value["files"].items()},
-        }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DatasetError(f"the manifest is incomplete ({error!r}); convert again") from error
-
-
-def _require_plain_names(value: dict[str, Any]) -> None:
-    shards = [shard["file"] for entry in value["splits"].values() for shard in entry["shards"]]
+def _require_plain_names(manifest: Manifest) -> None:
+    shards = [shard.file for entry in manifest.splits.values() for shard in entry.shards]
     for what, names in (
-        ("file of the manifest", [*shards, *value["files"]]),
-        ("split of the manifest", value["splits"]),
-        ("name in the manifest", [value["name"]]),
-        ("version in the manifest", [value["version"]]),
+        ("file of the manifest", [*shards, *manifest.files]),
+        ("split of the manifest", manifest.splits),
+        ("name in the manifest", [manifest.name]),
+        ("version in the manifest", [manifest.version]),
     ):
         for name in names:
             require_plain(name, what)
-
-
-def _split(value: dict[str, Any]) -> SplitEntry:
-    counts = {int(steps): count for steps, count in value["length_histogram"].items()}
-    histogram = dict(sorted(counts.items()))
-    shards = tuple(ShardEntry(**shard) for shard in value["shards"])
-    return SplitEntry(**{**value, "shards": shards, "length_histogram": histogram})
-
-
-def _statistics(value: dict[str, Any]) -> Statistics:
-    per_channel = ("mean", "deviation", "minimum", "maximum")
-    return Statistics(**{**value, **{key: tuple(value[key]) for key in per_channel}})

@@ -4,39 +4,44 @@ A kill gives nobody the time to clean up, so what a process leaves carries its o
 one asks whether that is still there.
 """
 
+import dataclasses
 import os
 import socket
 import time
-from typing import Any
 
 import tensorflow as tf
 
 
-def this_process() -> dict[str, Any]:
-    """Number, host and start of this process, as JSON values."""
-    pid = os.getpid()
-    return {
-        "pid": pid,
-        "host": socket.gethostname(),
-        "start": _process_start(pid),
-        "since": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-    }
+@dataclasses.dataclass(frozen=True)
+class Owner:
+    """A process: its number, host and start, and since when it owns something, for people."""
+
+    pid: int
+    host: str
+    start: str
+    since: str = ""
 
 
-def is_alive(owner: dict[str, Any]) -> bool:
+def this_process() -> Owner:
+    """This process, as of now."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+    return Owner(os.getpid(), socket.gethostname(), _process_start(os.getpid()), since)
+
+
+def is_alive(owner: Owner) -> bool:
     """Whether the process that `this_process` described still runs; True for another host's.
 
     Nobody here can tell of another host; whoever asks has to say what to do.
     """
-    if owner["host"] != socket.gethostname():
+    if owner.host != socket.gethostname():
         return True
     try:
-        os.kill(owner["pid"], 0)
-    except ProcessLookupError:
+        os.kill(owner.pid, 0)
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True
-    return owner["start"] == _process_start(owner["pid"])
+    return owner.start == _process_start(owner.pid)
 
 
 def _process_start(pid: int) -> str:

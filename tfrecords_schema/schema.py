@@ -6,6 +6,7 @@ times longer to write.
 """
 
 import dataclasses
+import reprlib
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -48,11 +49,7 @@ class InputSpec:
     step_shape: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if self.dtype not in SUPPORTED_DTYPES:
-            raise DatasetError(
-                f"input dtype: got {self.dtype}, expected one of {', '.join(SUPPORTED_DTYPES)}; "
-                "convert the arrays before writing them"
-            )
+        _require_dtype("input", self.dtype)
 
     def feature(self) -> tfds.features.FeatureConnector:
         """The tensorflow-datasets feature of this input."""
@@ -80,6 +77,7 @@ class LabelSpec:
     class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        _require_dtype("label", self.dtype)
         if self.kind == "class" and (self.dtype != "int64" or self.shape):
             raise DatasetError(
                 f"a class label is a single int64 index, got dtype {self.dtype}, shape {self.shape}"
@@ -156,19 +154,6 @@ class RecordSchema:
             parsed["label"] = _decode_label(raw["label"], self.label)
         return parsed
 
-    def to_json(self) -> dict[str, Any]:
-        """The schema as JSON objects."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "RecordSchema":
-        """The inverse of `to_json`."""
-        label = value["label"]
-        return cls(
-            InputSpec(**_tuples(value["input"])),
-            None if label is None else LabelSpec(**_tuples(label)),
-        )
-
     def _encode_input(self, record_id: str, data: np.ndarray | Sequence[bytes]) -> Feature:
         if self.input.kind == "frames":
             return list(data)
@@ -194,6 +179,14 @@ class RecordSchema:
         if self.input.kind == "frames":
             return raw
         return _decode_array(raw, self.input.dtype, (None, *self.input.step_shape))
+
+
+def _require_dtype(what: str, dtype: str) -> None:
+    if dtype not in SUPPORTED_DTYPES:
+        raise DatasetError(
+            f"{what} dtype: got {reprlib.repr(dtype)}, expected one of "
+            f"{', '.join(SUPPORTED_DTYPES)}; convert the arrays before writing them"
+        )
 
 
 def _decode_label(raw: tf.Tensor, spec: LabelSpec) -> tf.Tensor:
@@ -227,7 +220,3 @@ def _decode_array(raw: tf.Tensor, dtype: str, shape: tuple[int | None, ...]) -> 
     if not shape:
         return values[0]
     return tf.reshape(values, [-1 if size is None else size for size in shape])
-
-
-def _tuples(value: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}

@@ -20,7 +20,7 @@ import uuid
 import tensorflow as tf
 
 from tfrecords_schema.errors import DatasetError, LinkError
-from tfrecords_schema.owners import is_alive, this_process
+from tfrecords_schema.owners import Owner, is_alive, this_process
 
 _TEMPORARY = re.compile(r"\.(\d+)-(\d*)-([^/]+)-[0-9a-f]{32}\.tmp/?$")
 
@@ -64,17 +64,26 @@ def make_folder(root: str, *names: str) -> str:
     return path
 
 
+def read(path: str) -> bytes | None:
+    """What a small file holds; None if there is none."""
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            return file.read()
+    except tf.errors.NotFoundError:
+        return None
+
+
 def temporary_path(path: str) -> str:
     """A new name beside `path` that says which process writes it."""
     owner = this_process()
-    return f"{path}.{owner['pid']}-{owner['start']}-{owner['host']}-{uuid.uuid4().hex}.tmp"
+    return f"{path}.{owner.pid}-{owner.start}-{owner.host}-{uuid.uuid4().hex}.tmp"
 
 
 def remove_abandoned(folder: str) -> None:
     """Removes what dead processes of this host left in a folder under a `temporary_path`."""
     for name in names_in(folder):
         found = _TEMPORARY.search(name)
-        if found and not is_alive({"pid": int(found[1]), "start": found[2], "host": found[3]}):
+        if found and not is_alive(Owner(int(found[1]), host=found[3], start=found[2])):
             remove(posixpath.join(folder, name))
 
 

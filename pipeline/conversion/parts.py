@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from pipeline.conversion.channel_sums import ChannelSums
 from pipeline.sources.source import Reject
+from tfrecords_schema.decoding import decode, json_object
+from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.index import IndexRow, read_metadata, read_rows, write_index
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import replace
@@ -65,20 +67,6 @@ class Part:
         channels = dataclasses.asdict(self.channels) if self.channels else None
         return json.dumps({**vars(self), "channels": channels}, sort_keys=True)
 
-    @classmethod
-    def from_json(cls, text: str) -> "Part":
-        """The inverse of `to_json`."""
-        value = json.loads(text)
-        for field in ("class_counts", "lengths"):
-            counts = {int(key): count for key, count in value[field].items()}
-            value[field] = collections.Counter(counts)
-        if value["channels"] is not None:
-            sums = value["channels"]
-            lists = {key: tuple(item) for key, item in sums.items() if key != "count"}
-            value["channels"] = ChannelSums(sums["count"], **lists)
-        value["rejects"] = [Reject(*reject) for reject in value["rejects"]]
-        return cls(**value)
-
 
 def part_path(work_dir: str, split: str, shard: int) -> str:
     """Path of a shard's part file."""
@@ -93,8 +81,17 @@ def write_part(path: str, part: Part, rows: Iterable[IndexRow]) -> None:
 
 
 def read_part(path: str) -> Part:
-    """Reads what a part file says of its shard."""
-    return Part.from_json(read_metadata(path)[_METADATA_KEY])
+    """Reads what a part file says of its shard.
+
+    Raises:
+      DatasetError: if that is not what `write_part` wrote.
+    """
+    try:
+        return decode(Part, json_object(read_metadata(path).get(_METADATA_KEY, "")))
+    except DatasetError as error:
+        raise DatasetError(
+            f"{path} is no part of a conversion ({error}); remove it, and convert again"
+        ) from error
 
 
 def find_part(path: str) -> Part | None:

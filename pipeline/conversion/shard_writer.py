@@ -91,7 +91,8 @@ class ShardWriter:
         members = [(m.path, m.size_bytes, m.checksum, m.group) for m in job.members]
         classes = self._labels.classes if self._labels else ()
         place = (job.split, job.shard, job.num_shards)
-        content = [self._options.recorded(), self._schema.to_json(), classes, place, members]
+        schema = dataclasses.asdict(self._schema)
+        content = [self._options.recorded(), schema, classes, place, members]
         key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         return Part(key, job.split, job.shard, shard_name(self._options.name, *place))
 

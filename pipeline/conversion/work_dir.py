@@ -4,6 +4,7 @@ It is removed once the dataset is committed, so nothing in it needs to be reprod
 """
 
 import collections
+import dataclasses
 import json
 import time
 import uuid
@@ -12,11 +13,12 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.console.errors import UsageError
-from tfrecords_schema.errors import LinkError
+from tfrecords_schema.decoding import decode, json_object
+from tfrecords_schema.errors import DatasetError, LinkError
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.names import MANIFEST, WORK_DIR, join
-from tfrecords_schema.owners import is_alive, this_process
-from tfrecords_schema.storage import atomic_write, make_folder, names_in, remove
+from tfrecords_schema.owners import Owner, is_alive, this_process
+from tfrecords_schema.storage import atomic_write, make_folder, names_in, read, remove
 
 _LOCK = "lock-"
 _PLAN = "plan.json"
@@ -127,18 +129,17 @@ class WorkDir:
         Raises:
           UsageError: if there is one whose process is alive, or may be.
         """
-        atomic_write(self._lock, _json(this_process()))
+        atomic_write(self._lock, _json(dataclasses.asdict(this_process())))
         for name in self._names():
             path = join(self.path, name)
             if path == self._lock or not (name.startswith(_LOCK) and name.endswith(".json")):
                 continue
-            owner = _read_json(path)
+            owner = _read_owner(path)
             if owner and is_alive(owner):
                 self.release()
                 raise UsageError(
-                    f"process {owner['pid']} on {owner['host']} is converting to "
-                    f"{self._dataset_dir} since {owner['since']}; wait for it, or, if it is dead, "
-                    f"remove {path}"
+                    f"process {owner.pid} on {owner.host} is converting to {self._dataset_dir} "
+                    f"since {owner.since}; wait for it, or, if it is dead, remove {path}"
                 )
             remove(path)
 
@@ -184,7 +185,13 @@ def _json(value: dict[str, Any]) -> bytes:
 
 def _read_json(path: str) -> dict[str, Any]:
     try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            return json.loads(file.read())
-    except (tf.errors.NotFoundError, ValueError):
+        return json_object(read(path) or b"")
+    except DatasetError:
         return {}
+
+
+def _read_owner(lock: str) -> Owner | None:
+    try:
+        return decode(Owner, _read_json(lock))
+    except DatasetError:
+        return None

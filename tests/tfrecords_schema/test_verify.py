@@ -135,7 +135,7 @@ def test_a_manifest_that_names_files_elsewhere_is_refused(dataset):
     value["splits"]["train"]["shards"][0]["file"] = "../../elsewhere"
     (dataset / "manifest.json").write_text(sealed_json(value))
     (problem,) = verify_dataset(str(dataset))
-    assert "names a file '../../elsewhere', which is no name within the dataset's" in problem
+    assert "file of the manifest '../../elsewhere' is no plain name" in problem
 
 
 def test_a_folder_that_is_no_dataset_says_so(tmp_path, capsys):

@@ -12,6 +12,7 @@ import tensorflow as tf
 from pipeline.console.command_line import PROJECT
 from pipeline.console.version import VERSION
 from tfrecords_schema import Dataset, DatasetError, RecordSchema, Statistics
+from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.data.split_data import SplitData
@@ -79,15 +80,15 @@ class LearntFrom:
         """Reads what `write` left in a run folder.
 
         Raises:
-          CheckpointError: if it is not there.
+          CheckpointError: if it is not there, or not as it was written.
         """
-        value = json.loads(_read(run_dir, _SCHEMA))
-        statistics = value.pop("statistics")
-        schema = RecordSchema.from_json(value.pop("schema"))
-        if statistics is not None:
-            channels = {k: tuple(v) for k, v in statistics.items() if k != "count"}
-            statistics = Statistics(count=statistics["count"], **channels)
-        return cls(schema=schema, statistics=statistics, **value)
+        try:
+            return decode(cls, json_object(_read(run_dir, _SCHEMA)))
+        except DatasetError as error:
+            raise CheckpointError(
+                f"{join(run_dir, _SCHEMA)} is not what a training wrote ({error}); copy the run "
+                "folder again, or train again"
+            ) from error
 
 
 def read_flags(run_dir: str) -> str:

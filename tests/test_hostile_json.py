@@ -1,0 +1,159 @@
+"""JSON files that are not what was written: every field of each, missing or of another type.
+
+Whoever reads them gets the value or one error that names the file and the field.
+"""
+
+import copy
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pipeline.conversion.channel_sums import ChannelSums
+from pipeline.conversion.parts import Part, read_part
+from pipeline.conversion.work_dir import WorkDir
+from pipeline.sources.source import Reject
+from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
+from tfrecords_schema import InputSpec, RecordSchema, open_dataset, write_index
+from tfrecords_schema.errors import UserError
+from tfrecords_schema.manifest import sealed_json
+from trainer.runs.run_folder import LearntFrom
+
+_SCHEMA = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_STEP)
+
+
+@dataclasses.dataclass
+class _File:
+    """A file that was written, how to write it again, and how it is read."""
+
+    name: str
+    value: Any
+    write: Callable[[str], object]
+    read: Callable[[], object]
+
+
+def _manifest(folder: pathlib.Path) -> _File:
+    dataset = write_dataset(folder, {"train": random_records([2, 11, 3], _SCHEMA)}, _SCHEMA)
+    path = pathlib.Path(dataset.path, "manifest.json")
+    value = json.loads(path.read_text())
+
+    def write(text: str) -> None:
+        try:
+            path.write_text(sealed_json(json.loads(text)))
+        except (ValueError, TypeError, RecursionError):
+            path.write_text(text)
+
+    return _File(dataset.path, value, write, lambda: open_dataset(dataset.path))
+
+
+def _learnt_from(folder: pathlib.Path) -> _File:
+    dataset = write_dataset(folder, {"train": random_records([2, 3], _SCHEMA)}, _SCHEMA)
+    value = json.loads(json.dumps(dataclasses.asdict(LearntFrom.of(dataset))))
+    path = folder / "schema.json"
+    return _File(path.name, value, path.write_text, lambda: LearntFrom.read(str(folder)))
+
+
+def _part(folder: pathlib.Path) -> _File:
+    part = Part("key", "train", 0, "file", rejects=[Reject("a.npz", "write", "why")])
+    part.lengths[11] += 1
+    part.channels = ChannelSums(1, (0.5,), (0.1,), (0.0,), (1.0,))
+    path = str(folder / "train-00000.parquet")
+    return _File(
+        "train-00000.parquet",
+        json.loads(part.to_json()),
+        lambda text: write_index(path, [], {"part": text}),
+        lambda: read_part(path),
+    )
+
+
+_FILES = {"manifest": _manifest, "learnt_from": _learnt_from, "part": _part}
+_WHOLE = ["{}", "[]", "[1]", "null", '"x"', "3", "", "{", "[" * 200_000, '{"a":' * 200_000]
+# Whatever stands there: null, a text for a number, a number for a text.
+_OTHERS: list[Any] = [None, "3", 3, -1.5, True, [], {}, [[None]], {"0": {"": []}}, "\x1b[2J" * 99]
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where anything stands in a value, however deep."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in items:
+        yield (*path, key)
+        if isinstance(item, dict | list):
+            yield from _places(item, (*path, key))
+
+
+def _changed(value: Any, path: tuple[Any, ...], other: Any) -> Any:
+    changed = copy.deepcopy(value)
+    inside = changed
+    for key in path[:-1]:
+        inside = inside[key]
+    if other is _places:
+        del inside[path[-1]]
+    else:
+        inside[path[-1]] = other
+    return changed
+
+
+@pytest.mark.parametrize("make", _FILES.values(), ids=_FILES)
+def test_any_other_field_is_read_or_refused_by_its_file_and_name(make, tmp_path):
+    file = make(tmp_path)
+    file.write(json.dumps(file.value))
+    file.read()
+    refused = 0
+    for path in _places(file.value):
+        for other in [*_OTHERS, _places]:
+            file.write(json.dumps(_changed(file.value, path, other)))
+            if problem := _problem(file):
+                refused += 1
+                assert file.name in problem
+                assert problem.isprintable()
+                assert len(problem) < 1200
+                named = [*map(str, path), "missing", "checksum", "shard", "dtype", "says nothing"]
+                problem = problem.replace("format version", "format_version")
+                assert any(name in problem for name in named), (path, other, problem)
+    assert refused > 50
+
+
+def _problem(file: _File) -> str:
+    try:
+        file.read()
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("make", _FILES.values(), ids=_FILES)
+@pytest.mark.parametrize("content", _WHOLE, ids=lambda content: content[:9])
+def test_another_whole_is_refused_by_its_file(make, content, tmp_path):
+    file = make(tmp_path)
+    file.write(content)
+    with pytest.raises(UserError, match=file.name):
+        file.read()
+
+
+@pytest.mark.parametrize("make", _FILES.values(), ids=_FILES)
+def test_a_field_too_many_is_named(make, tmp_path):
+    file = make(tmp_path)
+    file.write(json.dumps({**file.value, "surplus": 1}))
+    with pytest.raises(UserError, match=rf"{file.name}.* got 'surplus', expected one of "):
+        file.read()
+
+
+_LOCKS = ['{"pid": 1}', '{"pid": "1", "host": "", "start": ""}']
+
+
+@pytest.mark.parametrize("content", [*_WHOLE, *_LOCKS], ids=lambda content: content[:9])
+def test_a_lock_and_an_outcome_of_anything_stop_no_conversion(content, tmp_path):
+    folder = tmp_path / ".conversion"
+    folder.mkdir()
+    for name in ("lock-1.json", "outcome.json", "plan.json", "progress-1.json"):
+        (folder / name).write_text(content)
+    work_dir = WorkDir(str(tmp_path))
+    work_dir.start(overwrite=False)
+    assert not work_dir.is_committed
+    assert not (folder / "lock-1.json").exists()
+    (lock,) = folder.glob("lock-*.json")
+    assert json.loads(lock.read_text())["pid"] == os.getpid()
