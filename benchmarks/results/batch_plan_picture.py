@@ -13,8 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.batches.boundaries import bucket_of
-from pipeline.batches.hashing import permutation
-from pipeline.batches.plan import BatchOptions, EpochPlan, choose_boundaries, plan_epoch
+from pipeline.batches.plan import (
+    BatchOptions,
+    EpochPlan,
+    choose_boundaries,
+    permutation,
+    plan_epoch,
+)
 from pipeline.console.figures import MARK_COLOUR
 from pipeline.inspect.figures import draw_batches
 

@@ -28,7 +28,8 @@ def _rows(name: str, lengths: np.ndarray) -> list[Row]:
     plan = plan_epoch(lengths, options, seed=0, epoch=0)
     plans = [seconds(lambda: plan_epoch(lengths, options, seed=0, epoch=1)) for _ in range(REPEATS)]
     boundaries = [seconds(lambda: optimal_boundaries(lengths, BUCKETS)) for _ in range(REPEATS)]
-    size = plan.nbytes / len(lengths)
+    arrays = (plan.records, plan.step_starts, plan.padded_steps)
+    size = sum(array.nbytes for array in arrays) / len(lengths)
     return [
         below(f"plan, {name}", plans, "s", MOST_SECS),
         Row(f"plan, {name}", size, "bytes a record", target="at most 16", holds=size <= MOST_BYTES),

@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from pipeline.batches.deal import NO_RECORD, deal_plan
 from pipeline.batches.frames import decode_frames
-from pipeline.batches.plan import EpochPlan
-from pipeline.batches.plan_lengths import plan_lengths, plans_labels
+from pipeline.batches.plan import EpochPlan, plan_lengths, plans_labels
 from pipeline.batches.record_reader import read_record
 from pipeline.batches.serial_map import serial_map
 from tfrecords_schema import Dataset, RecordSchema, SplitIndex

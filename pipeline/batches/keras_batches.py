@@ -7,8 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.batch_reader import BatchReader, Element
-from pipeline.batches.plan import BatchOptions, plan_epoch
-from pipeline.batches.plan_lengths import plan_lengths
+from pipeline.batches.plan import BatchOptions, plan_epoch, plan_lengths
 from pipeline.batches.valid_labels import validity
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 

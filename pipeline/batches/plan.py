@@ -9,10 +9,11 @@ import dataclasses
 import numpy as np
 
 from pipeline.batches.boundaries import bucket_of, optimal_boundaries
-from pipeline.batches.hashing import permutation
+from tfrecords_schema import LabelSpec, SplitIndex
 
 # Tell apart the two random orders of an epoch.
 _RECORDS, _BATCHES = 0, 1
+_UINT64_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +42,9 @@ class BatchOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} is {value}; it must be at least 1.")
-        if self.boundaries is not None:
-            _check_ascending(self.boundaries)
+        given = self.boundaries
+        if given is not None and (not given or given[0] < 1 or np.any(np.diff(given) <= 0)):
+            raise ValueError(f"boundaries are {given}; they must be positive and ascending.")
 
     def rows(self, padded_steps: np.ndarray) -> np.ndarray:
         """Most records of a global batch at each padded length: int64."""
@@ -78,14 +80,32 @@ class EpochPlan:
         padded = np.diff(self.step_starts).astype(np.int64) @ self.padded_steps.astype(np.int64)
         return float(1 - self.valid_steps / padded)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the plan's arrays."""
-        return self.records.nbytes + self.step_starts.nbytes + self.padded_steps.nbytes
-
     def rows(self, step: int) -> np.ndarray:
         """Row numbers of the records of global batch `step`: int32."""
         return self.records[self.step_starts[step] : self.step_starts[step + 1]]
+
+
+def plan_lengths(index: SplitIndex, label: LabelSpec | None) -> np.ndarray:
+    """Steps of each record for `plan_epoch`: those of the input, or of a sequence of labels.
+
+    Where one step is followed by a sequence (an image by its caption), the label decides what a
+    record costs; it is then what batches are bucketed and cut by.
+
+    Args:
+      index: of the split.
+      label: what is predicted.
+
+    Returns:
+      [records] int32, all at least 1.
+    """
+    if not plans_labels(index, label):
+        return index.steps
+    return np.maximum(index.label_steps(), 1).astype(np.int32)
+
+
+def plans_labels(index: SplitIndex, label: LabelSpec | None) -> bool:
+    """Whether labels are sequences and every input is a single step."""
+    return label is not None and label.per == "sequence" and bool((index.steps == 1).all())
 
 
 def plan_epoch(
@@ -115,10 +135,10 @@ def plan_epoch(
     steps = np.asarray(steps)
     boundaries = choose_boundaries(steps, options)
     _check_budget(steps, boundaries, options)
-    order = _record_order(steps, seed, epoch, shuffle)
+    order = _order(steps, shuffle, seed, epoch, _RECORDS).astype(np.int32)
     records, sizes, padded_steps = _cut(order, steps, boundaries, options)
     plan = EpochPlan(records, _starts(sizes), padded_steps, int(steps.sum(dtype=np.int64)))
-    return _reordered(plan, _batch_order(padded_steps, seed, epoch, shuffle))
+    return _reordered(plan, _order(padded_steps, shuffle, seed, epoch, _BATCHES))
 
 
 def choose_boundaries(steps: np.ndarray, options: BatchOptions) -> np.ndarray:
@@ -140,16 +160,35 @@ def covering(options: BatchOptions, longest: int) -> BatchOptions:
     return dataclasses.replace(options, boundaries=(*options.boundaries, longest))
 
 
-def _record_order(steps: np.ndarray, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
-    if not shuffle:
-        return np.argsort(steps, kind="stable").astype(np.int32)
-    return permutation(len(steps), seed, epoch, _RECORDS).astype(np.int32)
+def permutation(count: int, *key: int) -> np.ndarray:
+    """A random order of `range(count)` that depends on the integers of `key` alone: int64.
+
+    `numpy.random` promises no fixed stream for `permutation`, and a training that is resumed after
+    an upgrade must still find its plan. These are hashes of distinct numbers, the same on every
+    machine; no two are equal, so any sort gives this order.
+    """
+    state = np.zeros(1, np.uint64)
+    for part in key:
+        state = splitmix64(state ^ np.uint64(part & _UINT64_MASK))
+    with np.errstate(over="ignore"):
+        return np.argsort(splitmix64(np.arange(count, dtype=np.uint64) + state))
 
 
-def _batch_order(padded_steps: np.ndarray, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
-    if not shuffle:
-        return np.argsort(padded_steps, kind="stable")
-    return permutation(len(padded_steps), seed, epoch, _BATCHES)
+def splitmix64(values: np.ndarray) -> np.ndarray:
+    """Mixes uint64 numbers, one to one (Steele, Lea, Flood 2014, "Fast splittable PRNGs")."""
+    with np.errstate(over="ignore"):
+        mixed = values + np.uint64(0x9E37_79B9_7F4A_7C15)
+        mixed ^= mixed >> np.uint64(30)
+        mixed *= np.uint64(0xBF58_476D_1CE4_E5B9)
+        mixed ^= mixed >> np.uint64(27)
+        mixed *= np.uint64(0x94D0_49BB_1331_11EB)
+        mixed ^= mixed >> np.uint64(31)
+        return mixed
+
+
+def _order(lengths: np.ndarray, shuffle: bool, *key: int) -> np.ndarray:
+    """The random order of `key`, or that of the lengths."""
+    return permutation(len(lengths), *key) if shuffle else np.argsort(lengths, kind="stable")
 
 
 def _cut(
@@ -230,26 +269,16 @@ def _greedy_sizes(padded: np.ndarray, budget: int) -> list[int]:
 def _reordered(plan: EpochPlan, order: np.ndarray) -> EpochPlan:
     """The same batches in another order."""
     sizes = np.diff(plan.step_starts)[order]
-    begins = np.repeat(plan.step_starts[:-1][order], sizes)
-    records = plan.records[begins + _position_in_batch(sizes)]
-    return dataclasses.replace(
-        plan, records=records, step_starts=_starts(sizes), padded_steps=plan.padded_steps[order]
-    )
-
-
-def _position_in_batch(sizes: np.ndarray) -> np.ndarray:
-    """0, 1, ... within each of consecutive batches of `sizes` records: int32."""
     starts = _starts(sizes)
-    return np.arange(starts[-1], dtype=np.int32) - np.repeat(starts[:-1], sizes)
+    moved_by = np.repeat(plan.step_starts[:-1][order] - starts[:-1], sizes)
+    records = plan.records[np.arange(starts[-1], dtype=np.int32) + moved_by]
+    return dataclasses.replace(
+        plan, records=records, step_starts=starts, padded_steps=plan.padded_steps[order]
+    )
 
 
 def _starts(sizes: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-
-
-def _check_ascending(boundaries: tuple[int, ...]) -> None:
-    if not boundaries or boundaries[0] < 1 or np.any(np.diff(boundaries) <= 0):
-        raise ValueError(f"boundaries are {boundaries}; they must be positive and ascending.")
 
 
 def _check_budget(steps: np.ndarray, boundaries: np.ndarray, options: BatchOptions) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.boundaries import optimal_boundaries, padding_share
-from pipeline.batches.plan_lengths import plan_lengths, plans_labels
+from pipeline.batches.plan import plan_lengths, plans_labels
 from pipeline.sources.rejects import group_rejects
 from pipeline.sources.source import Reject
 from tfrecords_schema import Dataset, DatasetError, SplitEntry

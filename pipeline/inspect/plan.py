@@ -6,8 +6,15 @@ import numpy as np
 
 from pipeline.batches.boundaries import padding_share
 from pipeline.batches.deal import deal_steps
-from pipeline.batches.plan import BatchOptions, EpochPlan, choose_boundaries, covering, plan_epoch
-from pipeline.batches.plan_lengths import plan_lengths, plans_labels
+from pipeline.batches.plan import (
+    BatchOptions,
+    EpochPlan,
+    choose_boundaries,
+    covering,
+    plan_epoch,
+    plan_lengths,
+    plans_labels,
+)
 from tfrecords_schema import Dataset
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.batch_reader import BatchReader
-from pipeline.batches.plan import BatchOptions, EpochPlan, covering, plan_epoch
-from pipeline.batches.plan_lengths import plan_lengths
+from pipeline.batches.plan import BatchOptions, EpochPlan, covering, plan_epoch, plan_lengths
 from pipeline.console.command_line import nearest
 from pipeline.console.errors import UsageError
 from tfrecords_schema import Dataset, DatasetError, LabelSpec

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.batches.batch_reader import padded_batches
-from pipeline.batches.plan import BatchOptions, plan_epoch
-from pipeline.batches.plan_lengths import plan_lengths
+from pipeline.batches.plan import BatchOptions, plan_epoch, plan_lengths
 from tests.pipeline.batches.test_frames_batches import encoded_image, pillow_decode
 from tests.pipeline.conversions import Converter, Folders, read_records, write_npz
 from tfrecords_schema import Dataset
