@@ -11,20 +11,44 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from pipeline.batches.boundaries import (
-    equal_count_boundaries,
-    equal_total_boundaries,
-    optimal_boundaries,
-    padding_share,
-    uniform_width_boundaries,
-)
+from pipeline.batches.boundaries import optimal_boundaries, padding_share
 from tfrecords_schema import open_dataset
 from tfrecords_schema.names import join
 
+
+def uniform_width(lengths: np.ndarray, num_buckets: int, *, align: int) -> np.ndarray:
+    """Boundaries at equal distances up to the longest length."""
+    return _aligned(np.ceil(np.linspace(0, lengths.max(), num_buckets + 1)[1:]), align)
+
+
+def equal_count(lengths: np.ndarray, num_buckets: int, *, align: int) -> np.ndarray:
+    """Boundaries that give buckets equally many records."""
+    return _equal_parts(np.sort(lengths), np.ones_like(lengths), num_buckets, align)
+
+
+def equal_total(lengths: np.ndarray, num_buckets: int, *, align: int) -> np.ndarray:
+    """Boundaries that give buckets equally many steps, as lhotse does."""
+    lengths = np.sort(lengths)
+    return _equal_parts(lengths, lengths, num_buckets, align)
+
+
+def _equal_parts(
+    lengths: np.ndarray, weights: np.ndarray, num_buckets: int, align: int
+) -> np.ndarray:
+    running = np.cumsum(weights, dtype=np.int64)
+    # In integers, so that the last cut is the last record and not one before it.
+    goals = -(-running[-1] * np.arange(1, num_buckets + 1) // num_buckets)
+    return _aligned(lengths[np.searchsorted(running, goals)], align)
+
+
+def _aligned(boundaries: np.ndarray, align: int) -> np.ndarray:
+    return np.unique(-(-boundaries.astype(np.int64) // align) * align)
+
+
 CHOICES = {
-    "uniform width": uniform_width_boundaries,
-    "equal count": equal_count_boundaries,
-    "equal total length": equal_total_boundaries,
+    "uniform width": uniform_width,
+    "equal count": equal_count,
+    "equal total length": equal_total,
     "optimal": optimal_boundaries,
 }
 

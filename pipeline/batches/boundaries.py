@@ -41,24 +41,6 @@ def optimal_boundaries(lengths: Lengths, num_buckets: int, *, align: int = 1) ->
     return candidates[ends].astype(np.int32)
 
 
-def uniform_width_boundaries(lengths: Lengths, num_buckets: int, *, align: int = 1) -> np.ndarray:
-    """Boundaries at equal distances up to the longest length; see `optimal_boundaries`."""
-    steps, _ = _histogram(lengths, num_buckets, align)
-    return _aligned(np.ceil(np.linspace(0, steps[-1], num_buckets + 1)[1:]), align)
-
-
-def equal_count_boundaries(lengths: Lengths, num_buckets: int, *, align: int = 1) -> np.ndarray:
-    """Boundaries that give buckets equally many records; see `optimal_boundaries`."""
-    steps, counts = _histogram(lengths, num_buckets, align)
-    return _aligned(steps[_equal_cuts(counts, num_buckets)], align)
-
-
-def equal_total_boundaries(lengths: Lengths, num_buckets: int, *, align: int = 1) -> np.ndarray:
-    """Boundaries that give buckets equally many steps, as lhotse does; see `optimal_boundaries`."""
-    steps, counts = _histogram(lengths, num_buckets, align)
-    return _aligned(steps[_equal_cuts(steps * counts, num_buckets)], align)
-
-
 def padding_share(lengths: Lengths, boundaries: np.ndarray) -> float:
     """The part of all padded steps that is padding, in [0, 1).
 
@@ -105,7 +87,7 @@ def _histogram(lengths: Lengths, num_buckets: int, align: int) -> tuple[np.ndarr
 
 def _candidates(steps: np.ndarray, counts: np.ndarray, align: int) -> tuple[np.ndarray, np.ndarray]:
     """The lengths that may become boundaries, and the records that each would newly hold."""
-    candidates = _aligned(steps, align).astype(np.int64)
+    candidates = np.unique(-(-steps // align) * align)
     if len(candidates) > MAX_CANDIDATES:
         ranks = np.linspace(0, len(candidates) - 1, MAX_CANDIDATES).astype(np.int64)
         candidates = candidates[ranks]
@@ -166,17 +148,3 @@ def _push_line(hull: list[int], front: int, new: int, costs: list[int], held: li
             break
         hull.pop()
     hull.append(new)
-
-
-def _equal_cuts(weights: np.ndarray, num_buckets: int) -> np.ndarray:
-    """Positions at which the running weight reaches each of `num_buckets` equal parts."""
-    running = np.cumsum(weights)
-    # In integers, so that the last cut is the last position and not one before it.
-    goals = -(-running[-1] * np.arange(1, num_buckets + 1) // num_buckets)
-    return np.searchsorted(running, goals)
-
-
-def _aligned(boundaries: np.ndarray, align: int) -> np.ndarray:
-    """Boundaries rounded up to multiples of `align`, without doubles: int32, ascending."""
-    multiples = -(-np.asarray(boundaries, np.int64) // align)
-    return np.unique(multiples * align).astype(np.int32)
