@@ -24,20 +24,6 @@ _PARALLEL_FRAME_BATCHES = 2
 _PREFETCHED = 2
 
 
-def padded_batches(
-    dataset: Dataset,
-    split: str,
-    plan: EpochPlan,
-    *,
-    num_replicas: int = 1,
-    replicas: Sequence[int] | None = None,
-    start_step: int = 0,
-) -> tf.data.Dataset:
-    """The batches of one epoch: `BatchReader(...).epoch(plan)`, for one epoch alone."""
-    reader = BatchReader(dataset, split, num_replicas=num_replicas, replicas=replicas)
-    return reader.epoch(plan, start_step=start_step)
-
-
 class BatchReader:
     """Reads the batches of any plan of one split; built once, used for every epoch.
 
@@ -105,11 +91,11 @@ class BatchReader:
             steps, or `replicas` are not some of `num_replicas`.
           tf.errors.InvalidArgumentError: on reading, for records that are not what the index says.
         """
-        dealt = self.deal(plan, start_step=start_step)
+        dealt = self.dealt(plan, start_step=start_step)
         batches = self.read(*dealt)
         return batches.apply(tf.data.experimental.assert_cardinality(len(dealt[-1])))
 
-    def deal(self, plan: EpochPlan, *, start_step: int = 0) -> tuple[np.ndarray, ...]:
+    def dealt(self, plan: EpochPlan, *, start_step: int = 0) -> tuple[np.ndarray, ...]:
         """What `read` needs to deliver a plan: NumPy arrays, all int32, of no meaning elsewhere."""
         self._check_plan(plan)
         dealt = deal_plan(
@@ -124,7 +110,7 @@ class BatchReader:
         return dealt.records, dealt.starts, steps, label_steps
 
     def read(self, *dealt: np.ndarray | tf.Tensor) -> tf.data.Dataset:
-        """The batches of what `deal` returned; also inside a function that tf.data calls."""
+        """The batches of what `dealt` returned; also inside a function that tf.data calls."""
         variant = self._trace(*dealt)
         batches = tf.data.experimental.from_variant(variant, _element_spec(self._schema))
         return batches.with_options(_without_rewriting())

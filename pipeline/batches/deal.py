@@ -52,7 +52,7 @@ def deal_plan(
     records, step_starts = plan.records[first:], plan.step_starts[start_step:] - first
     if num_replicas == len(wanted) == 1:  # All of it, as it is, without copies of a large plan.
         return DealtPlan(records, step_starts, plan.padded_steps[start_step:])
-    replica = deal_steps(steps[records], step_starts, num_replicas)
+    replica = deal_batches(steps[records], step_starts, num_replicas)
     place = np.full(num_replicas, -1)
     place[wanted] = np.arange(len(wanted))
     step = np.repeat(np.arange(len(step_starts) - 1), np.diff(step_starts))
@@ -64,7 +64,7 @@ def deal_plan(
     return DealtPlan(records, starts, np.repeat(plan.padded_steps[start_step:], len(wanted)))
 
 
-def deal(lengths: np.ndarray, num_replicas: int) -> list[np.ndarray]:
+def deal_batch(lengths: np.ndarray, num_replicas: int) -> list[np.ndarray]:
     """Deals the rows of one global batch out.
 
     In rounds: the next longest rows, one a replica, the longest of them to the replica that has
@@ -80,12 +80,12 @@ def deal(lengths: np.ndarray, num_replicas: int) -> list[np.ndarray]:
       rows than replicas.
     """
     lengths = np.asarray(lengths)
-    replica = deal_steps(lengths, np.array([0, len(lengths)]), num_replicas)
+    replica = deal_batches(lengths, np.array([0, len(lengths)]), num_replicas)
     return [np.flatnonzero(replica == number) for number in range(num_replicas)]
 
 
-def deal_steps(lengths: np.ndarray, starts: np.ndarray, num_replicas: int) -> np.ndarray:
-    """Deals many global batches out, each as `deal` does.
+def deal_batches(lengths: np.ndarray, starts: np.ndarray, num_replicas: int) -> np.ndarray:
+    """Deals many global batches out, each as `deal_batch` does.
 
     Args:
       lengths: [rows] valid steps, batch after batch.

@@ -62,7 +62,7 @@ def keras_batches(
 
     def dealt() -> tuple[np.ndarray, ...]:
         epoch = next(epochs)
-        return reader.deal(plan_epoch(steps, options, seed=seed, epoch=epoch, shuffle=shuffle))
+        return reader.dealt(plan_epoch(steps, options, seed=seed, epoch=epoch, shuffle=shuffle))
 
     # Planned anew whenever an iteration begins, like the order of `Dataset.shuffle`.
     planned = tf.data.Dataset.range(1).map(lambda _: _as_vectors(dealt))

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 
-from pipeline.batches.deal import deal
+from pipeline.batches.deal import deal_batch
 from pipeline.batches.plan import EpochPlan
 from pipeline.console.figures import CLASS_COLOURS, MAX_LINES, draw_signal, png, whole_numbers
 from pipeline.inspect.samples import Sample, TimeAxis
@@ -91,7 +91,7 @@ def _batch_image(lengths: np.ndarray, padded: int, replicas: int) -> np.ndarray:
     pixels = min(padded, _MAX_PIXELS)
     ends = (np.arange(pixels) + 0.5) * padded / pixels
     rows = []
-    for replica, positions in enumerate(deal(lengths, replicas)):
+    for replica, positions in enumerate(deal_batch(lengths, replicas)):
         colour = to_rgb(CLASS_COLOURS[replica % len(CLASS_COLOURS)])
         for length in -np.sort(-lengths[positions]):
             is_valid = (ends < length)[:, np.newaxis]

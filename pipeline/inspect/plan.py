@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from pipeline.batches.boundaries import padding_share
-from pipeline.batches.deal import deal_steps
+from pipeline.batches.deal import deal_batches
 from pipeline.batches.plan import (
     BatchOptions,
     EpochPlan,
@@ -143,7 +143,7 @@ def _shapes(
 
 def _balance(plan: EpochPlan, lengths: np.ndarray, replicas: int) -> Balance:
     steps = lengths[plan.records]
-    replica = deal_steps(steps, plan.step_starts, replicas)
+    replica = deal_batches(steps, plan.step_starts, replicas)
     batch = np.repeat(np.arange(plan.num_steps), np.diff(plan.step_starts))
     cell, cells = batch * replicas + replica, plan.num_steps * replicas
     valid = np.bincount(cell, steps, cells).reshape(-1, replicas)

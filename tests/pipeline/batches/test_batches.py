@@ -4,8 +4,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.batches.batch_reader import BatchReader, padded_batches
-from pipeline.batches.deal import deal
+from pipeline.batches.batch_reader import BatchReader
+from pipeline.batches.deal import deal_batch
 from pipeline.batches.plan import BatchOptions, plan_epoch
 from tests.datasets import (
     CLASS_PER_RECORD,
@@ -51,6 +51,10 @@ def readers(toy):
 def make_plan(dataset, options=None, split="train", **kwargs):
     options = options or BatchOptions(batch_size=4, num_buckets=3)
     return plan_epoch(dataset.split(split).steps, options, seed=1, epoch=0, **kwargs)
+
+
+def padded_batches(dataset, split, plan, *, start_step=0, **replicas):
+    return BatchReader(dataset, split, **replicas).epoch(plan, start_step=start_step)
 
 
 def elements(batches):
@@ -175,13 +179,13 @@ def test_workers_read_their_replicas_of_the_same_batches(toy, readers):
         tf.nest.map_structure(np.testing.assert_array_equal, element, other)
 
 
-def test_rows_are_dealt_as_deal_says(toy, readers):
+def test_rows_are_dealt_as_batches_are(toy, readers):
     plan = make_plan(toy[0])
     steps = toy[0].split("train").steps
     firsts = elements(readers(2).epoch(plan))[::2]
     for step, first in zip(range(plan.num_steps), firsts, strict=True):
         rows = plan.rows(step)
-        np.testing.assert_array_equal(first["record"], rows[deal(steps[rows], 2)[0]])
+        np.testing.assert_array_equal(first["record"], rows[deal_batch(steps[rows], 2)[0]])
 
 
 @pytest.mark.parametrize("label", [CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_SEQUENCE])

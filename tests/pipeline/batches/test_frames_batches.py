@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pipeline.batches.batch_reader import padded_batches
+from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.frames import decode_frame
 from pipeline.batches.plan import BatchOptions, plan_epoch
 from tests.datasets import CLASS_PER_RECORD, VALUE_SEQUENCE, Record, write_dataset
@@ -57,7 +57,7 @@ def delivered(dataset, replicas=1):
     plan = plan_epoch(
         dataset.split("train").steps, BatchOptions(batch_size=2, num_buckets=2), seed=0, epoch=0
     )
-    batches = padded_batches(dataset, "train", plan, num_replicas=replicas)
+    batches = BatchReader(dataset, "train", num_replicas=replicas).epoch(plan)
     found = list(batches.as_numpy_iterator())
     for number, element in enumerate(found):
         assert element["frames"].shape[1] == plan.padded_steps[number // replicas]

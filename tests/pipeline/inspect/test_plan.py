@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.batches.batch_reader import padded_batches
+from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.plan import BatchOptions
 from pipeline.inspect.__main__ import main
 from pipeline.inspect.plan import plan_facts
@@ -47,14 +47,14 @@ def test_shapes_memory_and_balance_are_those_of_the_batches(tmp_path, make, opti
     dataset = make(tmp_path)
     facts = plan_facts(dataset, "train", options, seed=5, replicas=replicas)
     kind = dataset.schema.input.kind
-    whole = list(padded_batches(dataset, "train", facts.plan))
+    whole = list(BatchReader(dataset, "train").epoch(facts.plan))
     shapes = collections.Counter(tuple(batch[kind].shape) for batch in whole)
     assert {shape.shape: shape.batches for shape in facts.shapes} == shapes
     sizes = {tuple(batch[kind].shape): batch[kind].numpy().nbytes for batch in whole}
     assert {shape.shape: shape.input_bytes for shape in facts.shapes} == sizes
     assert facts.largest.input_bytes == max(sizes.values())
     assert facts.float32_bytes == max(4 * batch[kind].numpy().size for batch in whole)
-    parts = list(padded_batches(dataset, "train", facts.plan, num_replicas=replicas))
+    parts = list(BatchReader(dataset, "train", num_replicas=replicas).epoch(facts.plan))
     counted = "label_lengths" if "label_lengths" in parts[0] else "lengths"
     valid = np.array([part[counted].numpy().sum() for part in parts]).reshape(-1, replicas)
     records = np.array([(part["record"].numpy() >= 0).sum() for part in parts])

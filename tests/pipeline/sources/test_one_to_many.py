@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.batches.batch_reader import padded_batches
+from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.plan import BatchOptions, plan_epoch, plan_lengths
 from tests.pipeline.batches.test_frames_batches import encoded_image, pillow_decode
 from tests.pipeline.conversions import Converter, Folders, read_records, write_npz
@@ -63,7 +63,7 @@ def _check_batches(dataset: Dataset) -> dict[str, tuple[np.ndarray, np.ndarray]]
     assert lengths.tolist() == [_LENGTHS[int(name[1:])] for name in names]
     plan = plan_epoch(lengths, BatchOptions(batch_size=3, num_buckets=2), seed=0, epoch=0)
     seen = {}
-    batches = padded_batches(dataset, "train", plan, num_replicas=2)
+    batches = BatchReader(dataset, "train", num_replicas=2).epoch(plan)
     for number, element in enumerate(batches.as_numpy_iterator()):
         inputs = element[dataset.schema.input.kind]
         assert inputs.shape[1] == 1
