@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.batches.serial_map import serial_map
+from pipeline.batches.dataset_ops import serial_map
 
 
 def _pairs():
