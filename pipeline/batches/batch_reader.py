@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from pipeline.batches.dataset_ops import serial_map
+from pipeline.batches.dataset_ops import read_record, serial_map
 from pipeline.batches.deal import NO_RECORD, deal_plan
 from pipeline.batches.frames import decode_frames
 from pipeline.batches.plan import EpochPlan, plan_lengths, plans_labels
-from pipeline.batches.record_reader import read_record
 from tfrecords_schema import Dataset, RecordSchema, SplitIndex
 from tfrecords_schema.shared_arrays import shared_tensor
 
