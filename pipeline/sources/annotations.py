@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError
-from pipeline.console.texts import require_class
+from pipeline.sources.names import require_class
 from pipeline.sources.source import Label, LabelForm
 
 ANNOTATION = "annotation.json"

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable
 
 from pipeline.console.errors import RejectedInputError
-from pipeline.console.texts import require_name
+from pipeline.sources.names import require_name
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.splits import ALL_IS_NO_SPLIT, SPLIT_NAME
 

@@ -6,13 +6,13 @@ import re
 from typing import Any
 
 from pipeline.console.errors import RejectedInputError, UsageError
-from pipeline.console.texts import require_class
 from pipeline.sources.limits import (
     MAX_ANNOTATION_MIB,
     MAX_FRAME_PIXELS,
     MAX_RECORD_MIB,
     check_limits,
 )
+from pipeline.sources.names import require_class
 from pipeline.sources.splits import SPLIT_NAME, SplitSpec
 from pipeline.sources.window_labels import WindowLabels
 

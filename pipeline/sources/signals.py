@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError
-from pipeline.console.texts import decode, require_class
 from pipeline.sources.files import Files, GFiles, require_file
 from pipeline.sources.grouping import group_of, split_of, text_of
 from pipeline.sources.limits import require_size
+from pipeline.sources.names import decode, require_class
 from pipeline.sources.npz import ArrayHeader, NpzFile, open_npz
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description, InputFile, InputKind, Label, RawRecord

@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.console.errors import RejectedInputError
-from pipeline.console.texts import require_name
+from pipeline.sources.names import require_name
 
 
 @pytest.mark.parametrize("name", ["a\n", "\n", "\ra", "a\u2028", "a\nb", "\ud800", "a" * 1001])
