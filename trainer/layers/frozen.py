@@ -18,7 +18,7 @@ class Frozen(keras.layers.Wrapper):
     """
 
     def __init__(self, layer: keras.Model, **kwargs: Any):
-        super().__init__(layer, dtype="float32", trainable=False, **kwargs)
+        super().__init__(layer, **{**kwargs, "dtype": "float32", "trainable": False})
 
     def call(self, rows: tf.Tensor) -> tf.Tensor:
         """`[rows, ...]` -> `[rows, values]` float32: every output flattened, one after another."""

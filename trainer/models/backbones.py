@@ -19,7 +19,7 @@ class Preprocess(keras.layers.Layer):
 
     def __init__(self, backbone: str, **kwargs: Any):
         # The network casts to its own precision; pixels are scaled in float32.
-        super().__init__(autocast=False, dtype="float32", **kwargs)
+        super().__init__(autocast=False, **{**kwargs, "dtype": "float32"})
         self.backbone = backbone
         self._preprocess = application_module(backbone).preprocess_input
 

@@ -166,12 +166,20 @@ def test_a_forecaster_is_served_without_the_steps_it_forecasts(forcing, tmp_path
     np.testing.assert_allclose(loaded({**inputs, **ahead})[0], expected[0], rtol=1e-5)
 
 
-def test_a_model_of_frames_is_served(tmp_path):
+@pytest.mark.parametrize(
+    "frames",
+    [
+        {"frame_conv_filters": (2,)},
+        {"backbone": "MobileNetV2", "trainable_backbone_layers": 9, "frame_pooling": "average"},
+    ],
+    ids=["convolutions", "backbone"],
+)
+def test_a_model_of_frames_is_served(frames, tmp_path):
     spec, label = (
-        InputSpec("frames", "uint8", (8, 8, 3)),
+        InputSpec("frames", "uint8", (32, 32, 3)),
         LabelSpec("record", "class", class_names=("a", "b")),
     )
-    serving = _serving("frames", spec, label, frames={"frame_conv_filters": (2,)})
+    serving = _serving("frames", spec, label, frames=frames)
     export(serving, str(tmp_path))
     inputs = _inputs(spec)
     loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
