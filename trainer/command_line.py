@@ -4,34 +4,33 @@ import sys
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
-from absl import flags
 
 from pipeline.console.errors import UsageError
 from pipeline.console.quiet import discard_standard_output
 from pipeline.console.terminal import print_error
 from tfrecords_schema.output_problems import output_problem
-from trainer.arguments import TRACEBACK, parse
 from trainer.distribution import cluster
 from trainer.options import exit_codes
+from trainer.runs.asked import Asked, asked
 from trainer.training.divergence import DivergedError
 from trainer.training.termination import StoppedError
 
 _CAN_GO_ON = "give the same command again; a training goes on from its newest checkpoint"
 
 
-def run(argv: Sequence[str], action: Callable[[flags.FlagValues], None]) -> int:
+def run(argv: Sequence[str], action: Callable[[Asked], None]) -> int:
     """Parses a command line, does what it says, and turns errors into messages.
 
     Args:
       argv: arguments without the program's name.
-      action: takes the parsed flags.
+      action: does what is asked.
 
     Returns:
       The exit status; see `exit_codes`.
     """
-    shows_traceback = f"--{TRACEBACK}" in argv
+    shows_traceback = "--traceback" in argv
     try:
-        action(parse(argv))
+        action(asked(argv))
         return exit_codes.OK
     except StoppedError as stopped:
         print(stopped, file=sys.stderr)

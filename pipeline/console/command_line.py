@@ -1,20 +1,18 @@
 """Command lines as people expect them: a short help, a full one, a version, and near misses."""
 
 import argparse
-import difflib
-import importlib.metadata
-import platform
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn
 
+from pipeline.console.command import version_text as version_text
+from pipeline.console.near_misses import near_flag as near_miss
+from pipeline.console.near_misses import nearest as nearest
+from pipeline.console.near_misses import not_one_of as not_one_of
 from pipeline.console.quiet import discard_standard_output
 from pipeline.console.terminal import print_error
-from pipeline.console.version import VERSION
 
-PROJECT = "variable-length-training"
-_PACKAGES = ("tensorflow", "keras", "apache-beam")
 _DEFAULT = " (default: %(default)s)"
 _NO_DEFAULTS = (None, "", False, argparse.SUPPRESS)
 USAGE_ERROR = 2
@@ -116,14 +114,6 @@ def _short_help_of(common: Collection[str]) -> type[argparse.HelpFormatter]:
     return ShortHelp
 
 
-def near_miss(argv: Sequence[str], flags: Collection[str]) -> str:
-    """A message about the first flag that is unknown and near a known one; empty without one."""
-    for name in (arg.partition("=")[0] for arg in argv if arg.startswith("--")):
-        if name not in flags and (near := nearest(name, flags)):
-            return f"unknown flag {name}; did you mean {near}?"
-    return ""
-
-
 def with_help(message: str, prog: str) -> str:
     """A message that says where help is."""
     return (
@@ -140,28 +130,3 @@ def one_of(choices: Sequence[str]) -> Callable[[str], str]:
         return text
 
     return word
-
-
-def not_one_of(text: str, choices: Iterable[str]) -> str:
-    """The message for a word that is none of the choices."""
-    near = nearest(text, choices)
-    hint = f"; did you mean {near}?" if near else ""
-    return f"{text!r} is none of {', '.join(choices)}{hint}"
-
-
-def nearest(text: str, choices: Iterable[str], cutoff: float = 0.75) -> str:
-    """The choice that was probably meant; empty if none is near."""
-    return next(iter(difflib.get_close_matches(text, list(choices), n=1, cutoff=cutoff)), "")
-
-
-def version_text() -> str:
-    """The version of this project and of what it stands on, in a line."""
-    parts = [f"{name} {_version(name)}" for name in _PACKAGES]
-    return f"{PROJECT} {VERSION} (python {platform.python_version()}, {', '.join(parts)})"
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"

@@ -22,7 +22,7 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner, create_runner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from pipeline.console.command_line import nearest
+from pipeline.console.near_misses import nearest
 
 _IN_PROCESS = ("", "direct", "directrunner", "fnapi", "fnapirunner")
 _WORKER_COMMAND = f"{sys.executable} -m pipeline.conversion.worker"

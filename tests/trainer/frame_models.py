@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from tests.datasets import Record, write_dataset
 from tfrecords_schema import Dataset, InputSpec, LabelSpec, RecordSchema
-from trainer.models.frame_options import FrameModelOptions
-from trainer.models.signal_options import SignalModelOptions
+from trainer.models.frames import FrameModelOptions
+from trainer.models.signal import SignalModelOptions
 
 FRAME_SHAPE = (32, 32, 3)
 INPUT = InputSpec("frames", "uint8", FRAME_SHAPE)

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.plan import BatchOptions, EpochPlan, covering, plan_epoch, plan_lengths
-from pipeline.console.command_line import nearest
 from pipeline.console.errors import UsageError
+from pipeline.console.near_misses import nearest
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 from trainer.distribution.cluster import this_worker
 from trainer.options.options import DataOptions

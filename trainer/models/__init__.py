@@ -1,4 +1,5 @@
-"""Models, one family a file, and the options of each.
+"""Models: one family a file, with its options, its checks and its source.
 
-Imports `layers` and `options`. Begin with `build.py`.
+Imports `layers`, `options` and `step`. Begin with `family.py`: what a family has to offer, and the
+table that finds them by themselves.
 """

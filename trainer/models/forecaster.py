@@ -4,18 +4,60 @@ With `--rnn_cell=lstm --rnn_units=40,40,40,40` it is a published model whose dec
 by hand, 150 times; here the decoder is one loop, `FeedbackDecoder`.
 """
 
+from __future__ import annotations
+
+import dataclasses
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
+from pipeline.console.errors import UsageError
+from pipeline.console.options import Options, option
+from tfrecords_schema import DatasetError, InputSpec, LabelSpec, Statistics
+from trainer.models.family import DataSpec, Family
+from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
+from trainer.models.signal import SignalModelOptions, float32_at_least
 
-from tfrecords_schema import DatasetError, InputSpec, Statistics
-from trainer import layers
-from trainer.layers.features import FeaturesApart, FeaturesTogether
-from trainer.layers.feedback_decoder import FeedbackDecoder
-from trainer.models.forecast_options import ForecastOptions
-from trainer.models.signal import float32_at_least
-from trainer.models.signal_options import SignalModelOptions
+if TYPE_CHECKING:
+    from trainer.step.task import Task
+
+
+@dataclasses.dataclass(frozen=True)
+class ForecastOptions(Options):
+    """What is forecast, and how; the recurrent layers are those of the signal model's options."""
+
+    horizon_steps: int = option(150, "Steps at a record's end that the forecaster predicts.", low=1)
+    teacher_forcing: float = option(
+        0.0,
+        "Share of the forecaster's steps that read the true step before them in training.",
+        low=0,
+        high=1,
+    )
+    forecast_residual: bool = option(False, "Forecast the difference to the step before.")
+    forecast_apart: bool = option(
+        False, "Forecast each feature from itself alone, all with the same weights."
+    )
+
+
+class Forecaster(Family):
+    """An encoder and a decoder, both recurrent: the steps that follow the signal's own."""
+
+    options = (SignalModelOptions, ForecastOptions)
+
+    def label(self, input_spec: InputSpec, label: LabelSpec | None) -> LabelSpec:
+        """See `forecast_label`."""
+        from trainer.step.forecast import forecast_label
+
+        return forecast_label(input_spec)
+
+    def task(self, label: LabelSpec, *options: Any, **scoring: Any) -> Task:
+        """A forecast of the horizon that is asked for."""
+        from trainer.step.forecast import ForecastTask
+
+        return ForecastTask(label, horizon_steps=options[1].horizon_steps)
+
+    def build(self, data: DataSpec, *options: Any) -> keras.Model:
+        """See `build_forecaster`."""
+        return build_forecaster(options[0], options[1], data.input, data.statistics)
 
 
 def build_forecaster(
@@ -32,7 +74,7 @@ def build_forecaster(
     the signal. Of the options only the recurrent layers and the normalization matter.
 
     Raises:
-        ValueError: the options name no recurrent layers, or layers that do not fit each other.
+        UsageError: the options name no recurrent layers, or layers that do not fit each other.
         DatasetError: the normalization needs statistics that the dataset lacks.
     """
     _check(options)
@@ -41,7 +83,7 @@ def build_forecaster(
     lengths = keras.Input((), dtype="int32", name="lengths")
     inputs = {"signal": signal, "lengths": lengths}
     normalize = _normalization(options, features, statistics)
-    split = FeaturesApart(name="features_apart") if forecast.forecast_apart else lambda *x: x
+    split = layers.FeaturesApart(name="features_apart") if forecast.forecast_apart else lambda *x: x
 
     def rows_of(values: Any) -> tuple[Any, Any]:
         flat = keras.layers.Reshape((-1, features), dtype=float32_at_least())(values)
@@ -52,7 +94,7 @@ def build_forecaster(
         inputs["label"] = keras.Input((None, *input_spec.step_shape), name="label")
         target, _ = rows_of(inputs["label"])
     start, states = _encode(*rows_of(signal), options)
-    decoder = FeedbackDecoder(
+    decoder = layers.FeedbackDecoder(
         1 if forecast.forecast_apart else features,
         options.rnn_units,
         options.rnn_cell,
@@ -62,7 +104,11 @@ def build_forecaster(
         name="decoder",
     )
     x = decoder(start, states, steps=forecast.horizon_steps, target=target)
-    x = FeaturesTogether(features, name="features_together")(x) if forecast.forecast_apart else x
+    x = (
+        layers.FeaturesTogether(features, name="features_together")(x)
+        if forecast.forecast_apart
+        else x
+    )
     if options.normalization == "training_split":
         x = keras.layers.Rescaling(
             normalize.deviation, normalize.mean, dtype="float32", name="denormalize"
@@ -108,13 +154,13 @@ def _normalization(
 def _check(options: SignalModelOptions) -> None:
     units = options.rnn_units
     if options.rnn_cell == "none":
-        raise ValueError("--model=forecaster is recurrent, got --rnn_cell=none; give lstm or gru")
+        raise UsageError("--model=forecaster is recurrent, got --rnn_cell=none; give lstm or gru")
     if units[0] != units[-1]:
-        raise ValueError(
+        raise UsageError(
             f"--rnn_units={','.join(map(str, units))}: the last encoder layer's state starts the "
             "first decoder layer, so the first and the last size must be equal"
         )
     if options.normalization == "record":
-        raise ValueError(
+        raise UsageError(
             "--normalization=record cannot be undone for a forecast; use training_split"
         )

@@ -4,38 +4,85 @@ The network is one of `keras.applications`, or a few convolutions. What follows 
 per frame to the labels, is that of the signal model and has its options.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from typing import Any
 
-import keras
+from pipeline.console.options import Effect, Options, option
+from tfrecords_schema import DatasetError, InputSpec, LabelSpec
+from trainer.models.family import BuiltModel, DataSpec, Family
+from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
+from trainer.models.signal import SignalModelOptions, predict_from_steps, unpack_predictions
 
-from tfrecords_schema.errors import DatasetError
-from tfrecords_schema.schema import InputSpec, LabelSpec
-from trainer import layers
-from trainer.layers.frozen import Frozen, SplitFeatures
-from trainer.models.backbones import Preprocess, freeze_all_but_last, load_backbone
-from trainer.models.frame_options import CONVOLUTIONS, FrameModelOptions
-from trainer.models.frontier import split_at_frontier
-from trainer.models.signal import predict_from_steps, unpack_predictions
-from trainer.models.signal_options import SignalModelOptions
+CONVOLUTIONS = "conv"
+WITHOUT_WEIGHTS = "none"
 
 
 @dataclasses.dataclass(frozen=True)
-class FrameModel:
-    """One model, entered at its frames or behind its frozen part.
+class FrameModelOptions(Options):
+    """What turns a frame into one vector; the rest is as in `SignalModelOptions`."""
 
-    Attributes:
-        full: `{"frames": [batch, time, height, width, 3] uint8, "lengths": [batch] int32}` to
-            logits or values, as the signal model gives them.
-        features: `[rows, height, width, 3]` uint8 to `[rows, values]` float32, the frozen part; or
-            None where nothing is frozen.
-        from_features: `{"signal": [batch, time, values] float32, "lengths"}` to the outputs of
-            `full`, with the same variables; None with `features`.
-    """
+    backbone: str = option(
+        CONVOLUTIONS,
+        "A network of keras.applications by name, such as MobileNetV2; conv: --frame_conv_filters.",
+    )
+    backbone_weights: str = option(
+        WITHOUT_WEIGHTS,
+        "imagenet (downloaded), none (random), or a file that Keras' load_weights takes.",
+    )
+    trainable_backbone_layers: int = option(
+        0, "The last layers of the backbone that are trained; the others are frozen.", low=0
+    )
+    frame_conv_filters: tuple[int, ...] = option(
+        (64,), "Filters of the convolutions of --backbone=conv.", low=1
+    )
+    frame_conv_kernel: int = option(3, "Height and width of their kernels.", low=1)
+    frame_conv_activation: str = option("linear", "Activation of each of them.")
+    frame_pool: int = option(2, "Size and stride of the max pooling after the last of them.", low=1)
+    frame_dropout: float = option(
+        0.0, "Dropout rate on what is left of each frame: its vector, or map.", low=0, high=1
+    )
+    frame_pooling: str = option(
+        "flatten",
+        "From a frame's map of features to a vector; rows: an LSTM over its rows, top to bottom.",
+        ("flatten", "average", "max", "rows"),
+    )
+    frame_rnn_units: int = option(5, "Units of the LSTM of --frame_pooling=rows.", low=1)
+    cache_features: bool = option(
+        True,
+        "Compute what is frozen once per frame, and keep the features on disk.",
+        effect=Effect.NONE,
+    )
+    feature_cache_dir: str = option(
+        "",
+        "Where features are kept, for several runs to share; default <run_dir>/features.",
+        effect=Effect.PLACE,
+    )
 
-    full: keras.Model
-    features: keras.Model | None
-    from_features: keras.Model | None
+
+class Frames(Family):
+    """A network on every frame, a recurrence over frames; one label per frame or per record."""
+
+    options = (FrameModelOptions, SignalModelOptions)
+
+    def build(self, data: DataSpec, *options: Any) -> BuiltModel:
+        """See `build_frame_model`."""
+        return build_frame_model(options[0], options[1], data.input, data.label)
+
+    def restored(self, *options: Any) -> tuple[Any, ...]:
+        """What a backbone started from is in the checkpoint, trained on or not."""
+        return without_downloads(*options)
+
+
+def without_downloads(*options: Any) -> tuple[Any, ...]:
+    """The options with a backbone of random weights, which a checkpoint replaces."""
+    return tuple(
+        dataclasses.replace(group, backbone_weights=WITHOUT_WEIGHTS)
+        if isinstance(group, FrameModelOptions)
+        else group
+        for group in options
+    )
 
 
 def build_frame_model(
@@ -43,12 +90,12 @@ def build_frame_model(
     signal_options: SignalModelOptions,
     input_spec: InputSpec,
     label_spec: LabelSpec,
-) -> FrameModel:
+) -> BuiltModel:
     """Builds the model; only valid frames are computed on.
 
     Raises:
         DatasetError: the dataset does not hold frames.
-        ValueError: the options do not fit the frames or the kind of label.
+        UsageError: the options do not fit the frames or the kind of label.
     """
     if input_spec.kind != "frames":
         raise DatasetError(
@@ -61,10 +108,10 @@ def build_frame_model(
     features = keras.Model(frame, fixed_outputs, name="features")
     head = _head(trained, fixed_outputs.shape[1:], options, signal_options, label_spec)
     full = _model("frames", input_spec.step_shape, "uint8", features, head, label_spec)
-    if not any(isinstance(layer, Frozen) for layer in features.layers):
-        return FrameModel(full, None, None)
+    if not any(isinstance(layer, layers.Frozen) for layer in features.layers):
+        return BuiltModel(full, None, None)
     shape = features.output.shape[1:]
-    return FrameModel(
+    return BuiltModel(
         full, features, _model("signal", shape, "float32", lambda x: x, head, label_spec)
     )
 
@@ -119,6 +166,9 @@ def _encoder_parts(options: FrameModelOptions, frame_shape: tuple[int, ...]) -> 
     if options.backbone == CONVOLUTIONS:
         rescale = keras.layers.Rescaling(1 / 255, dtype="float32", name="rescale")
         return rescale, lambda x: _convolutions(x, options)
+    from trainer.models.parts.backbones import Preprocess, freeze_all_but_last, load_backbone
+    from trainer.models.parts.frontier import split_at_frontier
+
     preprocess = Preprocess(options.backbone, name="preprocess")
     backbone = load_backbone(options.backbone, options.backbone_weights, frame_shape)
     freeze_all_but_last(backbone, options.trainable_backbone_layers)
@@ -127,8 +177,8 @@ def _encoder_parts(options: FrameModelOptions, frame_shape: tuple[int, ...]) -> 
     trunk, tail = split_at_frontier(encoder, frozen_layers)
     if trunk is None:
         return preprocess, tail
-    frozen = Frozen(trunk, name="frozen")
-    split = SplitFeatures(frozen.shapes, name="split_features")
+    frozen = layers.Frozen(trunk, name="frozen")
+    split = layers.SplitFeatures(frozen.shapes, name="split_features")
     return lambda x: frozen(preprocess(x)), lambda x: _join(tail, split(x))
 
 

@@ -4,17 +4,31 @@ A record of several steps or frames is pooled to one vector first. The vector is
 step of the sequence; what follows is the signal model, over the sequence's steps.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from typing import Any
 
-import keras
-
+from pipeline.console.errors import UsageError
 from tfrecords_schema import InputSpec, LabelSpec, Statistics
-from trainer import layers
-from trainer.models.frame_options import FrameModelOptions
-from trainer.models.frames import encode_frames
-from trainer.models.signal import encode_steps, predict_from_steps
-from trainer.models.signal_options import SignalModelOptions
+from trainer.models.family import DataSpec, Family
+from trainer.models.frames import FrameModelOptions, encode_frames, without_downloads
+from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
+from trainer.models.signal import SignalModelOptions, encode_steps, predict_from_steps
+
+
+class Sequence(Family):
+    """One vector, or one image, to a sequence whose length the label has."""
+
+    options = (SignalModelOptions, FrameModelOptions)
+
+    def build(self, data: DataSpec, *options: Any) -> keras.Model:
+        """See `build_sequence_model`."""
+        return build_sequence_model(options[0], options[1], *data)
+
+    def restored(self, *options: Any) -> tuple[Any, ...]:
+        """See `Frames.restored`."""
+        return without_downloads(*options)
 
 
 def build_sequence_model(
@@ -31,10 +45,10 @@ def build_sequence_model(
     least 1. Padding and rows of length 0 give zeros.
 
     Raises:
-        ValueError: the label is no sequence, or the options do not fit the input.
+        UsageError: the label is no sequence, or the options do not fit the input.
     """
     if label_spec.per != "sequence":
-        raise ValueError(
+        raise UsageError(
             f"--model=sequence predicts sequences with a length of their own, the dataset has one "
             f"label per {label_spec.per}; use --model=signal or --model=frames"
         )

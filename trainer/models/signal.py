@@ -6,16 +6,118 @@ classes): https://github.com/dallanoce/timedistributed. Its `Conv2D(32, [32, 1])
 weights. A Conv1D runs 5 times faster on a CPU.
 """
 
+from __future__ import annotations
+
+import dataclasses
+import inspect
 import math
 from typing import Any
 
-import keras
+from pipeline.console.errors import UsageError
+from pipeline.console.near_misses import nearest
+from pipeline.console.options import Options, option
+from tfrecords_schema import DatasetError, InputSpec, LabelSpec, Statistics
+from trainer.models.family import DataSpec, Family
+from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 
-from tfrecords_schema.errors import DatasetError
-from tfrecords_schema.manifest import Statistics
-from tfrecords_schema.schema import InputSpec, LabelSpec
-from trainer import layers
-from trainer.models.signal_options import SignalModelOptions, check_convolutions
+
+@dataclasses.dataclass(frozen=True)
+class SignalModelOptions(Options):
+    """What the signal model is made of."""
+
+    normalization: str = option(
+        "none",
+        "Of values: by none, by the training split's, or by each record's own statistics.",
+        ("none", "training_split", "record"),
+        common=True,
+    )
+    conv_filters: tuple[int, ...] = option(
+        (32, 32, 32, 32), "Filters of the convolutions within a step; empty for none.", low=1
+    )
+    conv_kernel_samples: int = option(32, "Length of their kernels.", low=1)
+    conv_strides: tuple[int, ...] = option((3, 2, 2, 2), "One stride per convolution.", low=1)
+    conv_activation: str = option("relu", "Activation of all convolutions and hidden Dense layers.")
+    conv_dropout: float = option(0.0, "Dropout rate after each of them.", low=0, high=1)
+    step_pooling: str = option(
+        "flatten", "From `[samples, filters]` to one vector.", ("flatten", "mean", "max")
+    )
+    step_dropout: float = option(0.0, "Dropout rate of that vector.", low=0, high=1)
+    step_dense_units: tuple[int, ...] = option(
+        (), "Dense layers applied to the vector of every step.", low=1
+    )
+    temporal_filters: tuple[int, ...] = option(
+        (), "Filters of convolutions over time (padding: same), before the recurrence.", low=1
+    )
+    temporal_kernel_steps: int = option(5, "Length of their kernels.", low=1)
+    rnn_cell: str = option("gru", "Recurrence over steps.", ("gru", "lstm", "none"))
+    rnn_units: tuple[int, ...] = option(
+        (256, 128), "Units of each recurrent layer (of each direction when bidirectional).", low=1
+    )
+    rnn_activation: str = option(
+        "relu", "Activation of the recurrent layers; the source's is relu."
+    )
+    rnn_l2: float = option(0.01, "L2 weight on the recurrent layers' input kernels.", low=0)
+    bidirectional: bool = option(False, "Whether recurrent layers also run backwards.")
+    dropout: float = option(
+        0.4, "Dropout rate after every recurrent, temporal and hidden Dense layer.", low=0, high=1
+    )
+    dense_dropout: float | None = option(
+        None,
+        "The rate after the hidden Dense layers before the head; else --dropout.",
+        low=0,
+        high=1,
+    )
+    batch_normalization: bool = option(True, "Whether every hidden layer is followed by one.")
+    batch_normalization_momentum: float = option(
+        0.99,
+        "Weight of the past in its moving averages; lower it for trainings of few steps.",
+        low=0,
+        high=1,
+    )
+    record_pooling: str = option(
+        "last", "Over valid steps, for one label per record.", ("last", "mean", "max")
+    )
+    dense_units: tuple[int, ...] = option((), "Hidden Dense layers before the head.", low=1)
+
+    def check(self) -> None:
+        """See `Options`."""
+        for name in ("conv_activation", "rnn_activation"):
+            _check_activation(name, getattr(self, name))
+        if self.rnn_cell != "none" and not self.rnn_units:
+            raise UsageError(
+                f"--rnn_units= is empty, and --rnn_cell={self.rnn_cell} needs the units of a layer "
+                "at least; give --rnn_cell=none for a model without recurrence"
+            )
+        if len(self.conv_strides) != len(self.conv_filters):
+            raise UsageError(
+                f"--conv_strides needs one stride per convolution: got {len(self.conv_strides)} "
+                f"for the {len(self.conv_filters)} of --conv_filters; give as many"
+            )
+
+    @property
+    def hidden_dropout(self) -> float:
+        """Dropout rate after the hidden Dense layers before the head."""
+        return self.dropout if self.dense_dropout is None else self.dense_dropout
+
+
+def _check_activation(name: str, value: str) -> None:
+    known = [key for key, found in vars(keras.activations).items() if inspect.isfunction(found)]
+    if value not in known:
+        near = nearest(value, known)
+        raise UsageError(
+            f"--{name}={value}: expected an activation of keras.activations"
+            + (f"; did you mean {near}?" if near else ", such as relu, tanh or linear")
+        )
+
+
+class Signal(Family):
+    """Convolutions within a step, a recurrence over steps; one label per step or per record."""
+
+    options = (SignalModelOptions,)
+
+    def build(self, data: DataSpec, *options: Any) -> keras.Model:
+        """See `build_signal_model`."""
+        return build_signal_model(options[0], *data)
 
 
 def build_signal_model(
@@ -32,7 +134,7 @@ def build_signal_model(
 
     Raises:
         DatasetError: the dataset holds frames, or lacks the statistics that the options ask for.
-        ValueError: the options do not fit the shape of a step or the kind of label.
+        UsageError: the options do not fit the shape of a step or the kind of label.
     """
     if input_spec.kind != "signal":
         raise DatasetError(
@@ -82,14 +184,14 @@ def unpack_predictions(x: Any, lengths: Any, padded: Any, label_spec: LabelSpec)
 def head_units(label_spec: LabelSpec) -> int:
     """Returns the number of outputs a label needs: its classes, or its values."""
     if label_spec.per not in ("step", "record"):
-        raise ValueError(
+        raise UsageError(
             f"The signal model predicts one label per step or per record, got labels per "
             f"{label_spec.per}; choose a model for sequences."
         )
     if label_spec.kind == "value":
         return math.prod(label_spec.shape)
     if label_spec.shape:
-        raise ValueError(f"A class label must be one number, got shape {label_spec.shape}.")
+        raise UsageError(f"A class label must be one number, got shape {label_spec.shape}.")
     return len(label_spec.class_names)
 
 
@@ -237,3 +339,24 @@ def _normalize_batch(x: Any, options: SignalModelOptions, name: str) -> Any:
         return x
     momentum = options.batch_normalization_momentum
     return layers.BatchNormalization(momentum=momentum, name=f"{name}_batch_normalization")(x)
+
+
+def check_convolutions(options: SignalModelOptions, shape: tuple[int, ...]) -> None:
+    """Raises where a step has no samples axis, or fewer samples than a kernel needs."""
+    if len(shape) not in (1, 2):
+        raise UsageError(
+            f"Convolutions within a step need steps of [samples] or [samples, channels], got "
+            f"{list(shape)}. Set conv_filters to nothing and use step_dense_units or "
+            "temporal_filters for the steps."
+        )
+    samples = shape[0]
+    for number, stride in enumerate(options.conv_strides):
+        if samples < options.conv_kernel_samples:
+            raise UsageError(
+                f"Convolution {number + 1} of {len(options.conv_filters)} cannot be applied: its "
+                f"input has {samples} samples ({shape[0]} in a step), its kernel "
+                f"{options.conv_kernel_samples}. Lower conv_kernel_samples or conv_strides, give "
+                "fewer conv_filters (none, where a step is a vector of features and not a "
+                "stretch of signal), or cut longer steps."
+            )
+        samples = (samples - options.conv_kernel_samples) // stride + 1

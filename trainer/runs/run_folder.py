@@ -9,38 +9,18 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.console.command_line import PROJECT
+from pipeline.console.command import PROJECT
+from pipeline.console.options import Effect, Options, flagfile_text, value_text
 from pipeline.console.version import VERSION
 from tfrecords_schema import Dataset, DatasetError, RecordSchema, Statistics
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.data.split_data import SplitData
-from trainer.options.flags import to_flagfile
 from trainer.options.options import RunOptions
+from trainer.runs.asked import default_texts, effects
 from trainer.runs.checkpoints import CheckpointError, Checkpoints
 
-# Options that say where and how often, not what comes out.
-_WITHOUT_EFFECT = (
-    "mode",
-    "dataset",
-    "run_dir",
-    "allow_changed",
-    "strategy",
-    "cpu_replicas",
-    "worker_timeout_secs",
-    "dry_run",
-    "report",
-    "tensorboard",
-    "histograms",
-    "test_split",
-    "evaluate_with",
-    "checkpoint_every_steps",
-    "checkpoint_every_epochs",
-    "keep_checkpoints",
-    "cache_features",
-    "feature_cache_dir",
-)
 _PACKAGES = ("tensorflow", "keras", "numpy")
 _SCHEMA = "schema.json"
 _FLAGS = "config.flags"
@@ -147,21 +127,50 @@ def _described(schema: RecordSchema) -> str:
 
 
 def write(
-    run_dir: str, options: tuple[Any, ...], dataset: Dataset, model: keras.Model, train: SplitData
+    run_dir: str,
+    options: tuple[Options, ...],
+    dataset: Dataset,
+    model: keras.Model,
+    train: SplitData,
 ) -> None:
     """Writes `config.flags`, `schema.json`, `versions.json` and `plan.json`."""
     tf.io.gfile.makedirs(run_dir)
-    atomic_write(join(run_dir, _FLAGS), to_flagfile(*options).encode())
+    atomic_write(join(run_dir, _FLAGS), flagfile_text(options).encode())
     _write_json(join(run_dir, _SCHEMA), dataclasses.asdict(LearntFrom.of(dataset)))
     _write_json(join(run_dir, "versions.json"), _versions(dataset, model))
     _write_json(join(run_dir, "plan.json"), _plan(train))
 
 
-def identity(options: tuple[Any, ...], dataset: Dataset) -> dict[str, Any]:
+def identity(options: tuple[Options, ...], dataset: Dataset) -> dict[str, Any]:
     """What the result of a run depends on: the data and every option with an effect on it."""
-    lines = (line[2:].split("=", 1) for line in to_flagfile(*options).splitlines())
-    effective = {name: value for name, value in lines if name not in _WITHOUT_EFFECT}
-    return {"dataset": dataset.manifest.fingerprint, **effective}
+    known = effects()
+    values = {
+        field.name: value_text(value)
+        for group in options
+        for field in dataclasses.fields(group)
+        if (value := getattr(group, field.name)) is not None
+        and known[field.name] not in (Effect.NONE, Effect.PLACE)
+    }
+    return {"dataset": dataset.manifest.fingerprint, **values}
+
+
+def changed_options(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    """Names of what differs between two identities.
+
+    An option that one of them lacks has its default there: it is newer than that run. One that only
+    other models read is not looked at.
+
+    Args:
+      found: of a run folder.
+      expected: of the run that would go on.
+    """
+    defaults = default_texts()
+    names = expected.keys() | (found.keys() - defaults.keys())
+    return sorted(
+        name
+        for name in names
+        if found.get(name, defaults.get(name)) != expected.get(name, defaults.get(name))
+    )
 
 
 def require_same_run(run: RunOptions, identity: dict[str, Any]) -> None:
@@ -189,8 +198,8 @@ def check_identity(
     """
     changed = [
         f"--{name} was {found.get(name)!r} and is {expected.get(name)!r}"
-        for name in sorted(found.keys() | expected.keys())
-        if found.get(name) != expected.get(name) and name not in allowed
+        for name in changed_options(found, expected)
+        if name not in allowed
     ]
     if changed:
         raise CheckpointError(

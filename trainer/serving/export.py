@@ -56,7 +56,7 @@ def export(serving: Serving, folder: str) -> None:
 
     The SavedModel loads with `tf.saved_model.load` where this project is not installed; the Keras
     file gives logits or values, and loads after `import trainer.layers` (with a network of
-    `keras.applications` in it, after `import trainer.models.backbones` as well).
+    `keras.applications` in it, after `import trainer.models.parts.backbones` as well).
     """
     make_folder(*posixpath.split(folder))
     remove_abandoned(folder)

@@ -14,29 +14,23 @@ from tfrecords_schema.names import join
 from trainer.data.raw_batches import RawBatch, RawFolder
 from trainer.data.split_data import load_split
 from trainer.evaluation.prediction_files import Rows, prediction_files, write_predictions
-from trainer.models.build import ModelOptions, build_model
-from trainer.models.frame_options import WITHOUT_WEIGHTS
-from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
+from trainer.models.family import DataSpec
+from trainer.options.options import DataOptions
+from trainer.runs.asked import Asked
 from trainer.runs.checkpoints import load_trained
 from trainer.runs.run_folder import LearntFrom
 from trainer.serving.export import export
 from trainer.serving.serving import Serving
-from trainer.step.forecast import forecast_label
 from trainer.step.task import Task
 
 _SHOWN_REJECTS = 10
 
 
-def run(
-    options: RunOptions,
-    data: DataOptions,
-    training: TrainingOptions,
-    models: ModelOptions,
-    predict: PredictOptions,
-) -> None:
-    """Predicts or exports as the options say, and prints where the result is."""
+def run(asked: Asked) -> None:
+    """Predicts or exports as is asked, and prints where the result is."""
+    options, data, predict = asked.run, asked.data, asked.predict
     learnt = LearntFrom.read(options.run_dir)
-    serving = restore(learnt, options, training, models)
+    serving = restore(learnt, asked)
     if options.mode == "export":
         folder = join(options.run_dir, "export")
         export(serving, folder)
@@ -59,25 +53,20 @@ def run(
     print(f"predictions of {len(rows.id)} records: {write_predictions(output, rows)}")
 
 
-def restore(
-    learnt: LearntFrom, options: RunOptions, training: TrainingOptions, models: ModelOptions
-) -> Serving:
+def restore(learnt: LearntFrom, asked: Asked) -> Serving:
     """Builds the trained model of a run folder and restores its weights.
 
     Raises:
       CheckpointError: if there is no checkpoint, or one of another model.
     """
-    label = learnt.schema.label
-    if options.model == "forecaster":
-        label = forecast_label(learnt.schema.input)
+    run_dir, spec = asked.run.run_dir, learnt.schema.input
+    chosen = asked.model.restored()
+    label = chosen.label(spec, learnt.schema.label)
     if label is None:
-        raise DatasetError(f"dataset {learnt.name} of {options.run_dir} has no labels to predict")
-    # What a backbone started from is in the checkpoint, trained on or not.
-    frames = dataclasses.replace(models.frames, backbone_weights=WITHOUT_WEIGHTS)
-    models = models._replace(frames=frames)
-    model, _ = build_model(options.model, models, learnt.schema.input, label, learnt.statistics)
-    load_trained(options.run_dir, training.evaluate_with, model)
-    return Serving(model, Task(label, activation=training.class_activation))
+        raise DatasetError(f"dataset {learnt.name} of {run_dir} has no labels to predict")
+    model = chosen.build(DataSpec(spec, label, learnt.statistics)).full
+    load_trained(run_dir, asked.training.evaluate_with, model)
+    return Serving(model, Task(label, activation=asked.training.class_activation))
 
 
 def predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> Rows:

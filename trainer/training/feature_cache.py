@@ -37,9 +37,9 @@ from tfrecords_schema.names import INDEX, MANIFEST, join, shard_name
 from tfrecords_schema.record_writer import FRAMING_BYTES
 from tfrecords_schema.storage import make_folder, remove_abandoned, replace, temporary_path
 from trainer.layers.packing import pack_steps
-from trainer.models.frame_options import FrameModelOptions
-from trainer.models.frames import FrameModel
-from trainer.options.options import RunOptions
+from trainer.models.family import BuiltModel
+from trainer.models.frames import FrameModelOptions
+from trainer.runs.asked import Asked
 from trainer.runs.checkpoints import Checkpoints, load_trained
 
 _FORMAT_VERSION = 1
@@ -176,27 +176,22 @@ class FeatureCache:
         finish_dataset(path, manifest)
 
 
-def open_cache(
-    run: RunOptions,
-    options: FrameModelOptions,
-    model: FrameModel,
-    dataset: Dataset,
-    *,
-    evaluate_with: str,
-) -> FeatureCache | None:
+def open_cache(asked: Asked, model: BuiltModel, dataset: Dataset) -> FeatureCache | None:
     """The cache of a run, or None where nothing is frozen or `--nocache_features` was given.
 
     The weights that the run has left so far are restored first: the features rest on them.
-    After training these are the ones that `evaluate_with` names.
+    After training these are the ones that `--evaluate_with` names.
     """
-    if model.features is None or not options.cache_features:
+    options = next((o for o in asked.model.options if isinstance(o, FrameModelOptions)), None)
+    if model.features is None or options is None or not options.cache_features:
         return None
-    if run.mode == "train":
-        checkpoints = Checkpoints(join(run.run_dir, "checkpoints"), keep=1)
+    run_dir = asked.run.run_dir
+    if asked.run.mode == "train":
+        checkpoints = Checkpoints(join(run_dir, "checkpoints"), keep=1)
         checkpoints.restore_latest({"model": model.full.variables})
     else:
-        load_trained(run.run_dir, evaluate_with, model.full)
-    folder = options.feature_cache_dir or make_folder(run.run_dir, "features")
+        load_trained(run_dir, asked.training.evaluate_with, model.full)
+    folder = options.feature_cache_dir or make_folder(run_dir, "features")
     return FeatureCache(folder, dataset, model.features)
 
 

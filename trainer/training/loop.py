@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.plan import EpochPlan
+from pipeline.console.options import Effect
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import append, atomic_write
 from trainer.data.epoch_stream import EpochStream
@@ -21,8 +22,9 @@ from trainer.data.split_data import SplitData
 from trainer.distribution import cluster
 from trainer.distribution.watchdog import Watchdog
 from trainer.options.options import RunOptions, TrainingOptions
+from trainer.runs.asked import effects
 from trainer.runs.checkpoints import Checkpoints, TrainingState, save
-from trainer.runs.run_folder import check_identity
+from trainer.runs.run_folder import changed_options, check_identity
 from trainer.step.steps import StepResult, Steps
 from trainer.step.task import means
 from trainer.training.callbacks import MONITORED, callback_states, restore_callbacks
@@ -35,12 +37,6 @@ from trainer.training.timing import Timing
 
 _HIGHER_IS_BETTER = ("accuracy",)
 # Options that a monitored value depends on: with others, that of before cannot be compared.
-_MEASURED_BY = ("dataset", "validation_split", "monitor")
-# Options that an epoch's batches depend on: with others, a step of before means nothing.
-_PLANNED_BY = (
-    "dataset", "train_split", "seed", "batch_size", "batch_steps", "num_buckets", "boundaries",
-    "boundary_align",
-)  # fmt: skip
 
 
 class Trainer:
@@ -142,15 +138,16 @@ class Trainer:
     def _apply_changes(self, restored: TrainingState) -> None:
         """Lets options that differ from the checkpoint's have their effect."""
         found, self.state.identity = restored.identity, self._identity
-        names = found.keys() | self._identity.keys()
-        changed = {name for name in names if found.get(name) != self._identity.get(name)}
+        changed = set(changed_options(found, self._identity))
+        known = effects()
+        effect = {known.get(name, Effect.RESULT) for name in changed}
         if "learning_rate" in changed:
             set_rate(self._optimizer, self._training.learning_rate)
-        if changed.isdisjoint(_MEASURED_BY):
+        if "dataset" not in changed and Effect.MEASURING not in effect:
             restore_callbacks(self._callbacks, restored.callbacks)
         else:
             self.state.best = None
-        if not changed.isdisjoint(_PLANNED_BY) and self.state.step:
+        if ("dataset" in changed or Effect.PLAN in effect) and self.state.step:
             if self._worker.is_chief:
                 print("the batches are other ones now, so the epoch begins anew")
             self.state.step, self.state.sums = 0, {}

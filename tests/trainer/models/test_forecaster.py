@@ -14,9 +14,8 @@ from tests.trainer import processes as runs
 from tfrecords_schema import DatasetError, InputSpec, RecordSchema, Statistics
 from trainer.data.split_data import load_split
 from trainer.layers.feedback_decoder import FeedbackDecoder
-from trainer.models.forecast_options import ForecastOptions
-from trainer.models.forecaster import build_forecaster
-from trainer.models.signal_options import SignalModelOptions
+from trainer.models.forecaster import ForecastOptions, build_forecaster
+from trainer.models.signal import SignalModelOptions
 from trainer.options.options import DataOptions
 from trainer.step.forecast import ForecastTask, forecast_label, split_horizon
 

@@ -8,10 +8,9 @@ from tests.trainer import frame_models
 from tests.trainer.frame_models import FRAME_SHAPE, INPUT, SMALL_HEAD, random_frames
 from tfrecords_schema import DatasetError, InputSpec, LabelSpec
 from trainer.layers.frozen import Frozen
-from trainer.models import backbones
-from trainer.models.frame_options import FrameModelOptions
-from trainer.models.frames import build_frame_model
-from trainer.models.signal_options import SignalModelOptions
+from trainer.models.frames import FrameModelOptions, build_frame_model
+from trainer.models.parts import backbones
+from trainer.models.signal import SignalModelOptions
 
 _LENGTHS = np.array([3, 0, 1], np.int32)
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 from tests.datasets import VALUE_SEQUENCE, random_records, write_dataset
 from tests.trainer import processes as runs
 from tfrecords_schema import InputSpec, LabelSpec, RecordSchema
-from trainer.models.frame_options import FrameModelOptions
+from trainer.models.frames import FrameModelOptions
 from trainer.models.sequence import build_sequence_model
-from trainer.models.signal_options import SignalModelOptions
+from trainer.models.signal import SignalModelOptions
 from trainer.step.task import Task
 
 _RNG = np.random.default_rng(6)

@@ -4,31 +4,31 @@ import re
 import pytest
 from absl import flags
 
+from pipeline.console import options as option_flags
 from pipeline.console.errors import UsageError
-from trainer.arguments import OPTIONS
-from trainer.models.forecast_options import ForecastOptions
-from trainer.models.frame_options import FrameModelOptions
-from trainer.models.signal_options import SignalModelOptions
-from trainer.options import flags as option_flags
+from trainer.models.forecaster import ForecastOptions
+from trainer.models.frames import FrameModelOptions
+from trainer.models.signal import SignalModelOptions
 from trainer.options.options import DataOptions, RunOptions, TrainingOptions
+from trainer.runs.asked import COMMAND
 
 
 @dataclasses.dataclass(frozen=True)
-class _Options:
+class _Options(option_flags.Options):
     steps: int = option_flags.option(3, "Steps.")
     rate: float | None = option_flags.option(None, "Rate.")
     kind: str = option_flags.option("a", "Kind.", ("a", "b"))
     sizes: tuple[int, ...] = option_flags.option((1, 2), "Sizes.")
     fast: bool = option_flags.option(False, "Fast.")
 
-    def __post_init__(self):
+    def check(self):
         if self.steps < 0:
-            raise ValueError(f"--steps={self.steps}: expected 0 or more")
+            raise UsageError(f"--steps={self.steps}: expected 0 or more")
 
 
 def _parsed(options_type, *arguments):
     values = flags.FlagValues()
-    option_flags.define(options_type, values)
+    option_flags.define([options_type], values)
     values(["program", *arguments])
     return option_flags.read(options_type, values)
 
@@ -46,7 +46,7 @@ def test_flags_become_typed_fields():
 def test_a_flagfile_brings_the_options_back(tmp_path):
     options = _Options(rate=1e-7, sizes=(), fast=True)
     path = tmp_path / "config.flags"
-    path.write_text(option_flags.to_flagfile(options))
+    path.write_text(option_flags.flagfile_text([options]))
     assert _parsed(_Options, f"--flagfile={path}") == options
 
 
@@ -78,9 +78,9 @@ def test_a_number_out_of_range_is_named(options_type, wrong, expected):
         _parsed(options_type, *needed, wrong)
 
 
-@pytest.mark.parametrize("options_type", OPTIONS)
+@pytest.mark.parametrize("options_type", COMMAND.kinds)
 def test_every_flag_of_the_trainer_has_a_help_text(options_type):
     values = flags.FlagValues()
-    option_flags.define(options_type, values)
+    option_flags.define([options_type], values)
     for field in dataclasses.fields(options_type):
         assert values[field.name].help.strip()

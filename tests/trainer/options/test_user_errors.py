@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from pipeline.console.options import fields_of
 from pipeline.conversion.convert import main as convert
 from tests.datasets import CLASS_PER_RECORD, VALUE_PER_RECORD, toy_dataset
 from tests.trainer.in_process import run_trainer
-from trainer.arguments import OPTIONS
 from trainer.options import exit_codes
-from trainer.options import flags as option_flags
+from trainer.runs.asked import COMMAND
 
 _SIZES = {"train": 4, "validation": 2, "test": 2}
 _SMALL = (
@@ -279,7 +279,7 @@ def test_a_fault_in_the_code_is_not_hidden(world: pathlib.Path, monkeypatch) -> 
     def broken(*_: object) -> None:
         raise AttributeError("a bug")
 
-    monkeypatch.setattr("trainer.__main__.open_dataset", broken)
+    monkeypatch.setattr("trainer.session.open_dataset", broken)
     with pytest.raises(AttributeError, match="a bug"):
         run_trainer(f"--dataset={world}/sleep/1.0.0", f"--run_dir={world}/new")
 
@@ -316,9 +316,10 @@ def test_help_is_short_and_helpfull_has_every_flag(capsys: pytest.CaptureFixture
             run_trainer(flag)
         assert not ended.value.code
         printed[flag] = capsys.readouterr().out
-    names = [name for kind in OPTIONS for name, _, _ in option_flags.described(kind)]
-    assert all(f"  --{name} " in printed["--helpfull"] for name in names)
-    assert sum(f"  --{name} " in printed["--help"] for name in names) < len(names) / 3
+    names = [field.name for kind in COMMAND.kinds for field, _ in fields_of(kind)]
+    shown = {key: set(re.findall(r"^  --(\w+)", text, re.M)) for key, text in printed.items()}
+    assert {*names} < shown["--helpfull"]
+    assert len(shown["--help"]) < len(names) / 3
     assert "One of train, evaluate, predict, export." in " ".join(printed["--help"].split())
     assert "--alsologtostderr" not in printed["--helpfull"]  # absl's own
     assert max(map(len, printed["--help"].splitlines())) <= 80

@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP
 from tfrecords_schema import InputSpec, LabelSpec, Statistics
-from trainer.models.build import ModelOptions, build_model
-from trainer.models.forecast_options import ForecastOptions
-from trainer.models.frame_options import FrameModelOptions
+from trainer.models.family import ChosenModel, DataSpec, families
+from trainer.models.forecaster import ForecastOptions
+from trainer.models.frames import FrameModelOptions
 from trainer.models.signal import SignalModelOptions
 from trainer.serving.export import export
 from trainer.serving.serving import Serving
@@ -45,12 +45,14 @@ def _serving(name="signal", input_spec=_SIGNAL, label=CLASS_PER_RECORD, activati
     keras.utils.set_random_seed(1)
     signal = {"conv_filters": (3,), "conv_strides": (2,), "conv_kernel_samples": 3}
     signal = {**signal, "rnn_units": (4, 4), **of.pop("signal", {})}
-    options = ModelOptions(
-        SignalModelOptions(**signal, normalization="training_split"),
-        FrameModelOptions(**of.pop("frames", {})),
-        ForecastOptions(**of.pop("forecast", {})),
-    )
-    model, _ = build_model(name, options, input_spec, label, _STATISTICS)
+    given = {
+        SignalModelOptions: SignalModelOptions(**signal, normalization="training_split"),
+        FrameModelOptions: FrameModelOptions(**of.pop("frames", {})),
+        ForecastOptions: ForecastOptions(**of.pop("forecast", {})),
+    }
+    family = families()[name]
+    chosen = ChosenModel(family, tuple(given[kind] for kind in family.options))
+    model = chosen.build(DataSpec(input_spec, label, _STATISTICS)).full
     for variable in model.trainable_variables:  # Biases and offsets start at zero; none may hide.
         variable.assign_add(tf.random.stateless_normal(variable.shape, [1, 2], 0.0, 0.3))
     return Serving(model, Task(label, activation=activation))

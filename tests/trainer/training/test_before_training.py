@@ -39,7 +39,7 @@ def _unexpected(*_):
     ],
 )
 def test_problems_of_every_split_come_first(flags, message, dry_run, places, monkeypatch, capsys):
-    monkeypatch.setattr("trainer.__main__.build_model", _unexpected)
+    monkeypatch.setattr("trainer.__main__.build", _unexpected)
     folder, training = places
     before = sorted(folder.rglob("*"))
     assert run_trainer(*training, *flags.split(), dry_run) == 1
@@ -66,7 +66,7 @@ def test_another_run_is_refused_before_a_model_is_built(places, monkeypatch, cap
     assert run_trainer(*training) == 0
     before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
     assert run_trainer(*training, "--seed=3", "--dry_run") == 0
-    monkeypatch.setattr("trainer.__main__.build_model", _unexpected)
+    monkeypatch.setattr("trainer.__main__.build", _unexpected)
     assert run_trainer(*training, "--seed=3", "--histograms") == 1
     assert "--seed was '0' and is '3'" in capsys.readouterr().err
     found = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}

@@ -12,19 +12,19 @@ from tests.datasets import random_records, write_dataset
 from tests.trainer.in_process import run_trainer
 from tfrecords_schema import InputSpec, LabelSpec, RecordSchema
 from trainer.data.split_data import SplitData
-from trainer.models.build import ModelOptions, build_model
-from trainer.models.forecast_options import ForecastOptions
-from trainer.models.frame_options import FrameModelOptions
-from trainer.models.signal_options import SignalModelOptions
+from trainer.models.family import ChosenModel, DataSpec, families
+from trainer.models.forecaster import ForecastOptions
+from trainer.models.frames import FrameModelOptions
+from trainer.models.signal import SignalModelOptions
 from trainer.training.initial_bias import start_at_mean_label
 
 _SIGNAL = InputSpec("signal", "float32", (3,))
 _FRAMES = InputSpec("frames", "uint8", (6, 6, 3))
-_OPTIONS = ModelOptions(
-    SignalModelOptions(conv_filters=(), conv_strides=(), rnn_units=(2,)),
-    FrameModelOptions(),
-    ForecastOptions(),
-)
+_OPTIONS = {
+    SignalModelOptions: SignalModelOptions(conv_filters=(), conv_strides=(), rnn_units=(2,)),
+    FrameModelOptions: FrameModelOptions(),
+    ForecastOptions: ForecastOptions(),
+}
 
 
 def _started(folder, name, spec, label):
@@ -34,7 +34,9 @@ def _started(folder, name, spec, label):
         records = [dataclasses.replace(r, data=_encoded(r.data)) for r in records]
     dataset = write_dataset(folder, {"train": records}, schema)
     train = SplitData(dataset, "train", BatchOptions(batch_size=2), label=label)
-    model, _ = build_model(name, _OPTIONS, spec, label, None)
+    family = families()[name]
+    chosen = ChosenModel(family, tuple(_OPTIONS[kind] for kind in family.options))
+    model = chosen.build(DataSpec(spec, label, None)).full
     start_at_mean_label(model, train, train.plan())
     return records, {v.path: v.numpy() for v in model.trainable_variables}["head/bias"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.console.command_line import not_one_of
-from trainer.models.frame_options import WITHOUT_WEIGHTS
+from pipeline.console.near_misses import not_one_of
+from trainer.models.frames import WITHOUT_WEIGHTS
 
 IMAGENET = "imagenet"
 

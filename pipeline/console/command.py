@@ -1,0 +1,236 @@
+"""Command lines as people expect them: a short help, a full one, a version, and near misses."""
+
+import dataclasses
+import importlib.metadata
+import inspect
+import os
+import platform
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+from absl import flags
+
+from pipeline.console.errors import UsageError
+from pipeline.console.near_misses import near_flag
+from pipeline.console.options import (
+    REQUIRED,
+    Effect,
+    Options,
+    define,
+    fields_of,
+    option,
+    value_text,
+)
+from pipeline.console.quiet import discard_standard_output
+from pipeline.console.version import VERSION
+
+PROJECT = "variable-length-training"
+_PACKAGES = ("tensorflow", "keras", "apache-beam")
+_HELP_COLUMN = 28
+_MAX_COLUMNS = 100
+_MAX_FLAGFILE_BYTES = 1 << 20
+_MAX_FLAGFILES = 20  # That name each other.
+_FLAGFILE = "--flagfile"
+
+
+@dataclasses.dataclass(frozen=True)
+class _EveryCommand(Options):
+    """Every command."""
+
+    flagfile: str = option(
+        "", "File with flags, one a line; flags after it override it.", common=True
+    )
+    traceback: bool = option(
+        False, "Show where in the code an error came from.", effect=Effect.NONE
+    )
+    help: bool = option(False, "Show this help, and exit.", common=True)
+    helpfull: bool = option(False, "Show all flags, and exit.", common=True)
+    version: bool = option(False, "Show versions, and exit.", common=True)
+
+
+class Given(NamedTuple):
+    """What a command line says.
+
+    Attributes:
+      values: of the flags, for `options.read`.
+      rest: arguments that are none of the command's flags.
+    """
+
+    values: flags.FlagValues
+    rest: list[str]
+
+
+class Command:
+    """A command: its flags come from kinds of options alone."""
+
+    def __init__(
+        self,
+        prog: str,
+        description: str,
+        kinds: Sequence[type[Options]] = (),
+        *,
+        argument: str = "",
+        passes_on: bool = False,
+    ):
+        """Prepares.
+
+        Args:
+          prog: how the command is called.
+          description: what it does.
+          kinds: dataclasses whose fields are its flags.
+          argument: what else it takes, in capitals, for the help.
+          passes_on: whether flags that are not its own are another's, and so no mistake.
+        """
+        self.prog = prog
+        self.kinds = tuple(kinds)
+        self._description = description
+        self._argument = argument
+        self._passes_on = passes_on
+
+    def answer(self, argv: Sequence[str]) -> None:
+        """Exits with what `--help`, `--helpfull` or `--version` ask for, if they are given."""
+        given = {"--help" if arg == "-h" else arg for arg in argv}
+        if "--version" in given:
+            _exit_with(f"{version_text()}\n")
+        if not given.isdisjoint(("--help", "--helpfull")):
+            _exit_with(self.help_text(is_full="--helpfull" in given))
+
+    def parse(self, argv: Sequence[str]) -> Given:
+        """Parses flags and flagfiles; `--help`, `--helpfull` and `--version` exit.
+
+        Raises:
+          UsageError: if they are wrong; the message says how.
+        """
+        self.answer(argv)
+        values = flags.FlagValues()
+        define((*self.kinds, _EveryCommand), values)
+        values.set_gnu_getopt()
+        expanded = [*_expanded(argv)]
+        try:
+            rest = values([self.prog, *expanded], known_only=self._passes_on)[1:]
+        except flags.UnrecognizedFlagError as error:
+            raise UsageError(self._unknown(error.flagname, argv)) from error
+        except flags.Error as error:
+            raise UsageError(_with_help(str(error).removeprefix("flag "), self.prog)) from error
+        if rest and not self._argument and not self._passes_on:
+            raise UsageError(f"unexpected argument {rest[0]!r}; options are given as --name=value")
+        return Given(values, rest)
+
+    def flags(self) -> list[str]:
+        """All flags, with `--`."""
+        fields = [f for kind in (*self.kinds, _EveryCommand) for f, _ in fields_of(kind)]
+        negated = [f"--no{field.name}" for field in fields if isinstance(field.default, bool)]
+        return [*(f"--{field.name}" for field in fields), *negated]
+
+    def help_text(self, *, is_full: bool) -> str:
+        """The help: all flags, or those that most people need, by kinds of options."""
+        usage = " ".join(filter(None, (self.prog, self._argument, "--flag=value ...")))
+        parts, hidden = [f"usage: {usage}", textwrap.fill(self._description, _columns())], 0
+        for kind in (*self.kinds, _EveryCommand):
+            fields = [field for field, _ in fields_of(kind)]
+            shown = [field for field in fields if is_full or field.metadata["common"]]
+            hidden += len(fields) - len(shown)
+            if shown:
+                title = (inspect.getdoc(kind) or "").splitlines()[0].rstrip(".")
+                parts.append("\n".join([f"{title[0].lower()}{title[1:]}:", *map(_line, shown)]))
+        if hidden:
+            parts.append(f"{hidden} more flags: {self.prog} --helpfull")
+        return "\n\n".join(parts) + "\n"
+
+    def _unknown(self, name: str, argv: Sequence[str]) -> str:
+        is_given = any(arg.lstrip("-").partition("=")[0] == name for arg in argv)
+        where = "" if is_given else " (in a flagfile)"
+        near = near_flag([f"--{name}"], self.flags()) or f"unknown flag --{name}"
+        return _with_help(f"{near}{where}", self.prog)
+
+
+def _line(field: Any) -> str:
+    """One flag of the help, in two columns."""
+    text, default, choices = (
+        field.metadata["help"], field.default, field.metadata["choices"]
+    )  # fmt: skip
+    if choices:
+        text += f" One of {', '.join(choices)}."
+    if default is True:
+        text += f" --no{field.name} turns it off."
+    elif default is not REQUIRED and default not in (None, "", False, ()):
+        text += f" (default: {value_text(default)})"
+    name = f"  --{field.name}"
+    width = max(_columns() - _HELP_COLUMN, 20)
+    lines = textwrap.wrap(text, width, break_long_words=False) or [""]
+    first = (
+        f"{name:<{_HELP_COLUMN}}" if len(name) < _HELP_COLUMN else f"{name}\n{'':{_HELP_COLUMN}}"
+    )
+    return (first + f"\n{'':{_HELP_COLUMN}}".join(lines)).rstrip()
+
+
+def _columns() -> int:
+    return min(shutil.get_terminal_size().columns, _MAX_COLUMNS)
+
+
+def _exit_with(text: str) -> NoReturn:
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:  # As with `| head`.
+        discard_standard_output()
+    sys.exit(0)
+
+
+def _with_help(message: str, prog: str) -> str:
+    """A message that says where help is."""
+    end = " See" if message.endswith("?") else "; see"
+    return f"{message}{end} {prog} --help"
+
+
+def _expanded(argv: Sequence[str], within: int = 0) -> Iterator[str]:
+    """The arguments with those of flagfiles in their place; behind `--` nothing is a flag.
+
+    Raises:
+      UsageError: if a flagfile cannot be read.
+    """
+    rest = iter(argv)
+    for arg in rest:
+        if arg == "--":
+            yield from (arg, *rest)
+        elif arg == _FLAGFILE or arg.startswith(f"{_FLAGFILE}="):
+            path = next(rest, "") if arg == _FLAGFILE else arg.partition("=")[2]
+            if within >= _MAX_FLAGFILES:
+                raise UsageError(f"--flagfile={path}: flagfiles that name each other; take one out")
+            yield from _expanded(_flagfile_lines(os.path.expanduser(path)), within + 1)
+        else:
+            yield arg
+
+
+def _flagfile_lines(path: str) -> list[str]:
+    """The flags in a flagfile; blank lines and those that begin with # or // are comments."""
+    problem = ""
+    try:
+        if not os.path.isfile(path):
+            problem = "it is no file" if os.path.exists(path) else "there is no such file"
+        elif os.path.getsize(path) > _MAX_FLAGFILE_BYTES:
+            problem = f"it has more than {_MAX_FLAGFILE_BYTES} bytes, so it is no flagfile"
+        else:
+            with open(path, encoding="utf-8-sig") as file:  # Editors of Windows write a mark first.
+                lines = [line.strip() for line in file.read(_MAX_FLAGFILE_BYTES).splitlines()]
+            return [line for line in lines if line and not line.startswith(("#", "//"))]
+    except UnicodeDecodeError:
+        problem = "it is not UTF-8 text; save it as UTF-8"
+    except OSError as error:
+        problem = str(error.strerror)
+    raise UsageError(f"the --flagfile {path} cannot be read: {problem}")
+
+
+def version_text() -> str:
+    """The version of this project and of what it stands on, in a line."""
+    parts = [f"{name} {_version(name)}" for name in _PACKAGES]
+    return f"{PROJECT} {VERSION} (python {platform.python_version()}, {', '.join(parts)})"
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,223 @@
+"""Options: dataclasses whose fields are the flags of a command.
+
+A field says all there is to say of a flag, once: default, help, what values it takes, whether
+`--help` shows it, and what it has an effect on. Flags, help, checks, near misses, flagfiles and the
+identity of a run follow from the fields. No other module looks at absl's flags.
+"""
+
+import dataclasses
+import enum
+import math
+import typing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from absl import flags
+
+from pipeline.console.errors import UsageError
+from pipeline.console.near_misses import not_one_of
+
+OptionsType = TypeVar("OptionsType", bound="Options")
+REQUIRED: Any = dataclasses.MISSING
+
+
+class Effect(enum.Enum):
+    """What depends on an option."""
+
+    RESULT = "what comes out"
+    PLAN = "which records meet in which batch, and so what comes out"
+    MEASURING = "which weights count as the best, and so what comes out"
+    NONE = "nothing that comes out: where something is read, how often something is written"
+    PLACE = "where something is written; never taken from a folder, which may be another's"
+
+
+def option(
+    default: Any,
+    help_text: str,
+    choices: Sequence[str] = (),
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    common: bool = False,
+    effect: Effect = Effect.RESULT,
+    parse: Callable[[str], Any] | None = None,
+) -> Any:
+    """A field of `Options`, which is a flag of the same name.
+
+    Args:
+      default: value when the flag is not given; `REQUIRED` for none.
+      help_text: what `--help` says; a default is added to it.
+      choices: allowed values of a text.
+      low: least value of a number, or of each of several; None passes.
+      high: greatest value, likewise.
+      common: whether `--help` shows it; `--helpfull` shows all.
+      effect: what depends on it.
+      parse: from text to value, where the type of the field does not say it; raises ValueError.
+    """
+    metadata = {
+        "help": help_text, "choices": tuple(choices), "low": low, "high": high, "common": common,
+        "effect": effect, "parse": parse,
+    }  # fmt: skip
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options that check themselves; subclasses are frozen dataclasses of `option` fields.
+
+    The first line of a subclass's docstring is the title of its flags in the help.
+
+    Raises:
+      UsageError: if a value, or a combination of values, makes no sense.
+    """
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check(field, getattr(self, field.name))
+        self.check()
+
+    def check(self) -> None:
+        """Checks what single fields do not say: override it for combinations.
+
+        Raises:
+          UsageError: if a combination of values makes no sense.
+        """
+
+
+def _check(field: Any, value: Any) -> None:
+    choices = field.metadata.get("choices")
+    if choices and value not in choices:
+        raise UsageError(f"--{field.name}={value}: {not_one_of(value, choices)}")
+    low, high = field.metadata.get("low", -math.inf), field.metadata.get("high", math.inf)
+    if (low, high) == (-math.inf, math.inf):
+        return
+    numbers = value if isinstance(value, tuple) else (value,)
+    if not all(number is None or low <= number <= high for number in numbers):
+        raise UsageError(f"--{field.name}={value_text(value)}: expected {_range_text(low, high)}")
+
+
+def _range_text(low: float, high: float) -> str:
+    if high == math.inf:
+        return f"at least {low:g}"
+    return f"at most {high:g}" if low == -math.inf else f"{low:.12g} to {high:.12g}"
+
+
+def define(kinds: Iterable[type[Options]], values: flags.FlagValues) -> None:
+    """Defines one flag per field of all these kinds of options."""
+    for kind in kinds:
+        for field, hint in fields_of(kind):
+            parser = _Parser(field, hint)
+            make = flags.BooleanFlag if hint is bool else None
+            if make:
+                flag: Any = make(field.name, field.default, field.metadata["help"])
+            else:
+                flag = flags.Flag(parser, None, field.name, None, field.metadata["help"])
+            flags.DEFINE_flag(flag, values, kind.__module__)
+
+
+def read(kind: type[OptionsType], values: flags.FlagValues) -> OptionsType:
+    """Builds options from parsed flags.
+
+    Raises:
+      UsageError: if a flag that is needed is not given, or the options refuse the values.
+    """
+    given = {}
+    for field, _ in fields_of(kind):
+        if values[field.name].present or field.default is not REQUIRED:
+            flag = values[field.name]
+            given[field.name] = flag.value if flag.present else field.default
+        else:
+            raise UsageError(f"--{field.name} is required")
+    return kind(**given)
+
+
+def fill_in(
+    flagfile: str, values: flags.FlagValues, kinds: Iterable[type[Options]], where: str
+) -> None:
+    """Sets flags that were not given on the command line from a flagfile that `flagfile_text` made.
+
+    Those that say where something is written are left as they are.
+
+    Args:
+      flagfile: its text.
+      values: takes the values.
+      kinds: whose fields the flagfile may have.
+      where: whose flagfile it is, for the message.
+
+    Raises:
+      UsageError: if there is no such flag; the flagfile is of another version then.
+    """
+    effects = {f.name: f.metadata["effect"] for kind in kinds for f in dataclasses.fields(kind)}
+    for line in flagfile.splitlines():
+        name, _, text = line.removeprefix("--").partition("=")
+        if name not in effects:
+            raise UsageError(
+                f"{where} has --{name}, which is no flag of this version; use the version that "
+                "wrote it (versions.json), or remove the line"
+            )
+        if effects[name] is not Effect.PLACE and not values[name].present:
+            values[name].parse(text)
+
+
+def flagfile_text(options: Iterable[Options]) -> str:
+    """The text of a flagfile that sets every field of the given options."""
+    lines = [
+        f"--{field.name}={value_text(value)}"
+        for group in options
+        for field in dataclasses.fields(group)
+        if (value := getattr(group, field.name)) is not None
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def fields_of(kind: type[Options]) -> Iterator[tuple[Any, Any]]:
+    """Every field of a kind of options with its type."""
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        yield field, hints[field.name]
+
+
+def value_text(value: Any) -> str:
+    """A value as a flag takes it."""
+    if isinstance(value, tuple):
+        return ",".join(map(value_text, value))
+    return str(value)
+
+
+class _Parser(flags.ArgumentParser):
+    """From the text of one flag to the value of its field, with messages of our own."""
+
+    def __init__(self, field: Any, hint: Any):
+        self._custom = field.metadata["parse"]
+        self._choices = field.metadata["choices"]
+        self._is_tuple = typing.get_origin(hint) is tuple
+        self._kind = next(
+            kind for kind in (int, float, str) if hint is kind or kind in typing.get_args(hint)
+        )
+
+    def parse(self, argument: Any) -> Any:
+        """Returns the value.
+
+        Raises:
+          ValueError: if the text is none; absl puts the flag before the message.
+        """
+        if self._custom:
+            return self._custom(argument)
+        if self._choices and argument not in self._choices:
+            raise ValueError(not_one_of(argument, self._choices))
+        if self._is_tuple:
+            parts = argument.split(",") if argument else ()
+            return tuple(self._number(part.strip(), "s with commas between them") for part in parts)
+        return self._number(argument, "")
+
+    def flag_type(self) -> str:
+        """Of what type it is, for absl."""
+        return self._kind.__name__
+
+    def _number(self, text: str, plural: str) -> Any:
+        try:
+            return self._kind(text)
+        except ValueError:
+            what = {int: "whole number", float: "number"}[self._kind]
+            article = "" if plural else "a "
+            raise ValueError(f"expected {article}{what}{plural}") from None

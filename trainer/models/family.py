@@ -1,0 +1,147 @@
+"""What a family of models has to offer, and the table of all families.
+
+A family is one file of this room: its options, its checks, its network. The table finds it by its
+class; nothing else names it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from pipeline.console.options import Options
+from tfrecords_schema import InputSpec, LabelSpec, Statistics
+
+if TYPE_CHECKING:
+    import keras
+
+    from trainer.step.task import Task
+
+
+class DataSpec(NamedTuple):
+    """What a model knows of the data.
+
+    Attributes:
+      input: kind, dtype and shape of a step.
+      label: what is predicted.
+      statistics: of the training split's channels; None where the dataset has none.
+    """
+
+    input: InputSpec
+    label: LabelSpec
+    statistics: Statistics | None
+
+
+class BuiltModel(NamedTuple):
+    """One model, entered at its inputs or behind its frozen part.
+
+    Attributes:
+      full: from `signal` or `frames: [batch, time, *step_shape]` and `lengths: [batch] int32`, by
+        name, to logits or values: `[batch, units]` for one label per record, `[batch, time, units]`
+        for one per step. Padding and rows of length 0 give zeros.
+      features: `[rows, *step_shape]` to `[rows, values]` float32, the frozen part; or None where
+        nothing is frozen.
+      from_features: `{"signal": [batch, time, values] float32, "lengths"}` to the outputs of
+        `full`, with the same variables; None with `features`.
+    """
+
+    full: keras.Model
+    features: keras.Model | None = None
+    from_features: keras.Model | None = None
+
+
+class Family:
+    """One family of models; the first line of its docstring says what it is, in the help.
+
+    Attributes:
+      options: dataclasses whose fields are its flags; families may share them.
+    """
+
+    options: ClassVar[tuple[type[Options], ...]] = ()
+
+    def label(self, input_spec: InputSpec, label: LabelSpec | None) -> LabelSpec | None:
+        """What it predicts: the dataset's own label, or another."""
+        return label
+
+    def task(self, label: LabelSpec, *options: Any, **scoring: Any) -> Task:
+        """What it is trained for.
+
+        Args:
+          label: what it predicts.
+          *options: one of each kind in `options`.
+          **scoring: arguments of `Task`: weights of classes, label smoothing, activation.
+        """
+        from trainer.step.task import Task
+
+        return Task(label, **scoring)
+
+    def build(self, data: DataSpec, *options: Any) -> keras.Model | BuiltModel:
+        """Builds the model.
+
+        Args:
+          data: what it is for.
+          *options: one of each kind in `options`.
+
+        Returns:
+          A functional Keras model like `BuiltModel.full`, or with the ways into it.
+
+        Raises:
+          UserError: the model does not suit the data, or the options not the model.
+        """
+        raise NotImplementedError
+
+    def restored(self, *options: Any) -> tuple[Any, ...]:
+        """The options to build a model with whose weights come from a checkpoint."""
+        return options
+
+
+class ChosenModel(NamedTuple):
+    """A family with options.
+
+    Attributes:
+      family: the family.
+      options: one of each kind in `family.options`.
+    """
+
+    family: Family
+    options: tuple[Any, ...]
+
+    def label(self, input_spec: InputSpec, label: LabelSpec | None) -> LabelSpec | None:
+        """See `Family.label`."""
+        return self.family.label(input_spec, label)
+
+    def task(self, label: LabelSpec, **scoring: Any) -> Task:
+        """See `Family.task`."""
+        return self.family.task(label, *self.options, **scoring)
+
+    def build(self, data: DataSpec) -> BuiltModel:
+        """See `Family.build`."""
+        built = self.family.build(data, *self.options)
+        return built if isinstance(built, BuiltModel) else BuiltModel(built)
+
+    def restored(self) -> ChosenModel:
+        """See `Family.restored`."""
+        return self._replace(options=self.family.restored(*self.options))
+
+
+def option_kinds() -> tuple[type[Options], ...]:
+    """The options of all families, each kind once."""
+    return tuple(dict.fromkeys(kind for family in families().values() for kind in family.options))
+
+
+@functools.cache
+def families() -> dict[str, Family]:
+    """Every family by its name, which is that of its file."""
+    import trainer.models as room
+
+    found: dict[str, Family] = {}
+    for module in pkgutil.iter_modules(room.__path__):
+        if not module.ispkg:
+            values = vars(importlib.import_module(f"{room.__name__}.{module.name}")).values()
+            kinds = [v for v in values if isinstance(v, type) and issubclass(v, Family)]
+            for kind in kinds:
+                if kind is not Family and kind.__module__.endswith(f".{module.name}"):
+                    found[module.name] = kind()
+    return found

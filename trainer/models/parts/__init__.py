@@ -1,0 +1,1 @@
+"""Parts of models that are built on Keras when they are imported; families import them late."""

@@ -1,0 +1,96 @@
+"""What a command line of `python -m trainer` asks for; read without TensorFlow."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pipeline.console.command import Command
+from pipeline.console.options import (
+    Effect,
+    Options,
+    fields_of,
+    fill_in,
+    option,
+    read,
+    value_text,
+)
+from trainer.models.family import ChosenModel, families, option_kinds
+from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelOptions(Options):
+    """Which model."""
+
+    model: str = option(
+        "signal",
+        " ".join(f"{name}: {type(family).__doc__}" for name, family in families().items()),
+        tuple(families()),
+        common=True,
+    )
+
+
+RECORDED = (RunOptions, ModelOptions, DataOptions, TrainingOptions, *option_kinds())
+"""Kinds of options that a training depends on; its flagfile has those that its model reads."""
+
+COMMAND = Command(
+    "python -m trainer",
+    "Trains on a converted dataset, evaluates, predicts, exports.",
+    (*RECORDED, PredictOptions),
+)
+
+
+class Asked(NamedTuple):
+    """All options of one command.
+
+    Attributes:
+      run: what to do, and where.
+      data: which records, and how they are put into batches.
+      training: how to train.
+      predict: what to predict, and where to.
+      model: which model, with its options.
+      recorded: every option that says what was run.
+    """
+
+    run: RunOptions
+    data: DataOptions
+    training: TrainingOptions
+    predict: PredictOptions
+    model: ChosenModel
+    recorded: tuple[Options, ...]
+
+
+def asked(argv: Sequence[str]) -> Asked:
+    """Reads a command line; after training, with what it leaves out from the run folder.
+
+    Raises:
+      UsageError: it makes no sense; the message says what to change.
+      CheckpointError: there is no such run folder.
+    """
+    values = COMMAND.parse(argv).values
+    run = read(RunOptions, values)
+    if run.mode != "train":
+        from trainer.runs.run_folder import read_flags
+
+        fill_in(read_flags(run.run_dir), values, RECORDED, "config.flags of the run folder")
+        run = read(RunOptions, values)
+    predict = read(PredictOptions, values)
+    predict.require_mode(run.mode)
+    name = read(ModelOptions, values)
+    family = families()[name.model]
+    data, training = read(DataOptions, values), read(TrainingOptions, values)
+    model = ChosenModel(family, tuple(read(kind, values) for kind in family.options))
+    recorded = (run, name, data, training, *model.options)
+    return Asked(run, data, training, predict, model, recorded)
+
+
+def effects() -> dict[str, Effect]:
+    """What depends on each option that is recorded, by its name."""
+    fields = [field for kind in RECORDED for field, _ in fields_of(kind)]
+    return {field.name: field.metadata["effect"] for field in fields}
+
+
+def default_texts() -> dict[str, str | None]:
+    """The default of each option that is recorded, as a flagfile has it; None where it has none."""
+    fields = [field for kind in RECORDED for field, _ in fields_of(kind)]
+    return {f.name: None if f.default is None else value_text(f.default) for f in fields}

@@ -1,0 +1,175 @@
+"""What training and evaluation start from: the data, the model, the step on all replicas."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from tfrecords_schema import Dataset, DatasetError, LabelSpec, open_dataset
+from trainer.data.split_data import SplitData, class_weights, load_split
+from trainer.distribution import cluster
+from trainer.distribution.strategy import make_strategy
+from trainer.models.family import BuiltModel, DataSpec
+from trainer.options.options import DataOptions
+from trainer.runs import run_folder
+from trainer.runs.asked import Asked
+from trainer.step.steps import Steps
+from trainer.step.task import Task
+from trainer.training.feature_cache import FeatureCache, open_cache
+from trainer.training.optimizers import make_optimizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """The data of one command.
+
+    Attributes:
+      dataset: the dataset.
+      task: what its records are for.
+      learnt: what the model learns, or learnt, from.
+      train: the training split; None where an evaluation does without.
+      validation: the validation split, if there is one.
+      test: the test split, if there is one.
+    """
+
+    dataset: Dataset
+    task: Task
+    learnt: run_folder.LearntFrom
+    train: SplitData | None
+    validation: SplitData | None
+    test: SplitData | None
+
+    @property
+    def label(self) -> LabelSpec:
+        """What is predicted."""
+        return self.task.label
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """Data and model of one command, ready to train or evaluate.
+
+    Attributes:
+      data: the data.
+      strategy: over whose replicas batches are dealt out.
+      model: the whole model, which checkpoints hold.
+      optimizer: built for it.
+      cache: features of its frozen part; None without.
+      train: the training split as the step reads it: features, where there is a cache.
+      validation: likewise.
+      steps: of the model, or of its part behind the features.
+    """
+
+    data: Data
+    strategy: tf.distribute.Strategy
+    model: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    cache: FeatureCache | None
+    train: SplitData | None
+    validation: SplitData | None
+    steps: Steps
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this worker writes what a run leaves."""
+        return cluster.this_worker(self.strategy).is_chief
+
+
+def open_data(asked: Asked) -> Data:
+    """Opens the dataset, and refuses what does not suit the model, the run or each other.
+
+    Raises:
+      UserError: something does not; the message says what to do.
+    """
+    run, data, training = asked.run, asked.data, asked.training
+    dataset = open_dataset(run.dataset)
+    label = asked.model.label(dataset.schema.input, dataset.schema.label)
+    if label is None:
+        raise DatasetError(f"{run.dataset} has no labels; convert it with --label_key")
+    is_training = run.mode == "train"
+    task = asked.model.task(
+        label,
+        class_weights=class_weights(dataset, label, data) if is_training else None,
+        label_smoothing=training.label_smoothing,
+        activation=training.class_activation,
+    )
+    learnt = run_folder.LearntFrom.of(dataset)
+    if not is_training:
+        learnt = run_folder.LearntFrom.read(run.run_dir)
+        run_folder.require_same_task(learnt, dataset)
+    task.require_metric(training.monitor)
+    if is_training:
+        train: SplitData | None = load_split(dataset, data.train_split, data, task)
+    else:
+        train = _split_of_baseline(dataset, data, task)
+    validation = _optional_split(dataset, data.validation_split, data, task)
+    test = _optional_split(dataset, data.test_split, data, task)  # Not measured before the end.
+    if is_training and not run.dry_run:
+        run_folder.require_same_run(run, run_folder.identity(asked.recorded, dataset))
+    return Data(dataset, task, learnt, train, validation, test)
+
+
+def build(asked: Asked, data: Data) -> tuple[tf.distribute.Strategy, BuiltModel]:
+    """Makes the strategy, and under it the model, compiled with its optimizer."""
+    strategy = make_strategy(asked.run)
+    with strategy.scope():
+        spec = data.dataset.schema.input
+        built = asked.model.build(DataSpec(spec, data.label, data.learnt.statistics))
+        num_steps = data.train.plan(seed=asked.run.seed).num_steps if data.train else 1
+        optimizer = make_optimizer(asked.training, num_steps)
+        optimizer.build(built.full.trainable_variables)
+        built.full.compile(optimizer=optimizer)
+    return strategy, built
+
+
+def open_session(
+    asked: Asked, data: Data, strategy: tf.distribute.Strategy, built: BuiltModel
+) -> Session:
+    """Computes the features of frozen layers where they are not there yet, and makes the steps."""
+    train, validation, computed = data.train, data.validation, built.full
+    with cluster.chief_first(strategy):
+        cache = open_cache(asked, built, data.dataset)
+        if cache:
+            computed = built.from_features
+            if asked.run.mode == "train":
+                train, validation = (
+                    split
+                    and load_split(cache.dataset(split.name), split.name, asked.data, data.task)
+                    for split in (train, validation)
+                )
+    optimizer = built.full.optimizer
+    steps = Steps(
+        strategy, computed, optimizer, data.task,
+        clip_norm=asked.training.clip_norm, accumulate=asked.training.accumulate_batches > 1,
+        jit_compile=asked.run.jit_compile,
+    )  # fmt: skip
+    return Session(data, strategy, built.full, optimizer, cache, train, validation, steps)
+
+
+def _split_of_baseline(dataset: Dataset, data: DataOptions, task: Task) -> SplitData | None:
+    """The training split of an evaluation, which can do without it."""
+    if not _has_records(dataset, data.train_split):
+        return None
+    try:
+        return load_split(dataset, data.train_split, data, task)
+    except DatasetError as error:
+        print(f"no baseline of split {data.train_split!r}: {error}")
+        return None
+
+
+def _optional_split(
+    dataset: Dataset, name: str | None, data: DataOptions, task: Task
+) -> SplitData | None:
+    if not name:
+        return None
+    is_named = name not in (DataOptions.validation_split, DataOptions.test_split)
+    if is_named and name not in dataset.manifest.splits:
+        dataset.split(name)  # It was named, so it should be there; says which there are.
+    return load_split(dataset, name, data, task) if _has_records(dataset, name) else None
+
+
+def _has_records(dataset: Dataset, split: str) -> bool:
+    entry = dataset.manifest.splits.get(split)
+    return entry is not None and entry.records > 0
