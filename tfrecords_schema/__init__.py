@@ -55,7 +55,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        for module in ("schema", "manifest", "errors", "files", "index", "dataset"):
+        for module in ("errors", "schema", "manifest", "files", "index", "dataset"):
             found = vars(importlib.import_module(f"{__name__}.{module}"))
             if name in found:
                 return found[name]

@@ -18,7 +18,7 @@ from trainer.distribution import cluster
 from trainer.distribution.strategy import configure
 from trainer.evaluation import evaluation
 from trainer.options.options import AFTER_TRAINING
-from trainer.runs import run_folder
+from trainer.runs import identity, run_folder
 from trainer.runs.checkpoints import load_trained
 from trainer.serving import inference
 from trainer.session import Session, build, open_data, open_session
@@ -59,7 +59,7 @@ def _train(asked: Asked, session: Session) -> None:
         model=session.model, optimizer=session.optimizer, steps=session.steps,
         strategy=session.strategy, train=session.train, validation=session.validation,
         run=run, training=training, callbacks=callbacks,
-        identity=run_folder.identity(asked.recorded, dataset),
+        identity=identity.identity(asked.recorded, dataset),
     )  # fmt: skip
     trainer.resume()  # What it refuses leaves the run folder as it is.
     if session.is_chief and not trainer.is_finished:

@@ -13,7 +13,7 @@ from trainer.distribution import cluster
 from trainer.distribution.strategy import make_strategy
 from trainer.models.family import BuiltModel, DataSpec
 from trainer.options.options import DataOptions
-from trainer.runs import run_folder
+from trainer.runs import identity, run_folder
 from trainer.runs.asked import Asked
 from trainer.step.steps import Steps
 from trainer.step.task import Task
@@ -107,7 +107,7 @@ def open_data(asked: Asked) -> Data:
     validation = _optional_split(dataset, data.validation_split, data, task)
     test = _optional_split(dataset, data.test_split, data, task)  # Not measured before the end.
     if is_training and not run.dry_run:
-        run_folder.require_same_run(run, run_folder.identity(asked.recorded, dataset))
+        identity.require_same_run(run, identity.identity(asked.recorded, dataset))
     return Data(dataset, task, learnt, train, validation, test)
 
 

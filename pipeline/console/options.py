@@ -106,12 +106,12 @@ def define(kinds: Iterable[type[Options]], values: flags.FlagValues) -> None:
     """Defines one flag per field of all these kinds of options."""
     for kind in kinds:
         for field, hint in fields_of(kind):
-            parser = _Parser(field, hint)
-            make = flags.BooleanFlag if hint is bool else None
-            if make:
-                flag: Any = make(field.name, field.default, field.metadata["help"])
-            else:
-                flag = flags.Flag(parser, None, field.name, None, field.metadata["help"])
+            name, text = field.name, field.metadata["help"]
+            flag = (
+                flags.BooleanFlag(name, field.default, text)
+                if hint is bool
+                else flags.Flag(_Parser(field, hint), None, name, None, text)
+            )
             flags.DEFINE_flag(flag, values, kind.__module__)
 
 

@@ -12,11 +12,11 @@ import pkgutil
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pipeline.console.options import Options
-from tfrecords_schema import InputSpec, LabelSpec, Statistics
 
 if TYPE_CHECKING:
     import keras
 
+    from tfrecords_schema import InputSpec, LabelSpec, Statistics
     from trainer.step.task import Task
 
 

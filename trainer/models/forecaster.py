@@ -10,14 +10,14 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
-from pipeline.console.errors import UsageError
 from pipeline.console.options import Options, option
-from tfrecords_schema import DatasetError, InputSpec, LabelSpec, Statistics
+from tfrecords_schema.errors import DatasetError, UserError
 from trainer.models.family import DataSpec, Family
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.signal import SignalModelOptions, float32_at_least
 
 if TYPE_CHECKING:
+    from tfrecords_schema import InputSpec, LabelSpec, Statistics
     from trainer.step.task import Task
 
 
@@ -74,7 +74,7 @@ def build_forecaster(
     the signal. Of the options only the recurrent layers and the normalization matter.
 
     Raises:
-        UsageError: the options name no recurrent layers, or layers that do not fit each other.
+        UserError: the options name no recurrent layers, or layers that do not fit each other.
         DatasetError: the normalization needs statistics that the dataset lacks.
     """
     _check(options)
@@ -154,13 +154,13 @@ def _normalization(
 def _check(options: SignalModelOptions) -> None:
     units = options.rnn_units
     if options.rnn_cell == "none":
-        raise UsageError("--model=forecaster is recurrent, got --rnn_cell=none; give lstm or gru")
+        raise UserError("--model=forecaster is recurrent, got --rnn_cell=none; give lstm or gru")
     if units[0] != units[-1]:
-        raise UsageError(
+        raise UserError(
             f"--rnn_units={','.join(map(str, units))}: the last encoder layer's state starts the "
             "first decoder layer, so the first and the last size must be equal"
         )
     if options.normalization == "record":
-        raise UsageError(
+        raise UserError(
             "--normalization=record cannot be undone for a forecast; use training_split"
         )

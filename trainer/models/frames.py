@@ -7,16 +7,20 @@ per frame to the labels, is that of the signal model and has its options.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.console.options import Effect, Options, option
-from tfrecords_schema import DatasetError, InputSpec, LabelSpec
+from tfrecords_schema.errors import DatasetError
 from trainer.models.family import BuiltModel, DataSpec, Family
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
+from trainer.models.parts import WITHOUT_WEIGHTS
 from trainer.models.signal import SignalModelOptions, predict_from_steps, unpack_predictions
 
+if TYPE_CHECKING:
+    from tfrecords_schema import InputSpec, LabelSpec
+
+
 CONVOLUTIONS = "conv"
-WITHOUT_WEIGHTS = "none"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +99,7 @@ def build_frame_model(
 
     Raises:
         DatasetError: the dataset does not hold frames.
-        UsageError: the options do not fit the frames or the kind of label.
+        UserError: the options do not fit the frames or the kind of label.
     """
     if input_spec.kind != "frames":
         raise DatasetError(

@@ -7,14 +7,16 @@ step of the sequence; what follows is the signal model, over the sequence's step
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.console.errors import UsageError
-from tfrecords_schema import InputSpec, LabelSpec, Statistics
+from tfrecords_schema.errors import UserError
 from trainer.models.family import DataSpec, Family
 from trainer.models.frames import FrameModelOptions, encode_frames, without_downloads
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.signal import SignalModelOptions, encode_steps, predict_from_steps
+
+if TYPE_CHECKING:
+    from tfrecords_schema import InputSpec, LabelSpec, Statistics
 
 
 class Sequence(Family):
@@ -45,10 +47,10 @@ def build_sequence_model(
     least 1. Padding and rows of length 0 give zeros.
 
     Raises:
-        UsageError: the label is no sequence, or the options do not fit the input.
+        UserError: the label is no sequence, or the options do not fit the input.
     """
     if label_spec.per != "sequence":
-        raise UsageError(
+        raise UserError(
             f"--model=sequence predicts sequences with a length of their own, the dataset has one "
             f"label per {label_spec.per}; use --model=signal or --model=frames"
         )

@@ -11,14 +11,17 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import nearest
 from pipeline.console.options import Options, option
-from tfrecords_schema import DatasetError, InputSpec, LabelSpec, Statistics
+from tfrecords_schema.errors import DatasetError, UserError
 from trainer.models.family import DataSpec, Family
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
+
+if TYPE_CHECKING:
+    from tfrecords_schema import InputSpec, LabelSpec, Statistics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +137,7 @@ def build_signal_model(
 
     Raises:
         DatasetError: the dataset holds frames, or lacks the statistics that the options ask for.
-        UsageError: the options do not fit the shape of a step or the kind of label.
+        UserError: the options do not fit the shape of a step or the kind of label.
     """
     if input_spec.kind != "signal":
         raise DatasetError(
@@ -184,14 +187,14 @@ def unpack_predictions(x: Any, lengths: Any, padded: Any, label_spec: LabelSpec)
 def head_units(label_spec: LabelSpec) -> int:
     """Returns the number of outputs a label needs: its classes, or its values."""
     if label_spec.per not in ("step", "record"):
-        raise UsageError(
+        raise UserError(
             f"The signal model predicts one label per step or per record, got labels per "
             f"{label_spec.per}; choose a model for sequences."
         )
     if label_spec.kind == "value":
         return math.prod(label_spec.shape)
     if label_spec.shape:
-        raise UsageError(f"A class label must be one number, got shape {label_spec.shape}.")
+        raise UserError(f"A class label must be one number, got shape {label_spec.shape}.")
     return len(label_spec.class_names)
 
 
@@ -344,7 +347,7 @@ def _normalize_batch(x: Any, options: SignalModelOptions, name: str) -> Any:
 def check_convolutions(options: SignalModelOptions, shape: tuple[int, ...]) -> None:
     """Raises where a step has no samples axis, or fewer samples than a kernel needs."""
     if len(shape) not in (1, 2):
-        raise UsageError(
+        raise UserError(
             f"Convolutions within a step need steps of [samples] or [samples, channels], got "
             f"{list(shape)}. Set conv_filters to nothing and use step_dense_units or "
             "temporal_filters for the steps."
@@ -352,7 +355,7 @@ def check_convolutions(options: SignalModelOptions, shape: tuple[int, ...]) -> N
     samples = shape[0]
     for number, stride in enumerate(options.conv_strides):
         if samples < options.conv_kernel_samples:
-            raise UsageError(
+            raise UserError(
                 f"Convolution {number + 1} of {len(options.conv_filters)} cannot be applied: its "
                 f"input has {samples} samples ({shape[0]} in a step), its kernel "
                 f"{options.conv_kernel_samples}. Lower conv_kernel_samples or conv_strides, give "

@@ -6,13 +6,10 @@ from typing import NamedTuple
 
 from pipeline.console.command import Command
 from pipeline.console.options import (
-    Effect,
     Options,
-    fields_of,
     fill_in,
     option,
     read,
-    value_text,
 )
 from trainer.models.family import ChosenModel, families, option_kinds
 from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
@@ -82,15 +79,3 @@ def asked(argv: Sequence[str]) -> Asked:
     model = ChosenModel(family, tuple(read(kind, values) for kind in family.options))
     recorded = (run, name, data, training, *model.options)
     return Asked(run, data, training, predict, model, recorded)
-
-
-def effects() -> dict[str, Effect]:
-    """What depends on each option that is recorded, by its name."""
-    fields = [field for kind in RECORDED for field, _ in fields_of(kind)]
-    return {field.name: field.metadata["effect"] for field in fields}
-
-
-def default_texts() -> dict[str, str | None]:
-    """The default of each option that is recorded, as a flagfile has it; None where it has none."""
-    fields = [field for kind in RECORDED for field, _ in fields_of(kind)]
-    return {f.name: None if f.default is None else value_text(f.default) for f in fields}

@@ -10,16 +10,14 @@ import keras
 import tensorflow as tf
 
 from pipeline.console.command import PROJECT
-from pipeline.console.options import Effect, Options, flagfile_text, value_text
+from pipeline.console.options import Options, flagfile_text
 from pipeline.console.version import VERSION
 from tfrecords_schema import Dataset, DatasetError, RecordSchema, Statistics
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.data.split_data import SplitData
-from trainer.options.options import RunOptions
-from trainer.runs.asked import default_texts, effects
-from trainer.runs.checkpoints import CheckpointError, Checkpoints
+from trainer.runs.checkpoints import CheckpointError
 
 _PACKAGES = ("tensorflow", "keras", "numpy")
 _SCHEMA = "schema.json"
@@ -139,73 +137,6 @@ def write(
     _write_json(join(run_dir, _SCHEMA), dataclasses.asdict(LearntFrom.of(dataset)))
     _write_json(join(run_dir, "versions.json"), _versions(dataset, model))
     _write_json(join(run_dir, "plan.json"), _plan(train))
-
-
-def identity(options: tuple[Options, ...], dataset: Dataset) -> dict[str, Any]:
-    """What the result of a run depends on: the data and every option with an effect on it."""
-    known = effects()
-    values = {
-        field.name: value_text(value)
-        for group in options
-        for field in dataclasses.fields(group)
-        if (value := getattr(group, field.name)) is not None
-        and known[field.name] not in (Effect.NONE, Effect.PLACE)
-    }
-    return {"dataset": dataset.manifest.fingerprint, **values}
-
-
-def changed_options(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
-    """Names of what differs between two identities.
-
-    An option that one of them lacks has its default there: it is newer than that run. One that only
-    other models read is not looked at.
-
-    Args:
-      found: of a run folder.
-      expected: of the run that would go on.
-    """
-    defaults = default_texts()
-    names = expected.keys() | (found.keys() - defaults.keys())
-    return sorted(
-        name
-        for name in names
-        if found.get(name, defaults.get(name)) != expected.get(name, defaults.get(name))
-    )
-
-
-def require_same_run(run: RunOptions, identity: dict[str, Any]) -> None:
-    """Refuses to go on with another run before anything of it is computed or written.
-
-    Args:
-      run: has the run folder, and what may differ.
-      identity: of the run that would go on.
-
-    Raises:
-      CheckpointError: like `check_identity`.
-    """
-    found = Checkpoints(join(run.run_dir, "checkpoints"), keep=1).newest_identity()
-    if found is not None:
-        check_identity(found, identity, run.allow_changed)
-
-
-def check_identity(
-    found: dict[str, Any], expected: dict[str, Any], allowed: tuple[str, ...]
-) -> None:
-    """Refuses to go on from a checkpoint whose run was another one.
-
-    Raises:
-      CheckpointError: if an option with an effect on the result differs and is not allowed to.
-    """
-    changed = [
-        f"--{name} was {found.get(name)!r} and is {expected.get(name)!r}"
-        for name in changed_options(found, expected)
-        if name not in allowed
-    ]
-    if changed:
-        raise CheckpointError(
-            f"the run folder holds a training with other options: {'; '.join(changed)}. Give "
-            "another --run_dir, the same options, or name what may differ in --allow_changed"
-        )
 
 
 def _versions(dataset: Dataset, model: keras.Model) -> dict[str, Any]:

@@ -9,11 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
-<<<<<<< HEAD
 from pipeline.batches.valid_labels import validity
-from pipeline.console.command_line import not_one_of
-=======
->>>>>>> 12cc838 (Declare an option once; find families of models by their files)
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import not_one_of
 from tfrecords_schema import DatasetError, LabelSpec, SplitIndex

@@ -22,9 +22,8 @@ from trainer.data.split_data import SplitData
 from trainer.distribution import cluster
 from trainer.distribution.watchdog import Watchdog
 from trainer.options.options import RunOptions, TrainingOptions
-from trainer.runs.asked import effects
 from trainer.runs.checkpoints import Checkpoints, TrainingState, save
-from trainer.runs.run_folder import changed_options, check_identity
+from trainer.runs.identity import changed_options, check_identity, effects
 from trainer.step.steps import StepResult, Steps
 from trainer.step.task import means
 from trainer.training.callbacks import MONITORED, callback_states, restore_callbacks

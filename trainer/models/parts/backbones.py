@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from pipeline.console.near_misses import not_one_of
-from trainer.models.frames import WITHOUT_WEIGHTS
+from tfrecords_schema.errors import UserError
+from trainer.models.parts import WITHOUT_WEIGHTS
 
 IMAGENET = "imagenet"
 
@@ -45,7 +46,7 @@ def load_backbone(name: str, weights: str, frame_shape: tuple[int, ...]) -> kera
         frame_shape: `(height, width, 3)`.
 
     Raises:
-        ValueError: no such network, frames too small for it, or weights that cannot be had.
+        UserError: no such network, frames too small for it, or weights that cannot be had.
     """
     build = getattr(application_module(name), name)
     from_imagenet = weights == IMAGENET
@@ -55,7 +56,7 @@ def load_backbone(name: str, weights: str, frame_shape: tuple[int, ...]) -> kera
         )
     except Exception as error:
         # Keras raises a bare Exception for a failed download, ValueError for small frames.
-        raise ValueError(_why_not_built(name, from_imagenet, frame_shape, error)) from error
+        raise UserError(_why_not_built(name, from_imagenet, frame_shape, error)) from error
     if weights not in (IMAGENET, WITHOUT_WEIGHTS):
         _load_file(model, name, weights)
     return model
@@ -74,14 +75,14 @@ def application_module(name: str) -> types.ModuleType:
     """The module of `keras.applications` that has the network and its `preprocess_input`.
 
     Raises:
-        ValueError: there is none of this name.
+        UserError: there is none of this name.
     """
     modules = [m for m in vars(keras.applications).values() if isinstance(m, types.ModuleType)]
     for module in modules:
         if hasattr(module, "preprocess_input") and callable(getattr(module, name, None)):
             return module
     known = sorted(n for n, value in vars(keras.applications).items() if n[0].isupper() and value)
-    raise ValueError(
+    raise UserError(
         f"--backbone={name}: expected conv, or a network of keras.applications; "
         f"{not_one_of(name, known)}"
     )
@@ -89,14 +90,14 @@ def application_module(name: str) -> types.ModuleType:
 
 def _load_file(model: keras.Model, name: str, path: str) -> None:
     if not tf.io.gfile.exists(path):
-        raise ValueError(f"--backbone_weights={path}: no such file; give imagenet, none or a file.")
+        raise UserError(f"--backbone_weights={path}: no such file; give imagenet, none or a file.")
     try:
         with warnings.catch_warnings():
             # Keras leaves layers that are not in the file as they are, and only warns.
             warnings.filterwarnings("error", message="Skipping|.*could not be loaded")
             model.load_weights(path)
     except Exception as error:
-        raise ValueError(
+        raise UserError(
             f"--backbone_weights={path} cannot be loaded into {name} without its classifier "
             f"({error}); give weights saved from that network, as .h5, .weights.h5 or .keras."
         ) from error

@@ -1,0 +1,90 @@
+"""What the result of a run depends on, and whether a training may go on from a checkpoint."""
+
+import dataclasses
+from typing import Any
+
+from pipeline.console.options import Effect, Options, fields_of, value_text
+from tfrecords_schema import Dataset
+from tfrecords_schema.names import join
+from trainer.options.options import RunOptions
+from trainer.runs.asked import RECORDED
+from trainer.runs.checkpoints import CheckpointError, Checkpoints
+
+
+def identity(options: tuple[Options, ...], dataset: Dataset) -> dict[str, Any]:
+    """What the result of a run depends on: the data and every option with an effect on it."""
+    known = effects()
+    values = {
+        field.name: value_text(value)
+        for group in options
+        for field in dataclasses.fields(group)
+        if (value := getattr(group, field.name)) is not None
+        and known[field.name] not in (Effect.NONE, Effect.PLACE)
+    }
+    return {"dataset": dataset.manifest.fingerprint, **values}
+
+
+def changed_options(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    """Names of what differs between two identities.
+
+    An option that one of them lacks has its default there: it is newer than that run. One that only
+    other models read is not looked at.
+
+    Args:
+      found: of a run folder.
+      expected: of the run that would go on.
+    """
+    defaults = default_texts()
+    names = expected.keys() | (found.keys() - defaults.keys())
+    return sorted(
+        name
+        for name in names
+        if found.get(name, defaults.get(name)) != expected.get(name, defaults.get(name))
+    )
+
+
+def require_same_run(run: RunOptions, identity: dict[str, Any]) -> None:
+    """Refuses to go on with another run before anything of it is computed or written.
+
+    Args:
+      run: has the run folder, and what may differ.
+      identity: of the run that would go on.
+
+    Raises:
+      CheckpointError: like `check_identity`.
+    """
+    found = Checkpoints(join(run.run_dir, "checkpoints"), keep=1).newest_identity()
+    if found is not None:
+        check_identity(found, identity, run.allow_changed)
+
+
+def check_identity(
+    found: dict[str, Any], expected: dict[str, Any], allowed: tuple[str, ...]
+) -> None:
+    """Refuses to go on from a checkpoint whose run was another one.
+
+    Raises:
+      CheckpointError: if an option with an effect on the result differs and is not allowed to.
+    """
+    changed = [
+        f"--{name} was {found.get(name)!r} and is {expected.get(name)!r}"
+        for name in changed_options(found, expected)
+        if name not in allowed
+    ]
+    if changed:
+        raise CheckpointError(
+            f"the run folder holds a training with other options: {'; '.join(changed)}. Give "
+            "another --run_dir, the same options, or name what may differ in --allow_changed"
+        )
+
+
+def effects() -> dict[str, Effect]:
+    """What depends on each option that is recorded, by its name."""
+    fields = [field for kind in RECORDED for field, _ in fields_of(kind)]
+    return {field.name: field.metadata["effect"] for field in fields}
+
+
+def default_texts() -> dict[str, str | None]:
+    """The default of each option that is recorded, as a flagfile has it; None where it has none."""
+    fields = [field for kind in RECORDED for field, _ in fields_of(kind)]
+    return {f.name: None if f.default is None else value_text(f.default) for f in fields}
