@@ -8,7 +8,6 @@ that they can be off for longer is why the message names a range of steps.
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -17,6 +16,7 @@ import tensorflow as tf
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.data.split_data import SplitData
+from trainer.training.training_step import TrainingStep
 
 DIVERGENCE = "divergence.json"
 _CHECK_STEPS = 100  # Reading all variables once takes less than a step does.
@@ -26,12 +26,6 @@ _SHOWN_VARIABLES = 3
 
 class DivergedError(ValueError):
     """NaN or infinity in loss, weights, batch statistics or optimizer."""
-
-
-class _Step(NamedTuple):
-    number: int  # Global, from 1.
-    epoch: int
-    rows: np.ndarray
 
 
 class DivergenceCheck:
@@ -60,25 +54,23 @@ class DivergenceCheck:
             if tf.as_dtype(variable.dtype).is_floating
         ]
         self._split, self._run_dir, self._writes = split, run_dir, writes
-        self._steps: list[_Step] = []
+        self._steps: list[TrainingStep] = []
         self._all_finite = tf.function(self._reduce, autograph=False)
 
-    def after_step(self, number: int, epoch: int, rows: np.ndarray, loss: Sequence[float]) -> None:
+    def after_step(self, step: TrainingStep, loss: Sequence[float]) -> None:
         """Looks at the loss of a step, and now and then at the variables.
 
         Args:
-          number: of the step, over all epochs, from 1.
-          epoch: from 0.
-          rows: of the step's records in the split's index.
+          step: that was done.
           loss: weighted sum and sum of weights.
 
         Raises:
           DivergedError: something is not finite.
         """
-        self._steps.append(_Step(number, epoch, rows))
+        self._steps.append(step)
         if not all(map(math.isfinite, loss)):
-            self._stop(f"the loss is {loss[0]:g} at step {number}")
-        if number % _CHECK_STEPS == 0:
+            self._stop(f"the loss is {loss[0]:g} at step {step.global_number}")
+        if step.global_number % _CHECK_STEPS == 0:
             self.check()
 
     def check(self) -> None:
@@ -102,7 +94,7 @@ class DivergenceCheck:
         ids, sources = index.ids(), index.sources()
         batches = [
             {
-                "step": step.number,
+                "step": step.global_number,
                 "epoch": step.epoch,
                 "records": [{"id": ids[row], "source": sources[row]} for row in step.rows.tolist()],
             }
@@ -116,7 +108,8 @@ class DivergenceCheck:
         last = steps[-1].rows.tolist() if steps else []
         shown = ", ".join(f"{ids[row]} ({sources[row]})" for row in last[:_SHOWN_RECORDS])
         more = ", ..." if len(last) > _SHOWN_RECORDS else ""
-        span = f"steps [{steps[0].number}, {steps[-1].number}]" if steps else "the state restored"
+        numbers = [step.global_number for step in steps]
+        span = f"steps [{numbers[0]}, {numbers[-1]}]" if numbers else "the state restored"
         raise DivergedError(
             f"training became nan or inf within {span}: {what}. Records of the last of these "
             f"steps: {shown}{more}; those of all of them are in {path}. No checkpoint was written "

@@ -10,7 +10,6 @@ import time
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.plan import EpochPlan
@@ -24,7 +23,7 @@ from trainer.distribution.watchdog import Watchdog
 from trainer.options.options import RunOptions, TrainingOptions
 from trainer.runs.checkpoints import Checkpoints, TrainingState, save
 from trainer.runs.identity import changed_options, check_identity, effects
-from trainer.step.steps import StepResult, Steps
+from trainer.step.steps import Steps
 from trainer.step.task import means
 from trainer.training.callbacks import MONITORED, callback_states, restore_callbacks
 from trainer.training.divergence import DivergenceCheck
@@ -33,6 +32,7 @@ from trainer.training.optimizers import current_rate, set_rate
 from trainer.training.progress import Progress
 from trainer.training.termination import StoppedError, Termination
 from trainer.training.timing import Timing
+from trainer.training.training_step import TrainingStep, steps_left
 
 _HIGHER_IS_BETTER = ("accuracy",)
 # Options that a monitored value depends on: with others, that of before cannot be compared.
@@ -183,31 +183,37 @@ class Trainer:
     def _train_steps(self, plan: EpochPlan) -> Timing:
         timing = Timing()
         batches, spec = self._stream.batches(self.state.epoch, self.state.step)
-        while self.state.step < plan.num_steps:
+        lengths, accumulate = self._train.lengths, self._training.accumulate_batches
+        for step in steps_left(plan, lengths, self.state, accumulate_batches=accumulate):
             batch = timing.wait_for(batches)
-            self._hooks.on_train_batch_begin(self.state.step)
-            updates = self._is_update(plan, self.state.step + 1)
+            self._hooks.on_train_batch_begin(step.number)
             with self._watchdog.step(self.state.global_step):
                 result = self._steps.train(
-                    batch, spec, update=updates, asked_to_stop=self._termination.asked
+                    batch, spec, update=step.updates, asked_to_stop=self._termination.asked
                 )
-            self._count_step(plan, timing, result)
-            self._hooks.on_train_batch_end(self.state.step - 1)
-            self._show(plan, timing)
-            self._between_updates(plan, result.asked_to_stop)
+            timing.count(step.valid_steps, compiled=result.compiled)
+            self._count(step, result.sums)
+            self._divergence.after_step(step, result.sums["loss"])
+            self._hooks.on_train_batch_end(step.number)
+            if self._worker.is_chief:
+                self._progress.step(
+                    step.epoch, step.number + 1, plan.num_steps, self.state.sums, timing
+                )
+            self._between_updates(step, result.asked_to_stop)
         return timing
 
-    def _is_update(self, plan: EpochPlan, steps: int) -> bool:
-        """Whether weights change after so many steps of an epoch: every few, and at its end."""
-        return steps % self._training.accumulate_batches == 0 or steps == plan.num_steps
+    def _count(self, step: TrainingStep, sums: dict[str, list[float]]) -> None:
+        """From here on the step is done, for callbacks and for a checkpoint."""
+        _add(self.state.sums, sums)
+        self.state.step = step.number + 1
+        self.state.global_step = step.global_number
 
-    def _between_updates(self, plan: EpochPlan, asked_to_stop: bool) -> None:
+    def _between_updates(self, step: TrainingStep, asked_to_stop: bool) -> None:
         """Saves where training stands if it is time to; kept gradients are in no checkpoint."""
         every = self._training.checkpoint_every_steps
         self._stop_asked |= asked_to_stop
-        self._save_due |= self._stop_asked or bool(every and self.state.global_step % every == 0)
-        is_mid_epoch = 0 < self.state.step < plan.num_steps
-        if self._save_due and is_mid_epoch and self._is_update(plan, self.state.step):
+        self._save_due |= self._stop_asked or bool(every and step.global_number % every == 0)
+        if self._save_due and step.updates and not step.is_last:  # An epoch's end saves itself.
             self._save_checkpoint()
             self._stop_if_asked()
 
@@ -217,23 +223,6 @@ class Trainer:
                 f"asked to stop: checkpoint written after epoch {self.state.epoch}, step "
                 f"{self.state.step}; the same command goes on from there"
             )
-
-    def _count_step(self, plan: EpochPlan, timing: Timing, result: StepResult) -> None:
-        _add(self.state.sums, result.sums)
-        timing.count(self._valid_steps(plan), compiled=result.compiled)
-        self.state.step += 1
-        self.state.global_step += 1
-        rows = plan.rows(self.state.step - 1)
-        self._divergence.after_step(
-            self.state.global_step, self.state.epoch, rows, result.sums["loss"]
-        )
-
-    def _show(self, plan: EpochPlan, timing: Timing) -> None:
-        if not self._worker.is_chief:
-            return
-        self._progress.step(
-            self.state.epoch, self.state.step, plan.num_steps, self.state.sums, timing
-        )
 
     def _epoch_line(self, plan: EpochPlan, timing: Timing) -> dict[str, Any]:
         started = time.monotonic()
@@ -250,9 +239,6 @@ class Trainer:
             "validation_seconds": round(time.monotonic() - started, 3),
             "validation": validation,
         }
-
-    def _valid_steps(self, plan: EpochPlan) -> int:
-        return int(self._train.lengths[plan.rows(self.state.step)].sum(dtype=np.int64))
 
     def _validate(self) -> dict[str, float] | None:
         if self._validation is None:
