@@ -51,6 +51,7 @@ class BatchReader:
         replicas: Sequence[int] | None = None,
         parallel_batches: int | None = None,
         index: SplitIndex | None = None,
+        decodes_frames: bool = True,
     ):
         """Prepares to read.
 
@@ -62,12 +63,14 @@ class BatchReader:
           parallel_batches: batches to read at the same time; more hide the latency of a remote
             file system. None for 8, or 2 of frames.
           index: the split's, if it is loaded already; its columns are shared, not copied.
+          decodes_frames: False leaves them out of the elements: decoding takes most of the time.
         """
         self._num_replicas = num_replicas
         self._replicas = replicas
         self._dataset, self._split = dataset, split
         self._schema = dataset.schema
         self._has_frames = self._schema.input.kind == "frames"
+        self._decodes_frames = decodes_frames
         usual = _PARALLEL_FRAME_BATCHES if self._has_frames else _PARALLEL_BATCHES
         self._parallel_batches = parallel_batches or usual
         self._shard_paths = tf.constant(dataset.shard_paths(split))
@@ -111,7 +114,10 @@ class BatchReader:
     def read(self, *dealt: np.ndarray | tf.Tensor) -> tf.data.Dataset:
         """The batches of what `dealt` returned; also inside a function that tf.data calls."""
         variant = self._trace(*dealt)
-        batches = tf.data.experimental.from_variant(variant, _element_spec(self._schema))
+        spec = _element_spec(self._schema)
+        if self._has_frames and not self._decodes_frames:
+            spec.pop("frames")
+        batches = tf.data.experimental.from_variant(variant, spec)
         return batches.with_options(_without_rewriting())
 
     def _padded_label_steps(self, plan: EpochPlan, start_step: int, batches: int) -> np.ndarray:
@@ -185,6 +191,8 @@ class BatchReader:
 
     def _decoded(self, element: Element) -> Element:
         """The element with its frames decoded: after padding, so that only one copy is made."""
+        if not self._decodes_frames:
+            return {name: part for name, part in element.items() if name != "frames"}
         frames = decode_frames(element["frames"], self._schema.input.step_shape)
         return {**element, "frames": frames}
 

@@ -1,5 +1,6 @@
 """Which entries of a padded batch are labels; the others are padding, or no record at all."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -33,3 +34,9 @@ def unpadded(values: np.ndarray, lengths: Iterable[int], label: LabelSpec) -> li
     """
     rows = values[:, np.newaxis] if label.per == "record" else values
     return [row[:length] for row, length in zip(rows, lengths, strict=True)]
+
+
+def flat_labels(batch: Mapping[str, tf.Tensor], label: LabelSpec) -> np.ndarray:
+    """All labels of a batch, one after the other: `[labels, units]`."""
+    rows = unpadded(batch["label"].numpy(), label_lengths(batch, label).numpy(), label)
+    return np.concatenate(rows).reshape(-1, math.prod(label.shape))

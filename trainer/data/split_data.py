@@ -47,7 +47,7 @@ class SplitData:
         self.lengths = plan_lengths(self.index, dataset.schema.label)
         self.label = label or dataset.schema.label
         self._preparation = preparation
-        self._readers: dict[int, BatchReader] = {}
+        self._readers: dict[tuple[Any, ...], BatchReader] = {}
 
     def plan(self, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> EpochPlan:
         """The batches of one epoch."""
@@ -60,29 +60,32 @@ class SplitData:
         num_replicas: int = 1,
         replicas: range | None = None,
         start_step: int = 0,
+        decodes_frames: bool = True,
     ) -> tf.data.Dataset:
         """A plan's batches, prepared, dealt out to replicas; see `BatchReader`."""
-        if num_replicas not in self._readers:
-            self._readers[num_replicas] = BatchReader(
-                self.dataset,
-                self.name,
-                num_replicas=num_replicas,
-                replicas=replicas,
-                index=self.index,
-            )
-        batches = self._readers[num_replicas].epoch(plan, start_step=start_step)
+        key = (num_replicas, replicas, decodes_frames)
+        if key not in self._readers:
+            self._readers[key] = BatchReader(
+                self.dataset, self.name, num_replicas=num_replicas, replicas=replicas,
+                index=self.index, decodes_frames=decodes_frames,
+            )  # fmt: skip
+        batches = self._readers[key].epoch(plan, start_step=start_step)
         if self._preparation is None:
             return batches
         return batches.map(self._preparation, num_parallel_calls=tf.data.AUTOTUNE)
 
-    def in_order(self) -> Iterator[Batch]:
+    def in_order(self, *, decodes_frames: bool = True) -> Iterator[Batch]:
         """All records once, in batches of a plan that is not shuffled, for one replica.
+
+        Args:
+          decodes_frames: False leaves frames out, where the labels alone are of interest.
 
         Raises:
           DatasetError: on reading, for a record that is not what the index says.
         """
         plan = self.plan(shuffle=False)
-        return NamingBatches(iter(self.read(plan)), self, plan)
+        batches = self.read(plan, decodes_frames=decodes_frames)
+        return NamingBatches(iter(batches), self, plan)
 
     def batches(
         self, plan: EpochPlan, strategy: tf.distribute.Strategy, start_step: int = 0

@@ -4,13 +4,12 @@ The way there would take most of a training: an update moves a bias by about the
 """
 
 import itertools
-import math
 
 import keras
 import numpy as np
 
 from pipeline.batches.plan import EpochPlan
-from pipeline.batches.valid_labels import label_lengths, unpadded
+from pipeline.batches.valid_labels import flat_labels
 from tfrecords_schema import LabelSpec
 from trainer.data.split_data import NamingBatches, SplitData
 
@@ -43,8 +42,6 @@ def start_at_mean_label(model: keras.Model, train: SplitData, plan: EpochPlan) -
 
 def _labels(train: SplitData, plan: EpochPlan, label: LabelSpec) -> np.ndarray:
     """`[labels, units]`, those of valid steps or records."""
-    rows: list[np.ndarray] = []
-    batches = NamingBatches(iter(train.read(plan)), train, plan)
-    for batch in itertools.islice(batches, min(_BATCHES, plan.num_steps)):
-        rows += unpadded(batch["label"].numpy(), label_lengths(batch, label).numpy(), label)
-    return np.concatenate(rows).reshape(-1, math.prod(label.shape))
+    batches = NamingBatches(iter(train.read(plan, decodes_frames=False)), train, plan)
+    first = itertools.islice(batches, min(_BATCHES, plan.num_steps))
+    return np.concatenate([flat_labels(batch, label) for batch in first])
