@@ -14,6 +14,7 @@ _ROOMS = {
     "tfrecords_schema": (),
     "pipeline": ("console", "batches", "sources", "conversion", "inspect"),
     "trainer": (
+        "metrics",
         "options",
         "step",
         "layers",

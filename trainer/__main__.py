@@ -17,6 +17,7 @@ from trainer.data.split_data import load_split
 from trainer.distribution import cluster
 from trainer.distribution.strategy import configure
 from trainer.evaluation import evaluation
+from trainer.metrics.table import better_mode
 from trainer.options.options import AFTER_TRAINING
 from trainer.runs import identity, run_folder
 from trainer.runs.checkpoints import load_trained
@@ -24,7 +25,7 @@ from trainer.serving import inference
 from trainer.session import Session, build, open_data, open_session
 from trainer.training import dry_run
 from trainer.training.callbacks import make_callbacks
-from trainer.training.loop import Trainer, better_mode
+from trainer.training.loop import Trainer
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
 """Predictions of a split and the figures that they come to.
 
-Imports `data`, `runs`, `step`. Begin with `evaluation.py`.
+Imports `data`, `metrics`, `runs`, `step`. Begin with `evaluation.py`.
 """

@@ -1,10 +1,8 @@
-"""Evaluation of a trained model on one split, beside the baseline that anyone could guess."""
+"""Evaluation of a trained model on one split."""
 
 import dataclasses
-import functools
 import io
 import json
-import math
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,10 @@ from tfrecords_schema import LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.data.split_data import SplitData, plan_of_one
-from trainer.evaluation import metrics
+from trainer.evaluation.baselines import baselines
 from trainer.evaluation.evaluation_table import evaluation_table
+from trainer.evaluation.group_sums import RESAMPLES, GroupSums, rows
+from trainer.metrics.metric import ratio
 from trainer.step.steps import Steps
 from trainer.step.task import Batch
 
@@ -62,13 +62,10 @@ def run(
     predictions = predict_split(steps, split, label)
     about = {"split": split.name, "dataset_fingerprint": fingerprint}
     result = {**about, **evaluate(predictions, label, split.index.groups())}
-    result["baselines"] = _baselines(predictions, split, train)
+    result["baselines"] = baselines(predictions.label, split, train)
     result["baseline"] = next(iter(result["baselines"]), {})
     if predictions.prediction.size <= _MAX_LISTED_VALUES and label.kind == "value":
         result["predicted"] = _in_order_of_ids(predictions, split.index.ids())
-    if label.kind == "class":
-        result["class_names"] = list(label.class_names)
-        result["confusion"] = confusion(predictions, len(label.class_names))
     arrays = dataclasses.asdict(predictions)
     if label.per == "record":
         arrays.update(prefix_predictions(steps, split))
@@ -130,131 +127,44 @@ def evaluate(predictions: Predictions, label: LabelSpec, groups: list[str]) -> d
       label: what is predicted.
       groups: group of each record of the split.
     """
-    sums, score = _sums(predictions, label, groups)
-    per_group = score(sums.values)
-    total = sums.values.sum(0)
+    of_label = np.repeat([groups[row] for row in predictions.record], predictions.lengths)
+    sums = GroupSums.of(label.kind, predictions.label, predictions.prediction, of_label)
+    if label.kind == "class":
+        details = _of_classes(predictions, label)
+    else:
+        details = {"per_component": sums.per_component()}
     return {
         "records": len(predictions.record),
         "labels": len(predictions.label),
-        "metrics": _floats(score(total)),
-        "intervals": metrics.bootstrap_intervals(sums, score),
-        "bootstrap_resamples": metrics.RESAMPLES,
-        "groups": {
-            name: {"labels": labels, **row}
-            for name, labels, row in zip(
-                sums.groups, sums.labels.tolist(), _rows(per_group), strict=True
-            )
-        },
-        **_columns(total, label),
+        "metrics": sums.total(),
+        "intervals": sums.intervals(),
+        "bootstrap_resamples": RESAMPLES,
+        "groups": sums.per_group(),
+        **details,
     }
 
 
-def _sums(
-    predictions: Predictions, label: LabelSpec, groups: list[str]
-) -> tuple[metrics.Sums, metrics.Score]:
-    of_label = np.repeat([groups[row] for row in predictions.record], predictions.lengths)
-    truth, prediction = predictions.label, predictions.prediction
-    if label.kind == "class":
-        chosen, classes = prediction.argmax(-1), len(label.class_names)
-        return metrics.class_sums(truth, chosen, classes, of_label), metrics.class_scores
-    truth = truth.reshape(prediction.shape)
-    return metrics.value_sums(truth, prediction, of_label), metrics.value_scores
+def _of_classes(predictions: Predictions, label: LabelSpec) -> dict[str, Any]:
+    """Counts by true class (rows) and predicted class (columns), and figures of each class.
 
-
-def _columns(sums: np.ndarray, label: LabelSpec) -> dict[str, Any]:
-    """The metrics of each class by name, or of each component in order."""
-    if label.kind == "class":
-        rows = _rows(metrics.class_table(sums))
-        return {"per_class": dict(zip(label.class_names, rows, strict=True))}
-    return {"per_component": _rows(metrics.component_scores(sums))}
-
-
-def _rows(table: metrics.Figures) -> list[dict[str, Any]]:
-    columns = [values.tolist() for values in table.values()]
-    return [dict(zip(table, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _floats(figures: metrics.Figures) -> dict[str, float]:
-    return {name: float(value) for name, value in figures.items()}
-
-
-def _baselines(
-    predictions: Predictions, split: SplitData, train: SplitData | None
-) -> list[dict[str, Any]]:
-    """What anyone could guess, the best guess first."""
-    label = split.label
-    assert label is not None
-    if label.kind == "class":
-        counts = [_class_counts(train, label)] if train else []
-        return [majority_baseline(predictions.label, classes) for classes in counts]
-    values = predictions.label.reshape(predictions.prediction.shape)
-    baselines = [mean_baseline(values, label_mean(train))] if train else []
-    if label.per == "sequence" and label.shape == split.dataset.schema.input.step_shape:
-        baselines.append(last_value_baseline(split))
-    return sorted(baselines, key=lambda baseline: baseline["mae"])
-
-
-def _class_counts(split: SplitData, label: LabelSpec) -> list[int]:
-    counts = split.dataset.manifest.splits[split.name].class_counts
-    return [counts.get(name, 0) for name in label.class_names]
-
-
-def majority_baseline(test: np.ndarray, train_counts: list[int]) -> dict[str, Any]:
-    """Metrics of always answering the training split's commonest class."""
-    answers = np.full_like(test, np.argmax(train_counts))
-    sums = metrics.class_sums(test, answers, len(train_counts), np.zeros(len(test), np.int8))
-    return {"name": "majority class", **_floats(metrics.class_scores(sums.values[0]))}
-
-
-def mean_baseline(test: np.ndarray, train_mean: np.ndarray) -> dict[str, Any]:
-    """Errors of always answering the training split's mean label."""
-    return _value_baseline("mean predictor", test, np.broadcast_to(train_mean, test.shape))
-
-
-def last_value_baseline(split: SplitData) -> dict[str, Any]:
-    """Errors of a forecast that stays at the last step seen."""
-    truths, answers = [], []
-    label = split.label
-    assert label is not None
-    for batch in split.in_order():
-        last = tf.gather(batch["signal"], tf.maximum(batch["lengths"] - 1, 0), batch_dims=1)
-        answer = tf.broadcast_to(tf.cast(last, tf.float32)[:, None], tf.shape(batch["label"]))
-        for truth, values in _unpadded(batch, answer.numpy(), label).values():
-            truths.append(_flat(truth, label))
-            answers.append(_flat(values, label))
-    return _value_baseline("last value", np.concatenate(truths), np.concatenate(answers))
-
-
-def _value_baseline(name: str, truth: np.ndarray, answers: np.ndarray) -> dict[str, Any]:
-    sums = metrics.value_sums(truth, answers, np.zeros(len(truth), np.int8)).values[0]
-    components = _rows(metrics.component_scores(sums))
-    return {"name": name, **_floats(metrics.value_scores(sums)), "per_component": components}
-
-
-def confusion(predictions: Predictions, classes: int) -> list[list[int]]:
-    """Counts by true class (rows) and predicted class (columns)."""
-    matrix = np.zeros((classes, classes), np.int64)
-    np.add.at(matrix, (predictions.label, predictions.prediction.argmax(-1)), 1)
-    return matrix.tolist()
-
-
-@functools.lru_cache(maxsize=1)  # Reads the whole split, and each evaluated split asks for it.
-def label_mean(split: SplitData) -> np.ndarray:
-    """Mean label of a split with real-valued labels, over its valid steps: `[units]`."""
-    total: Any = 0.0
-    count = 0
-    label = split.label
-    assert label is not None
-    for batch in split.in_order():
-        for values, _ in _unpadded(batch, batch["label"].numpy(), label).values():
-            flat = _flat(values, label)
-            total, count = total + flat.sum(0, dtype=np.float64), count + len(flat)
-    return total / count
-
-
-def _flat(values: np.ndarray, label: LabelSpec) -> np.ndarray:
-    """`[steps, units]`, also of no step, where the units do not follow from the size."""
-    return values.reshape(len(values), math.prod(label.shape))
+    A figure is 0 where there is nothing to divide by: a class that is never predicted has
+    precision 0.
+    """
+    classes = len(label.class_names)
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (predictions.label, predictions.prediction.argmax(-1)), 1)
+    right, true, predicted = np.diag(counts), counts.sum(1), counts.sum(0)
+    figures = {
+        "precision": ratio(right, predicted),
+        "recall": ratio(right, true),
+        "f1": ratio(2 * right, true + predicted),
+        "support": true,
+    }
+    return {
+        "per_class": dict(zip(label.class_names, rows(figures), strict=True)),
+        "class_names": list(label.class_names),
+        "confusion": counts.tolist(),
+    }
 
 
 def _write(run_dir: str, split: str, result: dict[str, Any], arrays: dict[str, Any]) -> None:

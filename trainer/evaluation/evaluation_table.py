@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from trainer.metrics.table import better_mode
+
 _MAX_GROUPS = 12
 _MAX_COLUMNS = 30  # Classes or components.
 
@@ -71,8 +73,8 @@ def _per_component(result: dict[str, Any]) -> str:
 
 def _groups(groups: dict[str, dict[str, Any]], metric: str) -> str:
     """The groups with the worst metric first; the others are in the file."""
-    is_error = metric == "rmse"
-    worst = sorted(groups, key=lambda name: groups[name][metric] * (-1 if is_error else 1))
+    sign = 1 if better_mode(metric) == "max" else -1
+    worst = sorted(groups, key=lambda name: sign * groups[name][metric])
     rows = [("group, the worst first", "labels", metric)]
     for name in worst[:_MAX_GROUPS]:
         rows.append((name[:40], f"{groups[name]['labels']:,}", f"{groups[name][metric]:.3f}"))

@@ -4,6 +4,7 @@ import dataclasses
 
 from pipeline.console.errors import UsageError
 from pipeline.console.options import Effect, Options, option
+from trainer.metrics.table import epoch_means
 
 MODES = ("train", "evaluate", "predict", "export")
 # These need no dataset: the run folder holds what they have to know of it.
@@ -241,7 +242,8 @@ class TrainingOptions(Options):
     monitor: str = option(
         "loss",
         "Metric that decides the best checkpoint, early stopping and the rate's reduction: of the "
-        "validation split, or of the training where there is none.",
+        "validation split, or of the training where there is none. The loss, of classes also "
+        f"{', '.join(epoch_means('class'))}, of values also {', '.join(epoch_means('value'))}.",
         common=True,
         effect=Effect.MEASURING,
     )

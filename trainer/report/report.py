@@ -13,6 +13,7 @@ from pipeline.inspect.samples import TimeAxis, label_text, read_samples
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
+from trainer.metrics.table import LOSS, better_mode, headline
 from trainer.report import report_figures
 from trainer.report.report_data import RunFiles, SplitPredictions, with_label
 
@@ -20,7 +21,6 @@ _RECORDINGS = 6
 _MAX_MISTAKES = 25
 _MAX_ROWS = 25  # Groups or components.
 _MAX_SCATTERS = 4
-_METRICS = ("accuracy", "rmse", "mae")
 
 
 def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None) -> str:
@@ -53,7 +53,6 @@ def _curves(epochs: list[dict[str, Any]]) -> list[str]:
     """Pictures of the loss and of the metric that the task has."""
     if not epochs:
         return []
-    metric = next((name for name in _METRICS if name in epochs[0]["train"]), None)
     numbers = [line["epoch"] + 1 for line in epochs]
     return [
         report_figures.training_curve(
@@ -62,8 +61,7 @@ def _curves(epochs: list[dict[str, Any]]) -> list[str]:
             [line["train"][name] for line in epochs],
             [(line["validation"] or {}).get(name) for line in epochs],
         )
-        for name in ("loss", metric)
-        if name
+        for name in dict.fromkeys((LOSS, headline(epochs[0]["train"])))
     ]
 
 
@@ -89,7 +87,7 @@ def _lengths(run: RunFiles, dataset: Dataset) -> dict[str, Any] | None:
 def _result(run: RunFiles, dataset: Dataset, split: str) -> dict[str, Any]:
     """What the page says of one evaluated split."""
     evaluation, predictions = run.evaluations[split], run.predictions(split)
-    metric = next(name for name in _METRICS if name in evaluation["metrics"])
+    metric = headline(evaluation["metrics"])
     return {
         **evaluation,
         "class_names": evaluation.get("class_names"),
@@ -123,7 +121,7 @@ def _components(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _worst_groups(evaluation: dict[str, Any], metric: str) -> list[tuple[str, dict[str, Any]]]:
     """Some groups with their figures, those with the worst metric first."""
-    sign = 1 if metric == "accuracy" else -1
+    sign = 1 if better_mode(metric) == "max" else -1
     groups = evaluation["groups"].items()
     return sorted(groups, key=lambda group: sign * group[1][metric])[:_MAX_ROWS]
 

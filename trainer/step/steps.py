@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from trainer.metrics.table import LOSS
 from trainer.step.task import Batch, Sums, Task
 
 
@@ -17,7 +18,7 @@ class StepResult(NamedTuple):
     """What a step of all replicas says.
 
     Attributes:
-      sums: metric name to [weighted sum, sum of weights], over all replicas.
+      sums: name to [weighted sum, sum of weights] over all replicas; see `Task.sum_names`.
       asked_to_stop: whether any worker was asked to stop; the same on all of them.
       compiled: whether the step had to be traced, or with XLA compiled for a new shape.
     """
@@ -84,7 +85,6 @@ class Steps:
         self._clip_norm = clip_norm
         self._jit_compile = jit_compile
         self._compiled: dict[str, Any] = {}
-        self._names: dict[str, list[str]] = {}
         self._met: set[Any] = set()  # What has been compiled already.
         with strategy.scope():
             self._kept = GradientSums(model.trainable_variables) if accumulate else None
@@ -132,7 +132,7 @@ class Steps:
             )
         compiled = self._is_new(name, batch)
         *sums, stops = self._compiled[name](batch, tf.constant(float(stop))).numpy().tolist()
-        named = dict(zip(self._names[name], sums, strict=True))
+        named = dict(zip(self._task.sum_names, sums, strict=True))
         return StepResult(named, asked_to_stop=stops[0] > 0, compiled=compiled)
 
     def _is_new(self, name: str, batch: Any) -> bool:
@@ -152,9 +152,9 @@ class Steps:
 
         def run(own: Batch, stop: tf.Tensor) -> tf.Tensor:
             sums = replica_fn(own)
-            self._names[replica_fn.__name__] = list(sums)
+            rows = [sums[name] for name in self._task.sum_names]
             # All in one tensor: a reduction of its own for each would cost a round trip.
-            return _added_up(tf.stack([*sums.values(), tf.stack([stop, stop])]))
+            return _added_up(tf.stack([*rows, tf.stack([stop, stop])]))
 
         compiled = tf.function(run, jit_compile=True) if self._jit_compile else run
         added = self._strategy.run(compiled, args=(batch, stop))
@@ -183,7 +183,7 @@ class Steps:
             loss = self._task.loss_sum(batch, outputs)
             loss_sum = loss[0]
         gradients = tape.gradient(loss_sum, variables, unconnected_gradients="zero")
-        return gradients, loss[1], {"loss": loss, **self._task.metric_sums(batch, outputs)}
+        return gradients, loss[1], {LOSS: loss, **self._task.metric_sums(batch, outputs)}
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
         """Updates the weights with the gradients of the mean loss, equal on all replicas."""
@@ -203,10 +203,8 @@ class Steps:
 
     def _evaluate_replica(self, batch: Batch) -> Sums:
         outputs = self._outputs(batch, training=False)
-        return {
-            "loss": self._task.loss_sum(batch, outputs),
-            **self._task.metric_sums(batch, outputs),
-        }
+        loss = self._task.loss_sum(batch, outputs)
+        return {LOSS: loss, **self._task.metric_sums(batch, outputs)}
 
     def _predict_batch(self, batch: Batch) -> tf.Tensor:
         return self._task.predictions(self._outputs(batch, training=False))

@@ -5,7 +5,7 @@ A mean is formed once, over all replicas and steps: sum of weighted values / sum
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -13,9 +13,12 @@ from pipeline.batches.valid_labels import validity
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import not_one_of
 from tfrecords_schema import DatasetError, LabelSpec, SplitIndex
+from trainer.metrics.metric import Mean
+from trainer.metrics.mse import squared_error
+from trainer.metrics.table import LOSS, epoch_means
 
 Batch = dict[str, tf.Tensor]
-# Metric name -> float32 [2]: weighted sum, sum of weights.
+# Name -> float32 [2]: weighted sum, sum of weights.
 Sums = dict[str, tf.Tensor]
 
 
@@ -67,16 +70,9 @@ class Task:
         return math.prod(self.label.shape)
 
     @property
-    def headline_metric(self) -> str:
-        """The metric that people read first."""
-        return "accuracy" if self.label.kind == "class" else "rmse"
-
-    @property
-    def metric_names(self) -> tuple[str, ...]:
-        """What is measured in every epoch."""
-        return (
-            ("loss", "accuracy") if self.label.kind == "class" else ("loss", "mse", "mae", "rmse")
-        )
+    def means(self) -> dict[str, Mean]:
+        """What is measured on every batch beside the loss, by the name of its sums."""
+        return {mean.pair: mean for mean in epoch_means(self.label.kind).values()}
 
     def require_metric(self, name: str) -> None:
         """Checks `--monitor`.
@@ -84,8 +80,9 @@ class Task:
         Raises:
           UsageError: if that is not measured.
         """
-        if name not in self.metric_names:
-            raise UsageError(f"--monitor={name}: {not_one_of(name, self.metric_names)}")
+        names = (LOSS, *epoch_means(self.label.kind))
+        if name not in names:
+            raise UsageError(f"--monitor={name}: {not_one_of(name, names)}")
 
     def loss_weights(self, batch: Batch) -> tf.Tensor:
         """`validity` times the class's weight, in the same shape."""
@@ -103,7 +100,7 @@ class Task:
         """
         outputs = tf.cast(outputs, tf.float32)
         if self.label.kind == "value":
-            return tf.reduce_mean(tf.square(self._flat(label) - outputs), axis=-1)
+            return self._per_label(squared_error(self._flat(label), outputs))
         logits = outputs if self.activation == "softmax" else tf.math.log_sigmoid(outputs)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label, logits=logits)
         if not self.label_smoothing:
@@ -111,22 +108,23 @@ class Task:
         uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
         return (1.0 - self.label_smoothing) * losses + self.label_smoothing * uniform
 
-    def metric_sums(self, batch: Batch, outputs: tf.Tensor) -> Sums:
-        """This replica's share of every metric."""
-        outputs = tf.cast(outputs, tf.float32)
-        valid = validity(batch, self.label)
-        if self.label.kind == "class":
-            hit = tf.cast(tf.argmax(outputs, -1, tf.int64) == batch["label"], tf.float32)
-            return {"accuracy": _pair(hit, valid)}
-        error = self._flat(batch["label"]) - outputs
-        return {
-            "mse": _pair(tf.reduce_mean(tf.square(error), -1), valid),
-            "mae": _pair(tf.reduce_mean(tf.abs(error), -1), valid),
-        }
+    @property
+    def sum_names(self) -> tuple[str, ...]:
+        """Names of the sums of a batch, the loss first."""
+        return (LOSS, *self.means)
 
     def loss_sum(self, batch: Batch, outputs: tf.Tensor) -> tf.Tensor:
         """Weighted loss sum and sum of weights of this replica: float32 `[2]`."""
         return _pair(self.losses(batch["label"], outputs), self.loss_weights(batch))
+
+    def metric_sums(self, batch: Batch, outputs: tf.Tensor) -> Sums:
+        """This replica's share of every metric, by the names of `means`."""
+        label, outputs = self._flat(batch["label"]), tf.cast(outputs, tf.float32)
+        valid = validity(batch, self.label)
+        return {
+            name: _pair(self._per_label(mean.of(label, outputs)), valid)
+            for name, mean in self.means.items()
+        }
 
     def predictions(self, outputs: tf.Tensor) -> tf.Tensor:
         """Probabilities of classes, or values, float32 in the shape of `outputs`."""
@@ -136,8 +134,16 @@ class Task:
         return tf.nn.softmax(outputs) if self.activation == "softmax" else tf.sigmoid(outputs)
 
     def _flat(self, label: tf.Tensor) -> tf.Tensor:
+        """Classes as they are; values as `[batch, (time), units]` float32."""
+        if self.label.kind == "class":
+            return label
         leading = tf.shape(label)[: 1 if self.label.per == "record" else 2]
         return tf.reshape(tf.cast(label, tf.float32), tf.concat([leading, [self.num_outputs]], 0))
+
+    def _per_label(self, values: tf.Tensor) -> tf.Tensor:
+        """The mean over the units of each label, if it has any, float32."""
+        values = tf.cast(values, tf.float32)
+        return values if self.label.kind == "class" else tf.reduce_mean(values, axis=-1)
 
 
 def _trimmed(batch: Batch) -> Batch:
@@ -148,20 +154,6 @@ def _trimmed(batch: Batch) -> Batch:
     missing = longest - tf.shape(label)[1]
     paddings = [[0, 0], [0, missing], *([0, 0] for _ in label.shape[2:])]
     return {**batch, "label": tf.pad(label, paddings)}
-
-
-def means(sums: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Turns sums over an epoch into metrics; the root is taken of the whole mean.
-
-    What has no weight at all is not a number: a loss of 0 would be the best there is.
-
-    Args:
-      sums: metric name to (weighted sum, sum of weights).
-    """
-    values = {name: pair[0] / pair[1] if pair[1] else math.nan for name, pair in sums.items()}
-    if "mse" in values:
-        values["rmse"] = math.sqrt(values["mse"])
-    return values
 
 
 def _pair(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

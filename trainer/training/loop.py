@@ -4,6 +4,7 @@
 within an epoch. Keras callbacks run here all the same.
 """
 
+import itertools
 import json
 import math
 import time
@@ -20,11 +21,11 @@ from trainer.data.epoch_stream import EpochStream
 from trainer.data.split_data import SplitData
 from trainer.distribution import cluster
 from trainer.distribution.watchdog import Watchdog
+from trainer.metrics.table import LOSS, better_mode, epoch_figures
 from trainer.options.options import RunOptions, TrainingOptions
 from trainer.runs.checkpoints import Checkpoints, TrainingState, save
 from trainer.runs.identity import changed_options, check_identity, effects
 from trainer.step.steps import Steps
-from trainer.step.task import means
 from trainer.training.callbacks import MONITORED, callback_states, restore_callbacks
 from trainer.training.divergence import DivergenceCheck
 from trainer.training.initial_bias import start_at_mean_label
@@ -34,7 +35,6 @@ from trainer.training.termination import StoppedError, Termination
 from trainer.training.timing import Timing
 from trainer.training.training_step import TrainingStep, steps_left
 
-_HIGHER_IS_BETTER = ("accuracy",)
 # Options that a monitored value depends on: with others, that of before cannot be compared.
 
 
@@ -193,7 +193,7 @@ class Trainer:
                 )
             timing.count(step.valid_steps, compiled=result.compiled)
             self._count(step, result.sums)
-            self._divergence.after_step(step, result.sums["loss"])
+            self._divergence.after_step(step, result.sums[LOSS])
             self._hooks.on_train_batch_end(step.number)
             if self._worker.is_chief:
                 self._progress.step(
@@ -235,26 +235,28 @@ class Trainer:
             "valid_steps_per_sec": timing.valid_steps_per_sec,
             "padding_share": plan.padding_share,
             "input_wait_share": timing.input_wait_share,
-            "train": means(self.state.sums),
+            "train": epoch_figures(self.state.sums),
             "validation_seconds": round(time.monotonic() - started, 3),
             "validation": validation,
         }
 
     def _validate(self) -> dict[str, float] | None:
+        """Figures of the whole validation split, over all replicas."""
         if self._validation is None:
             return None
-        return evaluate_sums(self._steps, self._validation, self._strategy)
+        plan = self._validation.plan(shuffle=False)
+        batches, spec = self._validation.batches(plan, self._strategy)
+        sums: dict[str, list[float]] = {}
+        for batch in itertools.islice(batches, plan.num_steps):
+            _add(sums, self._steps.evaluate(batch, spec))
+        return epoch_figures(sums)
 
     def _monitored(self, line: dict[str, Any]) -> float:
         """What decides: of the training where nothing validates, the worst where it is no number.
 
         Nothing is better or worse than NaN, which would stay the best for ever.
         """
-        value = (line["validation"] or line["train"]).get(self._training.monitor)
-        if value is None:
-            raise ValueError(
-                f"--monitor={self._training.monitor}: expected one of {', '.join(line['train'])}"
-            )
+        value = (line["validation"] or line["train"])[self._training.monitor]
         return value if math.isfinite(value) else self._sign * math.inf
 
     def _keep_best(self, line: dict[str, Any], monitored: float) -> None:
@@ -283,23 +285,6 @@ class Trainer:
     @property
     def _history_path(self) -> str:
         return join(self._run.run_dir, "metrics.jsonl")
-
-
-def better_mode(metric: str) -> str:
-    """`max` for metrics where more is better, else `min`."""
-    return "max" if metric in _HIGHER_IS_BETTER else "min"
-
-
-def evaluate_sums(
-    steps: Steps, split: SplitData, strategy: tf.distribute.Strategy
-) -> dict[str, float]:
-    """Metrics of a whole split, over all replicas."""
-    plan = split.plan(shuffle=False)
-    batches, spec = split.batches(plan, strategy)
-    sums: dict[str, list[float]] = {}
-    for _ in range(plan.num_steps):
-        _add(sums, steps.evaluate(next(batches), spec))
-    return means(sums)
 
 
 def _add(totals: dict[str, list[float]], sums: dict[str, list[float]]) -> None:

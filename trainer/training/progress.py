@@ -9,14 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from pipeline.console.terminal import clear_line, is_terminal, paint, redraw
-from trainer.step.task import means
+from trainer.metrics.table import LOSS, epoch_figures, headline
 from trainer.training.timing import Timing
 
 _BAR_WIDTH = 12
 _REFRESH_SECS = 0.2
 _HEADER_EVERY = 30  # Rows on a terminal, so that the names of columns stay in sight.
-# What stands beside the loss; the rest is in metrics.jsonl.
-_SHOWN = ("accuracy", "rmse")
 _WIDTHS = (9, 9, 9, 9, 9, 10, 8, 7, 9)
 
 
@@ -43,7 +41,7 @@ class Progress:
           epoch: from 0.
           step: steps that are done in it.
           num_steps: that it has.
-          sums: metrics of the epoch so far; see `trainer.step.task.means`.
+          sums: metrics of the epoch so far; see `epoch_figures`.
           timing: of the steps.
         """
         now = time.monotonic()
@@ -53,7 +51,7 @@ class Progress:
         self._shown_at = now
         filled = _BAR_WIDTH * step // num_steps
         bar = f"[{'=' * filled}{'.' * (_BAR_WIDTH - filled)}] {step}/{num_steps}"
-        values = means(sums)
+        values = epoch_figures(sums)
         figures = " ".join(f"{name} {_figure(values[name])}" for name in _names(values))
         rate = f"{timing.valid_steps_per_sec:,.0f} steps/s"
         left = clock(timing.left_secs(num_steps - step))
@@ -100,8 +98,8 @@ def clock(secs: float | None) -> str:
 
 
 def _names(values: Mapping[str, float]) -> list[str]:
-    """The loss and the metric beside it."""
-    return ["loss", next(name for name in _SHOWN if name in values)]
+    """The loss and the metric beside it; the rest is in metrics.jsonl."""
+    return [LOSS, headline(values)]
 
 
 def _figures(values: Mapping[str, float]) -> list[str]:

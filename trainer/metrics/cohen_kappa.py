@@ -1,0 +1,20 @@
+"""How far the accuracy is above that of a guesser with the same class frequencies, 1 at best.
+
+0 where such a guesser is always right (Cohen 1960, doi:10.1177/001316446002000104).
+"""
+
+import numpy as np
+
+from trainer.metrics.class_counts import ClassCounts
+from trainer.metrics.metric import Metric, ratio
+
+
+class _CohenKappa(ClassCounts):
+    def score(self, sums: np.ndarray) -> np.ndarray:
+        right, true, predicted = np.moveaxis(sums, -1, 0)
+        total = true.sum(-1)
+        chance = ratio((true * predicted).sum(-1), total**2)
+        return ratio(ratio(right.sum(-1), total) - chance, 1 - chance)
+
+
+METRIC = Metric("cohen_kappa", "class", higher_is_better=True, place=3, evaluation=_CohenKappa())

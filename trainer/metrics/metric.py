@@ -1,0 +1,108 @@
+"""What a metric declares: of what it is a figure, and from which sums it is formed.
+
+A file of this room assigns one `Metric` to `METRIC`. Everything else takes it from there:
+`--monitor` and its help, the figures of an epoch, an evaluation with its intervals, the report.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+
+class FromSums(Protocol):
+    """A figure that follows from sums over labels, for each of many groups of them at once."""
+
+    def sums(
+        self, label: np.ndarray, prediction: np.ndarray, group: np.ndarray, groups: int
+    ) -> np.ndarray:
+        """The sums of each group: `[groups, rows, k]` float64.
+
+        Those of two groups together are the sum of both.
+
+        Args:
+          label: `[n]` integer classes, or `[n, components]` float64 values.
+          prediction: `[n, classes]` scores, or `[n, components]` values.
+          group: `[n]` integer, number of each label's group.
+          groups: number of groups.
+
+        Returns:
+          A row for each component of values; of classes as many rows as the metric needs.
+        """
+
+    def score(self, sums: np.ndarray) -> np.ndarray:
+        """The figure, `[...]`, from sums `[..., rows, k]`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A figure that says how good predictions are.
+
+    Attributes:
+      name: in `--monitor`, in tables and in files.
+      label_kind: of the labels that it is for.
+      higher_is_better: else lower is.
+      place: where it stands among the metrics of its kind. The first is the headline: the one in
+        the row of an epoch, and the one that groups are sorted by.
+      epoch: what is measured on the batches of every epoch; None for nothing.
+      evaluation: what is measured when training is done, with an interval; None for nothing.
+    """
+
+    name: str
+    label_kind: Literal["class", "value"]
+    higher_is_better: bool
+    place: int = 100
+    epoch: "Mean | None" = None
+    evaluation: FromSums | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Mean:
+    """A mean over labels, and over the components of each, on batches or from sums.
+
+    Attributes:
+      pair: name of its weighted sum and sum of weights while they are added up, also in a
+        checkpoint; means of the same share it.
+      of: labels and predictions as in `FromSums.sums`, with any leading axes, to a value for each
+        label or component. It gets NumPy arrays, or in a step float32 tensors, with logits for
+        scores; operators do for both.
+      finish: is applied to the mean.
+    """
+
+    pair: str
+    of: Callable[[Any, Any], Any]
+    finish: Callable[[Any], Any] = lambda mean: mean
+
+    def sums(
+        self, label: np.ndarray, prediction: np.ndarray, group: np.ndarray, groups: int
+    ) -> np.ndarray:
+        """Sum and number of the values, `[groups, components, 2]`; see `FromSums`."""
+        values = np.asarray(self.of(label, prediction), np.float64).reshape(len(label), -1)
+        return group_sums([values, np.ones_like(values)], group, groups)
+
+    def score(self, sums: np.ndarray) -> np.ndarray:
+        """The mean over all components."""
+        total, number = np.moveaxis(sums, -1, 0)
+        return self.finish(ratio(total.sum(-1), number.sum(-1)))
+
+
+def group_sums(columns: list[np.ndarray], group: np.ndarray, groups: int) -> np.ndarray:
+    """Sums `[groups, rows, k]` of k columns `[n, rows]`, over the entries of each group."""
+    sums = np.zeros((groups, columns[0].shape[1], len(columns)))
+    np.add.at(sums, group, np.stack(columns, axis=-1))
+    return sums
+
+
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """`above / below`, 0 where `below` is 0."""
+    return np.divide(above, below, out=np.zeros(np.shape(below)), where=np.asarray(below) != 0)
+
+
+def chosen(scores: Any) -> Any:
+    """The class with the highest score: `[...]` integer from `[..., classes]`."""
+    if isinstance(scores, np.ndarray):
+        return scores.argmax(-1)
+    import tensorflow as tf  # In a step it is loaded already; help comes without it.
+
+    return tf.argmax(scores, -1)

@@ -1,0 +1,14 @@
+"""Mean squared error, over all components of all labels."""
+
+from typing import Any
+
+from trainer.metrics.metric import Mean, Metric
+
+
+def squared_error(label: Any, prediction: Any) -> Any:
+    """Of each component."""
+    error = label - prediction
+    return error * error
+
+
+METRIC = Metric("mse", "value", higher_is_better=False, place=3, epoch=Mean("mse", squared_error))

@@ -1,0 +1,59 @@
+"""All metrics: every file of this room that declares one, in the order of their places."""
+
+import functools
+import importlib
+import math
+import pkgutil
+from collections.abc import Iterable, Mapping, Sequence
+
+from trainer import metrics
+from trainer.metrics.metric import FromSums, Mean, Metric
+
+LOSS = "loss"
+"""Name of what is minimized; it stands beside the metrics in every epoch."""
+
+
+@functools.cache
+def all_metrics() -> tuple[Metric, ...]:
+    """The metrics of all kinds of labels."""
+    names = (module.name for module in pkgutil.iter_modules(metrics.__path__))
+    modules = (importlib.import_module(f"{metrics.__name__}.{name}") for name in names)
+    found = [module.METRIC for module in modules if hasattr(module, "METRIC")]
+    return tuple(sorted(found, key=lambda metric: (metric.place, metric.name)))
+
+
+def epoch_means(label_kind: str | None = None) -> dict[str, Mean]:
+    """By name what is measured in every epoch: for one kind of labels, or for all."""
+    found = (metric for metric in all_metrics() if label_kind in (metric.label_kind, None))
+    return {metric.name: metric.epoch for metric in found if metric.epoch}
+
+
+def evaluated(label_kind: str) -> dict[str, FromSums]:
+    """By name what is measured in an evaluation, for one kind of labels."""
+    found = (metric for metric in all_metrics() if metric.label_kind == label_kind)
+    return {metric.name: metric.evaluation for metric in found if metric.evaluation}
+
+
+def epoch_figures(pairs: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Turns the sums of an epoch into its figures.
+
+    What has no weight at all is not a number: a loss of 0 would be the best there is.
+
+    Args:
+      pairs: the loss and `Mean.pair` to (weighted sum, sum of weights).
+    """
+    means = {name: pair[0] / pair[1] if pair[1] else math.nan for name, pair in pairs.items()}
+    measured = {name: mean for name, mean in epoch_means().items() if mean.pair in means}
+    figures = {name: float(mean.finish(means[mean.pair])) for name, mean in measured.items()}
+    return {LOSS: means[LOSS], **figures}
+
+
+def better_mode(name: str) -> str:
+    """`max` for a metric of which more is better, `min` for others and for the loss."""
+    return "max" if any(m.name == name and m.higher_is_better for m in all_metrics()) else "min"
+
+
+def headline(names: Iterable[str]) -> str:
+    """The metric among these names that people read first; if none is known, the first name."""
+    given = [*names]
+    return next((metric.name for metric in all_metrics() if metric.name in given), given[0])
