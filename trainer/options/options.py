@@ -233,7 +233,8 @@ class TrainingOptions(Options):
     clip_norm: float = option(0.0, "Clip gradients to this global norm; 0 does not clip.", low=0)
     class_activation: str = option(
         "softmax",
-        "From logits to probabilities; sigmoid scores each class on its own.",
+        "From logits to probabilities: softmax, or sigmoid, whose probabilities do not add up to "
+        "1; the loss divides them by their sum.",
         ("softmax", "sigmoid"),
     )
     label_smoothing: float = option(

@@ -30,7 +30,8 @@ class Task:
       label: the dataset's label.
       class_weights: factor of each class in the loss, or None; metrics do not use it.
       label_smoothing: share of the label that is spread over all classes.
-      activation: turns logits into probabilities; `sigmoid` scores each class on its own.
+      activation: turns logits into probabilities. Those of `sigmoid` do not add up to 1; the loss
+        is the cross-entropy of them divided by their sum.
     """
 
     label: LabelSpec
