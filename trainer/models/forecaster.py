@@ -53,7 +53,7 @@ class Forecaster(Family):
         """A forecast of the horizon that is asked for."""
         from trainer.step.forecast import ForecastTask
 
-        return ForecastTask(label, horizon_steps=options[1].horizon_steps)
+        return ForecastTask(label, **scoring, horizon_steps=options[1].horizon_steps)
 
     def build(self, data: DataSpec, *options: Any) -> keras.Model:
         """See `build_forecaster`."""
