@@ -8,6 +8,7 @@ import tensorflow as tf
 from pipeline.console.errors import UsageError
 from pipeline.console.quiet import discard_standard_output
 from pipeline.console.terminal import print_error
+from tfrecords_schema.errors import UserError
 from tfrecords_schema.output_problems import output_problem
 from trainer.distribution import cluster
 from trainer.options import exit_codes
@@ -58,7 +59,7 @@ def _explained(error: Exception) -> tuple[int, str]:
         return exit_codes.USAGE, str(error)
     if isinstance(error, DivergedError):
         return exit_codes.DIVERGED, str(error)
-    if isinstance(error, ValueError):
+    if isinstance(error, UserError):
         return exit_codes.ERROR, str(error)
     if problem := output_problem(error):
         return exit_codes.ERROR, (

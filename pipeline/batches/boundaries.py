@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from tfrecords_schema.errors import UserError
+
 Lengths = np.ndarray | Mapping[int, int]
 
 # Above this many candidate lengths the search would take seconds, while the finer choice changes
@@ -31,7 +33,7 @@ def optimal_boundaries(lengths: Lengths, num_buckets: int, *, align: int = 1) ->
       [buckets] int32, ascending; the last is the longest length, rounded up to `align`.
 
     Raises:
-      ValueError: no records, a length below 1, or `num_buckets` or `align` below 1.
+      UserError: no records, a length below 1, or `num_buckets` or `align` below 1.
     """
     steps, counts = _histogram(lengths, num_buckets, align)
     candidates, counts = _candidates(steps, counts, align)
@@ -45,7 +47,7 @@ def padding_share(lengths: Lengths, boundaries: np.ndarray) -> float:
     """The part of all padded steps that is padding, in [0, 1).
 
     Raises:
-      ValueError: no records, or a record longer than the last boundary.
+      UserError: no records, or a record longer than the last boundary.
     """
     steps, counts = _histogram(lengths, 1, 1)
     boundaries = np.asarray(boundaries, np.int64)
@@ -57,11 +59,11 @@ def bucket_of(steps: np.ndarray, boundaries: np.ndarray) -> np.ndarray:
     """The bucket of each length: [records] intp, positions in `boundaries`.
 
     Raises:
-      ValueError: a length is above the last boundary.
+      UserError: a length is above the last boundary.
     """
     longest = steps.max()
     if longest > boundaries[-1]:
-        raise ValueError(
+        raise UserError(
             f"The longest record has {longest} steps and the last boundary is {boundaries[-1]}: "
             f"add a boundary of at least {longest}."
         )
@@ -72,16 +74,16 @@ def _histogram(lengths: Lengths, num_buckets: int, align: int) -> tuple[np.ndarr
     """Distinct lengths, ascending, and how many records have each; both int64."""
     for name, value in (("num_buckets", num_buckets), ("align", align)):
         if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1.")
+            raise UserError(f"{name} is {value}; it must be at least 1.")
     if isinstance(lengths, Mapping):
         steps = np.array(sorted(lengths), np.int64)
         counts = np.array([lengths[length] for length in steps.tolist()], np.int64)
     else:
         steps, counts = np.unique(np.asarray(lengths, np.int64), return_counts=True)
     if not counts.sum():
-        raise ValueError("There are no records to choose boundaries for: the lengths are empty.")
+        raise UserError("There are no records to choose boundaries for: the lengths are empty.")
     if steps[0] < 1:
-        raise ValueError(f"A record has {steps[0]} steps; every record needs at least 1.")
+        raise UserError(f"A record has {steps[0]} steps; every record needs at least 1.")
     return steps, counts
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.batches.plan import EpochPlan
+from tfrecords_schema.errors import UserError
 
 NO_RECORD = -1
 
@@ -96,10 +97,10 @@ def deal_batches(lengths: np.ndarray, starts: np.ndarray, num_replicas: int) -> 
       [rows] int32, the replica of each row.
 
     Raises:
-      ValueError: `num_replicas` is below 1.
+      UserError: `num_replicas` is below 1.
     """
     if num_replicas < 1:
-        raise ValueError(f"num_replicas is {num_replicas}; it must be at least 1.")
+        raise UserError(f"num_replicas is {num_replicas}; it must be at least 1.")
     if num_replicas == 1:
         return np.zeros(len(lengths), np.int32)
     sizes = np.diff(starts)

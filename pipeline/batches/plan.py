@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.batches.boundaries import bucket_of, optimal_boundaries
 from tfrecords_schema import LabelSpec, SplitIndex
+from tfrecords_schema.errors import UserError
 
 # Tell apart the two random orders of an epoch.
 _RECORDS, _BATCHES = 0, 1
@@ -37,14 +38,14 @@ class BatchOptions:
 
     def __post_init__(self) -> None:
         if self.batch_size is None and self.batch_steps is None:
-            raise ValueError("batch_size and batch_steps are both None; give one of them.")
+            raise UserError("batch_size and batch_steps are both None; give one of them.")
         for name in ("batch_size", "batch_steps", "num_buckets", "align"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ValueError(f"{name} is {value}; it must be at least 1.")
+                raise UserError(f"{name} is {value}; it must be at least 1.")
         given = self.boundaries
         if given is not None and (not given or given[0] < 1 or np.any(np.diff(given) <= 0)):
-            raise ValueError(f"boundaries are {given}; they must be positive and ascending.")
+            raise UserError(f"boundaries are {given}; they must be positive and ascending.")
 
     def rows(self, padded_steps: np.ndarray) -> np.ndarray:
         """Most records of a global batch at each padded length: int64."""
@@ -130,7 +131,7 @@ def plan_epoch(
       shuffle: False, as in evaluation, sorts records and batches by length instead.
 
     Raises:
-      ValueError: no records, a record without a step, a last boundary or `batch_steps` too small.
+      UserError: no records, a record without a step, a last boundary or `batch_steps` too small.
     """
     steps = np.asarray(steps)
     boundaries = choose_boundaries(steps, options)
@@ -147,7 +148,7 @@ def choose_boundaries(steps: np.ndarray, options: BatchOptions) -> np.ndarray:
     They are the same in every epoch: `dataclasses.replace(options, boundaries=...)` keeps them.
     """
     if len(steps) == 0:
-        raise ValueError("The split has no records, so there is no epoch to plan.")
+        raise UserError("The split has no records, so there is no epoch to plan.")
     if options.boundaries is not None:
         return np.array(options.boundaries, np.int32)
     return optimal_boundaries(steps, options.num_buckets, align=options.align)
@@ -284,11 +285,11 @@ def _starts(sizes: np.ndarray) -> np.ndarray:
 def _check_budget(steps: np.ndarray, boundaries: np.ndarray, options: BatchOptions) -> None:
     if steps.min() < 1:
         row = int(steps.argmin())
-        raise ValueError(f"Record {row} has {steps[row]} steps; every record needs at least 1.")
+        raise UserError(f"Record {row} has {steps[row]} steps; every record needs at least 1.")
     longest = int(steps.max())
     padded = int(boundaries[bucket_of(np.array([longest]), boundaries)][0])
     if options.batch_steps is not None and options.batch_steps < padded:
-        raise ValueError(
+        raise UserError(
             f"batch_steps is {options.batch_steps}, but the longest record has {longest} steps, "
             f"padded to {padded}: set batch_steps to at least {padded}."
         )

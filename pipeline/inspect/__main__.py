@@ -25,7 +25,8 @@ from pipeline.inspect.facts import Facts, gather, usual_split
 from pipeline.inspect.notes import notes
 from pipeline.inspect.plan import EpochFacts, plan_facts
 from pipeline.inspect.text import epoch_text, facts_text
-from tfrecords_schema import Dataset, DatasetError, open_dataset
+from tfrecords_schema import Dataset, open_dataset
+from tfrecords_schema.errors import UserError
 from tfrecords_schema.storage import atomic_write
 
 _BATCH_OPTIONS = ("batch_size", "batch_steps", "num_buckets", "boundaries", "align")
@@ -50,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
             print(f"\n{epoch_text(epoch)}")
         if page:
             _write_page(page, facts, found, epoch, options.samples)
-    except (DatasetError, ValueError) as error:
+    except UserError as error:
         print_error(str(error))
         return 1
     return 0
@@ -72,14 +73,14 @@ def _page_path(options: argparse.Namespace, dataset: Dataset) -> str:
     """Where the page goes; empty if there shall be none.
 
     Raises:
-      ValueError: it would lie in the dataset folder.
+      UserError: it would lie in the dataset folder.
     """
     if options.no_html:
         return ""
     manifest = dataset.manifest
     path = posixpath.expanduser(options.html or f"inspect-{manifest.name}-{manifest.version}.html")
     if _absolute(path).startswith(f"{_absolute(dataset.path)}/"):
-        raise ValueError(
+        raise UserError(
             f"the page would be {path} in the dataset folder, where it does not belong; name "
             "another place with --html, or give --no_html"
         )
@@ -100,7 +101,7 @@ def _write_page(
         tf.io.gfile.makedirs(posixpath.dirname(path) or ".")
         atomic_write(path, content)
     except tf.errors.OpError as error:
-        raise ValueError(f"the page cannot be written to {path}: {error.message}") from error
+        raise UserError(f"the page cannot be written to {path}: {error.message}") from error
     print(f"\npage: {path}")
 
 

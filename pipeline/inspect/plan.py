@@ -99,7 +99,7 @@ def plan_facts(
       replicas: that share each global batch.
 
     Raises:
-      ValueError: the options do not suit the split.
+      UserError: the options do not suit the split.
       DatasetError: there is no such split, or it is empty.
     """
     index, label = dataset.split(split), dataset.schema.label

@@ -12,6 +12,7 @@ from pipeline.batches.plan import BatchOptions, EpochPlan, covering, plan_epoch,
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import nearest
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
+from tfrecords_schema.errors import UserError
 from trainer.distribution.cluster import this_worker
 from trainer.options.options import DataOptions
 from trainer.step.task import Batch, Task
@@ -195,7 +196,7 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | N
         task.check_records(split.index, name)
     try:
         split.plan(shuffle=False)
-    except ValueError as error:
+    except UserError as error:
         raise DatasetError(f"split {name!r} of {dataset.path}: {error}") from error
     return split
 

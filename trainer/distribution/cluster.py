@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import re
 import sys
@@ -12,6 +13,7 @@ import tensorflow as tf
 from tensorflow.python.distribute import collective_all_reduce_strategy
 from tensorflow.python.eager import context
 
+from tfrecords_schema.errors import UserError
 from trainer.options import exit_codes
 
 LOST_WORKER_ERRORS = (
@@ -60,11 +62,14 @@ def find_cluster() -> Resolver | None:
     """The cluster that TF_CONFIG or SLURM's variables describe; None where neither does.
 
     Raises:
-      ValueError: if TF_CONFIG is there and is not a cluster of workers.
+      UserError: if TF_CONFIG is there and is not a cluster of workers.
     """
     if "TF_CONFIG" in os.environ:
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-        _check_tf_config(resolver)
+        try:
+            _check_tf_config(resolver)
+        except json.JSONDecodeError as error:
+            raise UserError(f"TF_CONFIG is no JSON ({error}); correct it, or unset it") from error
         return resolver
     if "SLURM_STEP_NUM_TASKS" not in os.environ:
         return None
@@ -197,7 +202,7 @@ def _place(resolver: Resolver) -> tuple[int, int]:
 def _check_tf_config(resolver: Resolver) -> None:
     others = set(resolver.cluster_spec().as_dict()) - set(_JOBS)
     if others or (resolver.cluster_spec().as_dict() and resolver.task_type not in _JOBS):
-        raise ValueError(
+        raise UserError(
             f"TF_CONFIG has the jobs {', '.join(resolver.cluster_spec().as_dict())} and the task "
             f"type {resolver.task_type!r}; expected chief and worker only"
         )

@@ -5,6 +5,7 @@ import os
 import keras
 import tensorflow as tf
 
+from tfrecords_schema.errors import UserError
 from trainer.distribution.cluster import Resolver, connect, count_workers, find_cluster
 from trainer.options.options import RunOptions
 
@@ -40,7 +41,7 @@ def _strategy(options: RunOptions) -> tf.distribute.Strategy:
     """The strategy that `--strategy` and `--cpu_replicas` name.
 
     Raises:
-      ValueError: if mirrored training is asked for without several devices, or training on
+      UserError: if mirrored training is asked for without several devices, or training on
         several workers without a cluster.
     """
     resolver = _cluster(options)
@@ -50,7 +51,7 @@ def _strategy(options: RunOptions) -> tf.distribute.Strategy:
     if options.strategy == "one_device" or (options.strategy == "auto" and len(devices) < 2):
         return tf.distribute.get_strategy()
     if not devices:
-        raise ValueError(
+        raise UserError(
             "--strategy=mirrored: no GPU was found; give --cpu_replicas=2 to try it on the CPU"
         )
     return tf.distribute.MirroredStrategy(devices)
@@ -66,7 +67,7 @@ def _cluster(options: RunOptions) -> Resolver | None:
     if options.strategy == "auto":
         return resolver if resolver and count_workers(resolver) > 1 else None
     if resolver is None:
-        raise ValueError(
+        raise UserError(
             "--strategy=multi_worker: neither TF_CONFIG nor SLURM's variables name the workers; "
             "start them with `srun`, or on this machine with `python -m trainer.launch --workers=2`"
         )

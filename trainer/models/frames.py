@@ -10,11 +10,16 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from pipeline.console.options import Effect, Options, option
-from tfrecords_schema.errors import DatasetError
+from tfrecords_schema.errors import DatasetError, UserError
 from trainer.models.family import BuiltModel, DataSpec, Family
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.parts import WITHOUT_WEIGHTS
-from trainer.models.signal import SignalModelOptions, predict_from_steps, unpack_predictions
+from trainer.models.signal import (
+    SignalModelOptions,
+    check_activation,
+    predict_from_steps,
+    unpack_predictions,
+)
 
 if TYPE_CHECKING:
     from tfrecords_schema import InputSpec, LabelSpec
@@ -63,6 +68,10 @@ class FrameModelOptions(Options):
         "Where features are kept, for several runs to share; default <run_dir>/features.",
         effect=Effect.PLACE,
     )
+
+    def check(self) -> None:
+        """See `Options`."""
+        check_activation("frame_conv_activation", self.frame_conv_activation)
 
 
 class Frames(Family):
@@ -193,6 +202,7 @@ def _join(tail: keras.Model | None, tensors: list[Any]) -> Any:
 
 
 def _convolutions(x: Any, options: FrameModelOptions) -> Any:
+    _check_frame_size(min(x.shape[1:3]), options)
     for number, filters in enumerate(options.frame_conv_filters):
         x = layers.Conv2D(
             filters,
@@ -203,6 +213,17 @@ def _convolutions(x: Any, options: FrameModelOptions) -> Any:
     pool = keras.layers.MaxPooling2D(options.frame_pool)
     x = layers.NeverEmpty(pool, name="frame_pool")(x)
     return _pool_frame(x, options)
+
+
+def _check_frame_size(pixels: int, options: FrameModelOptions) -> None:
+    left = pixels - len(options.frame_conv_filters) * (options.frame_conv_kernel - 1)
+    if left < options.frame_pool:
+        raise UserError(
+            f"The convolutions cannot be applied to frames of {pixels} pixels: they leave "
+            f"{max(left, 0)}, and --frame_pool={options.frame_pool} needs as many. Lower "
+            "--frame_pool or --frame_conv_kernel, give fewer --frame_conv_filters, or convert with "
+            "a larger --resize."
+        )
 
 
 def _pool_frame(x: Any, options: FrameModelOptions) -> Any:

@@ -85,7 +85,7 @@ class SignalModelOptions(Options):
     def check(self) -> None:
         """See `Options`."""
         for name in ("conv_activation", "rnn_activation"):
-            _check_activation(name, getattr(self, name))
+            check_activation(name, getattr(self, name))
         if self.rnn_cell != "none" and not self.rnn_units:
             raise UsageError(
                 f"--rnn_units= is empty, and --rnn_cell={self.rnn_cell} needs the units of a layer "
@@ -103,7 +103,12 @@ class SignalModelOptions(Options):
         return self.dropout if self.dense_dropout is None else self.dense_dropout
 
 
-def _check_activation(name: str, value: str) -> None:
+def check_activation(name: str, value: str) -> None:
+    """Checks an option that is an activation of Keras.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
     known = [key for key, found in vars(keras.activations).items() if inspect.isfunction(found)]
     if value not in known:
         near = nearest(value, known)

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.data.split_data import SplitData
@@ -24,7 +25,7 @@ _SHOWN_RECORDS = 8
 _SHOWN_VARIABLES = 3
 
 
-class DivergedError(ValueError):
+class DivergedError(UserError):
     """NaN or infinity in loss, weights, batch statistics or optimizer."""
 
 

@@ -242,6 +242,16 @@ def test_a_mistake_is_named(tmp_path, capsys, flag, code, message):
     assert message in err
 
 
+def test_a_fault_in_the_code_is_not_hidden(tmp_path, capsys, monkeypatch):
+    def broken(*_):
+        raise ValueError("a bug")
+
+    dataset, _ = toy_dataset(tmp_path)
+    monkeypatch.setattr("pipeline.inspect.__main__.gather", broken)
+    with pytest.raises(ValueError, match="a bug"):
+        _inspect(capsys, dataset.path, "--no_html")
+
+
 def test_a_folder_that_is_no_dataset_is_refused(tmp_path, capsys):
     code, out, err = _inspect(capsys, str(tmp_path))
     assert (code, out) == (1, "")

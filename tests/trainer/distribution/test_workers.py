@@ -13,6 +13,7 @@ import pytest
 
 from tests.datasets import toy_dataset
 from tests.trainer import processes as runs
+from tfrecords_schema.errors import UserError
 from trainer import launch
 from trainer.distribution import cluster, watchdog
 from trainer.distribution.cluster import Worker
@@ -94,6 +95,12 @@ def test_a_cluster_with_parameter_servers_is_refused(monkeypatch):
     config = {"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
     with pytest.raises(ValueError, match="expected chief and worker only"):
+        make_strategy(_RUN)
+
+
+def test_a_cluster_that_cannot_be_read_is_refused(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "no json")
+    with pytest.raises(UserError, match=r"TF_CONFIG is no JSON .*; correct it, or unset it"):
         make_strategy(_RUN)
 
 

@@ -7,6 +7,7 @@ from tests.datasets import CLASS_PER_RECORD, VALUE_PER_RECORD, VALUE_PER_STEP
 from tests.trainer import frame_models
 from tests.trainer.frame_models import FRAME_SHAPE, INPUT, SMALL_HEAD, random_frames
 from tfrecords_schema import DatasetError, InputSpec, LabelSpec
+from tfrecords_schema.errors import UserError
 from trainer.layers.frozen import Frozen
 from trainer.models.frames import FrameModelOptions, build_frame_model
 from trainer.models.parts import backbones
@@ -182,6 +183,20 @@ def test_signals_are_refused():
         build_frame_model(
             FrameModelOptions(), SMALL_HEAD, InputSpec("signal", "float32", (3,)), VALUE_PER_RECORD
         )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"frame_pool": 31}, r"of 32 pixels: they leave 30, and --frame_pool=31 needs as many"),
+        ({"frame_conv_kernel": 33}, "they leave 0, and --frame_pool=2 .*Lower --frame_pool or"),
+        ({"frame_conv_filters": (4,) * 16}, "they leave 0, .*fewer --frame_conv_filters"),
+    ],
+)
+def test_frames_too_small_for_the_convolutions_are_refused(options, message):
+    spec = InputSpec("frames", "uint8", FRAME_SHAPE)
+    with pytest.raises(UserError, match=message):
+        build_frame_model(FrameModelOptions(**options), SMALL_HEAD, spec, VALUE_PER_RECORD)
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,10 @@ _CASES = {
         f"{_NEW} --rnn_cell=gru --rnn_units=", 2, "--rnn_units= is empty", "units of a layer",
         "give --rnn_cell=none",
     ),
+    "wrong activation of the frame model": Case(
+        f"{_NEW} --model=frames --frame_conv_activation=rellu", 2, "=rellu", "",
+        "did you mean relu",
+    ),
     "two schedules": Case(
         f"{_NEW} --reduce_lr_patience=1 --warmup_epochs=2", 2, "--warmup_epochs=2",
         "a constant rate", "leave it out",
@@ -275,12 +279,15 @@ def test_the_page_lists_every_exit_status() -> None:
     assert listed == {value for value in vars(exit_codes).values() if isinstance(value, int)}
 
 
-def test_a_fault_in_the_code_is_not_hidden(world: pathlib.Path, monkeypatch) -> None:
+@pytest.mark.parametrize("kind", [AttributeError, ValueError])
+def test_a_fault_in_the_code_is_not_hidden(
+    world: pathlib.Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
     def broken(*_: object) -> None:
-        raise AttributeError("a bug")
+        raise kind("a bug")
 
     monkeypatch.setattr("trainer.session.open_dataset", broken)
-    with pytest.raises(AttributeError, match="a bug"):
+    with pytest.raises(kind, match="a bug"):
         run_trainer(f"--dataset={world}/sleep/1.0.0", f"--run_dir={world}/new")
 
 
