@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import pkgutil
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -32,6 +33,11 @@ class DataSpec(NamedTuple):
     input: InputSpec
     label: LabelSpec
     statistics: Statistics | None
+
+    @property
+    def units(self) -> int:
+        """Outputs for one label: its classes, or its values."""
+        return len(self.label.class_names) or math.prod(self.label.shape)
 
 
 class BuiltModel(NamedTuple):

@@ -1,0 +1,71 @@
+"""The examples of docs/extending.md, each as the one new file that it is."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.datasets import toy_dataset
+from tests.trainer.processes import REPOSITORY, TIMEOUT_SECS
+
+_PAGE = (REPOSITORY / "docs" / "extending.md").read_text()
+_EXAMPLES = {
+    path: code
+    for path, code in re.findall(r"^`([\w/]+\.py)`.*?```python\n(.*?)```", _PAGE, re.M | re.S)
+}
+_MAX_LINES = 40
+# Puts the folders of the new files beside those of the packages, and runs the command.
+_RUN = """
+import importlib, runpy, sys
+root, module, *arguments = sys.argv[1:]
+for room in ("pipeline.sources", "trainer.models", "trainer.metrics"):
+    importlib.import_module(room).__path__.append(f"{root}/{room.replace('.', '/')}")
+sys.argv = [module, *arguments]
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.fixture
+def extended(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A folder with all the new files, and no other."""
+    for path, code in _EXAMPLES.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(code)
+    return tmp_path
+
+
+def _run(root: pathlib.Path, module: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, str(root), module, *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECS,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_every_example_is_short() -> None:
+    assert len(_EXAMPLES) >= 2
+    for path, code in _EXAMPLES.items():
+        assert len(code.splitlines()) <= _MAX_LINES, path
+
+
+def test_a_model_and_a_metric_are_a_file_each(extended: pathlib.Path) -> None:
+    full = _run(extended, "trainer", "--helpfull")
+    assert "--hidden_units" in full
+    assert "two_layers: Two Dense layers on every step" in " ".join(full.split())
+    dataset, _ = toy_dataset(extended / "data", step_shape=(3, 2))
+    run_dir = extended / "run"
+    flags = (f"--dataset={dataset.path}", f"--run_dir={run_dir}", "--model=two_layers")
+    _run(extended, "trainer", *flags, "--hidden_units=16", "--monitor=error_rate", "--epochs=2")
+    assert "--hidden_units=16\n" in (run_dir / "config.flags").read_text()
+    assert "error_rate" in (run_dir / "evaluation-test.json").read_text()
+    assert "error_rate" in (run_dir / "metrics.jsonl").read_text()
+    _run(extended, "trainer", "--mode=predict", *flags[:2], "--predict_split=test")
+    assert (run_dir / "predictions.parquet").is_file()
