@@ -23,6 +23,7 @@ def _verify(path: str) -> int:
     quiet.start(gpu=False)
 
     # Here, so that --help does not wait for TensorFlow.
+    from pipeline.console.texts import bytes_text, counted
     from tfrecords_schema.dataset import read_manifest
     from tfrecords_schema.verify import verify_dataset
 
@@ -31,13 +32,13 @@ def _verify(path: str) -> int:
         problems += 1
         print(f"error: {problem}", flush=True)
     if problems:
-        print(f"{path}: {problems} {'problem' if problems == 1 else 'problems'}")
+        print(f"{path}: {counted(problems, 'problem')}")
         return 1
     splits = read_manifest(path).splits.values()
     shards = sum(len(split.shards) for split in splits)
-    size_mb = sum(split.size_bytes for split in splits) / 1e6
-    records = sum(split.records for split in splits)
-    print(f"{path}: whole; {records:,} records in {shards} shards, {size_mb:,.1f} MB, all checked")
+    size = bytes_text(sum(split.size_bytes for split in splits))
+    records = counted(sum(split.records for split in splits), "record")
+    print(f"{path}: whole; {records} in {counted(shards, 'shard')}, {size}, all checked")
     return 0
 
 

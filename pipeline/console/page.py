@@ -2,6 +2,9 @@
 
 import jinja2
 
+from pipeline.console.figures import CLASS_COLOURS
+from pipeline.console.texts import counted
+
 
 def render(package: str, template: str, **values: object) -> str:
     """Fills in a template of a package's `templates/` folder, which may extend `page.html`.
@@ -19,6 +22,9 @@ def render(package: str, template: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["colours"] = CLASS_COLOURS
+    environment.filters["counted"] = counted
     environment.filters["thousands"] = "{:,}".format
     environment.filters["percent"] = "{:.1%}".format
+    environment.filters["sentence"] = lambda text: f"{text[:1].upper()}{text[1:]}."
     return environment.get_template(template).render(**values)

@@ -18,13 +18,12 @@ from pipeline.conversion.shard_plan import (
     refuse_splits,
     to_member,
 )
-from pipeline.conversion.summary import class_names_text, input_text, label_text, table
+from pipeline.conversion.summary import class_names_text, schema_text, splits_text
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.rejects import group_rejects, rejects_text
 from pipeline.sources.source import Description, InputFile, Reject, Source, checked_file
 
 _THREADS = 8
-_HEADER = ("split", "records", "groups", "steps", "MB", "shards")
 
 
 def dry_run(source: Source, options: ConvertOptions) -> str:
@@ -51,7 +50,7 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
             for outcome in outcomes
         ]
     rejects = sorted(outcome for outcome in checked if isinstance(outcome, Reject))
-    text = rejects_text(group_rejects(rejects), len(outcomes)) if rejects else ""
+    text = rejects_text(group_rejects(rejects), len(outcomes))
     kept = [outcome for outcome in checked if isinstance(outcome, Description)]
     try:
         _require(decision.refusal or too_many_rejects(len(rejects), len(outcomes), options))
@@ -80,23 +79,21 @@ def _summary(kept: list[Description], decision: Decision, options: ConvertOption
         CombineSizes().add_input(sizes, member)
     _require(refuse_splits(sizes.records, groups, options))
     plan = plan_shards(sizes, options)
-    rows = [_HEADER]
-    for split, found in _by_split(members, kept).items():
-        rows.append(
-            (
-                split,
-                f"{len(found):,}",
-                f"{len({description.group for description in found}):,}",
-                f"{sum(description.steps for description in found):,}",
-                f"{sum(description.size_bytes for description in found) / 1e6:,.1f}",
-                str(plan.num_shards(split)),
-            )
+    rows = (
+        (
+            split,
+            len(found),
+            len({description.group for description in found}),
+            sum(description.steps for description in found),
+            plan.num_shards(split),
+            sum(description.size_bytes for description in found),
         )
+        for split, found in _by_split(members, kept).items()
+    )
     assert decision.schema is not None
     why = decision.labels.why if decision.labels else ""
-    about = [input_text(decision.schema), label_text(decision.schema, why)]
-    about.append(class_names_text(decision.schema))
-    return "\n".join([table(rows), "", *filter(None, about)])
+    about = [schema_text(decision.schema, why), class_names_text(decision.schema)]
+    return "\n".join([splits_text(rows), "", *filter(None, about)])
 
 
 def _groups(kept: Iterable[Description], options: ConvertOptions) -> GroupFacts:

@@ -5,11 +5,11 @@ import threading
 import time
 
 from pipeline.console.terminal import clear_line, is_terminal, redraw
+from pipeline.console.texts import bytes_text, clock, counted
 from pipeline.conversion.work_dir import WorkDir
 
 _TERMINAL_SECS = 1.0
 _LOG_SECS = 10.0
-_MB = 1e6
 
 
 class ProgressLine:
@@ -60,19 +60,13 @@ def progress_text(progress: dict[str, int], plan: dict[str, int], bytes_per_sec:
     """The line: what is done and, where the rate is known, how long the rest will take."""
     if not plan:
         described = progress.get("described", 0)
-        inputs = "input" if described == 1 else "inputs"
-        return f"described {described:,} {inputs}" if described else "starting"
+        return f"described {counted(described, 'input')}" if described else "starting"
     written, size_bytes = progress.get("written", 0), progress.get("size_bytes", 0)
     text = (
-        f"wrote {written:,} of {plan['records']:,} records, {size_bytes / _MB:,.0f} of "
-        f"{plan['size_bytes'] / _MB:,.0f} MB"
+        f"wrote {written:,} of {counted(plan['records'], 'record')}, {bytes_text(size_bytes)} of "
+        f"{bytes_text(plan['size_bytes'])}"
     )
     if bytes_per_sec <= 0:
         return text
-    left = _duration((plan["size_bytes"] - size_bytes) / bytes_per_sec)
-    return f"{text}, {bytes_per_sec / _MB:,.0f} MB/s, {left} left"
-
-
-def _duration(secs: float) -> str:
-    minutes, seconds = divmod(round(secs), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+    left = clock((plan["size_bytes"] - size_bytes) / bytes_per_sec)
+    return f"{text}, {bytes_text(bytes_per_sec)}/s, {left} left"

@@ -3,6 +3,7 @@
 With --plan, or any option of the batches, also what an epoch of a training will look like.
 """
 
+# ruff: noqa: E402
 import argparse
 import posixpath
 import signal
@@ -10,7 +11,51 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.console import quiet
-from pipeline.inspect.flags import make_parser
+from pipeline.console.command_line import CommandParser
+
+
+def make_parser() -> CommandParser:
+    """The parser of all flags."""
+    parser = CommandParser(
+        "python -m pipeline.inspect",
+        "Shows what a dataset holds, on the terminal and as a page. With --plan, or any option of "
+        "the batches, also what an epoch of a training will look like.",
+    )
+    parser.add_argument("dataset", help="dataset folder, <output_dir>/<name>/<version>")
+    parser.add_argument("--split", help="split to look at more closely; else the training split")
+    parser.add_argument("--html", help="the page; else inspect-NAME-VERSION.html in this folder")
+    parser.add_argument("--no_html", action="store_true", help="write no page")
+    parser.add_argument("--samples", type=int, default=6, help="records to draw")
+    _add_plan(parser)
+    return parser
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("an epoch, as python -m trainer will plan it")
+    group.add_argument("--plan", action="store_true", help="show it, with the usual options")
+    group.add_argument("--batch_size", type=int, help="records in a global batch (default: 32)")
+    group.add_argument("--batch_steps", type=int, help="or padded steps in a global batch")
+    group.add_argument("--num_buckets", type=int, help="padded lengths, at most (default: 8)")
+    group.add_argument("--boundaries", type=_numbers, help="padded lengths in steps: 100,200,400")
+    group.add_argument(
+        "--align",
+        "--boundary_align",
+        dest="align",
+        type=int,
+        help="boundaries are multiples of this (default: 1)",
+    )
+    group.add_argument("--seed", type=int, help="of the training (default: 0)")
+    group.add_argument("--replicas", type=int, help="that share a global batch (default: 1)")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of steps, such as 100,200,400"
+        ) from None
+
 
 if __name__ == "__main__":
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # So that `| head` ends it without a traceback.
@@ -22,7 +67,6 @@ import tensorflow as tf
 from pipeline.batches.plan import BatchOptions
 from pipeline.console.terminal import print_error
 from pipeline.inspect.facts import Facts, gather, usual_split
-from pipeline.inspect.notes import notes
 from pipeline.inspect.plan import EpochFacts, plan_facts
 from pipeline.inspect.text import epoch_text, facts_text
 from tfrecords_schema import Dataset, open_dataset
@@ -45,12 +89,11 @@ def main(argv: Sequence[str]) -> int:
         page = _page_path(options, dataset)
         facts = gather(dataset, options.split)
         epoch = _epoch(options, dataset)
-        found = notes(facts)
-        print(facts_text(facts, found))
+        print(facts_text(facts))
         if epoch:
             print(f"\n{epoch_text(epoch)}")
         if page:
-            _write_page(page, facts, found, epoch, options.samples)
+            _write_page(page, facts, epoch, options.samples)
     except UserError as error:
         print_error(str(error))
         return 1
@@ -91,12 +134,10 @@ def _absolute(path: str) -> str:
     return path if "://" in path else posixpath.abspath(path)
 
 
-def _write_page(
-    path: str, facts: Facts, found: Sequence[str], epoch: EpochFacts | None, samples: int
-) -> None:
+def _write_page(path: str, facts: Facts, epoch: EpochFacts | None, samples: int) -> None:
     from pipeline.inspect.page import inspect_page  # matplotlib is slow to import
 
-    content = inspect_page(facts, found, epoch, samples).encode()
+    content = inspect_page(facts, epoch, samples).encode()
     try:
         tf.io.gfile.makedirs(posixpath.dirname(path) or ".")
         atomic_write(path, content)

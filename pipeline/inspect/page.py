@@ -1,61 +1,71 @@
 """The page of `python -m pipeline.inspect`."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.console import page
-from pipeline.console.figures import CLASS_COLOURS, length_histogram
-from pipeline.inspect import text
+from pipeline.console.figures import length_histogram
+from pipeline.console.texts import (
+    bytes_text,
+    duration_text,
+    input_text,
+    label_kind_text,
+    steps_text,
+)
+from pipeline.inspect import tables
 from pipeline.inspect.facts import Facts
 from pipeline.inspect.figures import batches_picture, sample_picture
 from pipeline.inspect.plan import EpochFacts
 from pipeline.inspect.samples import TimeAxis, label_text, read_samples
+from pipeline.inspect.text import epoch_sentences, notes
 from tfrecords_schema import Dataset
 
-_MAX_ROWS = 60  # Classes, channels or shapes.
+_MAX_NAMES = 60
 _DRAWN_BATCHES = 12
 _MAX_DRAWN_RECORDS = 2_000
 
 
-def inspect_page(facts: Facts, notes: Sequence[str], epoch: EpochFacts | None, samples: int) -> str:
+def inspect_page(facts: Facts, epoch: EpochFacts | None, samples: int) -> str:
     """The page as HTML.
 
     Args:
       facts: of the dataset.
-      notes: what is worth a look.
       epoch: a planned epoch, if it shall be shown.
       samples: records to draw, of the split whose lengths are shown.
     """
     dataset = facts.dataset
+    label = dataset.schema.label
     return page.render(
         "pipeline.inspect",
         "inspect.html",
         facts=facts,
-        path=dataset.path,
         dataset=dataset.manifest,
-        notes=notes,
-        axis=TimeAxis.of(dataset),
-        text=text,
-        max_rows=_MAX_ROWS,
-        channels=_channels(facts),
+        about=(input_text(dataset.schema.input), label_kind_text(label)),
+        notes=notes(facts),
+        size=_size(facts),
+        tables=tables,
         lengths_picture=_lengths_picture(facts),
+        names=label.class_names[:_MAX_NAMES] if label and label.per != "record" else (),
         samples=_samples(facts, samples) if samples > 0 else [],
         epoch=epoch,
+        sentences=epoch_sentences(epoch) if epoch else [],
         batches_picture=_batches_picture(epoch) if epoch else None,
         drawn_batches=_drawn_batches(epoch) if epoch else 0,
-        colours=CLASS_COLOURS,
+        source={
+            "folder": dataset.path,
+            "SHA-256": dataset.manifest.fingerprint,
+            **dataset.manifest.versions,
+        },
     )
 
 
-def _channels(facts: Facts) -> list[tuple[float, float, float, float]]:
-    """Mean, deviation, least and greatest value of each channel."""
-    statistics = facts.dataset.manifest.statistics
-    if statistics is None:
-        return []
-    columns = (statistics.mean, statistics.deviation, statistics.minimum, statistics.maximum)
-    return list(zip(*columns, strict=True))
+def _size(facts: Facts) -> str:
+    """How long all recordings take, or else how many bytes."""
+    entries = [split.entry for split in facts.splits]
+    if step_secs := TimeAxis.of(facts.dataset).step_secs:
+        return duration_text(sum(entry.steps for entry in entries) * step_secs)
+    return bytes_text(sum(entry.size_bytes for entry in entries))
 
 
 def _lengths_picture(facts: Facts) -> str | None:
@@ -74,7 +84,7 @@ def _samples(facts: Facts, number: int) -> list[dict[str, Any]]:
     return [
         {
             "id": sample.id,
-            "steps": text.steps_text(sample.steps, axis.step_secs),
+            "steps": steps_text(sample.steps, axis.step_secs),
             "label": "" if label is None else label_text(np.asarray(sample.label), label),
             "picture": sample_picture(sample, dataset.schema, axis),
         }

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.console.texts import wrapped
 from pipeline.sources.source import Reject
 
 _SHOWN_EXAMPLES = 3
@@ -30,10 +31,12 @@ def group_rejects(rejects: Sequence[Reject]) -> list[dict[str, Any]]:
 
 
 def rejects_text(groups: Sequence[dict[str, Any]], total: int) -> str:
-    """Rejects by reason, with examples."""
+    """Rejects by reason, with examples; empty without any."""
+    if not groups:
+        return ""
     lines = [f"rejected {sum(group['count'] for group in groups):,} of {total:,} inputs:"]
     for group in groups:
         more = ", ..." if group["count"] > len(group["examples"]) else ""
         lines.append(f"  {group['count']:,} at {group['stage']}: {group['reason']}")
         lines.append(f"      {', '.join(group['examples'])}{more}")
-    return "\n".join(lines)
+    return "\n".join(map(wrapped, lines))

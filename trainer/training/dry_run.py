@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.console.texts import bytes_text, counted, input_text, label_kind_text
 from pipeline.inspect.plan import plan_facts
-from pipeline.inspect.text import bytes_text, epoch_text, input_text, label_kind_text
+from pipeline.inspect.text import epoch_text
 from tfrecords_schema import Dataset
 from trainer.data.split_data import SplitData
 from trainer.options.options import RunOptions
@@ -59,13 +60,14 @@ def _value(value: Any) -> str:
 
 
 def _data(dataset: Dataset) -> str:
-    manifest = dataset.manifest
-    lines = [f"dataset: {dataset.path}, {input_text(manifest.schema)}"]
-    lines.append(f"label: {label_kind_text(manifest.schema)}")
-    for name, split in manifest.splits.items():
-        lines.append(
-            f"  {name}: {split.records:,} records of {split.groups:,} groups, {split.steps:,} steps"
-        )
+    schema = dataset.schema
+    lines = [
+        f"dataset: {dataset.path}, {input_text(schema.input)}",
+        f"label: {label_kind_text(schema.label)}",
+    ]
+    for name, split in dataset.manifest.splits.items():
+        records, groups = counted(split.records, "record"), counted(split.groups, "group")
+        lines.append(f"  {name}: {records} of {groups}, {counted(split.steps, 'step')}")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from pipeline.console.terminal import clear_line, is_terminal, paint, redraw
+from pipeline.console.texts import clock
 from trainer.metrics.table import LOSS, epoch_figures, headline
 from trainer.training.timing import Timing
 
@@ -86,15 +87,6 @@ class Progress:
         below = _row(["epoch", *names, *names, "steps/s", "padding", "waited", "left"])
         for text in (above, below):
             self._stream.write(f"{paint(text, 'bold', self._stream)}\n")
-
-
-def clock(secs: float | None) -> str:
-    """`1:05`, or `2:00:09` from an hour on; `-` if not known."""
-    if secs is None:
-        return "-"
-    minutes, seconds = divmod(max(0, round(secs)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def _names(values: Mapping[str, float]) -> list[str]:

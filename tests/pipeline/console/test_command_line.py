@@ -150,7 +150,7 @@ def test_a_dry_run_says_what_a_conversion_does_and_writes_nothing(
     real = capsys.readouterr().out
     # Records, groups, steps: the same numbers in the same columns.
     assert _counts(dry, 4) == _counts(real, 4)
-    for line in ("signal: float32 [time, 2]", "label: one of 2 classes per step"):
+    for line in ("input: signal float32 [time, 2]", "label: one of 2 classes per step"):
         assert line in dry
         assert line in real
     for name in ("no_label.npz", "broken.npz"):
@@ -158,7 +158,7 @@ def test_a_dry_run_says_what_a_conversion_does_and_writes_nothing(
     assert "rejected 2 of 42 inputs" in dry
     assert f"nothing was written; the dataset would be {folders.dataset}" in dry
     splits = open_dataset(str(folders.dataset)).manifest.splits
-    for name, row in _counts(dry, 6).items():
+    for name, row in _counts(dry, 5).items():
         assert row[-1] == str(len(splits[name].shards))
 
 

@@ -109,10 +109,10 @@ def test_progress_is_the_sum_over_workers(tmp_path: pathlib.Path) -> None:
     progress = work_dir.read_progress()
     assert progress == {"written": 10, "size_bytes": 20_000_000}
     assert progress_text(progress, {"records": 20, "size_bytes": 40_000_000}, 10e6) == (
-        "wrote 10 of 20 records, 20 of 40 MB, 10 MB/s, 0:00:02 left"
+        "wrote 10 of 20 records, 20.0 MB of 40.0 MB, 10.0 MB/s, 0:02 left"
     )
     assert progress_text(progress, {"records": 20, "size_bytes": 40_000_000}, 0.0) == (
-        "wrote 10 of 20 records, 20 of 40 MB"
+        "wrote 10 of 20 records, 20.0 MB of 40.0 MB"
     )
     assert progress_text({"described": 1234}, {}, 0.0) == "described 1,234 inputs"
 

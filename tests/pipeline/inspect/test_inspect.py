@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.inspect.__main__ import main
 from pipeline.inspect.facts import gather
-from pipeline.inspect.notes import notes
+from pipeline.inspect.text import notes
 from tests.datasets import (
     CLASS_PER_RECORD,
     CLASS_PER_STEP,
@@ -60,7 +60,7 @@ def test_splits_and_classes_are_counted(tmp_path, capsys, label):
         values = np.concatenate([np.ravel(record.label) for record in splits["train"]])
         for index, name in enumerate(label.class_names):
             share = f"{np.sum(values == index)} ({np.mean(values == index):.1%})"
-            assert _cells(out, name)[1] == share
+            assert _cells(out, f"{index} = {name}")[1] == share
 
 
 def test_channels_are_those_of_the_training_split(tmp_path, capsys):
@@ -127,7 +127,7 @@ def test_an_empty_split_and_a_dataset_without_records_are_shown(tmp_path, capsys
     for dataset, records in ((some, 1), (none, 0)):
         code, out, _ = _inspect(capsys, dataset.path, "--plan", f"--html={tmp_path}/p.html")
         assert code == 0
-        assert f"{records} records" in out
+        assert f": {records} record" in out
         assert "split test is empty" in out
 
 

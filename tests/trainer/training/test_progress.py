@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.datasets import toy_dataset
 from tests.trainer.in_process import run_trainer
 from trainer.step.steps import StepResult, Steps
-from trainer.training.progress import Progress, clock
+from trainer.training.progress import Progress
 from trainer.training.timing import Timing
 
 _CLASS = {"loss": 0.5, "accuracy": 0.75}
@@ -111,11 +111,6 @@ def test_the_bar_is_on_terminals_only_and_fits(
     assert "\x1b" not in line
     assert len(line) < 80
     assert line == ("3/10 [=========...] 3/4 loss 2.0000 accuracy 0.7500 17 steps/s, 0:03 left")
-
-
-def test_durations_are_clock_times() -> None:
-    assert [clock(secs) for secs in (0, 65, 7209, -1)] == ["0:00", "1:05", "2:00:09", "0:00"]
-    assert clock(None) == "-"
 
 
 def test_what_is_measured_leaves_out_compiling_and_the_first_batch(clockwork: _Clock) -> None:

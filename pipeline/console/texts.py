@@ -1,0 +1,68 @@
+"""Quantities and kinds of data in words, the same wherever they are shown."""
+
+import textwrap
+
+from tfrecords_schema import InputSpec, LabelSpec
+
+WIDTH = 80  # Columns that a terminal has at least.
+
+
+def wrapped(line: str) -> str:
+    """A line in as many as it takes, paths left whole; the others stand two columns further in."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(
+        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
+        replace_whitespace=False,
+    )  # fmt: skip
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 record`, `2,000 records`; the plural only where it takes more than an s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def bytes_text(size: float) -> str:
+    """A size in decimal units."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} B" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"
+
+
+def duration_text(secs: float) -> str:
+    """A duration in two units at most."""
+    if secs < 60:
+        return f"{secs:.3g} s"
+    hours, minutes = divmod(round(secs / 60), 60)
+    return f"{hours:,} h {minutes} min" if hours else f"{minutes} min"
+
+
+def clock(secs: float | None) -> str:
+    """The time that is left: `1:05`, or `2:00:09` from an hour on; `-` if not known."""
+    if secs is None:
+        return "-"
+    minutes, seconds = divmod(max(0, round(secs)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def steps_text(steps: int, step_secs: float | None) -> str:
+    """A number of steps and, where it is known, how long they take."""
+    text = counted(steps, "step")
+    return f"{text} ({duration_text(steps * step_secs)})" if step_secs else text
+
+
+def input_text(spec: InputSpec) -> str:
+    """What a recording is, as `signal float32 [time, 100, 6]`."""
+    return f"{spec.kind} {spec.dtype} [{', '.join(['time', *map(str, spec.step_shape)])}]"
+
+
+def label_kind_text(spec: LabelSpec | None) -> str:
+    """What is known of a recording, as `one of 7 classes per record`."""
+    if spec is None:
+        return "none"
+    if spec.kind == "class":
+        return f"one of {len(spec.class_names)} classes per {spec.per}"
+    shape = f" {list(spec.shape)}" if spec.shape else ""
+    return f"{spec.dtype}{shape} value per {spec.per}"

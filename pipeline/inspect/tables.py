@@ -1,0 +1,114 @@
+"""What is known of a dataset, and of an epoch of it, as tables."""
+
+import operator
+from typing import Any
+
+from pipeline.console.tables import COUNT, PERCENT, Column, Table, class_table, figures
+from pipeline.console.texts import bytes_text
+from pipeline.inspect.facts import Facts, Lengths
+from pipeline.inspect.plan import EpochFacts
+
+
+def splits(facts: Facts) -> Table:
+    """Sizes and lengths of the splits."""
+    names = ("records", "groups", "steps", "shortest", "median", "longest")
+    values = operator.attrgetter(
+        "name", "entry.records", "entry.groups", "entry.steps", "shortest", "median", "longest",
+        "entry.size_bytes",
+    )  # fmt: skip
+    columns = [Column("split"), *figures(names, COUNT), Column("size", bytes_text)]
+    return Table("Splits", columns, [values(split) for split in facts.splits])
+
+
+def classes(facts: Facts) -> Table:
+    """How often each class occurs in each split."""
+    label = facts.dataset.schema.label
+    counts = {split.name: split.entry.class_counts for split in facts.splits}
+    return class_table(label.class_names if label else (), counts)
+
+
+def buckets(lengths: Lengths) -> Table:
+    """How much more buckets pad less."""
+    rows = [
+        (len(row.boundaries), row.padding_share, ", ".join(map(str, row.boundaries)))
+        for row in lengths.buckets
+    ]
+    return Table(
+        "Padding by number of buckets",
+        [Column("buckets", COUNT), Column("padding", PERCENT), Column("boundaries, in steps")],
+        rows,
+        chosen=lengths.buckets.index(lengths.usual),
+    )
+
+
+def channels(facts: Facts) -> Table:
+    """The statistics of each channel of the training split."""
+    found = facts.dataset.manifest.statistics
+    columns = (found.mean, found.deviation, found.minimum, found.maximum) if found else ()
+    names = ("mean", "deviation", "least", "greatest")
+    rows = [(number, *values) for number, values in enumerate(zip(*columns, strict=True))]
+    return Table(
+        "Channels of train",
+        [Column("channel of train"), *figures(names, "{:.4g}".format)],
+        rows,
+        of="channels",
+    )
+
+
+def groups(facts: Facts) -> Table:
+    """The largest groups; no row where a group says no more than a record or a split."""
+    found = facts.groups
+    names = ("group", "split", "records", "steps")
+    is_telling = 1 < found.number < facts.records
+    return Table(
+        "Groups, the largest first",
+        [Column("group"), Column("split"), *figures(names[2:], COUNT)],
+        [[row[name] for name in names] for row in found.largest] if is_telling else [],
+        of="groups",
+        most=10,
+        total=found.number,
+    )
+
+
+def rejects(facts: Facts) -> Table:
+    """Rejected inputs by reason."""
+    return Table(
+        "Rejected inputs",
+        [Column("inputs", COUNT), Column("at"), Column("reason"), Column("such as")],
+        [
+            (group["count"], group["stage"], group["reason"], ", ".join(group["examples"]))
+            for group in facts.rejects
+        ],
+        note="one line for each is in rejects.jsonl",
+        most=len(facts.rejects),
+    )
+
+
+def shapes(epoch: EpochFacts) -> Table:
+    """The shapes that the batches of an epoch have."""
+    rows: list[tuple[Any, ...]] = [
+        (list(shape.shape), shape.batches, shape.padding_share, shape.input_bytes)
+        for shape in epoch.shapes
+    ]
+    columns = [Column("batches", COUNT), Column("padding", PERCENT), Column("input", bytes_text)]
+    return Table("Shapes", [Column("shape of the input"), *columns], rows, of="shapes")
+
+
+def replicas(epoch: EpochFacts) -> Table:
+    """What each replica does, and how evenly they are busy; no row for a single one."""
+    balance = epoch.balance
+    pairs = zip(balance.records.tolist(), balance.valid_steps.tolist(), strict=True)
+    note = (
+        f"the busiest replica of a step has {balance.mean_excess:.1%} more valid steps than the "
+        f"mean, in the worst step {balance.worst_excess:.1%}"
+    )
+    if balance.empty:
+        note += f"; {balance.empty:,} times a replica has no record, so fewer would do"
+    return Table(
+        "Replicas",
+        [Column("replica"), *figures(("records", "valid steps"), COUNT)],
+        [(number, *pair) for number, pair in enumerate(pairs)] if len(balance.records) > 1 else [],
+        of="replicas",
+        note=note,
+        is_key=True,
+    )
