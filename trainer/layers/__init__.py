@@ -12,7 +12,6 @@ from trainer.layers.feedback_decoder import FeedbackDecoder
 from trainer.layers.frozen import Frozen, SplitFeatures
 from trainer.layers.normalization import Normalization
 from trainer.layers.packing import (
-    PackedTimeDistributed,
     PackRecords,
     PackSteps,
     RepeatRecords,
@@ -43,7 +42,6 @@ __all__ = [
     "Normalization",
     "PackRecords",
     "PackSteps",
-    "PackedTimeDistributed",
     "RecordPooling",
     "RepeatRecords",
     "SplitFeatures",

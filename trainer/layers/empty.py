@@ -6,7 +6,6 @@ get one row of zeros instead, and its result is dropped.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -78,7 +77,3 @@ class NeverEmpty(keras.layers.Wrapper):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """`[rows, ...]` -> the wrapped layer's output."""
         return call_never_empty(self.layer, inputs)
-
-    def compute_output_shape(self, input_shape: Any) -> tuple:
-        """Returns the wrapped layer's output shape."""
-        return self.layer.compute_output_shape(input_shape)

@@ -15,11 +15,6 @@ class FeaturesApart(keras.layers.Layer):
         rows = tf.reshape(tf.transpose(inputs, [0, 2, 1]), [-1, tf.shape(inputs)[1], 1])
         return rows, tf.repeat(lengths, inputs.shape[2])
 
-    def compute_output_spec(self, inputs: Any, lengths: Any) -> tuple[Any, Any]:
-        """The batch is not known before."""
-        rows = keras.KerasTensor((None, inputs.shape[1], 1), dtype=inputs.dtype)
-        return rows, keras.KerasTensor((None,), dtype=lengths.dtype)
-
 
 @keras.saving.register_keras_serializable(package="trainer")
 class FeaturesTogether(keras.layers.Layer):
@@ -33,11 +28,3 @@ class FeaturesTogether(keras.layers.Layer):
         """See the class."""
         rows = tf.reshape(inputs, [-1, self.features, tf.shape(inputs)[1]])
         return tf.transpose(rows, [0, 2, 1])
-
-    def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
-        """The batch is not known before."""
-        return keras.KerasTensor((None, inputs.shape[1], self.features), dtype=inputs.dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the arguments of the constructor."""
-        return {**super().get_config(), "features": self.features}

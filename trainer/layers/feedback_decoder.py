@@ -113,15 +113,3 @@ class FeedbackDecoder(keras.layers.Layer):
             return None
         shape = [tf.shape(target)[0], steps]
         return keras.random.uniform(shape, seed=self.seed_generator) < self.teacher_forcing
-
-    def compute_output_spec(
-        self, start: Any, states: Any, steps: Any, target: Any = None, training: bool = False
-    ) -> keras.KerasTensor:
-        """`[batch, steps, features]`."""
-        count = steps if isinstance(steps, int) else None
-        return keras.KerasTensor((start.shape[0], count, self.features), dtype=self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the arguments of the constructor."""
-        names = ("features", "units", "cell", "activation", "residual", "teacher_forcing", "seed")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -18,6 +18,7 @@ class Frozen(keras.layers.Wrapper):
     """
 
     def __init__(self, layer: keras.Model, **kwargs: Any):
+        # A saved one comes back with both among its arguments.
         super().__init__(layer, **{**kwargs, "dtype": "float32", "trainable": False})
 
     def call(self, rows: tf.Tensor) -> tf.Tensor:
@@ -38,7 +39,7 @@ class Frozen(keras.layers.Wrapper):
         return [tuple(output.shape[1:]) for output in self.layer.outputs]
 
     def compute_output_spec(self, rows: Any, **kwargs: Any) -> keras.KerasTensor:
-        """All values of all outputs."""
+        """All values of all outputs; Keras would trace the whole network to know it."""
         values = sum(math.prod(shape) for shape in self.shapes)
         return keras.KerasTensor((rows.shape[0], values), dtype="float32")
 
@@ -56,14 +57,3 @@ class SplitFeatures(keras.layers.Layer):
         sizes = [math.prod(shape) for shape in self.shapes]
         parts = tf.split(features, sizes, axis=-1)
         return [tf.reshape(x, [-1, *shape]) for x, shape in zip(parts, self.shapes, strict=True)]
-
-    def compute_output_spec(self, features: Any) -> list[keras.KerasTensor]:
-        """One tensor per shape."""
-        return [
-            keras.KerasTensor((features.shape[0], *shape), dtype=self.compute_dtype)
-            for shape in self.shapes
-        ]
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the arguments of the constructor."""
-        return {**super().get_config(), "shapes": self.shapes}

@@ -52,10 +52,6 @@ class Normalization(keras.layers.Layer):
             values = _normalize_by_record(values, lengths)
         return tf.cast(values, self.compute_dtype)
 
-    def compute_output_spec(self, packed: Any, lengths: Any) -> keras.KerasTensor:
-        """The shape stays."""
-        return keras.KerasTensor(packed.shape, dtype=self.compute_dtype)
-
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
         own = {"kind": self.kind, "mean": self.mean, "deviation": self.deviation}

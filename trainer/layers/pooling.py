@@ -23,21 +23,12 @@ class RecordPooling(keras.layers.Layer):
     def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """`[valid, features]`, `[batch] int32` -> `[batch, features]`; zero for length 0."""
         time = longest(lengths)
-        if self.kind == "mean":
-            sums = tf.reduce_sum(unpack_steps(packed, lengths, time), axis=1)
-            return sums / tf.cast(tf.maximum(lengths, 1), sums.dtype)[:, None]
         padded = unpack_steps(packed, lengths, time)
+        if self.kind == "mean":
+            sums = tf.reduce_sum(padded, axis=1)
+            return sums / tf.cast(tf.maximum(lengths, 1), sums.dtype)[:, None]
         if self.kind == "last":
             return tf.gather(padded, tf.maximum(lengths - 1, 0), batch_dims=1)
         valid = tf.sequence_mask(lengths, time)[..., None]
         highest = tf.reduce_max(tf.where(valid, padded, padded.dtype.min), axis=1)
         return tf.where(lengths[:, None] > 0, highest, tf.zeros_like(highest))
-
-    def compute_output_spec(self, packed: Any, lengths: Any) -> keras.KerasTensor:
-        """Takes the batch of `lengths`, the features of `packed`."""
-        shape = (lengths.shape[0], *packed.shape[1:])
-        return keras.KerasTensor(shape, dtype=self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the arguments of the constructor."""
-        return {**super().get_config(), "kind": self.kind}

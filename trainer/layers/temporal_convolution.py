@@ -33,11 +33,6 @@ class TemporalConvolution(keras.layers.Layer):
             self.convolution(unpack_steps(packed, lengths, longest(lengths))), lengths
         )
 
-    def compute_output_spec(self, packed: Any, lengths: Any) -> keras.KerasTensor:
-        """The features become the filters."""
-        shape = (*packed.shape[:-1], self.convolution.filters)
-        return keras.KerasTensor(shape, dtype=self.compute_dtype)
-
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
         inner = self.convolution.get_config()

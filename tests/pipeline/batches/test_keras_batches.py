@@ -93,8 +93,8 @@ def _own_model(label):
     """A model of a person's own, with our layers between stock ones."""
     signal = keras.Input((None, 3), name="signal")
     lengths = keras.Input((), dtype="int32", name="lengths")
-    x = layers.PackedTimeDistributed(keras.layers.Dense(8, activation="relu"))(signal, lengths)
-    x = layers.PackSteps()(x, lengths)
+    x = layers.PackSteps()(signal, lengths)
+    x = keras.layers.Dense(8, activation="relu")(x)
     x = layers.GRU(8, return_sequences=label.per == "step")(x, lengths)
     x = layers.UnpackSteps()(x, lengths, signal) if label.per == "step" else x
     outputs = keras.layers.Dense(3)(x)

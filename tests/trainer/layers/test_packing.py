@@ -71,78 +71,48 @@ def block():
     )
 
 
-def test_wrapped_layer_equals_the_layer_on_each_step():
-    lengths = [2, 0, 3]
+def over_steps(layer, x, lengths, **kwargs):
+    packed = layer(layers.pack_steps(x, lengths), **kwargs)
+    return layers.unpack_steps(packed, lengths, x.shape[1])
+
+
+def test_a_layer_over_packed_steps_equals_the_layer_on_each_step():
+    lengths, layer = [2, 0, 3], block()
     x = np.random.default_rng(1).normal(size=(3, 4, 8, 2)).astype("float32")
-    wrapped = layers.PackedTimeDistributed(block())
-    outputs = wrapped(x, tf.constant(lengths))
+    outputs = over_steps(layer, x, tf.constant(lengths))
     assert outputs.shape == (3, 4, 24)
     for row in range(3):
         for step in range(4):
-            alone = wrapped.layer(x[row, step][None])[0] if step < lengths[row] else np.zeros(24)
+            alone = layer(x[row, step][None])[0] if step < lengths[row] else np.zeros(24)
             np.testing.assert_allclose(outputs[row, step], alone, atol=1e-6)
 
 
 @pytest.mark.parametrize("in_graph", [False, True])
 def test_a_batch_without_valid_steps_gives_zeros_and_zero_gradients(in_graph):
-    wrapped = layers.PackedTimeDistributed(block())
+    layer = block()
     x, lengths = np.ones((2, 3, 8, 2), "float32"), tf.zeros([2], tf.int32)
-    wrapped.build(x.shape)
+    layer.build((None, 8, 2))
 
     def step(x, lengths):
         with tf.GradientTape() as tape:
-            outputs = wrapped(x, lengths, training=True)
+            outputs = over_steps(layer, x, lengths, training=True)
             loss = tf.reduce_sum(outputs**2)
-        return outputs, tape.gradient(loss, wrapped.trainable_variables)
+        return outputs, tape.gradient(loss, layer.trainable_variables)
 
-    before = [v.numpy() for v in wrapped.variables]
+    before = [v.numpy() for v in layer.variables]
     outputs, gradients = (tf.function(step) if in_graph else step)(x, lengths)
     np.testing.assert_array_equal(outputs, np.zeros((2, 3, 24)))
     assert len(gradients) == 4
     for gradient in gradients:
         np.testing.assert_array_equal(gradient, np.zeros(gradient.shape))
-    for old, variable in zip(before, wrapped.variables, strict=True):
+    for old, variable in zip(before, layer.variables, strict=True):
         np.testing.assert_array_equal(old, variable.numpy())
-
-
-def test_training_reaches_the_wrapped_layer():
-    wrapped = layers.PackedTimeDistributed(layers.Dropout(0.5, seed=1))
-    x, lengths = np.ones((2, 50, 4), "float32"), tf.constant([50, 50])
-    assert np.all(wrapped(x, lengths) == 1)
-    assert np.any(wrapped(x, lengths, training=True) == 0)
-
-
-# Shapes and counts as a Keras TimeDistributed gives them.
-@pytest.mark.parametrize(
-    ("inputs", "layer", "outputs", "parameters"),
-    [
-        ((10, 16), keras.layers.Dense(8), (10, 8), 136),
-        ((None, 16, 150), keras.layers.Dense(89), (None, 16, 89), 13_439),
-        ((None, 29, 29, 3), keras.layers.Conv2D(64, 3), (None, 27, 27, 64), 1_792),
-        ((12, 32, 32, 3), layers.Conv2D(32, 3, padding="same"), (12, 32, 32, 32), 896),
-    ],
-)
-def test_functional_shapes_and_counts(inputs, layer, outputs, parameters):
-    signal, lengths = keras.Input(inputs), keras.Input((), dtype="int32")
-    wrapped = layers.PackedTimeDistributed(layer)
-    assert wrapped(signal, lengths).shape == (None, *outputs)
-    assert wrapped.count_params() == parameters
 
 
 def test_never_empty_backbone():
     backbone = keras.Sequential([keras.layers.DepthwiseConv2D(3), keras.layers.MaxPooling2D(2)])
-    wrapped = layers.PackedTimeDistributed(layers.NeverEmpty(backbone))
-    x = np.ones((2, 3, 8, 8, 2), "float32")
-    assert wrapped(x, tf.zeros([2], tf.int32)).shape == (2, 3, 3, 3, 2)
-    outputs = wrapped(x, tf.constant([1, 0]))
-    np.testing.assert_allclose(outputs[0, 0], backbone(x[0, :1])[0], atol=1e-6)
-
-
-def test_config_round_trip():
-    wrapped = layers.PackedTimeDistributed(block())
-    x, lengths = np.ones((1, 2, 8, 2), "float32"), tf.constant([2])
-    expected = wrapped(x, lengths)
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(wrapped))
-    again.build(x.shape)
-    again.set_weights(wrapped.get_weights())
-    np.testing.assert_array_equal(again(x, lengths), expected)
+    layer = layers.NeverEmpty(backbone)
+    x = np.ones((2, 8, 8, 2), "float32")
+    assert layer(x[:0]).shape == (0, 3, 3, 2)
+    np.testing.assert_allclose(layer(x), backbone(x), atol=1e-6)
+    assert layer(keras.Input((8, 8, 2))).shape == (None, 3, 3, 2)

@@ -1,4 +1,4 @@
-"""One layer over every step: output shapes and parameters, on our wrapper and on Keras'."""
+"""One layer over every step: output shapes and parameters, on packed steps and in Keras."""
 
 import keras
 import numpy as np
@@ -32,8 +32,8 @@ _IDS = [f"{shape}-{layer.__name__}" for shape, (layer, _), *_ in _ROWS]
 
 def _ours(shape, layer):
     steps, lengths = keras.Input(shape), keras.Input((), dtype="int32")
-    outputs = layers.PackedTimeDistributed(layer)(steps, lengths)
-    return keras.Model([steps, lengths], outputs)
+    packed = layer(layers.PackSteps()(steps, lengths))
+    return keras.Model([steps, lengths], layers.UnpackSteps()(packed, lengths, steps))
 
 
 def _stock(shape, layer):
