@@ -33,12 +33,15 @@ class Dataset:
           DatasetError: if there is no such split, or it is empty.
         """
         self._require_split(name)
-        index = SplitIndex(join(self.path, INDEX), name)
-        expected = self.manifest.splits[name].records
-        if len(index) != expected:
+        index, entry = SplitIndex(join(self.path, INDEX), name), self.manifest.splits[name]
+        place = f"{join(self.path, INDEX)}: split {name!r}"
+        if len(index) != entry.records:
             raise DatasetError(
-                f"{join(self.path, INDEX)}: split {name!r} has {len(index)} rows, the manifest "
-                f"says {expected}; convert again"
+                f"{place} has {len(index)} rows, the manifest says {entry.records}; convert again"
+            )
+        for shard in {index.shard.min(), index.shard.max()} - {*range(len(entry.shards))}:
+            raise DatasetError(
+                f"{place} has rows of shard {shard}, there are {len(entry.shards)}; convert again"
             )
         return index
 

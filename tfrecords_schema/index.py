@@ -4,9 +4,10 @@ Planning needs 16 bytes a record (steps, shard, offset); names stay on disk unti
 somebody asks for them.
 """
 
+import contextlib
 import dataclasses
-import io
 import itertools
+import reprlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import tensorflow as tf
 
+from tfrecords_schema.errors import DatasetError
+from tfrecords_schema.file_objects import open_to_read, open_to_write
 from tfrecords_schema.shared_arrays import aligned_copy, aligned_empty
-from tfrecords_schema.storage import remove
 
 INDEX_SCHEMA = pa.schema(
     [
@@ -70,21 +71,17 @@ def write_index(
     path: str, rows: Iterable[IndexRow], metadata: dict[str, str] | None = None
 ) -> None:
     """Streams rows to a Parquet file at `path` (any `tf.io.gfile` path)."""
-    schema = INDEX_SCHEMA.with_metadata(metadata or {})
-    with _open(path, "wb") as file, pq.ParquetWriter(file, schema) as writer:
-        for chunk in _chunks(rows):
-            columns = [[getattr(row, field) for row in chunk] for field in INDEX_SCHEMA.names]
-            arrays = [
-                pa.array(column, field.type)
-                for column, field in zip(columns, INDEX_SCHEMA, strict=True)
-            ]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+    schema, rest = INDEX_SCHEMA.with_metadata(metadata or {}), iter(rows)
+    with open_to_write(path) as file, pq.ParquetWriter(file, schema) as writer:
+        while chunk := list(itertools.islice(rest, _ROWS_PER_GROUP)):
+            columns = {name: [getattr(row, name) for row in chunk] for name in schema.names}
+            writer.write_table(pa.table(columns, schema))
 
 
 def merge_indexes(path: str, parts: Iterable[str]) -> None:
     """Writes the rows of index files, in order, to one at `path`, without their metadata."""
     held = INDEX_SCHEMA.empty_table()
-    with _open(path, "wb") as file, pq.ParquetWriter(file, INDEX_SCHEMA) as writer:
+    with open_to_write(path) as file, pq.ParquetWriter(file, INDEX_SCHEMA) as writer:
         for batch in itertools.chain.from_iterable(map(_batches, parts)):
             held = pa.concat_tables([held, pa.Table.from_batches([batch], INDEX_SCHEMA)])
             if len(held) >= _ROWS_PER_GROUP:
@@ -109,17 +106,16 @@ def read_rows(path: str) -> Iterator[IndexRow]:
 
 
 def _batches(path: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    with _open(path, "rb") as file:
-        rows = pq.ParquetFile(file)
+    with _opened(path) as rows:
         # Threads would each keep what they once allocated.
         for batch in rows.iter_batches(_ROWS_PER_GROUP, columns=columns, use_threads=False):
-            yield batch.replace_schema_metadata(None)
+            yield _whole(path, batch.replace_schema_metadata(None))
 
 
 def read_metadata(path: str) -> dict[str, str]:
     """Reads the key-value metadata that `write_index` stored."""
-    with _open(path, "rb") as file:
-        stored = pq.ParquetFile(file).schema_arrow.metadata or {}
+    with _opened(path) as rows:
+        stored = rows.schema_arrow.metadata or {}
     return {key.decode(): value.decode() for key, value in stored.items()}
 
 
@@ -129,11 +125,43 @@ def group_totals(path: str) -> pa.Table:
     Returns:
       Columns `group`, `split`, `records` and `steps`; a group in two splits has two rows.
     """
-    with _open(path, "rb") as file:
-        rows = pq.read_table(file, columns=["group", "split", "steps"])
-    totals = rows.group_by(["group", "split"]).aggregate([("steps", "count"), ("steps", "sum")])
+    with _opened(path) as rows:
+        table = rows.read(["group", "split", "steps"])
+    totals = table.group_by(["group", "split"]).aggregate([("steps", "count"), ("steps", "sum")])
     totals = totals.rename_columns({"steps_count": "records", "steps_sum": "steps"})
     return totals.sort_by([("records", "descending"), ("group", "ascending")])
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[pq.ParquetFile]:
+    """An index file; its rows are read while it is open.
+
+    Raises:
+      DatasetError: if it cannot be read, or has other columns.
+    """
+    with open_to_read(path) as file:
+        try:
+            rows = pq.ParquetFile(file)
+            if rows.schema_arrow.equals(INDEX_SCHEMA):  # Whatever its metadata.
+                yield rows
+                return
+            problem = f"it has the columns {reprlib.repr(rows.schema_arrow.names)}"
+        except (pa.ArrowException, OSError) as error:
+            problem = str(error)
+    raise _damaged(path, problem)
+
+
+def _whole(path: str, rows: Any) -> Any:
+    if any(column.null_count for column in rows.columns):
+        raise _damaged(path, "it has rows with nothing in them")
+    return rows
+
+
+def _damaged(path: str, problem: str) -> DatasetError:
+    return DatasetError(
+        f"{path} is no index of records ({problem}); copy it again, or convert again with "
+        "--overwrite"
+    )
 
 
 class SplitIndex:
@@ -156,36 +184,36 @@ class SplitIndex:
 
     def label_steps(self) -> np.ndarray:
         """`[records]` int32: time steps of labels that have a time axis of their own."""
-        return self._read(["label_steps"])["label_steps"].to_numpy()
+        return self._column("label_steps").to_numpy()
 
     def ids(self) -> list[str]:
         """Ids of the records."""
-        return self._read(["id"])["id"].to_pylist()
+        return self._column("id").to_pylist()
 
     def groups(self) -> list[str]:
         """Group of each record."""
-        return self._read(["group"])["group"].to_pylist()
+        return self._column("group").to_pylist()
 
     def sources(self) -> list[str]:
         """Source path of each record, relative to the input folder."""
-        return self._read(["source"])["source"].to_pylist()
+        return self._column("source").to_pylist()
 
     def labels(self) -> list[str]:
         """Label summary of each record."""
-        return self._read(["label"])["label"].to_pylist()
+        return self._column("label").to_pylist()
 
     def _read_numbers(self, names: tuple[str, ...]) -> list[np.ndarray]:
         """Columns without missing values, a row group at a time.
 
         Reading them as one table left 94 MB resident for a million records, this leaves 28.
         """
-        with _open(self._index_path, "rb") as file:
-            rows = pq.ParquetFile(file)
-            columns = [aligned_empty(rows.metadata.num_rows, str(_type(n))) for n in names]
+        with _opened(self._index_path) as rows:
+            dtypes = [str(INDEX_SCHEMA.field(name).type) for name in names]
+            columns = [aligned_empty(rows.metadata.num_rows, dtype) for dtype in dtypes]
             end = 0
             for group in range(rows.num_row_groups):
                 table = rows.read_row_group(group, [*names, "split"], use_threads=False)
-                table = table.filter(pc.equal(table["split"], self._split))
+                table = self._of_split(table)
                 begin, end = end, end + len(table)
                 for column, name in zip(columns, names, strict=True):
                     column[begin:end] = table[name].to_numpy()
@@ -193,63 +221,10 @@ class SplitIndex:
         pa.default_memory_pool().release_unused()
         return [column if end == len(column) else aligned_copy(column[:end]) for column in columns]
 
-    def _read(self, columns: list[str]) -> pa.Table:
-        with _open(self._index_path, "rb") as file:
-            return pq.read_table(file, columns=columns, filters=[("split", "==", self._split)])
+    def _column(self, name: str) -> pa.ChunkedArray:
+        with _opened(self._index_path) as rows:
+            return self._of_split(rows.read([name, "split"]))[name]
 
-
-def _type(name: str) -> pa.DataType:
-    return INDEX_SCHEMA.field(name).type
-
-
-class _File(io.RawIOBase):
-    """A `tf.io.gfile.GFile` as the file object that pyarrow expects."""
-
-    def __init__(self, path: str, mode: str):
-        self._file = tf.io.gfile.GFile(path, mode)
-        self._writes = "w" in mode
-
-    def readable(self) -> bool:
-        return not self._writes
-
-    def writable(self) -> bool:
-        return self._writes
-
-    def seekable(self) -> bool:
-        return not self._writes
-
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
-
-    def write(self, content: Any) -> int:
-        self._file.write(bytes(content))
-        return len(content)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._file.seek(offset, whence)
-        return self._file.tell()
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
-
-
-def _open(path: str, mode: str) -> pa.PythonFile:
-    if "w" in mode:
-        remove(path)
-    return pa.PythonFile(_File(path, mode), mode="w" if "w" in mode else "r")
-
-
-def _chunks(rows: Iterable[IndexRow]) -> Iterator[list[IndexRow]]:
-    chunk: list[IndexRow] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == _ROWS_PER_GROUP:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+    def _of_split(self, table: pa.Table) -> pa.Table:
+        table = _whole(self._index_path, table)
+        return table.filter(pc.equal(table["split"], self._split))

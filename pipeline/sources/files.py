@@ -5,16 +5,16 @@ beside it, such as a prediction, through TensorFlow's.
 """
 
 import contextlib
-import io
 import os
 import posixpath
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import IO, Any, NamedTuple, Protocol, runtime_checkable
+from typing import IO, NamedTuple, Protocol, runtime_checkable
 
 import tensorflow as tf
 
 from pipeline.console.errors import RejectedInputError, UsageError, printable
+from tfrecords_schema.file_objects import open_to_read
 
 
 class FoundFile(NamedTuple):
@@ -65,9 +65,8 @@ class GFiles:
     def open(self, path: str) -> Iterator[IO[bytes]]:
         """See `Files`."""
         try:
-            size_bytes = tf.io.gfile.stat(path).length
-            with tf.io.gfile.GFile(path, "rb") as file:
-                yield io.BufferedReader(_SeekableFile(file, size_bytes))
+            with open_to_read(path) as file:
+                yield file
         except tf.errors.OpError as error:
             raise OSError(error.message) from error
 
@@ -139,33 +138,3 @@ def _remote_files(folder: str) -> Iterator[FoundFile]:
             path = posixpath.join(parent, name)
             found = tf.io.gfile.stat(path)
             yield FoundFile(path, found.length, found.mtime_nsec / 1e9)
-
-
-class _SeekableFile(io.RawIOBase):
-    """A `GFile` that takes and refuses positions as Python's own files do, which zipfile needs."""
-
-    def __init__(self, file: Any, size_bytes: int):
-        self._file = file
-        self._size_bytes = size_bytes
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        content = self._file.read(len(buffer))
-        buffer[: len(content)] = content
-        return len(content)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        starts = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size_bytes}
-        position = starts[whence] + offset
-        if position < 0:
-            raise OSError(f"position {position} is before the start of the file")
-        self._file.seek(min(position, self._size_bytes))
-        return position
-
-    def tell(self) -> int:
-        return self._file.tell()

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pathlib
 
@@ -7,7 +8,14 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tests.datasets import CLASS_PER_RECORD, random_records, write_dataset
-from tfrecords_schema import DatasetError, InputSpec, RecordSchema, open_dataset
+from tfrecords_schema import (
+    DatasetError,
+    InputSpec,
+    RecordSchema,
+    open_dataset,
+    read_rows,
+    write_index,
+)
 from tfrecords_schema.manifest import sealed_json
 
 _SCHEMA = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
@@ -140,6 +148,15 @@ def test_a_damaged_folder_says_what_is_wrong(dataset, damage, message):
 def test_a_missing_folder_says_what_to_give(tmp_path):
     with pytest.raises(DatasetError, match=r"no dataset folder at .*nowhere; give <output_dir>/"):
         open_dataset(str(tmp_path / "nowhere"))
+
+
+def test_a_row_of_a_shard_that_is_not_there_is_refused(dataset):
+    rows = [
+        dataclasses.replace(row, shard=99) for row in read_rows(f"{dataset.path}/index.parquet")
+    ]
+    write_index(f"{dataset.path}/index.parquet", rows)
+    with pytest.raises(DatasetError, match="split 'train' has rows of shard 99, there are 3"):
+        dataset.split("train")
 
 
 def test_an_unknown_split_is_named_with_a_suggestion(dataset):

@@ -1,9 +1,19 @@
 import dataclasses
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from tfrecords_schema import IndexRow, SplitIndex, index, read_metadata, read_rows, write_index
+from tfrecords_schema import (
+    DatasetError,
+    IndexRow,
+    SplitIndex,
+    index,
+    read_metadata,
+    read_rows,
+    write_index,
+)
 from tfrecords_schema.index import group_totals, groups_in, merge_indexes
 
 
@@ -66,6 +76,34 @@ def test_an_empty_index_is_readable(tmp_path):
     path = str(tmp_path / "index.parquet")
     write_index(path, [])
     assert list(read_rows(path)) == []
+
+
+def _null(table):
+    return table.set_column(6, "steps", pa.array([None] * len(table), pa.int32()))
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda table: table.drop_columns(["steps"]), r"it has the columns \['id', "),
+        (lambda table: table.append_column("x", table["steps"]), "it has the columns"),
+        (lambda table: table.rename_columns(["ID", *table.column_names[1:]]), "it has the columns"),
+        (_null, "it has rows with nothing in them"),
+        (None, "Parquet magic bytes not found"),
+    ],
+)
+@pytest.mark.parametrize(
+    "read", [lambda path: list(read_rows(path)), lambda path: SplitIndex(path, "train")]
+)
+def test_another_table_is_no_index(read, damage, problem, tmp_path):
+    path = tmp_path / "index.parquet"
+    write_index(str(path), _rows(11))
+    if damage:
+        pq.write_table(damage(pq.read_table(path)), path)
+    else:
+        path.write_text("no Parquet at all")
+    with pytest.raises(DatasetError, match=rf"index.parquet is no index .*{problem}.*; copy it"):
+        read(str(path))
 
 
 def test_rows_cannot_be_changed():
