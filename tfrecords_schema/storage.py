@@ -16,6 +16,7 @@ import shutil
 import stat
 import unicodedata
 import uuid
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -87,16 +88,26 @@ def remove_abandoned(folder: str) -> None:
             remove(posixpath.join(folder, name))
 
 
-def atomic_write(path: str, content: bytes) -> None:
-    """Writes a file under a temporary name beside `path`, then renames it over `path`."""
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[str]:
+    """A temporary name beside `path` for what is renamed over it once it is written.
+
+    After an error it is removed: on a disk that is full its space is needed.
+    """
     temporary = temporary_path(path)
     try:
-        with tf.io.gfile.GFile(temporary, "wb") as file:
-            file.write(content)
+        yield temporary
         replace(temporary, path)
     except Exception:
-        remove(temporary)
+        with contextlib.suppress(tf.errors.OpError, OSError):  # What went wrong first is said.
+            remove(temporary)
         raise
+
+
+def atomic_write(path: str, content: bytes) -> None:
+    """Writes a file under a temporary name beside `path`, then renames it over `path`."""
+    with replacing(path) as temporary, tf.io.gfile.GFile(temporary, "wb") as file:
+        file.write(content)
 
 
 def write_over(path: str, content: bytes) -> None:

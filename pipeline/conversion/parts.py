@@ -7,7 +7,6 @@ shard, so a shard with one is whole, and a conversion that was killed goes on wi
 import collections
 import dataclasses
 import json
-import uuid
 from collections.abc import Iterable
 
 import tensorflow as tf
@@ -18,7 +17,7 @@ from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.index import IndexRow, read_metadata, read_rows, write_index
 from tfrecords_schema.names import join
-from tfrecords_schema.storage import replace
+from tfrecords_schema.storage import replacing
 
 _METADATA_KEY = "part"
 
@@ -75,9 +74,8 @@ def part_path(work_dir: str, split: str, shard: int) -> str:
 
 def write_part(path: str, part: Part, rows: Iterable[IndexRow]) -> None:
     """Writes a part file under a temporary name, then renames it."""
-    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-    write_index(temporary, rows, {_METADATA_KEY: part.to_json()})
-    replace(temporary, path)
+    with replacing(path) as temporary:
+        write_index(temporary, rows, {_METADATA_KEY: part.to_json()})
 
 
 def read_part(path: str) -> Part:

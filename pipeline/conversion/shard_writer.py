@@ -4,11 +4,9 @@ A record's statistics are computed while it is encoded, and its hash while the n
 two records are in memory at most: NumPy and hashlib run without Python's lock.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 
@@ -30,7 +28,7 @@ from tfrecords_schema.index import IndexRow
 from tfrecords_schema.manifest import FileEntry
 from tfrecords_schema.names import join, shard_name
 from tfrecords_schema.record_writer import ASIDE_BYTES, RecordWriter
-from tfrecords_schema.storage import remove, replace
+from tfrecords_schema.storage import replacing
 
 TRAINING_SPLIT = "train"
 _SHOWN_CLASSES = 10
@@ -77,14 +75,8 @@ class ShardWriter:
         if self._is_written(part):
             self._progress.add(written=len(job.members), size_bytes=job.size_bytes)
             return
-        temporary = join(self._work_dir, f"{part.file}.{uuid.uuid4().hex}.tmp")
-        try:
+        with replacing(join(self._work_dir, part.file)) as temporary:
             rows = self._write_records(temporary, job, part)
-        except Exception:
-            with contextlib.suppress(tf.errors.OpError, OSError):
-                remove(temporary)  # On a disk that is full its space is needed.
-            raise
-        replace(temporary, join(self._work_dir, part.file))
         write_part(part_path(self._work_dir, part.split, part.shard), part, rows)
 
     def _new_part(self, job: ShardJob) -> Part:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -34,8 +35,8 @@ from tfrecords_schema import (
     write_index,
 )
 from tfrecords_schema.names import INDEX, MANIFEST, join, shard_name
-from tfrecords_schema.record_writer import FRAMING_BYTES
-from tfrecords_schema.storage import make_folder, remove_abandoned, replace, temporary_path
+from tfrecords_schema.record_writer import FRAMING_BYTES, RecordWriter
+from tfrecords_schema.storage import make_folder, remove_abandoned, replacing
 from trainer.layers.packing import pack_steps
 from trainer.models.family import BuiltModel
 from trainer.models.frames import FrameModelOptions
@@ -98,31 +99,32 @@ class FeatureCache:
         for number in range(len(entry.shards)):
             records = np.flatnonzero(index.shard == number).astype(np.int32)
             file = shard_name(self._dataset.manifest.name, split, number, len(entry.shards))
-            target = join(path, file)
-            found = _record_sizes(target)
-            if found is None or len(found) != len(records):
+            written = _found_shard(join(path, file), len(records))
+            if written is None:
                 plan = _in_order(records, index.steps[records])
-                found = self._write_shard(target, reader.epoch(plan), ids)
-            written = hash_file(target)
-            shards.append(ShardEntry(file, len(records), written.size_bytes, written.sha256))
-            sizes.append(found)
+                written = self._write_shard(join(path, file), reader.epoch(plan), ids)
+            sizes.append(written[0])
+            shards.append(ShardEntry(file, len(records), sum(written[0]), written[1]))
         write_index(join(path, INDEX), self._rows(split, sizes))
         self._commit(path, split, entry, shards)
         secs = time.monotonic() - started
         print(f"features of {entry.steps} frames of split {split}: {secs:.1f} s, in {path}")
 
-    def _write_shard(self, path: str, batches: tf.data.Dataset, ids: list[str]) -> list[int]:
-        """Sizes in bytes of the records, with their framing."""
-        sizes = []
-        temporary = temporary_path(path)
-        with tf.io.TFRecordWriter(temporary) as writer:
+    def _write_shard(
+        self, path: str, batches: tf.data.Dataset, ids: list[str]
+    ) -> tuple[list[int], str]:
+        """Sizes in bytes of the records, with their framing, and the shard's SHA-256 (hex)."""
+        with (
+            replacing(path) as temporary,
+            ThreadPoolExecutor(1) as helpers,
+            RecordWriter(temporary, helpers) as writer,
+        ):
+            ends = [0]
             for batch in batches:
                 for record_id, features, label in self._records(batch, ids):
-                    serialized = self._schema.encode(record_id, features, label)
-                    writer.write(serialized)
-                    sizes.append(len(serialized) + FRAMING_BYTES)
-        replace(temporary, path)
-        return sizes
+                    writer.write(self._schema.encode(record_id, features, label))
+                    ends.append(writer.size_bytes)
+        return np.diff(ends).tolist(), writer.sha256
 
     def _records(
         self, batch: dict[str, tf.Tensor], ids: list[str]
@@ -237,11 +239,10 @@ def _in_order(records: np.ndarray, steps: np.ndarray) -> EpochPlan:
     )
 
 
-def _record_sizes(path: str) -> list[int] | None:
-    """Sizes of a shard's records with framing; None if the shard is not there or is damaged."""
-    if not tf.io.gfile.exists(path):
-        return None
+def _found_shard(path: str, records: int) -> tuple[list[int], str] | None:
+    """Like `_write_shard`, of a shard that is there; None if it is not, or is damaged."""
     try:
-        return [len(record.numpy()) + FRAMING_BYTES for record in tf.data.TFRecordDataset(path)]
-    except tf.errors.DataLossError:
+        sizes = [len(record.numpy()) + FRAMING_BYTES for record in tf.data.TFRecordDataset(path)]
+    except (tf.errors.NotFoundError, tf.errors.DataLossError):
         return None
+    return (sizes, hash_file(path).sha256) if len(sizes) == records else None
