@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from pipeline.console import exit_codes
 from pipeline.console.errors import UsageError
 from pipeline.console.quiet import discard_standard_output
 from pipeline.console.terminal import print_error
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.output_problems import output_problem
 from trainer.distribution import cluster
-from trainer.options import exit_codes
 from trainer.runs.asked import Asked, asked
 from trainer.training.divergence import DivergedError
 from trainer.training.termination import StoppedError

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from pipeline.console.command_line import CommandParser
-from trainer.options.exit_codes import LOST_WORKER
+from pipeline.console.exit_codes import LOST_WORKER
 
 _LOOK_SECS = 0.1
 # What the others get to end by themselves, with a message, after one has failed.

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn
 
+from pipeline.console import exit_codes
 from pipeline.console.command import version_text as version_text
 from pipeline.console.near_misses import near_flag as near_miss
 from pipeline.console.near_misses import nearest as nearest
@@ -15,7 +16,6 @@ from pipeline.console.terminal import print_error
 
 _DEFAULT = " (default: %(default)s)"
 _NO_DEFAULTS = (None, "", False, argparse.SUPPRESS)
-USAGE_ERROR = 2
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -75,7 +75,7 @@ class CommandParser(argparse.ArgumentParser):
         # Of two faults, a flag that is missing and a wrong name, the wrong name is the cause.
         message = near_miss(self._argv, self.flags()) or re.sub(r"^argument (-\S+)", r"\1", message)
         print_error(with_help(message, self.prog))
-        sys.exit(USAGE_ERROR)
+        sys.exit(exit_codes.USAGE)
 
     def _exit_with(self, text: str) -> NoReturn:
         try:

@@ -13,8 +13,8 @@ import tensorflow as tf
 from tensorflow.python.distribute import collective_all_reduce_strategy
 from tensorflow.python.eager import context
 
+from pipeline.console import exit_codes
 from tfrecords_schema.errors import UserError
-from trainer.options import exit_codes
 
 LOST_WORKER_ERRORS = (
     tf.errors.UnavailableError,

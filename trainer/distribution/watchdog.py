@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import tensorflow as tf
 from tensorflow.python.eager import context
 
+from pipeline.console.exit_codes import LOST_WORKER
 from trainer.distribution.cluster import Worker
-from trainer.options.exit_codes import LOST_WORKER
 
 # The first step compiles; it may take this many times as long.
 _FIRST_STEP_FACTOR = 5

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+from pipeline.console import exit_codes
 from tests.datasets import toy_dataset
 from tests.trainer import processes as runs
 from tfrecords_schema.errors import UserError
@@ -18,7 +19,6 @@ from trainer import launch
 from trainer.distribution import cluster, watchdog
 from trainer.distribution.cluster import Worker
 from trainer.distribution.strategy import make_strategy
-from trainer.options import exit_codes
 from trainer.options.options import RunOptions
 
 _FLAGS = (

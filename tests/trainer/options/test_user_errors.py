@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from pipeline.console import exit_codes
 from pipeline.console.options import fields_of
 from pipeline.conversion.convert import main as convert
 from tests.datasets import CLASS_PER_RECORD, VALUE_PER_RECORD, toy_dataset
 from tests.trainer.in_process import run_trainer
-from trainer.options import exit_codes
 from trainer.runs.asked import COMMAND
 
 _SIZES = {"train": 4, "validation": 2, "test": 2}

@@ -1,4 +1,4 @@
-"""What the exit status of a command says; those of `python -m pipeline` are the first four."""
+"""What the exit status of a command says; the last three are those of `python -m trainer`."""
 
 OK = 0
 """All is done."""
