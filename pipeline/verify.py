@@ -3,23 +3,23 @@
 Exits with 0 if it is, and with 1 after a line for each problem if it is not.
 """
 
-import signal
 import sys
 from collections.abc import Sequence
 
 from pipeline.console import quiet
 from pipeline.console.command_line import CommandParser
+from pipeline.console.run import run_command
 
 
 def main(argv: Sequence[str]) -> int:
     """Verifies one dataset folder and says what was found."""
+    return run_command(_verify, argv)
+
+
+def _verify(argv: Sequence[str]) -> int:
     parser = CommandParser("python -m pipeline.verify", "Proves that a dataset folder is whole.")
     parser.add_argument("dataset", help="dataset folder, <output_dir>/<name>/<version>")
     path = parser.parse_args(argv).dataset
-    return _verify(path)
-
-
-def _verify(path: str) -> int:
     quiet.start(gpu=False)
 
     # Here, so that --help does not wait for TensorFlow.
@@ -43,5 +43,4 @@ def _verify(path: str) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # So that `| head` ends it without a traceback.
     sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,13 @@
 
 
 class UserError(ValueError):
-    """Something that the user can mend; the message says what, and what to do."""
+    """Something that the user can mend; the message says what, and what to do.
+
+    Attributes:
+      exit_status: that of a command which it ends.
+    """
+
+    exit_status = 1
 
 
 class DatasetError(UserError):

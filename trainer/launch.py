@@ -19,6 +19,8 @@ from types import FrameType
 
 from pipeline.console.command_line import CommandParser
 from pipeline.console.exit_codes import LOST_WORKER
+from pipeline.console.quiet import discard_standard_output
+from pipeline.console.run import run_command
 
 _LOOK_SECS = 0.1
 # What the others get to end by themselves, with a message, after one has failed.
@@ -26,9 +28,13 @@ _GRACE_SECS = 20.0
 _PR_SET_PDEATHSIG = 1
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str]) -> int:
     """Runs all workers to their end; returns the exit status of the first that failed, or 0."""
-    options, trainer_flags = _parse(sys.argv[1:] if arguments is None else list(arguments))
+    return run_command(_launch, argv)
+
+
+def _launch(argv: Sequence[str]) -> int:
+    options, trainer_flags = _parse([*argv])
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(options.workers)]
     workers = [
         _start(number, addresses, trainer_flags, options.cores_per_worker)
@@ -114,8 +120,12 @@ def _start(
 def _print_lines(number: int, worker: subprocess.Popen[str]) -> threading.Thread:
     def copy() -> None:
         assert worker.stdout is not None
-        for line in worker.stdout:
-            print(f"[{number}] {line}", end="", flush=True)
+        try:
+            with worker.stdout:
+                for line in worker.stdout:
+                    print(f"[{number}] {line}", end="", flush=True)
+        except BrokenPipeError:  # Nobody reads it: nor does this any more, which ends the worker.
+            discard_standard_output()
 
     thread = threading.Thread(target=copy)
     thread.start()
@@ -154,4 +164,4 @@ def _how(worker: subprocess.Popen[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

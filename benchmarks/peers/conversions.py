@@ -42,7 +42,7 @@ def ours(inputs: str, output: str) -> None:
             *("--name=bench", "--splits=train=1", f"--num_shards={NUM_SHARDS}"),
         ]
     )
-    assert convert(options, PipelineOptions([])) == 0
+    convert(options, PipelineOptions([]))
 
 
 def bare(inputs: str, output: str) -> None:

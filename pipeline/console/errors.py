@@ -1,10 +1,13 @@
 """The errors of a conversion."""
 
+from pipeline.console import exit_codes
 from tfrecords_schema.errors import UserError
 
 
 class UsageError(UserError):
     """The command line asks for something that cannot be; the message says what to change."""
+
+    exit_status = exit_codes.USAGE
 
 
 class RejectedInputError(UserError):

@@ -14,8 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.console.command_line import near_miss, with_help
 from pipeline.console.errors import UsageError
-from pipeline.console.quiet import discard_standard_output
-from pipeline.console.terminal import print_error
+from pipeline.console.run import run_command
 from pipeline.conversion.beam_files import BeamFiles
 from pipeline.conversion.dry_run import dry_run
 from pipeline.conversion.job import build
@@ -28,6 +27,7 @@ from pipeline.sources.kinds import make_source
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Source
 from tfrecords_schema.dataset import open_dataset
+from tfrecords_schema.errors import UserError
 from tfrecords_schema.output_problems import output_problem
 
 
@@ -40,66 +40,55 @@ def main(argv: Sequence[str]) -> int:
     Returns:
       0, or 1 if nothing was committed, or 2 if the command line makes no sense.
     """
+    return run_command(_run, argv, goes_on="")
+
+
+def _run(argv: Sequence[str]) -> None:
+    options, beam_args = parse_args(argv)
+    beam_options = make_beam_options(beam_args)
+    _require_folders(options)
     try:
-        options, beam_args = parse_args(argv)
-        beam_options = make_beam_options(beam_args)
-        _require_folders(options)
-    except UsageError as error:
-        print_error(error)
-        return 2
-    try:
-        code = _show(options) if options.dry_run else convert(options, beam_options)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        discard_standard_output()
-        print_error("nobody reads the output any more")
-        return 1
-    return code
+        print(_show(options) if options.dry_run else convert(options, beam_options))
+    except UsageError as error:  # The command line makes sense; what it names is not as needed.
+        raise UserError(str(error)) from error
 
 
-def _show(options: ConvertOptions) -> int:
-    """Shows what a conversion would do."""
-    try:
-        if WorkDir(options.dataset_dir).has_dataset and not options.overwrite:
-            raise UsageError(finished_text(options.dataset_dir))
-        print(dry_run(_source(options), options))
-    except UsageError as error:
-        print_error(error)
-        return 1
-    return 0
+def _show(options: ConvertOptions) -> str:
+    """What a conversion would do."""
+    if WorkDir(options.dataset_dir).has_dataset and not options.overwrite:
+        raise UsageError(finished_text(options.dataset_dir))
+    return dry_run(_source(options), options)
 
 
-def convert(options: ConvertOptions, beam_options: PipelineOptions) -> int:
-    """Converts, and prints what came of it.
+def convert(options: ConvertOptions, beam_options: PipelineOptions) -> str:
+    """Converts.
 
     Returns:
-      0, or 1 if nothing was committed.
+      What came of it, as text.
+
+    Raises:
+      UserError: nothing was committed; the message says why, and what to do.
     """
     work_dir = WorkDir(options.dataset_dir)
-    try:
-        work_dir.start(overwrite=options.overwrite)
-    except UsageError as error:
-        print_error(error)
-        return 1
+    work_dir.start(overwrite=options.overwrite)
     try:
         if work_dir.is_committed and not options.overwrite:
-            return _finish(options, work_dir)
-        work_dir.clear()
-        with ProgressLine(work_dir):
-            _run(_source(options), options, beam_options)
+            _require_same_options(options, work_dir)
+        else:
+            work_dir.clear()
+            with ProgressLine(work_dir):
+                _run_pipeline(_source(options), options, beam_options)
         return _report(options, work_dir)
     except Exception as error:
-        if refusal := _refusal(error):
-            print_error(refusal)
-            return 1
-        problem = output_problem(error)
-        if not problem:
-            raise
-        print_error(
-            f"cannot write to {options.dataset_dir} ({problem}); what is written stays, so make "
-            "space, or make it writable, and run the same command again: it goes on where it was"
-        )
-        return 1
+        if message := _refusal(error):
+            raise UserError(message) from error
+        if problem := output_problem(error):
+            raise UserError(
+                f"cannot write to {options.dataset_dir} ({problem}); what is written stays, so "
+                "make space, or make it writable, and run the same command again: it goes on where "
+                "it was"
+            ) from error
+        raise
     finally:
         with contextlib.suppress(tf.errors.OpError):  # Nothing that cannot be written can be freed.
             work_dir.release()
@@ -141,7 +130,7 @@ def _source(options: ConvertOptions) -> Source:
     return make_source(options, BeamFiles(options.output_dir if is_below else options.dataset_dir))
 
 
-def _run(source: Source, options: ConvertOptions, beam_options: PipelineOptions) -> None:
+def _run_pipeline(source: Source, options: ConvertOptions, beam_options: PipelineOptions) -> None:
     if is_in_process(beam_options):  # What fails is raised here; Beam would show it besides.
         logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
     pipeline = beam.Pipeline(runner=make_runner(beam_options), options=beam_options)
@@ -156,16 +145,14 @@ def _refusal(error: Exception) -> str:
     return found[1] if found else ""
 
 
-def _finish(options: ConvertOptions, work_dir: WorkDir) -> int:
+def _require_same_options(options: ConvertOptions, work_dir: WorkDir) -> None:
     """After a kill that came behind the manifest: there is nothing left but to clean up."""
-    if open_dataset(options.dataset_dir).manifest.options == options.recorded():
-        return _report(options, work_dir)
-    work_dir.remove()
-    print_error(finished_text(options.dataset_dir))
-    return 1
+    if open_dataset(options.dataset_dir).manifest.options != options.recorded():
+        work_dir.remove()
+        raise UsageError(finished_text(options.dataset_dir))
 
 
-def _report(options: ConvertOptions, work_dir: WorkDir) -> int:
+def _report(options: ConvertOptions, work_dir: WorkDir) -> str:
     outcome = work_dir.read_outcome()
     if not outcome:
         raise UsageError(
@@ -173,21 +160,18 @@ def _report(options: ConvertOptions, work_dir: WorkDir) -> int:
             "process must see the same --output_dir, so name a folder that all of them share"
         )
     if outcome["refusal"]:
-        _report_refusal(options, work_dir, outcome)
-        return 1
-    dataset = open_dataset(options.dataset_dir)
-    text = summary_text(options.dataset_dir, dataset.manifest, outcome)
-    work_dir.remove()  # First: nobody may read what is printed.
-    print(text)
-    return 0
+        _clean_up(work_dir, outcome)
+        if outcome["rejects"]:
+            print(rejects_text(outcome["rejects"], outcome["total"]), file=sys.stderr)
+        refusal = outcome["refusal"]
+        raise UserError(f"{refusal}\nnothing was committed to {options.dataset_dir}")
+    text = summary_text(options.dataset_dir, open_dataset(options.dataset_dir).manifest, outcome)
+    work_dir.remove()
+    return text
 
 
-def _report_refusal(options: ConvertOptions, work_dir: WorkDir, outcome: dict[str, Any]) -> None:
-    if outcome["rejects"]:
-        print(rejects_text(outcome["rejects"], outcome["total"]), file=sys.stderr)
-    print_error(outcome["refusal"])
-    print(f"nothing was committed to {options.dataset_dir}", file=sys.stderr)
+def _clean_up(work_dir: WorkDir, outcome: dict[str, Any]) -> None:
+    """Leaves an older dataset as it was, with nothing else in its folder but what goes on."""
     has_changed = any(group["stage"] == "changed" for group in outcome["rejects"])
-    # An older dataset stays as it was, with nothing else in its folder but what is gone on from.
     if work_dir.has_dataset and not has_changed:
         work_dir.remove()

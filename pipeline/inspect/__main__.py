@@ -6,7 +6,6 @@ With --plan, or any option of the batches, also what an epoch of a training will
 # ruff: noqa: E402
 import argparse
 import posixpath
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -58,14 +57,13 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # So that `| head` ends it without a traceback.
     make_parser().answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
     quiet.start(gpu=False)
 
 import tensorflow as tf
 
 from pipeline.batches.plan import BatchOptions
-from pipeline.console.terminal import print_error
+from pipeline.console.run import run_command
 from pipeline.inspect.facts import Facts, gather, usual_split
 from pipeline.inspect.plan import EpochFacts, plan_facts
 from pipeline.inspect.text import epoch_text, facts_text
@@ -83,21 +81,20 @@ def main(argv: Sequence[str]) -> int:
     Returns:
       0, or 1 if it is no dataset or the options do not suit it.
     """
+    return run_command(_inspect, argv)
+
+
+def _inspect(argv: Sequence[str]) -> None:
     options = make_parser().parse_args(argv)
-    try:
-        dataset = open_dataset(options.dataset)
-        page = _page_path(options, dataset)
-        facts = gather(dataset, options.split)
-        epoch = _epoch(options, dataset)
-        print(facts_text(facts))
-        if epoch:
-            print(f"\n{epoch_text(epoch)}")
-        if page:
-            _write_page(page, facts, epoch, options.samples)
-    except UserError as error:
-        print_error(str(error))
-        return 1
-    return 0
+    dataset = open_dataset(options.dataset)
+    page = _page_path(options, dataset)
+    facts = gather(dataset, options.split)
+    epoch = _epoch(options, dataset)
+    print(facts_text(facts))
+    if epoch:
+        print(f"\n{epoch_text(epoch)}")
+    if page:
+        _write_page(page, facts, epoch, options.samples)
 
 
 def _epoch(options: argparse.Namespace, dataset: Dataset) -> EpochFacts | None:

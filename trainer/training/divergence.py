@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.console import exit_codes
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
@@ -27,6 +28,8 @@ _SHOWN_VARIABLES = 3
 
 class DivergedError(UserError):
     """NaN or infinity in loss, weights, batch statistics or optimizer."""
+
+    exit_status = exit_codes.DIVERGED
 
 
 class DivergenceCheck:

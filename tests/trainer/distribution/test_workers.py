@@ -141,6 +141,26 @@ def test_the_launcher_says_what_is_wrong(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_workers_end_where_nobody_reads_what_they_print():
+    code = """
+import subprocess, sys
+from trainer.launch import _print_lines, _wait
+endless = [sys.executable, "-c", "while True: print('a line', flush=True)"]
+worker = subprocess.Popen(endless, stdout=-1, stderr=subprocess.DEVNULL, text=True)
+printer = _print_lines(0, worker)
+status = _wait([worker])
+printer.join()
+sys.exit(status)
+"""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def _launch(dataset: str, run_dir: pathlib.Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "trainer.launch", "--workers=2", "--"]
     return subprocess.Popen(

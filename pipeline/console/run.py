@@ -1,0 +1,48 @@
+"""From a command to its exit status: what a user can mend becomes a message."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from pipeline.console import exit_codes
+from pipeline.console.quiet import discard_standard_output
+from pipeline.console.terminal import print_error
+from tfrecords_schema.errors import UserError
+
+
+def run_command(
+    action: Callable[[Sequence[str]], int | None],
+    argv: Sequence[str],
+    *,
+    goes_on: str | None = None,
+) -> int:
+    """Runs a command, and says in a line why it ended early.
+
+    Errors that no user can mend are faults of the program and keep their traceback; with
+    `--traceback` all do.
+
+    Args:
+      action: takes the arguments; returns the exit status, None for 0.
+      argv: arguments without the program's name.
+      goes_on: how to go on with what the command works on, may be empty. None for a command that
+        only shows something: where nobody reads it, as with `| head`, it ends without a word.
+
+    Returns:
+      The exit status; see `exit_codes`.
+    """
+    try:
+        status = action(argv)
+        sys.stdout.flush()
+        return status or exit_codes.OK
+    except BrokenPipeError:
+        discard_standard_output()
+        if goes_on is not None:
+            print_error("; ".join(filter(None, ("nobody reads the output any more", goes_on))))
+        return exit_codes.ERROR
+    except KeyboardInterrupt:
+        print("\n" + "; ".join(filter(None, ("interrupted", goes_on))), file=sys.stderr)
+        return exit_codes.INTERRUPTED
+    except UserError as error:
+        if "--traceback" in argv:
+            raise
+        print_error(error)
+        return error.exit_status
