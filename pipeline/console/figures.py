@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib
@@ -40,37 +40,6 @@ _STYLE: Any = {
     "axes.titlelocation": "left",
     "svg.hashsalt": "report",
 }
-
-
-def length_histogram(
-    histogram: dict[int, int], boundaries: Sequence[int], unit_secs: float | None
-) -> str:
-    """Records by length, with the boundaries of the length buckets.
-
-    Args:
-      histogram: number of records for each number of steps.
-      boundaries: steps to which the records of each bucket are padded.
-      unit_secs: duration of a step, for a second axis, if it is known.
-    """
-
-    def draw(axes: Axes) -> None:
-        lengths, records = np.array(list(histogram)), np.array(list(histogram.values()))
-        span = int(lengths.max() - lengths.min()) + 1
-        edges = np.linspace(lengths.min() - 0.5, lengths.max() + 0.5, min(span, 60) + 1)
-        axes.hist(
-            lengths, edges.tolist(), weights=records, color="#93c5fd", edgecolor="white",
-            linewidth=0.4,
-        )  # fmt: skip
-        for boundary in boundaries:
-            axes.axvline(boundary + 0.5, color=MARK_COLOUR, linewidth=1, linestyle="--")
-        axes.xaxis.set_major_locator(whole_numbers())
-        axes.set(xlabel="steps of a recording", ylabel="recordings")
-        axes.yaxis.set_major_locator(whole_numbers())
-        if unit_secs:
-            convert = (lambda steps: steps * unit_secs, lambda secs: secs / unit_secs)
-            axes.secondary_xaxis("top", functions=convert).set_xlabel("seconds")
-
-    return svg(draw, (5.2, 3.0))
 
 
 def draw_signal(axes: Axes, signal: np.ndarray, duration: float) -> None:

@@ -1,6 +1,7 @@
 """What is known of a dataset from its manifest, index and rejects; no record is read."""
 
 import dataclasses
+import functools
 import json
 from typing import Any
 
@@ -15,8 +16,8 @@ from tfrecords_schema import Dataset, DatasetError, SplitEntry
 from tfrecords_schema.index import group_totals
 from tfrecords_schema.names import INDEX, REJECTS, join
 
-BUCKET_COUNTS = (1, 2, 4, 8, 16, 30)
-USUAL_BUCKETS = 8
+_BUCKET_COUNTS = (1, 2, 4, 8, 16, 30)
+_USUAL_BUCKETS = 8
 _USUAL_ORDER = ("train", "validation", "test")
 _MAX_GROUPS = 20
 
@@ -47,19 +48,28 @@ class Lengths:
     Attributes:
       split: name of the split.
       histogram: number of records for each length, ascending.
-      buckets: for each of 1, 2, 4, ... buckets, until every length has its own.
       of_labels: whether the lengths are those of label sequences, every input being one step.
     """
 
     split: str
     histogram: dict[int, int]
-    buckets: list[Buckets]
     of_labels: bool
+
+    @functools.cached_property
+    def buckets(self) -> list[Buckets]:
+        """For each of 1, 2, 4, ... buckets, until every length has its own."""
+        rows: list[Buckets] = []
+        for count in _BUCKET_COUNTS:
+            boundaries = optimal_boundaries(self.histogram, count)
+            row = Buckets(tuple(boundaries.tolist()), padding_share(self.histogram, boundaries))
+            if row not in rows:
+                rows.append(row)
+        return rows
 
     @property
     def usual(self) -> Buckets:
         """The buckets that a training has unless it is told otherwise."""
-        return [row for row in self.buckets if len(row.boundaries) <= USUAL_BUCKETS][-1]
+        return [row for row in self.buckets if len(row.boundaries) <= _USUAL_BUCKETS][-1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +117,7 @@ def gather(dataset: Dataset, split: str | None = None) -> Facts:
     return Facts(
         dataset=dataset,
         splits=_splits(dataset),
-        lengths=_lengths(dataset, split) if split else None,
+        lengths=lengths_of(dataset, split) if split else None,
         groups=_groups(dataset),
         rejects=_rejects(dataset),
     )
@@ -139,22 +149,12 @@ def _spread(entry: SplitEntry) -> tuple[int, int, int]:
     return int(lengths[0]), int(lengths[middle]), int(lengths[-1])
 
 
-def _lengths(dataset: Dataset, split: str) -> Lengths:
+def lengths_of(dataset: Dataset, split: str) -> Lengths:
+    """The lengths of a split with records, as batches of it are planned by them."""
     index, label = dataset.split(split), dataset.schema.label
     lengths, records = np.unique(plan_lengths(index, label), return_counts=True)
     histogram = dict(zip(lengths.tolist(), records.tolist(), strict=True))
-    return Lengths(split, histogram, _buckets(histogram), plans_labels(index, label))
-
-
-def _buckets(histogram: dict[int, int]) -> list[Buckets]:
-    """More and more buckets, until more change nothing."""
-    rows: list[Buckets] = []
-    for count in BUCKET_COUNTS:
-        boundaries = optimal_boundaries(histogram, count)
-        row = Buckets(tuple(boundaries.tolist()), padding_share(histogram, boundaries))
-        if row not in rows:
-            rows.append(row)
-    return rows
+    return Lengths(split, histogram, plans_labels(index, label))
 
 
 def _groups(dataset: Dataset) -> Groups:

@@ -1,4 +1,6 @@
-"""Pictures of records with their labels, and of the batches of an epoch."""
+"""Pictures of lengths, of records with their labels, and of the batches of an epoch."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,7 +9,16 @@ from matplotlib.figure import Figure, SubFigure
 
 from pipeline.batches.deal import deal_batch
 from pipeline.batches.plan import EpochPlan
-from pipeline.console.figures import CLASS_COLOURS, MAX_LINES, draw_signal, png, whole_numbers
+from pipeline.console.figures import (
+    CLASS_COLOURS,
+    MARK_COLOUR,
+    MAX_LINES,
+    draw_signal,
+    png,
+    svg,
+    whole_numbers,
+)
+from pipeline.inspect.facts import Lengths
 from pipeline.inspect.samples import Sample, TimeAxis
 from tfrecords_schema import LabelSpec, RecordSchema
 
@@ -17,6 +28,36 @@ _PADDING_COLOUR = "#cbd5e1"
 _MAX_PIXELS = 600
 _MIN_COLUMNS = 3
 _MAX_SEPARATED_ROWS = 64
+
+
+def lengths_picture(lengths: Lengths, boundaries: Sequence[int], axis: TimeAxis) -> str:
+    """Records by length, with the boundaries of the length buckets.
+
+    Args:
+      lengths: of a split.
+      boundaries: steps to which the records of each bucket are padded.
+      axis: of the input, for a second axis in seconds where lengths are those of the input.
+    """
+
+    def draw(axes: Axes) -> None:
+        steps, records = map(np.array, zip(*lengths.histogram.items(), strict=True))
+        span = int(steps.max() - steps.min()) + 1
+        edges = np.linspace(steps.min() - 0.5, steps.max() + 0.5, min(span, 60) + 1)
+        axes.hist(
+            steps, edges.tolist(), weights=records, color="#93c5fd", edgecolor="white",
+            linewidth=0.4,
+        )  # fmt: skip
+        for boundary in boundaries:
+            axes.axvline(boundary + 0.5, color=MARK_COLOUR, linewidth=1, linestyle="--")
+        axes.xaxis.set_major_locator(whole_numbers())
+        axes.yaxis.set_major_locator(whole_numbers())
+        what = "label" if lengths.of_labels else "recording"
+        axes.set(xlabel=f"steps of a {what}", ylabel="recordings")
+        if axis.step_secs and not lengths.of_labels:
+            to_secs, to_steps = (lambda x: x * axis.unit, lambda x: x / axis.unit)
+            axes.secondary_xaxis("top", functions=(to_secs, to_steps)).set_xlabel("seconds")
+
+    return svg(draw, (5.2, 3.0))
 
 
 def sample_picture(sample: Sample, schema: RecordSchema, axis: TimeAxis) -> str:

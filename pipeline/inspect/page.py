@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from pipeline.console import page
-from pipeline.console.figures import length_histogram
 from pipeline.console.texts import (
     bytes_text,
     duration_text,
@@ -15,7 +14,7 @@ from pipeline.console.texts import (
 )
 from pipeline.inspect import tables
 from pipeline.inspect.facts import Facts
-from pipeline.inspect.figures import batches_picture, sample_picture
+from pipeline.inspect.figures import batches_picture, lengths_picture, sample_picture
 from pipeline.inspect.plan import EpochFacts
 from pipeline.inspect.samples import TimeAxis, label_text, read_samples
 from pipeline.inspect.text import epoch_sentences, notes
@@ -35,7 +34,7 @@ def inspect_page(facts: Facts, epoch: EpochFacts | None, samples: int) -> str:
       samples: records to draw, of the split whose lengths are shown.
     """
     dataset = facts.dataset
-    label = dataset.schema.label
+    label, lengths, axis = dataset.schema.label, facts.lengths, TimeAxis.of(dataset)
     return page.render(
         "pipeline.inspect",
         "inspect.html",
@@ -45,7 +44,7 @@ def inspect_page(facts: Facts, epoch: EpochFacts | None, samples: int) -> str:
         notes=notes(facts),
         size=_size(facts),
         tables=tables,
-        lengths_picture=_lengths_picture(facts),
+        lengths_picture=lengths and lengths_picture(lengths, lengths.usual.boundaries, axis),
         names=label.class_names[:_MAX_NAMES] if label and label.per != "record" else (),
         samples=_samples(facts, samples) if samples > 0 else [],
         epoch=epoch,
@@ -66,14 +65,6 @@ def _size(facts: Facts) -> str:
     if step_secs := TimeAxis.of(facts.dataset).step_secs:
         return duration_text(sum(entry.steps for entry in entries) * step_secs)
     return bytes_text(sum(entry.size_bytes for entry in entries))
-
-
-def _lengths_picture(facts: Facts) -> str | None:
-    lengths = facts.lengths
-    if lengths is None:
-        return None
-    step_secs = None if lengths.of_labels else TimeAxis.of(facts.dataset).step_secs
-    return length_histogram(lengths.histogram, lengths.usual.boundaries, step_secs)
 
 
 def _samples(facts: Facts, number: int) -> list[dict[str, Any]]:

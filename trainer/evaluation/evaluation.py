@@ -14,7 +14,7 @@ from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.data.split_data import SplitData, plan_of_one
 from trainer.evaluation.baselines import baselines
-from trainer.evaluation.evaluation_table import evaluation_table
+from trainer.evaluation.evaluation_table import evaluation_text
 from trainer.evaluation.group_sums import RESAMPLES, GroupSums, rows
 from trainer.metrics.metric import ratio
 from trainer.step.steps import Steps
@@ -70,7 +70,7 @@ def run(
     if label.per == "record":
         arrays.update(prefix_predictions(steps, split))
     _write(run_dir, split.name, result, arrays)
-    print(evaluation_table(result))
+    print(evaluation_text(result))
     return result
 
 

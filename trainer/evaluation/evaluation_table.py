@@ -1,85 +1,98 @@
-"""An evaluation as a table for the terminal."""
+"""An evaluation as tables, for the terminal and for the report.
 
-from collections.abc import Sequence
+They take the content of `evaluation-<split>.json`.
+"""
+
+import operator
 from typing import Any
 
-from trainer.metrics.table import better_mode
+from pipeline.console.tables import COUNT, Column, Table, as_text, figures
+from pipeline.console.texts import counted
+from trainer.metrics.table import better_mode, headline
 
-_MAX_GROUPS = 12
-_MAX_COLUMNS = 30  # Classes or components.
+_THOUSANDTHS = "{:.3f}".format
+_FOUR_DIGITS = "{:.4g}".format
 
 
-def evaluation_table(result: dict[str, Any]) -> str:
-    """The content of `evaluation-<split>.json` in columns of at most 80 characters."""
-    groups = result["groups"]
-    records, labels = _counted(result["records"], "record"), _counted(result["labels"], "label")
-    head = f"{result['split']}: {records} of {_counted(len(groups), 'group')}, {labels}"
-    parts = [head, _metrics(result)]
-    if "per_class" in result:
-        parts.append(_per_class(result["per_class"]))
-    elif len(result["per_component"]) > 1:
-        parts.append(_per_component(result))
+def evaluation_text(result: dict[str, Any]) -> str:
+    """All tables, in columns of at most 80 characters."""
+    metrics, groups = metric_table(result), result["groups"]
+    parts = [metrics.title, as_text(metrics), as_text(column_table(result))]
     if 1 < len(groups) < result["records"]:
-        parts.append(_groups(groups, next(iter(result["metrics"]))))
+        parts.append(as_text(group_table(result)))
     if "predicted" in result:
         # Adding 0 turns -0.0 into 0.0.
         values = " ".join(f"{round(value, 1) + 0.0:.1f}" for value in result["predicted"])
         parts.append(f"{result['split']}, predicted values: {values}")
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as aligned text: the first column to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-        for row in rows
+def metric_table(result: dict[str, Any]) -> Table:
+    """Each metric with its interval, beside the baselines."""
+    baselines, intervals = result["baselines"], result["intervals"]
+    records, labels = counted(result["records"], "record"), counted(result["labels"], "label")
+    about = f"{result['split']}: {records} of {counted(len(result['groups']), 'group')}, {labels}"
+    note = "no interval: that takes at least four groups"
+    if intervals:
+        times = f"{result['bootstrap_resamples']:,} times"
+        note = f"intervals: the groups drawn anew {times}, with replacement"
+    return Table(
+        about,
+        [
+            Column("metric"),
+            Column("model", _THOUSANDTHS),
+            Column("95% interval", "{0[0]:.3f} to {0[1]:.3f}".format),
+            *figures([baseline["name"] for baseline in baselines], _THOUSANDTHS),
+        ],
+        [
+            (name, value, intervals.get(name), *(baseline[name] for baseline in baselines))
+            for name, value in result["metrics"].items()
+        ],
+        note=note,
     )
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _metrics(result: dict[str, Any]) -> str:
-    baselines, intervals = result["baselines"], result["intervals"]
-    rows = [["", "model", "95% interval", *(baseline["name"] for baseline in baselines)]]
-    for name, value in result["metrics"].items():
-        interval = "[{:.3f}, {:.3f}]".format(*intervals[name]) if name in intervals else "-"
-        guesses = (f"{baseline[name]:.3f}" for baseline in baselines)
-        rows.append([name, f"{value:.3f}", interval, *guesses])
-    how = "groups drawn anew, with replacement" if intervals else "that takes at least four groups"
-    return f"{columns(rows)}\n  {'' if intervals else 'no '}interval: {how}"
-
-
-def _per_class(table: dict[str, dict[str, Any]]) -> str:
-    rows: list[tuple[str, ...]] = [("class", "precision", "recall", "F1", "support")]
-    for name, row in list(table.items())[:_MAX_COLUMNS]:
-        figures = (f"{row[key]:.3f}" for key in ("precision", "recall", "f1"))
-        rows.append((name[:40], *figures, f"{row['support']:,}"))
-    return _cut(columns(rows), len(table) - _MAX_COLUMNS, "classes")
-
-
-def _per_component(result: dict[str, Any]) -> str:
+def column_table(result: dict[str, Any]) -> Table:
+    """The metrics of each class, or of each component of the values if they have several."""
+    split = result["split"]
+    if "per_class" in result:
+        keys = operator.itemgetter("precision", "recall", "f1", "support")
+        names = figures(("precision", "recall", "F1"), _THOUSANDTHS)
+        rows = [(name, *keys(row)) for name, row in result["per_class"].items()]
+        columns = [Column("class"), *names, Column("support", COUNT)]
+        return Table(f"Classes of {split}", columns, rows, of="classes", most=30)
     guesses = result["baselines"][:1]
-    heads = (f"RMSE of the {guess['name']}" for guess in guesses)
-    rows: list[tuple[str, ...]] = [("component", "RMSE", "MAE", "R2", *heads)]
-    for number, row in enumerate(result["per_component"][:_MAX_COLUMNS]):
-        errors = (f"{row['rmse']:.4g}", f"{row['mae']:.4g}", f"{row['r2']:.3f}")
-        others = (f"{guess['per_component'][number]['rmse']:.4g}" for guess in guesses)
-        rows.append((str(number + 1), *errors, *others))
-    return _cut(columns(rows), len(result["per_component"]) - _MAX_COLUMNS, "components")
+    rows = [
+        (number + 1, row["rmse"], row["mae"], row["r2"],
+         *(guess["per_component"][number]["rmse"] for guess in guesses))
+        for number, row in enumerate(result.get("per_component", []))
+    ]  # fmt: skip
+    return Table(
+        f"Values of {split}",
+        [
+            Column("component"),
+            *figures(("RMSE", "MAE"), _FOUR_DIGITS),
+            Column("R2", _THOUSANDTHS),
+            *figures([f"RMSE of the {guess['name']}" for guess in guesses], _FOUR_DIGITS),
+        ],
+        rows if len(rows) > 1 else [],
+        of="components",
+        most=30,
+    )
 
 
-def _groups(groups: dict[str, dict[str, Any]], metric: str) -> str:
-    """The groups with the worst metric first; the others are in the file."""
+def group_table(result: dict[str, Any]) -> Table:
+    """Groups with the metric that people read first, the worst first."""
+    metric = headline(result["metrics"])
     sign = 1 if better_mode(metric) == "max" else -1
-    worst = sorted(groups, key=lambda name: sign * groups[name][metric])
-    rows = [("group, the worst first", "labels", metric)]
-    for name in worst[:_MAX_GROUPS]:
-        rows.append((name[:40], f"{groups[name]['labels']:,}", f"{groups[name][metric]:.3f}"))
-    return _cut(columns(rows), len(groups) - _MAX_GROUPS, "groups")
-
-
-def _cut(text: str, left_out: int, what: str) -> str:
-    return f"{text}\n  and {left_out} more {what}" if left_out > 0 else text
+    split, groups = result["split"], result["groups"]
+    return Table(
+        f"Groups of {split}",
+        [Column("group, the worst first"), Column("labels", COUNT), Column(metric, _THOUSANDTHS)],
+        [
+            (name, groups[name]["labels"], groups[name][metric])
+            for name in sorted(groups, key=lambda name: sign * groups[name][metric])
+        ],
+        of=f"groups in evaluation-{split}.json",
+        most=12,
+    )

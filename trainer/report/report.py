@@ -8,19 +8,23 @@ from typing import Any
 import numpy as np
 
 from pipeline.console import page
-from pipeline.console.figures import CLASS_COLOURS, length_histogram
+from pipeline.console.tables import Column, Table
+from pipeline.inspect.facts import lengths_of
+from pipeline.inspect.figures import lengths_picture
 from pipeline.inspect.samples import TimeAxis, label_text, read_samples
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
-from trainer.metrics.table import LOSS, better_mode, headline
+from trainer.evaluation import evaluation_table
+from trainer.metrics.table import LOSS, headline
 from trainer.report import report_figures
 from trainer.report.report_data import RunFiles, SplitPredictions, with_label
 
 _RECORDINGS = 6
 _MAX_MISTAKES = 25
-_MAX_ROWS = 25  # Groups or components.
+_SAID_ELSEWHERE = ("dataset_fingerprint", "parameters", "trainable_parameters")
 _MAX_SCATTERS = 4
+_HUNDREDTHS = "{:.2f}".format
 
 
 def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None) -> str:
@@ -32,6 +36,7 @@ def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None)
       label: what was predicted, where that is not the dataset's own label.
     """
     run = RunFiles.read(run_dir)
+    lengths = _lengths(run, dataset)
     dataset = with_label(dataset, label or dataset.schema.label)
     text = page.render(
         "trainer.report",
@@ -40,9 +45,13 @@ def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None)
         splits=sorted(dataset.manifest.splits.items(), key=lambda split: -split[1].records),
         run=run,
         curves=_curves(run.epochs),
-        lengths=_lengths(run, dataset),
+        lengths=lengths,
         results=[_result(run, dataset, split) for split in run.evaluated_on(dataset)],
-        colours=CLASS_COLOURS,
+        tables=evaluation_table,
+        versions={
+            **{name: text for name, text in run.versions.items() if name not in _SAID_ELSEWHERE},
+            "dataset SHA-256": dataset.manifest.fingerprint,
+        },
     )
     path = join(run_dir, "report.html")
     atomic_write(path, text.encode())
@@ -66,21 +75,25 @@ def _curves(epochs: list[dict[str, Any]]) -> list[str]:
 
 
 def _lengths(run: RunFiles, dataset: Dataset) -> dict[str, Any] | None:
-    """The histogram of the training split's lengths, and how much of a batch is padding."""
+    """The histogram of the lengths that the run planned by, and how much of a batch is padding.
+
+    Args:
+      run: of a training.
+      dataset: with the label that its records hold, by which batches are planned.
+    """
     split = run.options.get("train_split", "train")
     entry = dataset.manifest.splits.get(split)
-    if entry is None or not entry.length_histogram:
+    if entry is None or not entry.records:
         return None
-    boundaries = run.plan.get("boundaries", [])
-    longest = max(entry.length_histogram) * entry.records
+    lengths, boundaries = lengths_of(dataset, split), run.plan.get("boundaries", [])
+    steps = sum(length * records for length, records in lengths.histogram.items())
     return {
-        "picture": length_histogram(
-            entry.length_histogram, boundaries, TimeAxis.of(dataset).step_secs
-        ),
+        "picture": lengths_picture(lengths, boundaries, TimeAxis.of(dataset)),
         "split": split,
+        "of_labels": lengths.of_labels,
         "boundaries": boundaries,
         "padding_share": run.plan.get("padding_share"),
-        "padding_share_to_longest": 1 - entry.steps / longest,
+        "padding_share_to_longest": 1 - steps / (max(lengths.histogram) * entry.records),
     }
 
 
@@ -95,9 +108,6 @@ def _result(run: RunFiles, dataset: Dataset, split: str) -> dict[str, Any]:
         "value": evaluation["metrics"][metric],
         "baseline_value": evaluation["baseline"].get(metric),
         "right": _right(evaluation, metric),
-        "per_class": evaluation.get("per_class", {}),
-        "per_component": _components(evaluation),
-        "worst_groups": _worst_groups(evaluation, metric),
         "scatters": _scatters(dataset, predictions),
         "recordings": _recordings(dataset, split, predictions),
         "mistakes": _mistakes(dataset, split, predictions),
@@ -109,21 +119,6 @@ def _right(evaluation: dict[str, Any], metric: str) -> int | None:
     if metric != "accuracy":
         return None
     return round(evaluation["metrics"][metric] * evaluation["labels"])
-
-
-def _components(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
-    """Figures of the first components of the values, each with its baseline's."""
-    rows = evaluation.get("per_component", [])[:_MAX_ROWS]
-    guesses = evaluation["baseline"].get("per_component", [{}] * len(rows))
-    pairs = zip(rows, guesses, strict=False)
-    return [{**row, "baseline_rmse": guess.get("rmse")} for row, guess in pairs]
-
-
-def _worst_groups(evaluation: dict[str, Any], metric: str) -> list[tuple[str, dict[str, Any]]]:
-    """Some groups with their figures, those with the worst metric first."""
-    sign = 1 if better_mode(metric) == "max" else -1
-    groups = evaluation["groups"].items()
-    return sorted(groups, key=lambda group: sign * group[1][metric])[:_MAX_ROWS]
 
 
 def _scatters(dataset: Dataset, predictions: SplitPredictions) -> list[str]:
@@ -212,20 +207,17 @@ def _verdict(truth: np.ndarray, prediction: np.ndarray, label: LabelSpec) -> dic
     }
 
 
-def _mistakes(dataset: Dataset, split: str, predictions: SplitPredictions) -> list[dict[str, Any]]:
+def _mistakes(dataset: Dataset, split: str, predictions: SplitPredictions) -> Table:
     """Records with a wrong class, the surest first."""
+    columns = [*map(Column, ("recording", "true", "predicted")), Column("probability", _HUNDREDTHS)]
     label = dataset.schema.label
-    if label is None or label.kind == "value" or label.per != "record":
-        return []
-    ids, chosen = dataset.split(split).ids(), predictions.prediction.argmax(-1)
-    sureness = predictions.prediction.max(-1)
-    wrong = np.flatnonzero(chosen != predictions.label)
-    return [
-        {
-            "id": ids[int(predictions.record[position])],
-            "truth": label.class_names[int(predictions.label[position])],
-            "prediction": label.class_names[int(chosen[position])],
-            "probability": float(sureness[position]),
-        }
-        for position in wrong[np.argsort(-sureness[wrong])][:_MAX_MISTAKES]
-    ]
+    rows: list[tuple[Any, ...]] = []
+    if label is not None and label.kind == "class" and label.per == "record":
+        ids, chosen = dataset.split(split).ids(), predictions.prediction.argmax(-1)
+        sureness = predictions.prediction.max(-1)
+        wrong = np.flatnonzero(chosen != predictions.label)
+        for at in wrong[np.argsort(-sureness[wrong])][:_MAX_MISTAKES].tolist():
+            record = ids[int(predictions.record[at])]
+            truth, answer = (label.class_names[int(a[at])] for a in (predictions.label, chosen))
+            rows.append((record, truth, answer, sureness[at]))
+    return Table("Wrong, the surest first", columns, rows)

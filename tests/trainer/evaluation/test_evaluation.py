@@ -8,7 +8,7 @@ import pytest
 from tests.datasets import CLASS_PER_STEP, VALUE_PER_STEP
 from trainer.evaluation.baselines import majority_baseline, mean_baseline
 from trainer.evaluation.evaluation import Predictions, evaluate
-from trainer.evaluation.evaluation_table import evaluation_table
+from trainer.evaluation.evaluation_table import evaluation_text
 
 
 def _class_result():
@@ -36,7 +36,7 @@ def test_an_evaluation_of_classes_is_complete_and_is_json():
 
 
 def test_the_table_shows_metric_interval_and_baseline_in_80_columns():
-    text = evaluation_table(_class_result())
+    text = evaluation_text(_class_result())
     assert max(map(len, text.splitlines())) <= 80
     assert text.startswith("test: 5 records of 4 groups, 6 labels\n")
     line = next(line for line in text.splitlines() if "balanced_accuracy" in line)
@@ -50,7 +50,7 @@ def test_the_table_shows_metric_interval_and_baseline_in_80_columns():
 def test_the_table_of_one_group_says_why_it_has_no_interval():
     result = _class_result()
     result.update(records=1, labels=1, groups={"a": result["groups"]["a"]}, intervals={})
-    text = evaluation_table(result)
+    text = evaluation_text(result)
     assert text.startswith("test: 1 record of 1 group, 1 label\n")
     assert "no interval: that takes at least four groups" in text
 
@@ -64,6 +64,6 @@ def test_an_evaluation_of_values_has_the_mean_predictor_beside_it():
     result["baseline"] = result["baselines"][0]
     assert result["metrics"]["mae"] == pytest.approx(0.5, rel=1e-5)
     assert result["baseline"]["r2"] == pytest.approx(0, abs=1e-6)
-    text = evaluation_table(result)
+    text = evaluation_text(result)
     assert "mean predictor" in text
     assert any(line.split()[:3] == ["1", "0.5", "0.5"] for line in text.splitlines())

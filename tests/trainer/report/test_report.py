@@ -1,5 +1,6 @@
 """The report: what it reads, what it says, and that it needs nothing but itself."""
 
+import collections
 import json
 import re
 
@@ -12,10 +13,13 @@ from tests.datasets import (
     VALUE_PER_RECORD,
     VALUE_PER_STEP,
     VALUE_SEQUENCE,
+    random_records,
     toy_dataset,
+    write_dataset,
 )
 from tests.trainer.run_folders import write_run, write_training
-from trainer.report import report_figures
+from tfrecords_schema import InputSpec, RecordSchema
+from trainer.report import report, report_figures
 from trainer.report.report import write_report
 from trainer.report.report_data import RunFiles, SplitPredictions
 
@@ -47,6 +51,29 @@ def test_report_shows_intervals_classes_and_groups_the_worst_first(tmp_path):
     assert re.search(r"accuracy +0\.750 +0\.688 to 0\.812 +0\.125", text)
     assert re.search(r"move +0\.875 +0\.500 +0\.625 +1,234", text)
     assert re.search(r"the worst +1 +0\.250 .* subject &lt;1&gt; +\d+ +0\.750", text)
+
+
+def test_lengths_are_those_that_batches_were_planned_by(tmp_path, monkeypatch):
+    """Of the labels, where every input is a single step; whatever the run predicts."""
+    drawn = []
+    monkeypatch.setattr(report, "lengths_picture", lambda *given: drawn.append(given[0]) or "data:")
+    schema = RecordSchema(InputSpec("signal", "float32", (4,)), VALUE_SEQUENCE)
+    records = random_records([1] * 9, schema)
+    dataset = write_dataset(tmp_path / "data", {"train": records}, schema)
+    (tmp_path / "run").mkdir()
+    write_training(tmp_path / "run", "rmse")
+    write_report(str(tmp_path / "run"), dataset, VALUE_PER_STEP)
+    steps = [len(record.label) for record in records]
+    assert drawn[0].histogram == dict(sorted(collections.Counter(steps).items()))
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Lengths of the train split, in steps of the label" in page
+    assert f"{1 - sum(steps) / (max(steps) * 9):.1%} if padded to the longest" in page
+
+
+def test_the_report_says_which_batches_hold_one_bucket(tmp_path):
+    text = " ".join(_page(tmp_path)[0].split())
+    assert "Full batches hold recordings of one length bucket; what those leave over is" in text
+    assert "Padded to 4, 12 steps (dashed lines), 6.2% of the steps are padding" in text
 
 
 def test_groups_with_the_greatest_error_come_first(tmp_path):
