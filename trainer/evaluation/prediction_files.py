@@ -3,7 +3,8 @@
 import csv
 import io
 import math
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,41 +16,30 @@ from tfrecords_schema.storage import atomic_write
 from trainer.data.raw_batches import RawBatch
 
 
-class Rows:
-    """Predictions record by record.
+class Row(NamedTuple):
+    """The prediction of one record.
 
     Attributes:
-      label: what is predicted.
-      order: what the records are sorted by.
-      id: id of each record.
-      source: path of each record, relative to its input folder.
-      steps: steps of each record.
-      output: `[valid, units]` float32 of each record, probabilities or values.
+      order: what records are sorted by.
+      id: id of the record.
+      source: its path, relative to the input folder.
+      steps: number of its steps.
+      output: `[valid, units]` float32, probabilities or values.
     """
 
-    def __init__(self, label: LabelSpec):
-        self.label = label
-        self.order: list[int] = []
-        self.id: list[str] = []
-        self.source: list[str] = []
-        self.steps: list[int] = []
-        self.output: list[np.ndarray] = []
+    order: int
+    id: str
+    source: str
+    steps: int
+    output: np.ndarray
 
-    def add(self, batch: RawBatch, outputs: np.ndarray, lengths: np.ndarray) -> None:
-        """Adds a batch: `outputs` [batch, (time), units], `lengths` [batch]."""
-        self.order += batch.order
-        self.id += batch.ids
-        self.source += batch.sources
-        self.steps += batch.steps
-        self.output += unpadded(outputs, lengths, self.label)
 
-    def in_order(self) -> "Rows":
-        """The same rows, sorted."""
-        rows = Rows(self.label)
-        for name in ("order", "id", "source", "steps", "output"):
-            values = getattr(self, name)
-            setattr(rows, name, [values[i] for i in np.argsort(self.order, kind="stable")])
-        return rows
+def rows_of(
+    batch: RawBatch, outputs: np.ndarray, lengths: np.ndarray, label: LabelSpec
+) -> Iterator[Row]:
+    """The predictions of a batch: `outputs` [batch, (time), units], `lengths` [batch]."""
+    parts = unpadded(outputs, lengths, label)
+    return map(Row, batch.order, batch.ids, batch.sources, batch.steps, parts)
 
 
 def prediction_files(path: str, label: LabelSpec) -> list[str]:
@@ -59,7 +49,7 @@ def prediction_files(path: str, label: LabelSpec) -> list[str]:
     return [path, f"{path.rpartition('.')[0]}.npz"]
 
 
-def write_predictions(path: str, rows: Rows) -> str:
+def write_predictions(path: str, rows: Sequence[Row], label: LabelSpec) -> str:
     """Writes predictions and says where.
 
     The table has the columns id, source, steps and
@@ -73,36 +63,39 @@ def write_predictions(path: str, rows: Rows) -> str:
 
     Args:
       path: ends in .parquet or .csv.
-      rows: what to write.
+      rows: what to write, one of a record.
+      label: what is predicted.
     """
-    columns = _columns(rows)
+    columns = _columns(rows, label)
     atomic_write(path, _parquet(columns) if path.endswith(".parquet") else _csv(columns))
-    for steps in prediction_files(path, rows.label)[1:]:
-        atomic_write(steps, _npz(rows))
-    return ", of every step: ".join(prediction_files(path, rows.label))
+    for steps in prediction_files(path, label)[1:]:
+        atomic_write(steps, _npz(rows, label))
+    return ", of every step: ".join(prediction_files(path, label))
 
 
-def _columns(rows: Rows) -> dict[str, Any]:
-    about = {"id": rows.id, "source": rows.source, "steps": np.array(rows.steps, np.int32)}
-    if rows.label.kind == "class":
-        return {**about, **_class_columns(rows)}
-    units = math.prod(rows.label.shape)
-    means = np.full((len(rows.output), units), np.nan, np.float32)
-    for mean, output in zip(means, rows.output, strict=True):
-        if len(output):
-            mean[:] = output.mean(0)
+def _columns(rows: Sequence[Row], label: LabelSpec) -> dict[str, Any]:
+    about = {
+        "id": [row.id for row in rows],
+        "source": [row.source for row in rows],
+        "steps": np.array([row.steps for row in rows], np.int32),
+    }
+    if label.kind == "class":
+        return {**about, **_class_columns(rows, label)}
+    units = math.prod(label.shape)
+    missing = np.full(units, np.nan, np.float32)
+    means = np.array([row.output.mean(0) if len(row.output) else missing for row in rows])
     names = ["prediction"] if units == 1 else [f"prediction_{i + 1}" for i in range(units)]
     return {**about, **dict(zip(names, means.T, strict=True))}
 
 
-def _class_columns(rows: Rows) -> dict[str, Any]:
-    names = rows.label.class_names
-    if rows.label.per == "record":
-        prefix, table = "probability", np.concatenate(rows.output)
+def _class_columns(rows: Sequence[Row], label: LabelSpec) -> dict[str, Any]:
+    names = label.class_names
+    if label.per == "record":
+        prefix, table = "probability", np.concatenate([row.output for row in rows])
     else:
         prefix = "share"
-        counts = [np.bincount(out.argmax(-1), minlength=len(names)) for out in rows.output]
-        table = np.array([row / (row.sum() or np.nan) for row in counts], np.float32)
+        counts = [np.bincount(row.output.argmax(-1), minlength=len(names)) for row in rows]
+        table = np.array([count / (count.sum() or np.nan) for count in counts], np.float32)
     chosen = [names[row.argmax()] if np.isfinite(row).all() else None for row in table]
     shares = {f"{prefix}_{name}": column for name, column in zip(names, table.T, strict=True)}
     return {"prediction": chosen, **shares}
@@ -127,13 +120,13 @@ def _csv(columns: dict[str, Any]) -> bytes:
     return buffer.getvalue().encode("utf-8", "surrogateescape")
 
 
-def _npz(rows: Rows) -> bytes:
+def _npz(rows: Sequence[Row], label: LabelSpec) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
-        id=np.array(rows.id, np.str_),
-        lengths=np.array([len(output) for output in rows.output], np.int32),
-        output=np.concatenate(rows.output),
-        class_names=np.array(rows.label.class_names, np.str_),
+        id=np.array([row.id for row in rows], np.str_),
+        lengths=np.array([len(row.output) for row in rows], np.int32),
+        output=np.concatenate([row.output for row in rows]),
+        class_names=np.array(label.class_names, np.str_),
     )
     return buffer.getvalue()

@@ -13,7 +13,7 @@ from tfrecords_schema import DatasetError, InputSpec, LabelSpec, open_dataset
 from tfrecords_schema.names import join
 from trainer.data.raw_batches import RawBatch, RawFolder
 from trainer.data.split_data import load_split
-from trainer.evaluation.prediction_files import Rows, prediction_files, write_predictions
+from trainer.evaluation.prediction_files import Row, prediction_files, rows_of, write_predictions
 from trainer.models.family import DataSpec
 from trainer.options.options import DataOptions
 from trainer.runs.asked import Asked
@@ -49,8 +49,9 @@ def run(asked: Asked) -> None:
         batches, rejects = _split_batches(options.dataset, name, data, serving, learnt), []
     tf.io.gfile.makedirs(posixpath.dirname(output) or ".")  # Before all that work, not after it.
     rows = predict_batches(serving, batches)
-    _report(rejects, len(rows.id))
-    print(f"predictions of {len(rows.id)} records: {write_predictions(output, rows)}")
+    _report(rejects, len(rows))
+    written = write_predictions(output, rows, serving.task.label)
+    print(f"predictions of {len(rows)} records: {written}")
 
 
 def restore(learnt: LearntFrom, asked: Asked) -> Serving:
@@ -69,20 +70,20 @@ def restore(learnt: LearntFrom, asked: Asked) -> Serving:
     return Serving(model, Task(label, activation=asked.training.class_activation))
 
 
-def predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> Rows:
+def predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> list[Row]:
     """Predicts every record of some batches, and takes padding out."""
     specs: Any = serving.input_specs
     predict = tf.function(
         lambda inputs: (serving.answer(inputs), serving.answer_lengths(inputs)),
         input_signature=[specs],
     )
-    rows = Rows(serving.task.label)
+    rows: list[Row] = []
     for batch in batches:
         inputs = {name: batch.inputs[name] for name in specs}
         answer, lengths = predict(inputs)
         outputs = answer["values" if "values" in answer else "probabilities"]
-        rows.add(batch, outputs.numpy(), lengths.numpy())
-    return rows.in_order()
+        rows += rows_of(batch, outputs.numpy(), lengths.numpy(), serving.task.label)
+    return sorted(rows, key=lambda row: row.order)
 
 
 def _with_label_steps(
