@@ -5,16 +5,15 @@
 
 import numpy as np
 
-from trainer.metrics.class_counts import ClassCounts
+from trainer.metrics.class_counts import FromCounts
 from trainer.metrics.metric import Metric, ratio
 
 
-class _CohenKappa(ClassCounts):
-    def score(self, sums: np.ndarray) -> np.ndarray:
-        right, true, predicted = np.moveaxis(sums, -1, 0)
-        total = true.sum(-1)
-        chance = ratio((true * predicted).sum(-1), total**2)
-        return ratio(ratio(right.sum(-1), total) - chance, 1 - chance)
+def _score(right: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    total = true.sum(-1)
+    chance = ratio((true * predicted).sum(-1), total**2)
+    return ratio(ratio(right.sum(-1), total) - chance, 1 - chance)
 
 
-METRIC = Metric("cohen_kappa", "class", higher_is_better=True, place=3, evaluation=_CohenKappa())
+_KAPPA = FromCounts(_score)
+METRIC = Metric("cohen_kappa", "class", higher_is_better=True, place=3, evaluation=_KAPPA)

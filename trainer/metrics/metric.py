@@ -12,14 +12,12 @@ import numpy as np
 
 
 class FromSums(Protocol):
-    """A figure that follows from sums over labels, for each of many groups of them at once."""
+    """A figure that follows from sums over labels, for many groups of them at once."""
 
     def sums(
         self, label: np.ndarray, prediction: np.ndarray, group: np.ndarray, groups: int
     ) -> np.ndarray:
-        """The sums of each group: `[groups, rows, k]` float64.
-
-        Those of two groups together are the sum of both.
+        """The sums of each group, `[groups, rows, k]` float64; those of two together are added.
 
         Args:
           label: `[n]` integer classes, or `[n, components]` float64 values.
@@ -59,7 +57,7 @@ class Metric:
 
 @dataclasses.dataclass(frozen=True)
 class Mean:
-    """A mean over labels, and over the components of each, on batches or from sums.
+    """A mean over labels, and over the components of each; a `FromSums`, too.
 
     Attributes:
       pair: name of its weighted sum and sum of weights while they are added up, also in a
@@ -77,14 +75,13 @@ class Mean:
     def sums(
         self, label: np.ndarray, prediction: np.ndarray, group: np.ndarray, groups: int
     ) -> np.ndarray:
-        """Sum and number of the values, `[groups, components, 2]`; see `FromSums`."""
+        """Sum and number of the values, `[groups, components, 2]`."""
         values = np.asarray(self.of(label, prediction), np.float64).reshape(len(label), -1)
         return group_sums([values, np.ones_like(values)], group, groups)
 
     def score(self, sums: np.ndarray) -> np.ndarray:
         """The mean over all components."""
-        total, number = np.moveaxis(sums, -1, 0)
-        return self.finish(ratio(total.sum(-1), number.sum(-1)))
+        return self.finish(ratio(*np.moveaxis(sums.sum(-2), -1, 0)))
 
 
 def group_sums(columns: list[np.ndarray], group: np.ndarray, groups: int) -> np.ndarray:

@@ -11,4 +11,5 @@ def squared_error(label: Any, prediction: Any) -> Any:
     return error * error
 
 
-METRIC = Metric("mse", "value", higher_is_better=False, place=3, epoch=Mean("mse", squared_error))
+_MEAN = Mean("mse", squared_error)
+METRIC = Metric("mse", "value", higher_is_better=False, place=3, epoch=_MEAN)

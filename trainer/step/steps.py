@@ -114,12 +114,6 @@ class Steps:
             self._compiled["predict"] = tf.function(self._predict_batch, reduce_retracing=True)
         return self._compiled["predict"](batch)
 
-    @property
-    def traces(self) -> int:
-        """How often the training step was traced."""
-        function = self._compiled.get(self._update_replica.__name__)
-        return 0 if function is None else function.experimental_get_tracing_count()
-
     def _call(
         self, replica_fn: Callable[[Batch], Sums], batch: Any, spec: Any, stop: bool = False
     ) -> StepResult:

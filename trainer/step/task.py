@@ -64,13 +64,6 @@ class Task:
             )
 
     @property
-    def num_outputs(self) -> int:
-        """Units of the model's head: classes, or values in one label."""
-        if self.label.kind == "class":
-            return len(self.label.class_names)
-        return math.prod(self.label.shape)
-
-    @property
     def means(self) -> dict[str, Mean]:
         """What is measured on every batch beside the loss, by the name of its sums."""
         return {mean.pair: mean for mean in epoch_means(self.label.kind).values()}
@@ -139,7 +132,8 @@ class Task:
         if self.label.kind == "class":
             return label
         leading = tf.shape(label)[: 1 if self.label.per == "record" else 2]
-        return tf.reshape(tf.cast(label, tf.float32), tf.concat([leading, [self.num_outputs]], 0))
+        units = [math.prod(self.label.shape)]
+        return tf.reshape(tf.cast(label, tf.float32), tf.concat([leading, units], 0))
 
     def _per_label(self, values: tf.Tensor) -> tf.Tensor:
         """The mean over the units of each label, if it has any, float32."""
