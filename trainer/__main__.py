@@ -17,14 +17,12 @@ from trainer.data.split_data import load_split
 from trainer.distribution import cluster
 from trainer.distribution.strategy import configure
 from trainer.evaluation import evaluation
-from trainer.metrics.table import better_mode
 from trainer.options.options import AFTER_TRAINING
 from trainer.runs import identity, run_folder
 from trainer.runs.checkpoints import load_trained
 from trainer.serving import inference
 from trainer.session import Session, build, open_data, open_session
 from trainer.training import dry_run
-from trainer.training.callbacks import make_callbacks
 from trainer.training.loop import Trainer
 
 
@@ -52,14 +50,10 @@ def _run(asked: Asked) -> None:
 def _train(asked: Asked, session: Session) -> None:
     """Trains to the end, going on from the newest checkpoint if there is one."""
     assert session.train is not None
-    run, training, dataset = asked.run, asked.training, session.data.dataset
-    callbacks = make_callbacks(
-        run, training, mode=better_mode(training.monitor), writes=session.is_chief
-    )
+    run, dataset = asked.run, session.data.dataset
     trainer = Trainer(
-        model=session.model, optimizer=session.optimizer, steps=session.steps,
-        strategy=session.strategy, train=session.train, validation=session.validation,
-        run=run, training=training, callbacks=callbacks,
+        model=session.model, steps=session.steps, strategy=session.strategy,
+        train=session.train, validation=session.validation, run=run, training=asked.training,
         identity=identity.identity(asked.recorded, dataset),
     )  # fmt: skip
     trainer.resume()  # What it refuses leaves the run folder as it is.

@@ -54,8 +54,7 @@ class Session:
     Attributes:
       data: the data.
       strategy: over whose replicas batches are dealt out.
-      model: the whole model, which checkpoints hold.
-      optimizer: built for it.
+      model: the whole model, which checkpoints hold, with its optimizer.
       cache: features of its frozen part; None without.
       train: the training split as the step reads it: features, where there is a cache.
       validation: likewise.
@@ -65,7 +64,6 @@ class Session:
     data: Data
     strategy: tf.distribute.Strategy
     model: keras.Model
-    optimizer: keras.optimizers.Optimizer
     cache: FeatureCache | None
     train: SplitData | None
     validation: SplitData | None
@@ -139,13 +137,12 @@ def open_session(
                     and load_split(cache.dataset(split.name), split.name, asked.data, data.task)
                     for split in (train, validation)
                 )
-    optimizer = built.full.optimizer
     steps = Steps(
-        strategy, computed, optimizer, data.task,
+        strategy, computed, built.full.optimizer, data.task,
         clip_norm=asked.training.clip_norm, accumulate=asked.training.accumulate_batches > 1,
         jit_compile=asked.run.jit_compile,
     )  # fmt: skip
-    return Session(data, strategy, built.full, optimizer, cache, train, validation, steps)
+    return Session(data, strategy, built.full, cache, train, validation, steps)
 
 
 def _split_of_baseline(dataset: Dataset, data: DataOptions, task: Task) -> SplitData | None:

@@ -57,11 +57,13 @@ def main(datasets: str, run_dirs: str, cpu_replicas: int) -> None:
             variable.assign(value)
         dataset = open_dataset(str(folder / "toy" / "1.0.0"))
         split = SplitData(dataset, "train", BatchOptions(batch_size=4, num_buckets=2))
-        own_run = RunOptions(dataset=dataset.path, run_dir=f"{run_dirs}/{folder.name}")
+        own_run = RunOptions(
+            dataset=dataset.path, run_dir=f"{run_dirs}/{folder.name}", tensorboard=False
+        )
         Trainer(
-            model=model, optimizer=optimizer, steps=steps, strategy=strategy,
+            model=model, steps=steps, strategy=strategy,
             train=split, validation=split, run=own_run, training=TRAINING,
-            callbacks=[], identity={},
+            identity={},
         ).run()  # fmt: skip
     cluster.end_together(strategy)
 

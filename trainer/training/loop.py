@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -26,7 +27,12 @@ from trainer.options.options import RunOptions, TrainingOptions
 from trainer.runs.checkpoints import Checkpoints, TrainingState, save
 from trainer.runs.identity import changed_options, check_identity, effects
 from trainer.step.steps import Steps
-from trainer.training.callbacks import MONITORED, callback_states, restore_callbacks
+from trainer.training.callbacks import (
+    MONITORED,
+    callback_states,
+    make_callbacks,
+    restore_callbacks,
+)
 from trainer.training.divergence import DivergenceCheck
 from trainer.training.initial_bias import start_at_mean_label
 from trainer.training.optimizers import current_rate, set_rate
@@ -35,38 +41,41 @@ from trainer.training.termination import StoppedError, Termination
 from trainer.training.timing import Timing
 from trainer.training.training_step import TrainingStep, steps_left
 
-# Options that a monitored value depends on: with others, that of before cannot be compared.
-
 
 class Trainer:
-    """Trains one model on one split, validating on another, resuming where it was."""
+    """Trains one model on one split, validating on another, resuming where it was.
+
+    The model is compiled with its optimizer; the steps are of it, or of its part behind features.
+    Callbacks come behind those that the options ask for.
+    """
 
     def __init__(
         self,
         *,
         model: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
         steps: Steps,
         strategy: tf.distribute.Strategy,
         train: SplitData,
         validation: SplitData | None,
         run: RunOptions,
         training: TrainingOptions,
-        callbacks: list[keras.callbacks.Callback],
         identity: dict[str, Any],
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ):
-        self._model, self._optimizer, self._steps = model, optimizer, steps
+        self._model, self._steps = model, steps
         model.stop_training = False  # Callbacks set it.
         self._strategy, self._train, self._validation = strategy, train, validation
         self._run, self._training = run, training
         self._stream = EpochStream(train, strategy, seed=run.seed, epochs=training.epochs)
-        self._callbacks = callbacks
+        self._worker = cluster.this_worker(strategy)
+        mode = better_mode(training.monitor)
+        own = make_callbacks(run, training, mode=mode, writes=self._worker.is_chief)
+        self._callbacks = [*own, *callbacks]
         self._hooks = keras.callbacks.CallbackList(
-            callbacks, model=model, epochs=training.epochs, verbose=0
+            self._callbacks, model=model, epochs=training.epochs, verbose=0
         )
         self._checkpoints = Checkpoints(join(run.run_dir, "checkpoints"), training.keep_checkpoints)
         self._identity = identity
-        self._worker = cluster.this_worker(strategy)
         self._divergence = DivergenceCheck(
             self.variables, train, run.run_dir, writes=self._worker.is_chief
         )
@@ -74,7 +83,7 @@ class Trainer:
         self._watchdog = Watchdog(self._worker, run.worker_timeout_secs)
         self._termination = Termination()
         self._stop_asked = self._save_due = False
-        self._sign = -1.0 if better_mode(training.monitor) == "max" else 1.0
+        self._sign = -1.0 if mode == "max" else 1.0
         self._has_resumed = False
         self.state = TrainingState(identity=identity)
 
@@ -86,7 +95,7 @@ class Trainer:
     @property
     def variables(self) -> dict[str, list[keras.Variable]]:
         """All that a checkpoint holds."""
-        return {"model": self._model.variables, "optimizer": self._optimizer.variables}
+        return {"model": self._model.variables, "optimizer": self._model.optimizer.variables}
 
     def run(self) -> None:
         """Trains up to the last epoch, after `resume`.
@@ -141,7 +150,7 @@ class Trainer:
         known = effects()
         effect = {known.get(name, Effect.RESULT) for name in changed}
         if "learning_rate" in changed:
-            set_rate(self._optimizer, self._training.learning_rate)
+            set_rate(self._model.optimizer, self._training.learning_rate)
         if "dataset" not in changed and Effect.MEASURING not in effect:
             restore_callbacks(self._callbacks, restored.callbacks)
         else:
@@ -183,15 +192,14 @@ class Trainer:
     def _train_steps(self, plan: EpochPlan) -> Timing:
         timing = Timing()
         batches, spec = self._stream.batches(self.state.epoch, self.state.step)
-        lengths, accumulate = self._train.lengths, self._training.accumulate_batches
-        for step in steps_left(plan, lengths, self.state, accumulate_batches=accumulate):
+        for step in steps_left(plan, self.state, self._training.accumulate_batches):
             batch = timing.wait_for(batches)
             self._hooks.on_train_batch_begin(step.number)
             with self._watchdog.step(self.state.global_step):
                 result = self._steps.train(
                     batch, spec, update=step.updates, asked_to_stop=self._termination.asked
                 )
-            timing.count(step.valid_steps, compiled=result.compiled)
+            timing.count(self._train.lengths[step.rows], compiled=result.compiled)
             self._count(step, result.sums)
             self._divergence.after_step(step, result.sums[LOSS])
             self._hooks.on_train_batch_end(step.number)
@@ -231,7 +239,7 @@ class Trainer:
             "epoch": self.state.epoch,
             "step": self.state.global_step,
             "seconds": round(timing.train_secs, 3),
-            "learning_rate": current_rate(self._optimizer),
+            "learning_rate": current_rate(self._model.optimizer),
             "valid_steps_per_sec": timing.valid_steps_per_sec,
             "padding_share": plan.padding_share,
             "input_wait_share": timing.input_wait_share,
@@ -309,12 +317,10 @@ def _cut_history(path: str, epochs: int) -> None:
 
 
 def _append_history(path: str, line: dict[str, Any]) -> None:
-    known = {**line, "train": _finite(line["train"]), "validation": _finite(line["validation"])}
-    append(path, json.dumps(known) + "\n")
+    measured = {name: line[name] and _finite(line[name]) for name in ("train", "validation")}
+    append(path, json.dumps({**line, **measured}) + "\n")
 
 
-def _finite(figures: dict[str, float] | None) -> dict[str, float | None] | None:
+def _finite(figures: dict[str, float]) -> dict[str, float | None]:
     """Null for what is not finite, which JSON cannot say."""
-    if figures is None:
-        return None
     return {name: value if math.isfinite(value) else None for name, value in figures.items()}

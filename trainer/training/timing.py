@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 
 class Timing:
     """Where the seconds of an epoch go.
@@ -48,14 +50,14 @@ class Timing:
         self._input_came = time.monotonic()
         return batch
 
-    def count(self, valid_steps: int, *, compiled: bool) -> None:
-        """Ends a step that trained on so many valid time steps.
+    def count(self, lengths: np.ndarray, *, compiled: bool) -> None:
+        """Ends a step.
 
         Args:
-          valid_steps: of all records of the batch.
+          lengths: valid time steps of each record of the batch.
           compiled: whether the step had to be traced or compiled first.
         """
-        secs = time.monotonic() - self._step_started
+        secs, valid_steps = time.monotonic() - self._step_started, int(lengths.sum(dtype=np.int64))
         if self._steps and not compiled:
             self._steady_secs += secs
             self._steady_wait_secs += self._input_came - self._step_started

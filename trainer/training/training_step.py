@@ -17,7 +17,6 @@ class TrainingStep(NamedTuple):
       global_number: over all epochs, from 1.
       epoch: from 0.
       rows: of its records in the split's index.
-      valid_steps: time steps of all of them.
       updates: whether the weights change, or the gradients are kept for the next update.
       is_last: whether it ends the epoch.
     """
@@ -26,32 +25,25 @@ class TrainingStep(NamedTuple):
     global_number: int
     epoch: int
     rows: np.ndarray
-    valid_steps: int
     updates: bool
     is_last: bool
 
 
 def steps_left(
-    plan: EpochPlan, lengths: np.ndarray, state: TrainingState, *, accumulate_batches: int
+    plan: EpochPlan, state: TrainingState, accumulate_batches: int
 ) -> Iterator[TrainingStep]:
     """The steps of an epoch that are still to be done.
 
     Args:
       plan: of the epoch.
-      lengths: `[records]` time steps of all records of the split.
       state: where the training stands before the first of them.
       accumulate_batches: so many batches make an update; what is left at the end makes one, too.
     """
     epoch, of_epochs_before = state.epoch, state.global_step - state.step
     for number in range(state.step, plan.num_steps):
-        rows, done = plan.rows(number), number + 1
+        done = number + 1
         is_last = done == plan.num_steps
+        updates = is_last or done % accumulate_batches == 0
         yield TrainingStep(
-            number=number,
-            global_number=of_epochs_before + done,
-            epoch=epoch,
-            rows=rows,
-            valid_steps=int(lengths[rows].sum(dtype=np.int64)),
-            updates=is_last or done % accumulate_batches == 0,
-            is_last=is_last,
+            number, of_epochs_before + done, epoch, plan.rows(number), updates, is_last
         )
