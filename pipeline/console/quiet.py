@@ -28,7 +28,8 @@ def start(*, gpu: bool) -> None:
     else:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-        logging.getLogger("apache_beam").setLevel(logging.ERROR)
+        beam = logging.getLogger("apache_beam")
+        beam.setLevel(max(beam.level, logging.ERROR))  # Workers have silenced it already.
     if "tensorflow" not in sys.modules:
         with _silent_standard_error(), contextlib.nullcontext() if gpu else _without_keras():
             import tensorflow

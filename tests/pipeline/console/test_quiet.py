@@ -32,6 +32,12 @@ def test_the_graph_of_a_conversion_starts_it_in_the_workers_of_any_runner() -> N
     assert _python(f"import pipeline.conversion.job\n{_SEEN}")[0] == "-1 False"
 
 
+def test_beam_stays_as_silent_as_its_workers_made_it() -> None:
+    beam = "logging.getLogger('apache_beam')"
+    code = f"import logging\n{beam}.setLevel(logging.CRITICAL)\nimport pipeline.conversion.job\n"
+    assert _python(f"{code}print({beam}.level == logging.CRITICAL)")[0] == "True"
+
+
 def test_what_the_trainer_imports_of_the_pipeline_has_no_side_effect() -> None:
     code = "import keras, os\nbefore = dict(os.environ)\nimport trainer.data.raw_batches\n"
     assert _python(f"{code}import pipeline.inspect.plan\nprint(os.environ == before)")[0] == "True"
