@@ -32,6 +32,7 @@ setup(
         "numpy>=2.0,<3",
         "pillow>=10",
         "pyarrow>=18",
+        "rich>=13",
         "tensorboard>=2.20,<2.22",
         "tensorflow>=2.20,<2.22",
         "tensorflow-datasets>=4.9.9,<5",

@@ -1,15 +1,14 @@
 """Tables as data: what they say is made once, and shown as text (here) and on pages (`table.html`).
 
-Own code and not that of rich: that cuts figures like names where a line is too long, and takes
-0.2 s to import.
+Rich only measures text. Its own tables cut figures like names where a line is too long.
 """
 
 import dataclasses
 import itertools
-import operator
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
 
 from pipeline.console.texts import WIDTH, wrapped
 
@@ -17,25 +16,14 @@ COUNT = "{:,}".format
 PERCENT = "{:.1%}".format
 _GAP = 2
 _LEAST_NAME = 8
+_CUT = "..."
 
 
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """A column of a table.
+class Part(NamedTuple):
+    """A cell that counts a part of a whole; pages draw a bar of its share, in [0, 1]."""
 
-    Attributes:
-      name: what stands above it.
-      format: turns a cell, a figure, into text to the right; None for names, to the left.
-      share: the part of a whole that a cell is, in [0, 1]; pages draw a bar of it.
-    """
-
-    name: str
-    format: Callable[[Any], str] | None = None
-    share: Callable[[Any], float] | None = None
-
-    def text(self, cell: Any) -> str:
-        """A cell as it is shown; `-` for None."""
-        return "-" if cell is None else (self.format or str)(cell)
+    number: int
+    share: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +32,9 @@ class Table:
 
     Attributes:
       title: heading on a page; as text the name of the first column must do.
-      columns: the first one holds names, or is to be read as such.
-      rows: a cell for each column.
+      columns: name of each column to what turns a figure into text, which stands to the right; to
+        None for names, which stand to the left.
+      rows: a cell for each column; None where there is nothing to say.
       of: what the rows are, in the plural: to say how many are left out.
       note: what is to be said below it.
       most: rows that are shown as text; pages show three times as many.
@@ -55,7 +44,7 @@ class Table:
     """
 
     title: str
-    columns: Sequence[Column]
+    columns: Mapping[str, Callable[[Any], str] | None]
     rows: Sequence[Sequence[Any]]
     of: str = "rows"
     note: str = ""
@@ -64,15 +53,15 @@ class Table:
     chosen: int | None = None
     is_key: bool = False
 
+    def texts(self, row: Sequence[Any]) -> list[str]:
+        """The cells of a row as they are shown."""
+        forms = (form or str for form in self.columns.values())
+        return ["-" if cell is None else form(cell) for form, cell in zip(forms, row, strict=True)]
+
     def left_out(self, most: int) -> str:
         """How many rows are not among the first `most`; empty if all are."""
         number = max(self.total, len(self.rows)) - min(most, len(self.rows))
         return f"and {number:,} more {self.of}" if number else ""
-
-
-def figures(names: Sequence[str], form: Callable[[Any], str]) -> list[Column]:
-    """Columns of one form."""
-    return [Column(name, form) for name in names]
 
 
 def as_text(table: Table) -> str:
@@ -82,17 +71,15 @@ def as_text(table: Table) -> str:
     """
     if not table.rows:
         return ""
-    columns = table.columns
-    rows = [[column.name for column in columns]]
-    rows += [list(map(Column.text, columns, row)) for row in table.rows[: table.most]]
-    widths = [max(map(_width, cells)) for cells in zip(*rows, strict=True)]
-    names = [number for number, column in enumerate(columns) if column.format is None] or [0]
-    widest = max(names, key=lambda number: widths[number])
+    is_name = [form is None for form in table.columns.values()]
+    rows = [[*table.columns], *map(table.texts, table.rows[: table.most])]
+    widths = [max(map(cell_len, cells)) for cells in zip(*rows, strict=True)]
+    widest = max(range(len(widths)), key=lambda column: widths[column] * is_name[column])
     excess = sum(widths) + _GAP * (len(widths) - 1) - WIDTH
     widths[widest] = min(widths[widest], max(widths[widest] - excess, _LEAST_NAME))
-    fitting = sum(end - _GAP <= WIDTH for end in itertools.accumulate(w + _GAP for w in widths))
+    fitting = sum(end <= WIDTH + _GAP for end in itertools.accumulate(w + _GAP for w in widths))
     lines = [
-        (" " * _GAP).join(map(_padded, row[:fitting], widths, columns)).rstrip() for row in rows
+        (" " * _GAP).join(map(_fitted, row[:fitting], widths, is_name)).rstrip() for row in rows
     ]
     return "\n".join(filter(None, [*lines, table.left_out(table.most), wrapped(table.note)]))
 
@@ -105,31 +92,18 @@ def class_table(names: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -
       counts: for each split the labels per class.
     """
     totals = {split: max(sum(found.values()), 1) for split, found in counts.items()}
-    form, share = "{0[0]:,} ({0[1]:.1%})".format, operator.itemgetter(1)
     rows: list[list[Any]] = []
     for index, name in enumerate(names):
         found = {split: labels.get(name, 0) for split, labels in counts.items()}
-        cells = [(count, count / totals[split]) for split, count in found.items()]
-        rows.append([f"{index} = {name}", *cells])
-    columns = [Column("labels per class"), *(Column(split, form, share) for split in counts)]
+        parts = [Part(number, number / totals[split]) for split, number in found.items()]
+        rows.append([f"{index} = {name}", *parts])
+    form = "{0.number:,} ({0.share:.1%})".format
+    columns = {"labels per class": None, **dict.fromkeys(counts, form)}
     return Table("Classes", columns, rows, of="classes", is_key=True)
 
 
-def _padded(cell: str, width: int, column: Column) -> str:
-    if _width(cell) > width:
-        cell = _beginning(cell, width - 3) + "..."
-    space = " " * (width - _width(cell))
-    return f"{cell}{space}" if column.format is None else f"{space}{cell}"
-
-
-def _beginning(text: str, width: int) -> str:
-    ends = itertools.accumulate(map(_width, text))
-    return text[: sum(end <= width for end in ends)]
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal; those of Chinese, Japanese and Korean take two each."""
-    return sum(
-        0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "FW")
-        for letter in text
-    )
+def _fitted(cell: str, width: int, is_name: bool) -> str:
+    """A cell in so many columns of a terminal; Chinese letters, say, take two each."""
+    if cell_len(cell) > width:
+        cell = set_cell_size(cell, width - len(_CUT)) + _CUT
+    return set_cell_size(cell, width) if is_name else " " * (width - cell_len(cell)) + cell

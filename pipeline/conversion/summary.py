@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from pipeline.console.tables import COUNT, Column, Table, as_text, class_table, figures
+from pipeline.console.tables import COUNT, Table, as_text, class_table
 from pipeline.console.texts import bytes_text, input_text, label_kind_text, wrapped
 from pipeline.sources.rejects import rejects_text
 from tfrecords_schema.manifest import Manifest
@@ -35,10 +35,8 @@ def summary_text(path: str, manifest: Manifest, outcome: dict[str, Any]) -> str:
 
 def splits_text(rows: Iterable[tuple[str, int, int, int, int, int]]) -> str:
     """For each split its name, records, groups, steps, shards and bytes, as a table."""
-    columns = figures(("records", "groups", "steps", "shards"), COUNT)
-    return as_text(
-        Table("Splits", [Column("split"), *columns, Column("size", bytes_text)], [*rows])
-    )
+    counts = dict.fromkeys(("records", "groups", "steps", "shards"), COUNT)
+    return as_text(Table("Splits", {"split": None, **counts, "size": bytes_text}, [*rows]))
 
 
 def schema_text(schema: RecordSchema, why: str) -> str:

@@ -3,7 +3,7 @@
 import operator
 from typing import Any
 
-from pipeline.console.tables import COUNT, PERCENT, Column, Table, class_table, figures
+from pipeline.console.tables import COUNT, PERCENT, Table, class_table
 from pipeline.console.texts import bytes_text
 from pipeline.inspect.facts import Facts, Lengths
 from pipeline.inspect.plan import EpochFacts
@@ -11,12 +11,12 @@ from pipeline.inspect.plan import EpochFacts
 
 def splits(facts: Facts) -> Table:
     """Sizes and lengths of the splits."""
-    names = ("records", "groups", "steps", "shortest", "median", "longest")
+    counts = ("records", "groups", "steps", "shortest", "median", "longest")
     values = operator.attrgetter(
         "name", "entry.records", "entry.groups", "entry.steps", "shortest", "median", "longest",
         "entry.size_bytes",
     )  # fmt: skip
-    columns = [Column("split"), *figures(names, COUNT), Column("size", bytes_text)]
+    columns = {"split": None, **dict.fromkeys(counts, COUNT), "size": bytes_text}
     return Table("Splits", columns, [values(split) for split in facts.splits])
 
 
@@ -35,7 +35,7 @@ def buckets(lengths: Lengths) -> Table:
     ]
     return Table(
         "Padding by number of buckets",
-        [Column("buckets", COUNT), Column("padding", PERCENT), Column("boundaries, in steps")],
+        {"buckets": COUNT, "padding": PERCENT, "boundaries, in steps": None},
         rows,
         chosen=lengths.buckets.index(lengths.usual),
     )
@@ -44,26 +44,21 @@ def buckets(lengths: Lengths) -> Table:
 def channels(facts: Facts) -> Table:
     """The statistics of each channel of the training split."""
     found = facts.dataset.manifest.statistics
-    columns = (found.mean, found.deviation, found.minimum, found.maximum) if found else ()
-    names = ("mean", "deviation", "least", "greatest")
-    rows = [(number, *values) for number, values in enumerate(zip(*columns, strict=True))]
-    return Table(
-        "Channels of train",
-        [Column("channel of train"), *figures(names, "{:.4g}".format)],
-        rows,
-        of="channels",
-    )
+    values = (found.mean, found.deviation, found.minimum, found.maximum) if found else ()
+    figures = dict.fromkeys(("mean", "deviation", "least", "greatest"), "{:.4g}".format)
+    rows = [(number, *row) for number, row in enumerate(zip(*values, strict=True))]
+    return Table("Channels of train", {"channel of train": None, **figures}, rows, of="channels")
 
 
 def groups(facts: Facts) -> Table:
     """The largest groups; no row where a group says no more than a record or a split."""
     found = facts.groups
-    names = ("group", "split", "records", "steps")
+    columns = {"group": None, "split": None, "records": COUNT, "steps": COUNT}
     is_telling = 1 < found.number < facts.records
     return Table(
         "Groups, the largest first",
-        [Column("group"), Column("split"), *figures(names[2:], COUNT)],
-        [[row[name] for name in names] for row in found.largest] if is_telling else [],
+        columns,
+        [[row[name] for name in columns] for row in found.largest] if is_telling else [],
         of="groups",
         most=10,
         total=found.number,
@@ -74,7 +69,7 @@ def rejects(facts: Facts) -> Table:
     """Rejected inputs by reason."""
     return Table(
         "Rejected inputs",
-        [Column("inputs", COUNT), Column("at"), Column("reason"), Column("such as")],
+        {"inputs": COUNT, "at": None, "reason": None, "such as": None},
         [
             (group["count"], group["stage"], group["reason"], ", ".join(group["examples"]))
             for group in facts.rejects
@@ -90,8 +85,8 @@ def shapes(epoch: EpochFacts) -> Table:
         (list(shape.shape), shape.batches, shape.padding_share, shape.input_bytes)
         for shape in epoch.shapes
     ]
-    columns = [Column("batches", COUNT), Column("padding", PERCENT), Column("input", bytes_text)]
-    return Table("Shapes", [Column("shape of the input"), *columns], rows, of="shapes")
+    figures = {"batches": COUNT, "padding": PERCENT, "input": bytes_text}
+    return Table("Shapes", {"shape of the input": None, **figures}, rows, of="shapes")
 
 
 def replicas(epoch: EpochFacts) -> Table:
@@ -106,7 +101,7 @@ def replicas(epoch: EpochFacts) -> Table:
         note += f"; {balance.empty:,} times a replica has no record, so fewer would do"
     return Table(
         "Replicas",
-        [Column("replica"), *figures(("records", "valid steps"), COUNT)],
+        {"replica": None, "records": COUNT, "valid steps": COUNT},
         [(number, *pair) for number, pair in enumerate(pairs)] if len(balance.records) > 1 else [],
         of="replicas",
         note=note,

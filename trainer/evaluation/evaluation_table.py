@@ -6,7 +6,7 @@ They take the content of `evaluation-<split>.json`.
 import operator
 from typing import Any
 
-from pipeline.console.tables import COUNT, Column, Table, as_text, figures
+from pipeline.console.tables import COUNT, Table, as_text
 from pipeline.console.texts import counted
 from trainer.metrics.table import better_mode, headline
 
@@ -38,12 +38,12 @@ def metric_table(result: dict[str, Any]) -> Table:
         note = f"intervals: the groups drawn anew {times}, with replacement"
     return Table(
         about,
-        [
-            Column("metric"),
-            Column("model", _THOUSANDTHS),
-            Column("95% interval", "{0[0]:.3f} to {0[1]:.3f}".format),
-            *figures([baseline["name"] for baseline in baselines], _THOUSANDTHS),
-        ],
+        {
+            "metric": None,
+            "model": _THOUSANDTHS,
+            "95% interval": "{0[0]:.3f} to {0[1]:.3f}".format,
+            **{baseline["name"]: _THOUSANDTHS for baseline in baselines},
+        },
         [
             (name, value, intervals.get(name), *(baseline[name] for baseline in baselines))
             for name, value in result["metrics"].items()
@@ -57,9 +57,9 @@ def column_table(result: dict[str, Any]) -> Table:
     split = result["split"]
     if "per_class" in result:
         keys = operator.itemgetter("precision", "recall", "f1", "support")
-        names = figures(("precision", "recall", "F1"), _THOUSANDTHS)
+        shares = dict.fromkeys(("precision", "recall", "F1"), _THOUSANDTHS)
         rows = [(name, *keys(row)) for name, row in result["per_class"].items()]
-        columns = [Column("class"), *names, Column("support", COUNT)]
+        columns = {"class": None, **shares, "support": COUNT}
         return Table(f"Classes of {split}", columns, rows, of="classes", most=30)
     guesses = result["baselines"][:1]
     rows = [
@@ -69,12 +69,12 @@ def column_table(result: dict[str, Any]) -> Table:
     ]  # fmt: skip
     return Table(
         f"Values of {split}",
-        [
-            Column("component"),
-            *figures(("RMSE", "MAE"), _FOUR_DIGITS),
-            Column("R2", _THOUSANDTHS),
-            *figures([f"RMSE of the {guess['name']}" for guess in guesses], _FOUR_DIGITS),
-        ],
+        {
+            "component": None,
+            **dict.fromkeys(("RMSE", "MAE"), _FOUR_DIGITS),
+            "R2": _THOUSANDTHS,
+            **{f"RMSE of the {guess['name']}": _FOUR_DIGITS for guess in guesses},
+        },
         rows if len(rows) > 1 else [],
         of="components",
         most=30,
@@ -88,7 +88,7 @@ def group_table(result: dict[str, Any]) -> Table:
     split, groups = result["split"], result["groups"]
     return Table(
         f"Groups of {split}",
-        [Column("group, the worst first"), Column("labels", COUNT), Column(metric, _THOUSANDTHS)],
+        {"group, the worst first": None, "labels": COUNT, metric: _THOUSANDTHS},
         [
             (name, groups[name]["labels"], groups[name][metric])
             for name in sorted(groups, key=lambda name: sign * groups[name][metric])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.console import page
-from pipeline.console.tables import Column, Table
+from pipeline.console.tables import Table
 from pipeline.inspect.facts import lengths_of
 from pipeline.inspect.figures import lengths_picture
 from pipeline.inspect.samples import TimeAxis, label_text, read_samples
@@ -24,7 +24,6 @@ _RECORDINGS = 6
 _MAX_MISTAKES = 25
 _SAID_ELSEWHERE = ("dataset_fingerprint", "parameters", "trainable_parameters")
 _MAX_SCATTERS = 4
-_HUNDREDTHS = "{:.2f}".format
 
 
 def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None) -> str:
@@ -209,7 +208,7 @@ def _verdict(truth: np.ndarray, prediction: np.ndarray, label: LabelSpec) -> dic
 
 def _mistakes(dataset: Dataset, split: str, predictions: SplitPredictions) -> Table:
     """Records with a wrong class, the surest first."""
-    columns = [*map(Column, ("recording", "true", "predicted")), Column("probability", _HUNDREDTHS)]
+    columns = {"recording": None, "true": None, "predicted": None, "probability": "{:.2f}".format}
     label = dataset.schema.label
     rows: list[tuple[Any, ...]] = []
     if label is not None and label.kind == "class" and label.per == "record":
