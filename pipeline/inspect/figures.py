@@ -1,6 +1,6 @@
 """Pictures of lengths, of records with their labels, and of the batches of an epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ from pipeline.console.figures import (
 )
 from pipeline.inspect.facts import Lengths
 from pipeline.inspect.samples import Sample, TimeAxis
-from tfrecords_schema import LabelSpec, RecordSchema
+from tfrecords_schema import RecordSchema
 
 _WIDTH = 5.6
 _SIGNAL_HEIGHT, _BAND_HEIGHT, _VALUES_HEIGHT = 2.2, 0.8, 1.6
@@ -61,24 +61,55 @@ def lengths_picture(lengths: Lengths, boundaries: Sequence[int], axis: TimeAxis)
 
 
 def sample_picture(sample: Sample, schema: RecordSchema, axis: TimeAxis) -> str:
-    """A record: its signal or frames, and below it the label if that has a time axis."""
-    label = schema.label if schema.label and schema.label.per != "record" else None
-    is_frames = schema.input.kind == "frames"
+    """A record, and below it the label if that has a time axis."""
+    label = schema.label
+    if label is None or label.per == "record":
+        return record_picture(sample, schema.input.kind, axis)
+
+    def draw(axes: Axes) -> None:
+        assert sample.label is not None
+        draw_label = _draw_classes if label.kind == "class" else _draw_values
+        draw_label(axes, sample.label, axis.of_label(label).unit)
+        label_time(axes, axis.of_label(label), max(len(sample.label), 1))
+        axes.set_ylabel("label")
+
+    height = _BAND_HEIGHT if label.kind == "class" else _VALUES_HEIGHT
+    return record_picture(sample, schema.input.kind, axis, draw, height)
+
+
+def record_picture(
+    sample: Sample,
+    kind: str,
+    axis: TimeAxis,
+    draw_below: Callable[[Axes], None] | None = None,
+    height: float = 0.0,
+    draw_over: Callable[[Axes], None] | None = None,
+) -> str:
+    """A record: its signal or frames, and what is said of it.
+
+    Args:
+      sample: of the record.
+      kind: of the input.
+      axis: of its time.
+      draw_below: draws below it, with a time axis of its own.
+      height: of that, in inches.
+      draw_over: draws over the last of the frames.
+    """
+    is_frames = kind == "frames"
     heights = [_strip_height(sample.data) if is_frames else _SIGNAL_HEIGHT]
-    if label:
-        heights.append(_BAND_HEIGHT if label.kind == "class" else _VALUES_HEIGHT)
+    heights += [height] if draw_below else []
 
     def draw(figure: Figure) -> None:
         if is_frames:
             parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-            _draw_frames(parts[0], sample)
+            _draw_frames(parts[0], sample, draw_over)
             panels = [part.add_subplot() for part in parts[1:]]
         else:
             first, *panels = np.ravel(figure.subplots(len(heights), 1, height_ratios=heights))
             _draw_input(first, sample, axis)
         for panel in panels:
-            assert label is not None
-            _draw_label(panel, sample, label, axis)
+            assert draw_below is not None
+            draw_below(panel)
 
     return png(draw, (_WIDTH, sum(heights)))
 
@@ -145,13 +176,17 @@ def _strip_height(frames: np.ndarray) -> float:
     return _WIDTH / max(len(frames), _MIN_COLUMNS) * height / width + 0.35
 
 
-def _draw_frames(figure: SubFigure, sample: Sample) -> None:
+def _draw_frames(
+    figure: SubFigure, sample: Sample, draw_over: Callable[[Axes], None] | None
+) -> None:
     panels = figure.subplots(1, max(len(sample.data), _MIN_COLUMNS))
     for panel in panels:
         panel.set_axis_off()
     for panel, frame, step in zip(panels, sample.data, sample.shown_steps, strict=False):
         panel.imshow(frame)
         panel.set_title(f"{step + 1} of {sample.steps}", fontsize=8, loc="center")
+    if draw_over:
+        draw_over(panels[len(sample.data) - 1])
 
 
 def _draw_input(axes: Axes, sample: Sample, axis: TimeAxis) -> None:
@@ -160,26 +195,14 @@ def _draw_input(axes: Axes, sample: Sample, axis: TimeAxis) -> None:
         axes.plot(values[0], linewidth=0.7, marker=".")
         axes.set(xlabel="element of the only step", ylabel="signal")
         return
-    duration = sample.steps * axis.unit
-    draw_signal(axes, values, duration)
-    _label_time(axes, axis.name, duration)
+    draw_signal(axes, values, sample.steps * axis.unit)
+    label_time(axes, axis, sample.steps)
 
 
-def _draw_label(axes: Axes, sample: Sample, label: LabelSpec, axis: TimeAxis) -> None:
-    """A band of the classes, or lines of the values; over the input's time if it has that."""
-    assert sample.label is not None
-    is_own_axis = label.per == "sequence"
-    unit, name = (1.0, "steps of the label") if is_own_axis else (axis.unit, axis.name)
-    steps = len(sample.label)
-    draw = _draw_classes if label.kind == "class" else _draw_values
-    draw(axes, sample.label, unit)
-    _label_time(axes, name, max(steps, 1) * unit)
-    axes.set_ylabel("label")
-
-
-def _label_time(axes: Axes, name: str, duration: float) -> None:
-    axes.set(xlabel=name, xlim=(0, duration))
-    if name != "seconds":
+def label_time(axes: Axes, axis: TimeAxis, steps: int) -> None:
+    """Names a time axis, which ends after so many steps."""
+    axes.set(xlabel=axis.name, xlim=(0, steps * axis.unit))
+    if not axis.step_secs:
         axes.xaxis.set_major_locator(whole_numbers())
 
 

@@ -41,10 +41,12 @@ class TimeAxis:
     Attributes:
       step_secs: duration of a step, None where the conversion was not told the sampling rate.
       has_samples: whether a step is a stretch of signal, not a vector of features.
+      steps_name: of the axis where that is not in seconds.
     """
 
     step_secs: float | None
     has_samples: bool
+    steps_name: str = "steps"
 
     @classmethod
     def of(cls, dataset: Dataset) -> "TimeAxis":
@@ -56,10 +58,14 @@ class TimeAxis:
         has_samples = is_signal and (len(shape) == 2 or (len(shape) == 1 and bool(window)))
         return cls(shape[0] / rate_hz if rate_hz and has_samples else None, has_samples)
 
+    def of_label(self, label: LabelSpec) -> "TimeAxis":
+        """The axis of a label with a time axis; that of a sequence is its own."""
+        return TimeAxis(None, False, "steps of the label") if label.per == "sequence" else self
+
     @property
     def name(self) -> str:
         """Name of the axis."""
-        return "seconds" if self.step_secs else "steps"
+        return "seconds" if self.step_secs else self.steps_name
 
     @property
     def unit(self) -> float:

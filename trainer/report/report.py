@@ -3,27 +3,35 @@
 Reads only the files of the run folder, and the manifest, index and a few records of the dataset.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from pipeline.console import page
 from pipeline.console.tables import Table
 from pipeline.inspect.facts import lengths_of
-from pipeline.inspect.figures import lengths_picture
-from pipeline.inspect.samples import TimeAxis, label_text, read_samples
+from pipeline.inspect.figures import label_time, lengths_picture, record_picture
+from pipeline.inspect.samples import Sample, TimeAxis, label_text, read_samples
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.evaluation import evaluation_table
 from trainer.metrics.table import LOSS, headline
-from trainer.report import report_figures
 from trainer.report.report_data import RunFiles, SplitPredictions, with_label
+from trainer.report.report_figures import (
+    draw_arrows,
+    draw_prediction,
+    scatter,
+    training_curve,
+)
 
 _RECORDINGS = 6
 _MAX_MISTAKES = 25
 _SAID_ELSEWHERE = ("dataset_fingerprint", "parameters", "trainable_parameters")
 _MAX_SCATTERS = 4
+_PREDICTION_HEIGHT = 1.4
 
 
 def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None) -> str:
@@ -63,7 +71,7 @@ def _curves(epochs: list[dict[str, Any]]) -> list[str]:
         return []
     numbers = [line["epoch"] + 1 for line in epochs]
     return [
-        report_figures.training_curve(
+        training_curve(
             name,
             numbers,
             [line["train"][name] for line in epochs],
@@ -100,24 +108,18 @@ def _result(run: RunFiles, dataset: Dataset, split: str) -> dict[str, Any]:
     """What the page says of one evaluated split."""
     evaluation, predictions = run.evaluations[split], run.predictions(split)
     metric = headline(evaluation["metrics"])
+    value = evaluation["metrics"][metric]
     return {
         **evaluation,
         "class_names": evaluation.get("class_names"),
         "metric": metric,
-        "value": evaluation["metrics"][metric],
+        "value": value,
         "baseline_value": evaluation["baseline"].get(metric),
-        "right": _right(evaluation, metric),
+        "right": round(value * evaluation["labels"]) if metric == "accuracy" else None,
         "scatters": _scatters(dataset, predictions),
         "recordings": _recordings(dataset, split, predictions),
         "mistakes": _mistakes(dataset, split, predictions),
     }
-
-
-def _right(evaluation: dict[str, Any], metric: str) -> int | None:
-    """Number of right answers, where the metric counts them."""
-    if metric != "accuracy":
-        return None
-    return round(evaluation["metrics"][metric] * evaluation["labels"])
 
 
 def _scatters(dataset: Dataset, predictions: SplitPredictions) -> list[str]:
@@ -128,8 +130,7 @@ def _scatters(dataset: Dataset, predictions: SplitPredictions) -> list[str]:
     truth = predictions.label.reshape(prediction.shape)
     units = min(prediction.shape[1], _MAX_SCATTERS)
     return [
-        report_figures.scatter(truth[:, unit], prediction[:, unit], f"value {unit + 1}")
-        for unit in range(units)
+        scatter(truth[:, unit], prediction[:, unit], f"value {unit + 1}") for unit in range(units)
     ]
 
 
@@ -145,7 +146,7 @@ def _recordings(
     return [
         {
             "id": sample.id,
-            "picture": _picture_of(dataset, label, sample.data, predictions, i),
+            "picture": _picture(dataset, label, sample, predictions, i),
             **_verdict(*predictions.of(i), label),
         }
         for i, sample in enumerate(samples)
@@ -153,57 +154,44 @@ def _recordings(
     ]
 
 
-def _picture_of(
-    dataset: Dataset, label: LabelSpec, data: np.ndarray, predictions: SplitPredictions, i: int
-) -> str | None:
-    if dataset.schema.input.kind == "frames":
-        return report_figures.frame_strip(data, _arrows(label, *predictions.of(i)))
-    return _picture(dataset, label, data, predictions.over_time(i, label.per))
-
-
-def _arrows(label: LabelSpec, truth: np.ndarray, prediction: np.ndarray) -> dict[str, np.ndarray]:
-    """True and predicted vector of a record whose label is one of two values."""
-    if label.kind == "class" or prediction.shape[-1] != 2:
-        return {}
-    vectors = {"true": truth, "predicted": prediction}
-    return {name: vector.reshape(-1, 2)[-1] for name, vector in vectors.items()}
-
-
 def _picture(
-    dataset: Dataset,
-    label: LabelSpec,
-    signal: np.ndarray | None,
-    over_time: tuple[np.ndarray, np.ndarray, np.ndarray],
+    dataset: Dataset, label: LabelSpec, sample: Sample, predictions: SplitPredictions, i: int
 ) -> str | None:
-    """A recording and its prediction over time, unless that was not recorded."""
-    steps, truth, prediction = over_time
+    """A recording and its prediction, unless that was to be over time and was not recorded."""
+    kind, axis = dataset.schema.input.kind, TimeAxis.of(dataset)
+    if kind == "frames":
+        arrows = _arrows(label, sample.data.shape[1:3], *predictions.of(i))
+        return record_picture(sample, kind, axis, draw_over=arrows)
+    steps, truth, prediction = predictions.over_time(i, label.per)
     if not len(steps):
         return None
-    axis = TimeAxis.of(dataset)
-    return report_figures.recording(
-        None if signal is None or label.per == "sequence" else axis.unroll(signal),
-        float(steps.max() * axis.unit),
-        axis.name,
-        steps * axis.unit,
-        prediction,
-        truth.reshape(len(truth), -1) if label.kind == "value" else truth,
-        len(label.class_names),
-    )
+
+    def draw(axes: Axes) -> None:
+        over = axis.of_label(label)
+        draw_prediction(axes, steps * over.unit, prediction, truth, len(label.class_names))
+        label_time(axes, over, int(steps.max()))
+
+    return record_picture(sample, kind, axis, draw, _PREDICTION_HEIGHT)
+
+
+def _arrows(
+    label: LabelSpec, frame_size: tuple[int, ...], truth: np.ndarray, prediction: np.ndarray
+) -> Callable[[Axes], None] | None:
+    """Draws the true and the predicted vector where a label is two values."""
+    if label.kind == "class" or prediction.shape[-1] != 2:
+        return None
+    vectors = {"true": truth.reshape(-1, 2)[-1], "predicted": prediction.reshape(-1, 2)[-1]}
+    return lambda axes: draw_arrows(axes, vectors, frame_size)
 
 
 def _verdict(truth: np.ndarray, prediction: np.ndarray, label: LabelSpec) -> dict[str, Any]:
     """A record's labels and predictions in words, and how right they are."""
-    if label.kind == "value":
-        error = truth.reshape(prediction.shape) - prediction
-        texts = (label_text(truth, label), label_text(prediction, label))
-        rmse = float(np.sqrt(np.mean(np.square(error))))
-        return {"truth": texts[0], "prediction": texts[1], "rmse": rmse}
-    chosen = prediction.argmax(-1)
-    return {
-        "truth": label_text(truth, label),
-        "prediction": label_text(chosen, label),
-        "right_share": float(np.mean(chosen == truth)),
-    }
+    is_class = label.kind == "class"
+    chosen = prediction.argmax(-1) if is_class else prediction
+    texts = {"truth": label_text(truth, label), "prediction": label_text(chosen, label)}
+    if is_class:
+        return {**texts, "right_share": float(np.mean(chosen == truth))}
+    return {**texts, "rmse": float(np.sqrt(np.mean((truth.reshape(chosen.shape) - chosen) ** 2)))}
 
 
 def _mistakes(dataset: Dataset, split: str, predictions: SplitPredictions) -> Table:

@@ -1,17 +1,14 @@
 """The report's pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from pipeline.console.figures import (
     CLASS_COLOURS,
     MAIN_COLOUR,
     MAX_LINES,
-    draw_signal,
-    png,
     svg,
     whole_numbers,
 )
@@ -53,69 +50,41 @@ def scatter(truth: np.ndarray, prediction: np.ndarray, name: str) -> str:
     return svg(draw, (4.2, 3.8))
 
 
-def recording(
-    signal: np.ndarray | None,
-    duration: float,
-    axis_name: str,
-    times: np.ndarray,
-    prediction: np.ndarray,
-    truth: np.ndarray,
-    classes: int,
-) -> str:
-    """A recording's signal above its prediction over time.
+def draw_arrows(axes: Axes, vectors: Mapping[str, np.ndarray], frame_size: tuple[int, ...]) -> None:
+    """Vectors as arrows from the middle of a frame's lower edge.
 
     Args:
-      signal: `[samples, channels]`, or None to leave it out.
-      duration: where the recording ends on the time axis.
-      axis_name: what the time axis counts, such as "seconds".
-      times: `[points]` end of the stretch that each prediction is about or has seen.
-      prediction: `[points, units]` probabilities or values.
-      truth: `[points]` true classes, `[points, units]` true values.
-      classes: number of classes, 0 for values.
+      axes: that have the frame.
+      vectors: name to `[2]`: to the right, and ahead (up in the picture); the longest spans 0.6 of
+        the frame's height.
+      frame_size: (height, width).
     """
-
-    def draw(figure: Figure) -> None:
-        heights = [3, 2] if signal is not None else [1]
-        panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)
-        if signal is not None:
-            draw_signal(panels[0, 0], signal, duration)
-        draw_prediction = _draw_classes if classes else _draw_values
-        draw_prediction(panels[-1, 0], np.append(0, times), prediction, truth)
-        panels[-1, 0].set(xlabel=axis_name, xlim=(0, duration))
-
-    return png(draw, (5.6, 3.4 if signal is not None else 1.8))
-
-
-def frame_strip(frames: np.ndarray, arrows: dict[str, np.ndarray]) -> str:
-    """Frames of a recording, and vectors drawn as arrows over the last of them.
-
-    Args:
-      frames: `[frames, height, width, 3]` uint8.
-      arrows: name to `[2]`: to the right, and ahead (up in the picture).
-    """
-
-    def draw(figure: Figure) -> None:
-        panels = figure.subplots(1, len(frames), squeeze=False)[0]
-        for axes, frame in zip(panels, frames, strict=True):
-            axes.imshow(frame)
-            axes.set_axis_off()
-        if arrows:
-            _draw_arrows(panels[-1], arrows, *frames.shape[1:3])
-
-    return png(draw, (5.6, 5.6 / len(frames) * frames.shape[1] / frames.shape[2] + 0.3))
-
-
-def _draw_arrows(axes: Axes, arrows: dict[str, np.ndarray], height: int, width: int) -> None:
-    """From the middle of the lower edge; the longest spans 0.6 of the frame's height."""
-    longest = max(float(np.hypot(*vector)) for vector in arrows.values())
+    height, width = frame_size
+    longest = max(float(np.hypot(*vector)) for vector in vectors.values())
     scale = 0.6 * height / max(longest, 1e-9)
-    for (name, (right, ahead)), colour in zip(arrows.items(), ("white", "red"), strict=False):
+    for (name, (right, ahead)), colour in zip(vectors.items(), ("white", "red"), strict=False):
         start = (width / 2, 0.95 * height)
         end = (start[0] + right * scale, start[1] - ahead * scale)
         style = {"arrowstyle": "-|>", "color": colour, "linewidth": 2}
         axes.annotate("", end, start, arrowprops=style)
         axes.plot([], [], color=colour, label=name)
     axes.legend(loc="upper left", fontsize=6, facecolor="gray", labelcolor="white")
+
+
+def draw_prediction(
+    axes: Axes, times: np.ndarray, prediction: np.ndarray, truth: np.ndarray, classes: int
+) -> None:
+    """A prediction over time, with the truth.
+
+    Args:
+      axes: where.
+      times: `[points]` end of the stretch that each prediction is about or has seen.
+      prediction: `[points, units]` probabilities or values.
+      truth: `[points]` true classes, `[points, ...]` true values.
+      classes: number of classes, 0 for values.
+    """
+    draw = _draw_classes if classes else _draw_values
+    draw(axes, np.append(0, times), prediction, truth)
 
 
 def _draw_classes(axes: Axes, edges: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> None:
@@ -134,6 +103,7 @@ def _draw_classes(axes: Axes, edges: np.ndarray, prediction: np.ndarray, truth: 
 
 def _draw_values(axes: Axes, edges: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> None:
     """Predicted values as solid lines, true ones dashed."""
+    truth = truth.reshape(prediction.shape)
     for unit in range(min(prediction.shape[1], MAX_LINES)):
         colour = CLASS_COLOURS[unit % len(CLASS_COLOURS)]
         axes.plot(edges[1:], prediction[:, unit], color=colour, linewidth=1.3)

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.datasets import (
     CLASS_PER_RECORD,
@@ -13,13 +14,14 @@ from tests.datasets import (
     VALUE_PER_RECORD,
     VALUE_PER_STEP,
     VALUE_SEQUENCE,
+    Record,
     random_records,
     toy_dataset,
     write_dataset,
 )
 from tests.trainer.run_folders import write_run, write_training
 from tfrecords_schema import InputSpec, RecordSchema
-from trainer.report import report, report_figures
+from trainer.report import report
 from trainer.report.report import write_report
 from trainer.report.report_data import RunFiles, SplitPredictions
 
@@ -154,11 +156,19 @@ def test_predictions_of_a_record_are_its_slice():
     assert (list(steps), list(label), prediction[0, 0]) == ([1, 2, 3], [3, 4, 5], 6)
 
 
-def test_frames_are_drawn_with_the_true_and_the_predicted_vector(monkeypatch):
+def test_frames_are_drawn_with_the_true_and_the_predicted_vector(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(report_figures, "_draw_arrows", lambda *given: drawn.append(given))
-    frames = np.zeros((9, 6, 8, 3), np.uint8)
-    arrows = {"true": np.array([1.0, 0.0]), "predicted": np.array([0.0, 2.0])}
-    assert report_figures.frame_strip(frames, arrows).startswith("data:image/png;base64,")
-    assert report_figures.frame_strip(frames[:1], {}).startswith("data:image/png;base64,")
-    assert [(given[1], *given[2:]) for given in drawn] == [(arrows, 6, 8)]
+    monkeypatch.setattr(report, "draw_arrows", lambda axes, *given: drawn.append(given))
+    png = tf.io.encode_png(np.zeros((6, 8, 3), np.uint8)).numpy()
+    schema = RecordSchema(InputSpec("frames", "uint8", (6, 8, 3)), VALUE_PER_RECORD)
+    labels = np.float32([[1, 0], [0, 2]])
+    records = [Record(f"r{i}", [png] * (1 + i), label, "g") for i, label in enumerate(labels)]
+    dataset = write_dataset(tmp_path / "data", {"test": records}, schema)
+    write_run(tmp_path / "run", dataset, {"test": records})
+    write_report(str(tmp_path / "run"), dataset)
+    predictions = RunFiles.read(str(tmp_path / "run")).predictions("test").prediction
+    for i, (vectors, frame_size) in enumerate(drawn):
+        np.testing.assert_array_equal(vectors["true"], labels[i])
+        np.testing.assert_array_equal(vectors["predicted"], predictions[i])
+        assert frame_size == (6, 8)
+    assert len(drawn) == 2
