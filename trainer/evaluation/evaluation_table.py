@@ -8,10 +8,9 @@ from typing import Any
 
 from pipeline.console.tables import COUNT, Table, as_text
 from pipeline.console.texts import counted
-from trainer.metrics.table import better_mode, headline
+from trainer.metrics.table import all_metrics, better_mode, headline
 
 _THOUSANDTHS = "{:.3f}".format
-_FOUR_DIGITS = "{:.4g}".format
 
 
 def evaluation_text(result: dict[str, Any]) -> str:
@@ -61,20 +60,19 @@ def column_table(result: dict[str, Any]) -> Table:
         rows = [(name, *keys(row)) for name, row in result["per_class"].items()]
         columns = {"class": None, **shares, "support": COUNT}
         return Table(f"Classes of {split}", columns, rows, of="classes", most=30)
-    guesses = result["baselines"][:1]
+    components = result.get("per_component", [])
+    metrics = [m for m in all_metrics() if components and m.name in components[0]]
+    columns = {metric.title or metric.name: metric.form.format for metric in metrics}
+    guessed = [(guess, metric) for guess in result["baselines"][:1] for metric in metrics[:1]]
+    beside = {f"{m.title or m.name} of the {guess['name']}": m.form.format for guess, m in guessed}
     rows = [
-        (number + 1, row["rmse"], row["mae"], row["r2"],
-         *(guess["per_component"][number]["rmse"] for guess in guesses))
-        for number, row in enumerate(result.get("per_component", []))
+        (number + 1, *(row[metric.name] for metric in metrics),
+         *(guess["per_component"][number][metric.name] for guess, metric in guessed))
+        for number, row in enumerate(components)
     ]  # fmt: skip
     return Table(
         f"Values of {split}",
-        {
-            "component": None,
-            **dict.fromkeys(("RMSE", "MAE"), _FOUR_DIGITS),
-            "R2": _THOUSANDTHS,
-            **{f"RMSE of the {guess['name']}": _FOUR_DIGITS for guess in guesses},
-        },
+        {"component": None, **columns, **beside},
         rows if len(rows) > 1 else [],
         of="components",
         most=30,

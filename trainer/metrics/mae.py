@@ -3,4 +3,7 @@
 from trainer.metrics.metric import Mean, Metric
 
 _MEAN = Mean("mae", lambda label, prediction: abs(label - prediction))
-METRIC = Metric("mae", "value", higher_is_better=False, place=1, epoch=_MEAN, evaluation=_MEAN)
+METRIC = Metric(
+    "mae", "value", higher_is_better=False, place=1, epoch=_MEAN, evaluation=_MEAN,
+    title="MAE", form="{:.4g}",
+)  # fmt: skip

@@ -45,6 +45,8 @@ class Metric:
         the row of an epoch, and the one that groups are sorted by.
       epoch: what is measured on the batches of every epoch; None for nothing.
       evaluation: what is measured when training is done, with an interval; None for nothing.
+      title: above its column, where each component of values has a row; else its name.
+      form: of the figures there; of those in the unit of the labels digits count, not places.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Metric:
     place: int = 100
     epoch: "Mean | None" = None
     evaluation: FromSums | None = None
+    title: str = ""
+    form: str = "{:.3f}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,4 +27,4 @@ class _R2:
         return shares.mean(-1)
 
 
-METRIC = Metric("r2", "value", higher_is_better=True, place=2, evaluation=_R2())
+METRIC = Metric("r2", "value", higher_is_better=True, place=2, evaluation=_R2(), title="R2")

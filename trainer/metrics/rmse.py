@@ -6,4 +6,7 @@ from trainer.metrics.metric import Mean, Metric
 from trainer.metrics.mse import squared_error
 
 _MEAN = Mean("mse", squared_error, finish=np.sqrt)
-METRIC = Metric("rmse", "value", higher_is_better=False, place=0, epoch=_MEAN, evaluation=_MEAN)
+METRIC = Metric(
+    "rmse", "value", higher_is_better=False, place=0, epoch=_MEAN, evaluation=_MEAN,
+    title="RMSE", form="{:.4g}",
+)  # fmt: skip

@@ -1,6 +1,7 @@
 """A metric is one file: everything that names metrics finds a new one."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -17,7 +18,9 @@ _FILE = '''
 from trainer.metrics.metric import Mean, Metric
 
 _MEAN = Mean("near", lambda label, prediction: abs(label - prediction) < 100)
-METRIC = Metric("nearness", "value", higher_is_better=True, epoch=_MEAN, evaluation=_MEAN)
+METRIC = Metric(
+    "nearness", "value", higher_is_better=True, epoch=_MEAN, evaluation=_MEAN, title="near 100",
+)
 '''
 _HELP = """
 import sys, trainer.metrics
@@ -57,7 +60,8 @@ def test_a_new_file_is_measured_monitored_and_reported(nearness, tmp_path, capsy
     assert evaluation["intervals"]["nearness"] == [1, 1]
     assert {group["nearness"] for group in evaluation["groups"].values()} == {1}
     assert [row["nearness"] for row in evaluation["per_component"]] == [1, 1]
-    assert "nearness" in capsys.readouterr().out
+    values = re.search(r"component +RMSE +MAE +R2 +(.*)", capsys.readouterr().out)
+    assert values.group(1).startswith("near 100 ")
     assert "<td>nearness</td>" in (tmp_path / "run" / "report.html").read_text()
 
 
