@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.batches.deal import NO_RECORD
 from pipeline.batches.valid_labels import label_lengths, unpadded
 from tfrecords_schema import LabelSpec
 from tfrecords_schema.names import join
@@ -18,7 +19,6 @@ from trainer.evaluation.evaluation_table import evaluation_text
 from trainer.evaluation.group_sums import RESAMPLES, GroupSums, rows
 from trainer.metrics.metric import ratio
 from trainer.step.steps import Steps
-from trainer.step.task import Batch
 
 _PREFIX_RECORDS = 6
 _PREFIXES = 60
@@ -45,7 +45,7 @@ class Predictions:
 
 def run(
     steps: Steps, split: SplitData, train: SplitData | None, *, fingerprint: str, run_dir: str
-) -> dict[str, Any]:
+) -> None:
     """Evaluates a split, prints the figures, and writes them into the run folder.
 
     Writes `predictions-<split>.npz` and `evaluation-<split>.json`.
@@ -71,7 +71,6 @@ def run(
         arrays.update(prefix_predictions(steps, split))
     _write(run_dir, split.name, result, arrays)
     print(evaluation_text(result))
-    return result
 
 
 def _in_order_of_ids(predictions: Predictions, ids: list[str]) -> list[float]:
@@ -82,15 +81,20 @@ def _in_order_of_ids(predictions: Predictions, ids: list[str]) -> list[float]:
 
 def predict_split(steps: Steps, split: SplitData, label: LabelSpec) -> Predictions:
     """Predicts every record of a split, without padding in the result."""
-    rows: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    found: dict[int, tuple[np.ndarray, ...]] = {}
     for batch in split.in_order():
-        rows.update(_unpadded(batch, steps.predict(batch).numpy(), label))
-    order = sorted(rows)
+        lengths = label_lengths(batch, label).numpy()
+        columns = batch["label"].numpy(), steps.predict(batch).numpy()
+        parts = zip(*(unpadded(values, lengths, label) for values in columns), strict=True)
+        found.update(zip(batch["record"].numpy().tolist(), parts, strict=True))
+    found.pop(NO_RECORD, None)
+    order = sorted(found)
+    labels, predictions = zip(*(found[row] for row in order), strict=True)
     return Predictions(
         record=np.array(order, np.int32),
-        lengths=np.array([len(rows[row][1]) for row in order], np.int32),
-        label=np.concatenate([rows[row][0] for row in order]),
-        prediction=np.concatenate([rows[row][1] for row in order]),
+        lengths=np.array([len(part) for part in labels], np.int32),
+        label=np.concatenate(labels),
+        prediction=np.concatenate(predictions),
     )
 
 
@@ -107,11 +111,10 @@ def prefix_predictions(steps: Steps, split: SplitData) -> dict[str, np.ndarray]:
     for number in range(min(_PREFIX_RECORDS, len(split.index))):
         batch = next(iter(split.read(plan_of_one(split, number))))
         steps_in_record = int(batch["lengths"][0])
-        points = np.unique(np.linspace(1, steps_in_record, _PREFIXES).astype(np.int32))
-        for prefix in points:
+        for prefix in np.unique(np.linspace(1, steps_in_record, _PREFIXES).astype(np.int32)):
             records.append(number)
             lengths.append(prefix)
-            predictions.append(steps.predict(_shortened(batch, prefix)).numpy())
+            predictions.append(steps.predict({**batch, "lengths": tf.constant([prefix])}).numpy())
     return {
         "prefix_record": np.array(records, np.int32),
         "prefix_steps": np.array(lengths, np.int32),
@@ -173,18 +176,3 @@ def _write(run_dir: str, split: str, result: dict[str, Any], arrays: dict[str, A
     atomic_write(join(run_dir, f"predictions-{split}.npz"), buffer.getvalue())
     text = json.dumps(result, indent=1) + "\n"
     atomic_write(join(run_dir, f"evaluation-{split}.json"), text.encode())
-
-
-def _unpadded(
-    batch: Batch, outputs: np.ndarray, label: LabelSpec
-) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Labels and outputs by row number in the split's index, of the rows that are records."""
-    lengths = label_lengths(batch, label).numpy()
-    parts = (unpadded(values, lengths, label) for values in (batch["label"].numpy(), outputs))
-    records = batch["record"].numpy().tolist()
-    rows = zip(records, *parts, strict=True)
-    return {row: (labels, values) for row, labels, values in rows if row >= 0}
-
-
-def _shortened(batch: Batch, steps: int) -> Batch:
-    return {**batch, "lengths": tf.fill([1], tf.cast(steps, tf.int32))}

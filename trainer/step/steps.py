@@ -84,6 +84,10 @@ class Steps:
         self._inputs = [tensor.name for tensor in model.inputs]
         self._clip_norm = clip_norm
         self._jit_compile = jit_compile
+        self._predict = tf.function(
+            lambda batch: task.predictions(self._outputs(batch, training=False)),
+            reduce_retracing=True,
+        )
         self._compiled: dict[str, Any] = {}
         self._met: set[Any] = set()  # What has been compiled already.
         with strategy.scope():
@@ -110,9 +114,7 @@ class Steps:
 
     def predict(self, batch: Batch) -> tf.Tensor:
         """Predictions of one ordinary batch, computed by one replica."""
-        if "predict" not in self._compiled:
-            self._compiled["predict"] = tf.function(self._predict_batch, reduce_retracing=True)
-        return self._compiled["predict"](batch)
+        return self._predict(batch)
 
     def _call(
         self, replica_fn: Callable[[Batch], Sums], batch: Any, spec: Any, stop: bool = False
@@ -199,9 +201,6 @@ class Steps:
         outputs = self._outputs(batch, training=False)
         loss = self._task.loss_sum(batch, outputs)
         return {LOSS: loss, **self._task.metric_sums(batch, outputs)}
-
-    def _predict_batch(self, batch: Batch) -> tf.Tensor:
-        return self._task.predictions(self._outputs(batch, training=False))
 
     def _outputs(self, batch: Batch, training: bool) -> tf.Tensor:
         inputs = {name: batch[name] for name in self._inputs}
