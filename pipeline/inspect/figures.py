@@ -19,6 +19,7 @@ from pipeline.console.figures import (
     whole_numbers,
 )
 from pipeline.inspect.facts import Lengths
+from pipeline.inspect.plan import EpochFacts
 from pipeline.inspect.samples import Sample, TimeAxis
 from tfrecords_schema import RecordSchema
 
@@ -114,11 +115,12 @@ def record_picture(
     return png(draw, (_WIDTH, sum(heights)))
 
 
-def batches_picture(plan: EpochPlan, lengths: np.ndarray, replicas: int, batches: int) -> str:
+def batches_picture(epoch: EpochFacts, batches: int) -> str:
     """The first batches of an epoch; see `draw_batches`."""
+    replicas = epoch.records.shape[1]
 
     def draw(figure: Figure) -> None:
-        draw_batches(figure.add_subplot(), plan, lengths, replicas, batches)
+        draw_batches(figure.add_subplot(), epoch.plan, epoch.lengths, replicas, batches)
 
     return png(draw, (11.0, 3.0))
 

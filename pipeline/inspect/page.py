@@ -35,6 +35,7 @@ def inspect_page(facts: Facts, epoch: EpochFacts | None, samples: int) -> str:
     """
     dataset = facts.dataset
     label, lengths, axis = dataset.schema.label, facts.lengths, TimeAxis.of(dataset)
+    drawn = _drawn_batches(epoch) if epoch else 0
     return page.render(
         "pipeline.inspect",
         "inspect.html",
@@ -49,8 +50,8 @@ def inspect_page(facts: Facts, epoch: EpochFacts | None, samples: int) -> str:
         samples=_samples(facts, samples) if samples > 0 else [],
         epoch=epoch,
         sentences=epoch_sentences(epoch) if epoch else [],
-        batches_picture=_batches_picture(epoch) if epoch else None,
-        drawn_batches=_drawn_batches(epoch) if epoch else 0,
+        batches_picture=epoch and batches_picture(epoch, drawn),
+        drawn_batches=drawn,
         source={
             "folder": dataset.path,
             "SHA-256": dataset.manifest.fingerprint,
@@ -91,11 +92,6 @@ def _rows(dataset: Dataset, split: str, number: int) -> np.ndarray:
         first = np.sort(np.unique(index.labels(), return_index=True)[1])[:number]
     others = np.setdiff1d(np.arange(min(len(index), number)), first)
     return np.sort(np.concatenate([first, others])[:number])
-
-
-def _batches_picture(epoch: EpochFacts) -> str:
-    replicas = len(epoch.balance.records)
-    return batches_picture(epoch.plan, epoch.lengths, replicas, _drawn_batches(epoch))
 
 
 def _drawn_batches(epoch: EpochFacts) -> int:

@@ -36,25 +36,6 @@ class BatchShape:
 
 
 @dataclasses.dataclass(frozen=True)
-class Balance:
-    """How the work of an epoch is shared.
-
-    Attributes:
-      records: `[replicas]` records of each replica.
-      valid_steps: `[replicas]` valid steps of each replica.
-      mean_excess: by how much the busiest replica of a step is above the mean, over all steps.
-      worst_excess: the same in the worst step.
-      empty: batches of a replica that have no record.
-    """
-
-    records: np.ndarray
-    valid_steps: np.ndarray
-    mean_excess: float
-    worst_excess: float
-    empty: int
-
-
-@dataclasses.dataclass(frozen=True)
 class EpochFacts:
     """The first epoch of a training with these options.
 
@@ -65,7 +46,8 @@ class EpochFacts:
       lengths: `[records]` steps that the plan is made by.
       plan: all batches.
       shapes: the shortest first.
-      balance: over the replicas.
+      records: `[batches, replicas]` records that each replica gets.
+      valid_steps: `[batches, replicas]` steps of those.
       buckets_padding_share: what it would be if every batch held records of one bucket.
       float32_bytes: of the largest input tensor as a model computes with it.
     """
@@ -76,7 +58,8 @@ class EpochFacts:
     lengths: np.ndarray
     plan: EpochPlan
     shapes: list[BatchShape]
-    balance: Balance
+    records: np.ndarray
+    valid_steps: np.ndarray
     buckets_padding_share: float
     float32_bytes: int
 
@@ -111,6 +94,7 @@ def plan_facts(
     spec = dataset.schema.input
     shapes = _shapes(plan, lengths, spec.step_shape, spec.dtype, plans_labels(index, label))
     values = max(int(np.prod(shape.shape)) for shape in shapes)
+    records, valid_steps = _dealt(plan, lengths, replicas)
     return EpochFacts(
         split=split,
         options=options,
@@ -118,7 +102,8 @@ def plan_facts(
         lengths=lengths,
         plan=plan,
         shapes=shapes,
-        balance=_balance(plan, lengths, replicas),
+        records=records,
+        valid_steps=valid_steps,
         buckets_padding_share=padding_share(lengths, np.array(boundaries)),
         float32_bytes=4 * values,
     )
@@ -141,18 +126,10 @@ def _shapes(
     ]
 
 
-def _balance(plan: EpochPlan, lengths: np.ndarray, replicas: int) -> Balance:
-    steps = lengths[plan.records]
+def _dealt(plan: EpochPlan, lengths: np.ndarray, replicas: int) -> list[np.ndarray]:
+    """Records and valid steps of each replica in each batch: `[batches, replicas]`."""
+    steps, shape = lengths[plan.records], (plan.num_steps, replicas)
     replica = deal_batches(steps, plan.step_starts, replicas)
     batch = np.repeat(np.arange(plan.num_steps), np.diff(plan.step_starts))
-    cell, cells = batch * replicas + replica, plan.num_steps * replicas
-    valid = np.bincount(cell, steps, cells).reshape(-1, replicas)
-    records = np.bincount(cell, minlength=cells).reshape(-1, replicas)
-    excess = valid.max(1) / valid.mean(1) - 1
-    return Balance(
-        records=records.sum(0),
-        valid_steps=valid.sum(0).astype(np.int64),
-        mean_excess=float(valid.max(1).sum() / valid.mean(1).sum() - 1),
-        worst_excess=float(excess.max()),
-        empty=int((records == 0).sum()),
-    )
+    sums = (np.bincount(batch * replicas + replica, of, np.prod(shape)) for of in (None, steps))
+    return [values.astype(np.int64).reshape(shape) for values in sums]

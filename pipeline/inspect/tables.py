@@ -3,6 +3,8 @@
 import operator
 from typing import Any
 
+import numpy as np
+
 from pipeline.console.tables import COUNT, PERCENT, Table, class_table
 from pipeline.console.texts import bytes_text
 from pipeline.inspect.facts import Facts, Lengths
@@ -91,18 +93,18 @@ def shapes(epoch: EpochFacts) -> Table:
 
 def replicas(epoch: EpochFacts) -> Table:
     """What each replica does, and how evenly they are busy; no row for a single one."""
-    balance = epoch.balance
-    pairs = zip(balance.records.tolist(), balance.valid_steps.tolist(), strict=True)
+    most, mean = epoch.valid_steps.max(1), epoch.valid_steps.mean(1)
     note = (
-        f"the busiest replica of a step has {balance.mean_excess:.1%} more valid steps than the "
-        f"mean, in the worst step {balance.worst_excess:.1%}"
+        f"the busiest replica of a step has {most.sum() / mean.sum() - 1:.1%} more valid steps "
+        f"than the mean, in the worst step {(most / mean).max() - 1:.1%}"
     )
-    if balance.empty:
-        note += f"; {balance.empty:,} times a replica has no record, so fewer would do"
+    if empty := np.sum(epoch.records == 0):
+        note += f"; {empty:,} times a replica has no record, so fewer would do"
+    totals = np.stack([epoch.records.sum(0), epoch.valid_steps.sum(0)], axis=1).tolist()
     return Table(
         "Replicas",
         {"replica": None, "records": COUNT, "valid steps": COUNT},
-        [(number, *pair) for number, pair in enumerate(pairs)] if len(balance.records) > 1 else [],
+        [(number, *row) for number, row in enumerate(totals)] if len(totals) > 1 else [],
         of="replicas",
         note=note,
         is_key=True,

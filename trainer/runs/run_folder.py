@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from pipeline.console.command import PROJECT
 from pipeline.console.options import Options, flagfile_text
+from pipeline.console.texts import input_text, label_kind_text
 from pipeline.console.version import VERSION
 from tfrecords_schema import Dataset, DatasetError, RecordSchema, Statistics
 from tfrecords_schema.decoding import decode, json_object
@@ -116,12 +117,9 @@ def _cure(found: RecordSchema, expected: RecordSchema) -> str:
 
 
 def _described(schema: RecordSchema) -> str:
-    spec, label = schema.input, schema.label
-    text = f"{spec.kind} of {spec.dtype} {list(spec.step_shape)}, "
-    if label is None:
-        return f"{text}no labels"
-    what = ", ".join(label.class_names) if label.class_names else f"values {list(label.shape)}"
-    return f"{text}a {label.kind} per {label.per} ({what})"
+    names = ", ".join(schema.label.class_names) if schema.label else ""
+    label = f"label {label_kind_text(schema.label)}"
+    return f"{input_text(schema.input)}, {label}{f' ({names})' if names else ''}"
 
 
 def write(

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.console.options import value_text
 from pipeline.console.texts import bytes_text, counted, input_text, label_kind_text
 from pipeline.inspect.plan import plan_facts
 from pipeline.inspect.text import epoch_text
@@ -47,16 +48,12 @@ def text(
 
 def _changed(options: tuple[Any, ...]) -> str:
     lines = [
-        f"  --{field.name}={_value(getattr(group, field.name))}"
+        f"  --{field.name}={value_text(getattr(group, field.name))}"
         for group in options
         for field in dataclasses.fields(group)
         if getattr(group, field.name) != field.default
     ]
     return "\n".join(["options other than the defaults:", *lines])
-
-
-def _value(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _data(dataset: Dataset) -> str:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.plan import BatchOptions
+from pipeline.inspect import tables
 from pipeline.inspect.__main__ import main
 from pipeline.inspect.plan import plan_facts
 from tests.datasets import CLASS_PER_STEP, VALUE_SEQUENCE, Record, random_records, write_dataset
@@ -58,13 +59,18 @@ def test_shapes_memory_and_balance_are_those_of_the_batches(tmp_path, make, opti
     counted = "label_lengths" if "label_lengths" in parts[0] else "lengths"
     valid = np.array([part[counted].numpy().sum() for part in parts]).reshape(-1, replicas)
     records = np.array([(part["record"].numpy() >= 0).sum() for part in parts])
-    np.testing.assert_array_equal(facts.balance.valid_steps, valid.sum(0))
-    np.testing.assert_array_equal(facts.balance.records, records.reshape(-1, replicas).sum(0))
-    assert facts.balance.empty == (records == 0).sum()
-    excess = valid.max(1) * replicas / valid.sum(1) - 1
-    assert facts.balance.worst_excess == pytest.approx(excess.max())
+    np.testing.assert_array_equal(facts.valid_steps, valid)
+    np.testing.assert_array_equal(facts.records, records.reshape(-1, replicas))
+    table = tables.replicas(facts)
+    worst = (valid.max(1) * replicas / valid.sum(1)).max() - 1
     mean = valid.max(1).sum() * replicas / valid.sum() - 1
-    assert facts.balance.mean_excess == pytest.approx(mean)
+    assert f"has {mean:.1%} more valid steps than the mean, in the worst step {worst:.1%}" in (
+        table.note
+    )
+    empty = (records == 0).sum()
+    assert (f"; {empty} times a replica has no record" in table.note) == bool(empty)
+    totals = zip(range(replicas), facts.records.sum(0), valid.sum(0), strict=True)
+    assert table.rows == ([*totals] if replicas > 1 else [])
 
 
 def test_padding_of_the_shapes_adds_up_to_that_of_the_plan(tmp_path):

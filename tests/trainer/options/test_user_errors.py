@@ -141,12 +141,12 @@ _CASES = {
         "--dataset=@/sleep/1.0.0 --run_dir=@/file/run", 1, "@/file", "directory", "check"
     ),
     "dataset of another task": Case(
-        f"--mode=evaluate --dataset=@/records/1.0.0 {_RUN}", 1, "a class per record (rest, move",
-        "a class per step (rest, move, fall)", "Give the --dataset of that task, or a --run_dir",
+        f"--mode=evaluate --dataset=@/records/1.0.0 {_RUN}", 1, "classes per record (rest, move",
+        "classes per step (rest, move, fall)", "Give the --dataset of that task, or a --run_dir",
     ),
     "dataset of values": Case(
-        f"--mode=evaluate --dataset=@/values/1.0.0 {_RUN}", 1, "a value per record",
-        "a class per step", "or a --run_dir trained on this one",
+        f"--mode=evaluate --dataset=@/values/1.0.0 {_RUN}", 1, "value per record",
+        "classes per step", "or a --run_dir trained on this one",
     ),
     "predicting another input": Case(
         f"--mode=predict {_RUN} --input_dir=@/ints", 1, "int32 [3]", "float32 [3]",
