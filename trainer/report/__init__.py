@@ -1,4 +1,4 @@
 """The page of a run and its figures, from what the run left in its folder.
 
-Imports no other room of the trainer. Begin with `report.py`.
+Imports `evaluation` and `metrics`. Begin with `report.py`.
 """

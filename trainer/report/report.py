@@ -18,8 +18,9 @@ from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.evaluation import evaluation_table
+from trainer.evaluation.predictions import Predictions
 from trainer.metrics.table import LOSS, headline
-from trainer.report.report_data import RunFiles, SplitPredictions, with_label
+from trainer.report.report_data import RunFiles, with_label
 from trainer.report.report_figures import (
     draw_arrows,
     draw_prediction,
@@ -106,7 +107,7 @@ def _lengths(run: RunFiles, dataset: Dataset) -> dict[str, Any] | None:
 
 def _result(run: RunFiles, dataset: Dataset, split: str) -> dict[str, Any]:
     """What the page says of one evaluated split."""
-    evaluation, predictions = run.evaluations[split], run.predictions(split)
+    evaluation, predictions = run.evaluations[split], Predictions.read(run.run_dir, split)
     metric = headline(evaluation["metrics"])
     value = evaluation["metrics"][metric]
     return {
@@ -122,7 +123,7 @@ def _result(run: RunFiles, dataset: Dataset, split: str) -> dict[str, Any]:
     }
 
 
-def _scatters(dataset: Dataset, predictions: SplitPredictions) -> list[str]:
+def _scatters(dataset: Dataset, predictions: Predictions) -> list[str]:
     label = dataset.schema.label
     if label is None or label.kind == "class":
         return []
@@ -134,9 +135,7 @@ def _scatters(dataset: Dataset, predictions: SplitPredictions) -> list[str]:
     ]
 
 
-def _recordings(
-    dataset: Dataset, split: str, predictions: SplitPredictions
-) -> list[dict[str, Any]]:
+def _recordings(dataset: Dataset, split: str, predictions: Predictions) -> list[dict[str, Any]]:
     """The first recordings of the split; its order is a hash's, so they are a random few."""
     label = dataset.schema.label
     assert label is not None
@@ -155,7 +154,7 @@ def _recordings(
 
 
 def _picture(
-    dataset: Dataset, label: LabelSpec, sample: Sample, predictions: SplitPredictions, i: int
+    dataset: Dataset, label: LabelSpec, sample: Sample, predictions: Predictions, i: int
 ) -> str | None:
     """A recording and its prediction, unless that was to be over time and was not recorded."""
     kind, axis = dataset.schema.input.kind, TimeAxis.of(dataset)
@@ -194,7 +193,7 @@ def _verdict(truth: np.ndarray, prediction: np.ndarray, label: LabelSpec) -> dic
     return {**texts, "rmse": float(np.sqrt(np.mean((truth.reshape(chosen.shape) - chosen) ** 2)))}
 
 
-def _mistakes(dataset: Dataset, split: str, predictions: SplitPredictions) -> Table:
+def _mistakes(dataset: Dataset, split: str, predictions: Predictions) -> Table:
     """Records with a wrong class, the surest first."""
     columns = {"recording": None, "true": None, "predicted": None, "probability": "{:.2f}".format}
     label = dataset.schema.label

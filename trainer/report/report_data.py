@@ -1,12 +1,10 @@
 """What the report is about: the files of a run folder."""
 
 import dataclasses
-import io
 import json
 import re
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfrecords_schema import Dataset, LabelSpec
@@ -58,54 +56,6 @@ class RunFiles:
             for split, evaluation in self.evaluations.items()
             if evaluation.get("dataset_fingerprint") == fingerprint
         ]
-
-    def predictions(self, split: str) -> "SplitPredictions":
-        """The predictions of an evaluated split."""
-        path = join(self.run_dir, f"predictions-{split}.npz")
-        with tf.io.gfile.GFile(path, "rb") as file, np.load(io.BytesIO(file.read())) as arrays:
-            return SplitPredictions(**{name: arrays[name] for name in arrays.files})
-
-
-@dataclasses.dataclass(frozen=True)
-class SplitPredictions:
-    """`predictions-<split>.npz`.
-
-    Attributes:
-      record: `[records]` int32, row number in the split's index.
-      lengths: `[records]` int32, predictions of each record.
-      label: `[sum of lengths, ...]`.
-      prediction: `[sum of lengths, units]` probabilities or values.
-      prefix_record: `[k]` int32, row number of a record of which only a beginning was seen.
-      prefix_steps: `[k]` int32, steps of that beginning.
-      prefix_prediction: `[k, units]`.
-    """
-
-    record: np.ndarray
-    lengths: np.ndarray
-    label: np.ndarray
-    prediction: np.ndarray
-    prefix_record: np.ndarray | None = None
-    prefix_steps: np.ndarray | None = None
-    prefix_prediction: np.ndarray | None = None
-
-    def of(self, position: int) -> tuple[np.ndarray, np.ndarray]:
-        """Labels and predictions of the record at a position of `record`."""
-        start = int(self.lengths[:position].sum())
-        chosen = slice(start, start + int(self.lengths[position]))
-        return self.label[chosen], self.prediction[chosen]
-
-    def over_time(self, position: int, per: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Steps, labels and predictions over a record: of each step, or of longer beginnings."""
-        label, prediction = self.of(position)
-        if per != "record":
-            return np.arange(1, len(label) + 1), label, prediction
-        if self.prefix_record is None:
-            return np.zeros(0, int), label[:0], prediction[:0]
-        assert self.prefix_steps is not None
-        assert self.prefix_prediction is not None
-        chosen = self.prefix_record == self.record[position]
-        steps = self.prefix_steps[chosen]
-        return steps, np.repeat(label, len(steps), 0), self.prefix_prediction[chosen]
 
 
 def with_label(dataset: Dataset, label: LabelSpec | None) -> Dataset:

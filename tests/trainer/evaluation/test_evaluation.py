@@ -7,8 +7,9 @@ import pytest
 
 from tests.datasets import CLASS_PER_STEP, VALUE_PER_STEP
 from trainer.evaluation.baselines import majority_baseline, mean_baseline
-from trainer.evaluation.evaluation import Predictions, evaluate
+from trainer.evaluation.evaluation import evaluate
 from trainer.evaluation.evaluation_table import evaluation_text
+from trainer.evaluation.predictions import Predictions
 
 
 def _class_result():

@@ -21,9 +21,10 @@ from tests.datasets import (
 )
 from tests.trainer.run_folders import write_run, write_training
 from tfrecords_schema import InputSpec, RecordSchema
+from trainer.evaluation.predictions import Predictions
 from trainer.report import report
 from trainer.report.report import write_report
-from trainer.report.report_data import RunFiles, SplitPredictions
+from trainer.report.report_data import RunFiles
 
 LABELS = [CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP, VALUE_SEQUENCE]
 
@@ -103,7 +104,7 @@ def test_confusion_counts_and_mistakes_are_in_the_page(tmp_path):
     table = page[page.index('<table class="confusion">') :]
     counts = re.findall(r"<td[^>]*>(\d*)</td>", table[: table.index("</table>")])
     assert counts == ["7", "", "", "1", "8", "", "", "", "9"]
-    predictions = RunFiles.read(str(tmp_path / "run")).predictions("test")
+    predictions = Predictions.read(str(tmp_path / "run"), "test")
     wrong = predictions.prediction.argmax(-1) != predictions.label
     ids = np.array(dataset.split("test").ids())[predictions.record]
     mistakes = page[page.index("Wrong, the surest first") :]
@@ -144,18 +145,6 @@ def test_test_split_comes_first_whatever_its_name(tmp_path):
     assert list(RunFiles.read(str(run_dir)).evaluations) == ["z", "a", "b"]
 
 
-def test_predictions_of_a_record_are_its_slice():
-    predictions = SplitPredictions(
-        record=np.int32([5, 2, 9]),
-        lengths=np.int32([2, 1, 3]),
-        label=np.arange(6),
-        prediction=np.arange(12).reshape(6, 2),
-    )
-    assert [list(predictions.of(i)[0]) for i in range(3)] == [[0, 1], [2], [3, 4, 5]]
-    steps, label, prediction = predictions.over_time(2, "step")
-    assert (list(steps), list(label), prediction[0, 0]) == ([1, 2, 3], [3, 4, 5], 6)
-
-
 def test_frames_are_drawn_with_the_true_and_the_predicted_vector(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(report, "draw_arrows", lambda axes, *given: drawn.append(given))
@@ -166,7 +155,7 @@ def test_frames_are_drawn_with_the_true_and_the_predicted_vector(tmp_path, monke
     dataset = write_dataset(tmp_path / "data", {"test": records}, schema)
     write_run(tmp_path / "run", dataset, {"test": records})
     write_report(str(tmp_path / "run"), dataset)
-    predictions = RunFiles.read(str(tmp_path / "run")).predictions("test").prediction
+    predictions = Predictions.read(str(tmp_path / "run"), "test").prediction
     for i, (vectors, frame_size) in enumerate(drawn):
         np.testing.assert_array_equal(vectors["true"], labels[i])
         np.testing.assert_array_equal(vectors["predicted"], predictions[i])

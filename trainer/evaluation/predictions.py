@@ -1,0 +1,118 @@
+"""Predictions of a split, with the labels that they are to meet."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.batches.deal import NO_RECORD
+from pipeline.batches.valid_labels import label_lengths, unpadded
+from tfrecords_schema import LabelSpec
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import atomic_write
+from trainer.data.split_data import SplitData, plan_of_one
+from trainer.step.steps import Steps
+
+_PREFIX_RECORDS = 6
+_PREFIXES = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """Predictions of a split, in the order of its index; as a file `predictions-<split>.npz`.
+
+    Attributes:
+      record: `[records]` int32, row number in the split's index.
+      lengths: `[records]` int32, predicted steps of each record (1 for one label per record).
+      label: `[sum of lengths, ...]` true labels.
+      prediction: `[sum of lengths, units]` float32 probabilities or values.
+      prefix_record: `[k]` int32, row number of a record of which only a beginning was seen; for one
+        label per record.
+      prefix_steps: `[k]` int32, steps of that beginning.
+      prefix_prediction: `[k, units]` float32.
+    """
+
+    record: np.ndarray
+    lengths: np.ndarray
+    label: np.ndarray
+    prediction: np.ndarray
+    prefix_record: np.ndarray | None = None
+    prefix_steps: np.ndarray | None = None
+    prefix_prediction: np.ndarray | None = None
+
+    @classmethod
+    def read(cls, run_dir: str, split: str) -> Predictions:
+        """Reads what an evaluation left in a run folder."""
+        path = join(run_dir, _file(split))
+        with tf.io.gfile.GFile(path, "rb") as file, np.load(io.BytesIO(file.read())) as arrays:
+            return cls(**arrays)
+
+    def write(self, run_dir: str, split: str) -> None:
+        """Writes them into a run folder."""
+        arrays = {name: values for name, values in vars(self).items() if values is not None}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        atomic_write(join(run_dir, _file(split)), buffer.getvalue())
+
+    def of(self, position: int) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and predictions of the record at a position of `record`."""
+        start = int(self.lengths[:position].sum())
+        chosen = slice(start, start + int(self.lengths[position]))
+        return self.label[chosen], self.prediction[chosen]
+
+    def over_time(self, position: int, per: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Steps, labels and predictions over a record: of each step, or of longer beginnings."""
+        label, prediction = self.of(position)
+        if per != "record":
+            return np.arange(1, len(label) + 1), label, prediction
+        if self.prefix_record is None:
+            return np.zeros(0, int), label[:0], prediction[:0]
+        assert self.prefix_steps is not None
+        assert self.prefix_prediction is not None
+        chosen = self.prefix_record == self.record[position]
+        steps = self.prefix_steps[chosen]
+        return steps, np.repeat(label, len(steps), 0), self.prefix_prediction[chosen]
+
+
+def _file(split: str) -> str:
+    return f"predictions-{split}.npz"
+
+
+def predict_split(steps: Steps, split: SplitData, label: LabelSpec) -> Predictions:
+    """Predicts every record of a split, without padding in the result."""
+    found: dict[int, tuple[np.ndarray, ...]] = {}
+    for batch in split.in_order():
+        lengths = label_lengths(batch, label).numpy()
+        columns = batch["label"].numpy(), steps.predict(batch).numpy()
+        parts = zip(*(unpadded(values, lengths, label) for values in columns), strict=True)
+        found.update(zip(batch["record"].numpy().tolist(), parts, strict=True))
+    found.pop(NO_RECORD, None)
+    order = sorted(found)
+    labels, predictions = zip(*(found[row] for row in order), strict=True)
+    prefixes = _of_prefixes(steps, split) if label.per == "record" else ()
+    return Predictions(
+        np.array(order, np.int32),
+        np.array([len(part) for part in labels], np.int32),
+        np.concatenate(labels),
+        np.concatenate(predictions),
+        *prefixes,
+    )
+
+
+def _of_prefixes(steps: Steps, split: SplitData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How the prediction of a whole recording changes as more of it is seen.
+
+    The first few records of the split are predicted from prefixes of them, at up to 60 lengths.
+    """
+    records, lengths, predictions = [], [], []
+    for number in range(min(_PREFIX_RECORDS, len(split.index))):
+        batch = next(iter(split.read(plan_of_one(split, number))))
+        steps_in_record = int(batch["lengths"][0])
+        for prefix in np.unique(np.linspace(1, steps_in_record, _PREFIXES).astype(np.int32)):
+            records.append(number)
+            lengths.append(prefix)
+            predictions.append(steps.predict({**batch, "lengths": tf.constant([prefix])}).numpy())
+    return np.array(records, np.int32), np.array(lengths, np.int32), np.concatenate(predictions)
