@@ -3,7 +3,7 @@
 import jinja2
 
 from pipeline.console.figures import CLASS_COLOURS
-from pipeline.console.texts import counted
+from pipeline.console.texts import bytes_text, counted
 
 
 def render(package: str, template: str, **values: object) -> str:
@@ -23,6 +23,7 @@ def render(package: str, template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.globals["colours"] = CLASS_COLOURS
+    environment.filters["bytes"] = bytes_text
     environment.filters["counted"] = counted
     environment.filters["thousands"] = "{:,}".format
     environment.filters["percent"] = "{:.1%}".format

@@ -18,6 +18,7 @@ class ProgressLine:
     def __init__(self, work_dir: WorkDir):
         self._work_dir = work_dir
         self._is_terminal = is_terminal(sys.stderr)
+        self._first: tuple[float, int] | None = None  # When, and how much was written then.
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -31,25 +32,17 @@ class ProgressLine:
         clear_line(sys.stderr)
 
     def _run(self) -> None:
-        rate = _Rate()
         while not self._stopped.wait(_TERMINAL_SECS if self._is_terminal else _LOG_SECS):
             progress, plan = self._work_dir.read_progress(), self._work_dir.read_plan()
-            bytes_per_sec = rate.after(progress.get("size_bytes", 0)) if plan else 0.0
+            bytes_per_sec = self._rate(progress.get("size_bytes", 0)) if plan else 0.0
             line = progress_text(progress, plan, bytes_per_sec)
             if self._is_terminal:
                 redraw(line, sys.stderr)
             else:
                 print(line, file=sys.stderr, flush=True)
 
-
-class _Rate:
-    """Bytes per second since the first look: what was before, starting workers, tells nothing."""
-
-    def __init__(self) -> None:
-        self._first: tuple[float, int] | None = None
-
-    def after(self, size_bytes: int) -> float:
-        """The rate, now that so much is written; 0 at the first look."""
+    def _rate(self, size_bytes: int) -> float:
+        """Bytes per second since the first look: starting workers, before it, tells nothing."""
         now = time.monotonic()
         self._first = self._first or (now, size_bytes)
         secs = now - self._first[0]

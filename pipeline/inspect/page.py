@@ -5,19 +5,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.console import page
-from pipeline.console.texts import (
-    bytes_text,
-    duration_text,
-    input_text,
-    label_kind_text,
-    steps_text,
-)
+from pipeline.console.texts import steps_text
 from pipeline.inspect import tables
 from pipeline.inspect.facts import Facts
 from pipeline.inspect.figures import batches_picture, lengths_picture, sample_picture
 from pipeline.inspect.plan import EpochFacts
 from pipeline.inspect.samples import TimeAxis, label_text, read_samples
-from pipeline.inspect.text import epoch_sentences, notes
+from pipeline.inspect.text import about, epoch_sentences, notes
 from tfrecords_schema import Dataset
 
 _MAX_NAMES = 60
@@ -41,9 +35,8 @@ def inspect_page(facts: Facts, epoch: EpochFacts | None, samples: int) -> str:
         "inspect.html",
         facts=facts,
         dataset=dataset.manifest,
-        about=(input_text(dataset.schema.input), label_kind_text(label)),
+        about=about(facts),
         notes=notes(facts),
-        size=_size(facts),
         tables=tables,
         lengths_picture=lengths and lengths_picture(lengths, lengths.usual.boundaries, axis),
         names=label.class_names[:_MAX_NAMES] if label and label.per != "record" else (),
@@ -58,14 +51,6 @@ def inspect_page(facts: Facts, epoch: EpochFacts | None, samples: int) -> str:
             **dataset.manifest.versions,
         },
     )
-
-
-def _size(facts: Facts) -> str:
-    """How long all recordings take, or else how many bytes."""
-    entries = [split.entry for split in facts.splits]
-    if step_secs := TimeAxis.of(facts.dataset).step_secs:
-        return duration_text(sum(entry.steps for entry in entries) * step_secs)
-    return bytes_text(sum(entry.size_bytes for entry in entries))
 
 
 def _samples(facts: Facts, number: int) -> list[dict[str, Any]]:

@@ -4,15 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pipeline.console import texts
 from pipeline.console.tables import as_text
-from pipeline.console.texts import (
-    bytes_text,
-    counted,
-    input_text,
-    label_kind_text,
-    steps_text,
-    wrapped,
-)
+from pipeline.console.texts import bytes_text, counted, wrapped
 from pipeline.inspect import tables
 from pipeline.inspect.facts import Facts, Lengths
 from pipeline.inspect.plan import EpochFacts
@@ -29,8 +23,10 @@ _FAR_LONGER = 4
 
 def facts_text(facts: Facts) -> str:
     """What a dataset holds."""
+    manifest, (size, *others) = facts.dataset.manifest, about(facts)
+    head = [f"{manifest.name} {manifest.version}: {size}", *others]
     parts = [
-        "\n".join(map(wrapped, [*_head(facts)])),
+        "\n".join(map(wrapped, head)),
         as_text(tables.splits(facts)),
         as_text(tables.classes(facts)),
         _lengths(facts.lengths) if facts.lengths else "",
@@ -45,9 +41,12 @@ def facts_text(facts: Facts) -> str:
 def epoch_text(epoch: EpochFacts) -> str:
     """What the first epoch of a training will look like."""
     size, *others = epoch_sentences(epoch)
-    head = f"the first epoch of {epoch.split}, seed {epoch.seed}: {size}"
-    about = "\n".join(map(wrapped, [head, *others]))
-    parts = [about, as_text(tables.shapes(epoch)), as_text(tables.replicas(epoch))]
+    head = [f"the first epoch of {epoch.split}, seed {epoch.seed}: {size}", *others]
+    parts = [
+        "\n".join(map(wrapped, head)),
+        as_text(tables.shapes(epoch)),
+        as_text(tables.replicas(epoch)),
+    ]
     return "\n\n".join(filter(None, parts))
 
 
@@ -73,15 +72,17 @@ def epoch_sentences(epoch: EpochFacts) -> list[str]:
     return [f"{records} in {batches} of up to {size}", padding, padded, memory]
 
 
-def _head(facts: Facts) -> Iterator[str]:
-    manifest = facts.dataset.manifest
-    entries = [split.entry for split in facts.splits]
-    steps = steps_text(sum(entry.steps for entry in entries), TimeAxis.of(facts.dataset).step_secs)
+def about(facts: Facts) -> list[str]:
+    """How large a dataset is, what a recording is, and what is known of it."""
+    schema, entries = facts.dataset.schema, [split.entry for split in facts.splits]
+    step_secs = TimeAxis.of(facts.dataset).step_secs
+    steps = texts.steps_text(sum(entry.steps for entry in entries), step_secs)
     size = bytes_text(sum(entry.size_bytes for entry in entries))
-    records = counted(facts.records, "record")
-    yield f"{manifest.name} {manifest.version}: {records}, {steps}, {size}"
-    yield f"input: {input_text(manifest.schema.input)}"
-    yield f"label: {label_kind_text(manifest.schema.label)}"
+    return [
+        f"{counted(facts.records, 'record')}, {steps}, {size}",
+        f"input: {texts.input_text(schema.input)}",
+        f"label: {texts.label_kind_text(schema.label)}",
+    ]
 
 
 def _lengths(lengths: Lengths) -> str:

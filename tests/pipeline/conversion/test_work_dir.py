@@ -12,7 +12,7 @@ import pytest
 from pipeline.console.errors import UsageError
 from pipeline.conversion.convert import make_beam_options
 from pipeline.conversion.option_flags import parse_args
-from pipeline.conversion.progress import _Rate, progress_text
+from pipeline.conversion.progress import ProgressLine, progress_text
 from pipeline.conversion.runner import make_runner
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
 
@@ -89,13 +89,15 @@ def test_a_lock_of_another_host_says_what_to_remove(tmp_path: pathlib.Path) -> N
         WorkDir(str(tmp_path)).start(overwrite=False)
 
 
-def test_the_rate_is_that_of_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rate_is_that_of_writing(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = iter([100.0, 104.0])
     clock = types.SimpleNamespace(monotonic=lambda: next(now))
     monkeypatch.setattr("pipeline.conversion.progress.time", clock)
-    rate = _Rate()
-    assert rate.after(1_000) == 0  # However long it took to come to them.
-    assert rate.after(9_000) == 2_000
+    line = ProgressLine(WorkDir(str(tmp_path)))
+    assert line._rate(1_000) == 0  # However long it took to come to them.
+    assert line._rate(9_000) == 2_000
 
 
 def test_progress_is_the_sum_over_workers(tmp_path: pathlib.Path) -> None:
