@@ -93,6 +93,11 @@ def test_only_the_last_axis_can_be_the_channels():
         BatchNormalization(axis=1).build((None, 3, 4))
 
 
+def test_float64_is_refused():
+    with pytest.raises(ValueError, match=r"a dtype other than float64, got .* float64"):
+        BatchNormalization(dtype="float64").build((None, 3))
+
+
 def test_config_round_trip():
     layer = BatchNormalization(momentum=0.5, name="norm")
     again = BatchNormalization.from_config(layer.get_config())
