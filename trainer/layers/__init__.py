@@ -5,8 +5,8 @@ and scattered back.
 """
 
 from trainer.layers.batch_normalization import BatchNormalization
+from trainer.layers.convolution import Conv1D, Conv2D, NeverEmpty
 from trainer.layers.dropout import Dropout
-from trainer.layers.empty import Conv1D, Conv2D, NeverEmpty
 from trainer.layers.features import FeaturesApart, FeaturesTogether
 from trainer.layers.feedback_decoder import FeedbackDecoder
 from trainer.layers.frozen import Frozen, SplitFeatures

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.layers.empty import call_never_empty
+from trainer.layers.convolution import call_never_empty
 
 
 @keras.saving.register_keras_serializable(package="trainer")
