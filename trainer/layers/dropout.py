@@ -29,9 +29,11 @@ class Dropout(keras.layers.Dropout):
         )
 
     def _seed(self) -> tf.Tensor:
+        context = tf.distribute.get_replica_context()
+        number = 0 if context is None else context.replica_id_in_sync_group
         seed = self.seed_generator.next()
-        replica = tf.cast(_replica_number(), seed.dtype) * _SEED_STRIDE
-        seed = seed + tf.stack([replica, tf.zeros_like(replica)])
+        first = tf.cast(number, seed.dtype) * _SEED_STRIDE
+        seed = seed + tf.stack([first, tf.zeros_like(first)])
         return tf.cast(tf.math.floormod(seed, tf.int32.max - 1), tf.int32)
 
     def _concrete_noise_shape(self, inputs: tf.Tensor) -> Any:
@@ -39,8 +41,3 @@ class Dropout(keras.layers.Dropout):
             return None
         shape = tf.shape(inputs)
         return [shape[i] if size is None else size for i, size in enumerate(self.noise_shape)]
-
-
-def _replica_number() -> tf.Tensor | int:
-    context = tf.distribute.get_replica_context()
-    return 0 if context is None else context.replica_id_in_sync_group
