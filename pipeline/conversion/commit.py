@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.console.errors import UsageError
-from pipeline.conversion.facts import Decision, too_many_rejects
+from pipeline.conversion.inputs import Decision, too_many_rejects
 from pipeline.conversion.parts import Part, part_path, read_part
 from pipeline.conversion.shard_plan import ShardPlan
 from pipeline.conversion.work_dir import WorkDir

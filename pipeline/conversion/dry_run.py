@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.console.errors import UsageError
 from pipeline.conversion.describe import Outcome, describe
-from pipeline.conversion.facts import Decision, Facts, check, decide, too_many_rejects
+from pipeline.conversion.inputs import Decision, Facts, check, decide, too_many_rejects
 from pipeline.conversion.shard_plan import (
     CombineGroups,
     CombineSizes,

@@ -22,7 +22,14 @@ from apache_beam.pvalue import AsIter, AsSingleton
 
 from pipeline.conversion.commit import commit
 from pipeline.conversion.describe import Outcome, describe
-from pipeline.conversion.facts import CombineFacts, Decision, Facts, check, decide, too_many_rejects
+from pipeline.conversion.inputs import (
+    CombineFacts,
+    Decision,
+    Facts,
+    check,
+    decide,
+    too_many_rejects,
+)
 from pipeline.conversion.packs import GroupInPacks, Pack, bucket_of, each, unpack
 from pipeline.conversion.shard_plan import (
     CombineGroups,

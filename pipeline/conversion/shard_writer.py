@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from pipeline.console.errors import ChangedInputError, RejectedInputError
 from pipeline.conversion.channel_sums import ChannelSums
-from pipeline.conversion.facts import Decision
+from pipeline.conversion.inputs import Decision
 from pipeline.conversion.parts import Part, find_part, part_path, write_part
 from pipeline.conversion.shard_plan import Member
 from pipeline.conversion.work_dir import ProgressFile, WorkDir

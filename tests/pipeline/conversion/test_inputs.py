@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.conversion.facts import Facts, check, decide
+from pipeline.conversion.inputs import Facts, check, decide
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description
 
