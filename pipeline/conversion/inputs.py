@@ -1,12 +1,10 @@
-"""What is known of the whole set once every input is described, and what follows from it."""
+"""From listed files to descriptions and rejects, and from all of these to the set's schema."""
 
 import collections
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
-import apache_beam as beam
-
-from pipeline.console.errors import UsageError
+from pipeline.console.errors import RejectedInputError, UsageError, printable
 from pipeline.sources.label_kinds import (
     MAX_CLASSES,
     LabelFit,
@@ -16,15 +14,50 @@ from pipeline.sources.label_kinds import (
     plan_labels,
 )
 from pipeline.sources.options import ConvertOptions
-from pipeline.sources.source import Description, InputKind, Reject
+from pipeline.sources.source import Description, InputFile, InputKind, Reject, Source
 from tfrecords_schema.schema import InputSpec, RecordSchema
 
+Outcome = Description | Reject
 # dtype, step shape, label
 Signature = tuple[str, tuple[int, ...], LabelFit | None]
 
 
+def group_by_id(source: Source, files: Iterable[InputFile]) -> dict[str, list[InputFile]]:
+    """The files of each record id; there should be one."""
+    by_id: dict[str, list[InputFile]] = collections.defaultdict(list)
+    for file in files:
+        by_id[source.record_id(file.path)].append(file)
+    return by_id
+
+
+def describe(source: Source, record_id: str, files: Sequence[InputFile]) -> list[Outcome]:
+    """Describes the input that has an id; of several that share one none can be told to be it.
+
+    Args:
+      source: kind of raw data.
+      record_id: the id.
+      files: all inputs of that id.
+    """
+    if len(files) > 1:
+        paths = sorted(file.path for file in files)
+        return [_duplicate(printable(record_id), path, paths) for path in paths]
+    path, _, problem = files[0]
+    if problem:
+        return [Reject(path, "list", problem)]
+    try:
+        return [source.describe(path)]
+    except RejectedInputError as error:
+        return [Reject(path, "describe", str(error))]
+
+
+def _duplicate(record_id: str, path: str, paths: Sequence[str]) -> Reject:
+    others = ", ".join(other for other in paths if other != path)
+    reason = f"its id {record_id!r} is also that of {others}; rename or remove one"
+    return Reject(path, "list", reason)
+
+
 @dataclasses.dataclass
-class Facts:
+class InputCounts:
     """Counts over a set of described inputs; they add up in any order.
 
     Attributes:
@@ -44,51 +77,36 @@ class Facts:
         """Number of inputs."""
         return self.rejected + self.signatures.total()
 
-    def add(self, outcome: Description | Reject) -> None:
-        """Counts one input."""
-        if isinstance(outcome, Reject):
-            self.rejected += 1
-            return
-        signature = (outcome.dtype, outcome.step_shape, fit_of(outcome))
-        self.signatures[signature] += 1
-        if outcome.label is not None and outcome.label.classes:
-            self._add_classes(signature, outcome.label.classes)
-
-    def merge(self, other: "Facts") -> None:
-        """Adds the counts of other inputs."""
-        self.rejected += other.rejected
-        self.signatures.update(other.signatures)
-        for signature, classes in other.classes.items():
-            self._add_classes(signature, classes)
-
-    def _add_classes(self, signature: Signature, classes: Iterable[int | str]) -> None:
+    def add_classes(self, signature: Signature, classes: Iterable[int | str]) -> None:
+        """Adds to the classes of a signature."""
         known = self.classes.setdefault(signature, set())
         if len(known) <= MAX_CLASSES:  # More are refused anyway; the exact number does not matter.
             known.update(classes)
 
 
-class CombineFacts(beam.CombineFn):
-    """Adds up `Facts` over descriptions and rejects."""
+def count_inputs(outcomes: Iterable[Outcome]) -> InputCounts:
+    """Counts inputs."""
+    counts = InputCounts()
+    for outcome in outcomes:
+        if isinstance(outcome, Reject):
+            counts.rejected += 1
+            continue
+        signature = (outcome.dtype, outcome.step_shape, fit_of(outcome))
+        counts.signatures[signature] += 1
+        if outcome.label is not None and outcome.label.classes:
+            counts.add_classes(signature, outcome.label.classes)
+    return counts
 
-    def create_accumulator(self) -> Facts:
-        """No inputs."""
-        return Facts()
 
-    def add_input(self, mutable_accumulator: Facts, element: Description | Reject) -> Facts:
-        """Counts one input."""
-        mutable_accumulator.add(element)
-        return mutable_accumulator
-
-    def merge_accumulators(self, accumulators: Iterable[Facts]) -> Facts:
-        """Adds up."""
-        merged = Facts()
-        for accumulator in accumulators:
-            merged.merge(accumulator)
-        return merged
-
-    def extract_output(self, accumulator: Facts) -> Facts:
-        """The facts themselves."""
-        return accumulator
+def add_input_counts(parts: Iterable[InputCounts]) -> InputCounts:
+    """Adds up."""
+    total = InputCounts()
+    for part in parts:
+        total.rejected += part.rejected
+        total.signatures.update(part.signatures)
+        for signature, classes in part.classes.items():
+            total.add_classes(signature, classes)
+    return total
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,13 +126,71 @@ class Decision:
     time_axis: int = 0
 
 
-def decide(facts: Facts, options: ConvertOptions, kind: InputKind) -> Decision:
+def decide(counts: InputCounts, options: ConvertOptions, kind: InputKind) -> Decision:
     """Decides the schema: the commonest dtype, step shape and label; ties go by name."""
     try:
-        _check_rejected(facts, options)
-        return _decide(facts, options, kind)
+        _require_inputs(counts, options)
+        return _decide(counts, options, kind)
     except UsageError as error:
         return Decision(None, refusal=str(error))
+
+
+def too_many_rejects(rejected: int, total: int, options: ConvertOptions) -> str:
+    """The message if more inputs were rejected than allowed, else an empty text."""
+    if rejected <= options.max_rejected_fraction * total:
+        return ""
+    return (
+        f"{rejected} of {total} inputs were rejected, more than --max_rejected_fraction="
+        f"{options.max_rejected_fraction:g} allows; repair or remove them, or allow more"
+    )
+
+
+def _require_inputs(counts: InputCounts, options: ConvertOptions) -> None:
+    if counts.total == 0:
+        what = "folder with frames" if options.source == "image_folders" else "npz file"
+        raise UsageError(f"no {what} under --input_dir={options.input_dir}; give another folder")
+    message = too_many_rejects(counts.rejected, counts.total, options)
+    if message or not counts.signatures:
+        raise UsageError(message or f"all {counts.total} inputs were rejected; repair them")
+
+
+def _decide(counts: InputCounts, options: ConvertOptions, kind: InputKind) -> Decision:
+    inputs: collections.Counter[tuple[str, tuple[int, ...]]] = collections.Counter()
+    for (dtype, step_shape, _), count in counts.signatures.items():
+        inputs[(dtype, step_shape)] += count
+    dtype, step_shape = min(inputs, key=lambda key: (-inputs[key], str(key)))
+    fits = {
+        fit: count
+        for (*head, fit), count in counts.signatures.items()
+        if (*head,) == (dtype, step_shape) and fit is not None
+    }
+    labels = None
+    if fits:
+        labels = plan_labels(
+            fits,
+            {fit: counts.classes.get((dtype, step_shape, fit), set()) for fit in fits},
+            kind=options.label_kind,
+            class_names=options.class_names,
+            windows=options.window_labels,
+        )
+    schema = RecordSchema(InputSpec(kind, dtype, step_shape), labels.spec if labels else None)
+    return Decision(schema, labels, time_axis=options.time_axis)
+
+
+def fitting(outcomes: Iterable[Outcome], decision: Decision) -> Iterator[Description]:
+    """The inputs that fit the set; none if there can be no set."""
+    for outcome in outcomes:
+        if isinstance(outcome, Description) and decision.schema and not check(outcome, decision):
+            yield outcome
+
+
+def rejects(outcomes: Iterable[Outcome], decision: Decision) -> Iterator[Reject]:
+    """The inputs that are rejected, also those that do not fit the set."""
+    for outcome in outcomes:
+        if isinstance(outcome, Reject):
+            yield outcome
+        elif decision.schema and (reject := check(outcome, decision)):
+            yield reject
 
 
 def check(description: Description, decision: Decision) -> Reject | None:
@@ -141,54 +217,3 @@ def _make_alike(description: Description, expected: InputSpec, time_axis: int) -
         )
     height, width, _ = expected.step_shape
     return f"make all frames alike with --resize={height}x{width}"
-
-
-def too_many_rejects(rejected: int, total: int, options: ConvertOptions) -> str:
-    """The message if more inputs were rejected than allowed, else an empty text."""
-    if rejected <= options.max_rejected_fraction * total:
-        return ""
-    return (
-        f"{rejected} of {total} inputs were rejected, more than --max_rejected_fraction="
-        f"{options.max_rejected_fraction:g} allows; repair or remove them, or allow more"
-    )
-
-
-def _check_rejected(facts: Facts, options: ConvertOptions) -> None:
-    if facts.total == 0:
-        what = "folder with frames" if options.source == "image_folders" else "npz file"
-        raise UsageError(f"no {what} under --input_dir={options.input_dir}; give another folder")
-    message = too_many_rejects(facts.rejected, facts.total, options)
-    if message or not facts.signatures:
-        raise UsageError(message or f"all {facts.total} inputs were rejected; repair them")
-
-
-def _decide(facts: Facts, options: ConvertOptions, kind: InputKind) -> Decision:
-    inputs: collections.Counter[tuple[str, tuple[int, ...]]] = collections.Counter()
-    for (dtype, step_shape, _), count in facts.signatures.items():
-        inputs[(dtype, step_shape)] += count
-    dtype, step_shape = min(inputs, key=lambda key: (-inputs[key], str(key)))
-    fits = {
-        fit: count
-        for (*head, fit), count in facts.signatures.items()
-        if tuple(head) == (dtype, step_shape) and fit is not None
-    }
-    labels = _plan_labels(facts, options, fits, (dtype, step_shape)) if fits else None
-    spec = InputSpec(kind, dtype, step_shape)
-    schema = RecordSchema(spec, labels.spec if labels else None)
-    return Decision(schema, labels, time_axis=options.time_axis)
-
-
-def _plan_labels(
-    facts: Facts,
-    options: ConvertOptions,
-    fits: dict[LabelFit, int],
-    head: tuple[str, tuple[int, ...]],
-) -> LabelPlan:
-    classes = {fit: facts.classes.get((*head, fit), set()) for fit in fits}
-    return plan_labels(
-        fits,
-        classes,
-        kind=options.label_kind,
-        class_names=options.class_names,
-        windows=options.window_labels,
-    )

@@ -17,7 +17,6 @@ from pipeline.sources.splits import stable_hash
 
 Item = TypeVar("Item")
 Key = TypeVar("Key")
-Output = TypeVar("Output")
 
 # Groups by name are shuffled by bucket: so many parts of the work can be done at once.
 _BUCKETS = 256
@@ -28,7 +27,7 @@ _CODEC = pa.Codec("zstd", 15)  # A third smaller than zlib's, and the runner hol
 _SIZE_BYTES = 4  # In front: the codec has to be told.
 
 
-def bucket_of(name: str) -> int:
+def shuffle_bucket(name: str) -> int:
     """The bucket in which everything of this name meets; the same on every machine."""
     return stable_hash("bucket", name) % _BUCKETS
 
@@ -44,16 +43,6 @@ def unpack(*packs: bytes) -> Iterator[Any]:
     for packed in packs:
         size = int.from_bytes(packed[:_SIZE_BYTES], "little")
         yield from pickle.loads(_CODEC.decompress(packed[_SIZE_BYTES:], size, asbytes=True))
-
-
-def each(function: Callable[..., Iterable[Output]]) -> Callable[..., Iterator[Output]]:
-    """What takes an item, and side inputs, as a function that takes a pack of items."""
-
-    def of_pack(packed: bytes, *side_inputs: Any) -> Iterator[Output]:
-        for item in unpack(packed):
-            yield from function(item, *side_inputs)
-
-    return of_pack
 
 
 def _one(_: Any) -> int:

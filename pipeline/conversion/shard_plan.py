@@ -1,6 +1,5 @@
 """Which shard a record goes to: neighbours in hash order, about equally many bytes per shard."""
 
-import bisect
 import collections
 import dataclasses
 import heapq
@@ -8,9 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import apache_beam as beam
 import numpy as np
 
+from pipeline.conversion.inputs import Decision, InputCounts, too_many_rejects
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description
 from pipeline.sources.splits import SplitSpec, stable_hash
@@ -43,17 +42,19 @@ class Member(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ShardPlan:
-    """Borders between the shards of each split.
+    """Borders between the shards of each split, or why there are none.
 
     Attributes:
       borders: per split, the first hash bin of each shard; the first is 0.
       records: per split, the number of records to write.
       size_bytes: per split, their data's bytes.
+      refusal: what is wrong and what to do; empty if nothing is.
     """
 
-    borders: Mapping[str, tuple[int, ...]]
-    records: Mapping[str, int]
-    size_bytes: Mapping[str, int]
+    borders: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    records: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    size_bytes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    refusal: str = ""
 
     def num_shards(self, split: str) -> int:
         """Number of shards of a split."""
@@ -66,42 +67,34 @@ class ShardPlan:
 
 @dataclasses.dataclass
 class SplitSizes:
-    """Records and bytes per split and hash bin, sparse; they add up in any order."""
+    """Records, and what they weigh per hash bin, of each split; sparse."""
 
     records: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
-    size_bytes: dict[str, Bins] = dataclasses.field(default_factory=dict)
+    weights: dict[str, Bins] = dataclasses.field(default_factory=dict)
 
 
-class CombineSizes(beam.CombineFn):
-    """Adds up `SplitSizes` over members."""
+def count_sizes(members: Iterable[Member]) -> SplitSizes:
+    """Counts and weighs records."""
+    sizes = SplitSizes()
+    for member in members:
+        bins = sizes.weights.setdefault(member.split, collections.Counter())
+        bins[hash_bin(member)] += member.size_bytes + _RECORD_OVERHEAD_BYTES
+        sizes.records[member.split] += 1
+    return sizes
 
-    def create_accumulator(self) -> SplitSizes:
-        """No records."""
-        return SplitSizes()
 
-    def add_input(self, mutable_accumulator: SplitSizes, element: Member) -> SplitSizes:
-        """Counts one record."""
-        bins = mutable_accumulator.size_bytes.setdefault(element.split, collections.Counter())
-        bins[hash_bin(element)] += element.size_bytes + _RECORD_OVERHEAD_BYTES
-        mutable_accumulator.records[element.split] += 1
-        return mutable_accumulator
-
-    def merge_accumulators(self, accumulators: Iterable[SplitSizes]) -> SplitSizes:
-        """Adds up."""
-        merged = self.create_accumulator()
-        for accumulator in accumulators:
-            merged.records.update(accumulator.records)
-            for split, bins in accumulator.size_bytes.items():
-                merged.size_bytes.setdefault(split, collections.Counter()).update(bins)
-        return merged
-
-    def extract_output(self, accumulator: SplitSizes) -> SplitSizes:
-        """The sizes themselves."""
-        return accumulator
+def add_sizes(parts: Iterable[SplitSizes]) -> SplitSizes:
+    """Adds up, in any order."""
+    total = SplitSizes()
+    for part in parts:
+        total.records.update(part.records)
+        for split, bins in part.weights.items():
+            total.weights.setdefault(split, collections.Counter()).update(bins)
+    return total
 
 
 @dataclasses.dataclass
-class GroupFacts:
+class GroupCounts:
     """What the division into splits needs to know of all groups.
 
     Attributes:
@@ -115,50 +108,34 @@ class GroupFacts:
     conflicts: list[str] = dataclasses.field(default_factory=list)
 
 
-class CombineGroups(beam.CombineFn):
-    """Adds up `GroupFacts` over `(group, {split: example path})`; the split is empty if hashed."""
+def count_groups(inputs: Iterable[tuple[str, str, str]], options: ConvertOptions) -> GroupCounts:
+    """Counts groups.
 
-    def __init__(self, options: ConvertOptions):
-        super().__init__()
-        self._keep = options.split_spec.counted_groups
-        self._seed = options.split_seed
-
-    def create_accumulator(self) -> GroupFacts:
-        """No groups."""
-        return GroupFacts()
-
-    def add_input(
-        self, mutable_accumulator: GroupFacts, element: tuple[str, dict[str, str]]
-    ) -> GroupFacts:
-        """Counts one group."""
-        facts = mutable_accumulator
-        group, splits = element
-        if "" in splits:
-            facts.hashed += 1
-            bisect.insort(facts.smallest_hashes, stable_hash(self._seed, group))
-            del facts.smallest_hashes[self._keep :]
-        if len(splits) > 1:
-            facts.conflicts = sorted([*facts.conflicts, _conflict(group, splits)])
-            del facts.conflicts[_SHOWN_CONFLICTS:]
-        return facts
-
-    def merge_accumulators(self, accumulators: Iterable[GroupFacts]) -> GroupFacts:
-        """Adds up."""
-        parts = list(accumulators)
-        hashes = (value for part in parts for value in part.smallest_hashes)
-        conflicts = (message for part in parts for message in part.conflicts)
-        return GroupFacts(
-            heapq.nsmallest(self._keep, hashes),
-            sum(part.hashed for part in parts),
-            heapq.nsmallest(_SHOWN_CONFLICTS, conflicts),
-        )
-
-    def extract_output(self, accumulator: GroupFacts) -> GroupFacts:
-        """The facts themselves."""
-        return accumulator
+    Args:
+      inputs: group, official split (may be empty) and path of all inputs of these groups.
+      options: the conversion's options.
+    """
+    paths: dict[str, dict[str, str]] = collections.defaultdict(dict)
+    for group, split, path in inputs:  # Of each split the first path by name, as an example.
+        paths[group][split] = min(path, paths[group].get(split, path))
+    hashes = [stable_hash(options.split_seed, group) for group in paths if "" in paths[group]]
+    conflicts = [_conflict(group, paths[group]) for group in paths if len(paths[group]) > 1]
+    return add_group_counts([GroupCounts(hashes, len(hashes), conflicts)], options)
 
 
-def to_member(description: Description, groups: GroupFacts, options: ConvertOptions) -> Member:
+def add_group_counts(parts: Iterable[GroupCounts], options: ConvertOptions) -> GroupCounts:
+    """Adds up, in any order; keeps what is needed."""
+    parts = list(parts)
+    hashes = (value for part in parts for value in part.smallest_hashes)
+    conflicts = (message for part in parts for message in part.conflicts)
+    return GroupCounts(
+        heapq.nsmallest(options.split_spec.counted_groups, hashes),
+        sum(part.hashed for part in parts),
+        heapq.nsmallest(_SHOWN_CONFLICTS, conflicts),
+    )
+
+
+def to_member(description: Description, groups: GroupCounts, options: ConvertOptions) -> Member:
     """Assigns a record to its split."""
     split = description.split or options.split_spec.split_of(
         stable_hash(options.split_seed, description.group), groups.smallest_hashes
@@ -178,12 +155,12 @@ def hash_bin(member: Member) -> int:
     return member.order[0] >> _BIN_SHIFT
 
 
-def refuse_splits(sizes: Mapping[str, int], groups: GroupFacts, options: ConvertOptions) -> str:
+def refuse_splits(sizes: Mapping[str, int], groups: GroupCounts, options: ConvertOptions) -> str:
     """Why the division into splits cannot be; empty if it can.
 
     Args:
       sizes: number of records per split.
-      groups: facts about the groups.
+      groups: counts of the groups.
       options: the conversion's options.
     """
     if groups.conflicts:
@@ -207,14 +184,34 @@ def refuse_splits(sizes: Mapping[str, int], groups: GroupFacts, options: Convert
     )
 
 
-def plan_shards(sizes: SplitSizes, options: ConvertOptions) -> ShardPlan:
-    """Chooses the borders of all shards."""
+def plan_shards(
+    sizes: SplitSizes,
+    inputs: InputCounts,
+    decision: Decision,
+    groups: GroupCounts,
+    options: ConvertOptions,
+) -> ShardPlan:
+    """Chooses the borders of all shards, unless the conversion is refused.
+
+    Args:
+      sizes: of the records of each split.
+      inputs: counts of all inputs.
+      decision: the schema.
+      groups: counts of the groups.
+      options: the conversion's options.
+    """
+    refusal = (
+        decision.refusal
+        or too_many_rejects(inputs.total - sizes.records.total(), inputs.total, options)
+        or refuse_splits(sizes.records, groups, options)
+    )
+    if refusal:
+        return ShardPlan(refusal=refusal)
     borders, totals = {}, {}
-    for split, bins in sorted(sizes.size_bytes.items()):
-        data_bytes = bins.total() - _RECORD_OVERHEAD_BYTES * sizes.records[split]
+    for split, bins in sorted(sizes.weights.items()):
         wanted = options.num_shards or -(-bins.total() // int(options.shard_size_mib * 2**20))
         borders[split] = choose_borders(bins, max(1, wanted))
-        totals[split] = data_bytes
+        totals[split] = bins.total() - _RECORD_OVERHEAD_BYTES * sizes.records[split]
     return ShardPlan(borders, dict(sizes.records), totals)
 
 
@@ -242,7 +239,7 @@ def choose_borders(bins: Mapping[int, int], wanted: int) -> tuple[int, ...]:
     return tuple(borders)
 
 
-def _expected_splits(options: ConvertOptions, groups: GroupFacts) -> tuple[str, ...]:
+def _expected_splits(options: ConvertOptions, groups: GroupCounts) -> tuple[str, ...]:
     divided = options.split_spec.names if options.splits or groups.hashed else ()
     return (*_official_splits(options), *divided)
 

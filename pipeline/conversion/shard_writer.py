@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 
 import numpy as np
 import tensorflow as tf
@@ -34,21 +34,6 @@ TRAINING_SPLIT = "train"
 _SHOWN_CLASSES = 10
 
 
-@dataclasses.dataclass(frozen=True)
-class ShardJob:
-    """One shard to write: the members are sorted."""
-
-    split: str
-    shard: int
-    num_shards: int
-    members: Sequence[Member]
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of the members' data."""
-        return sum(member.size_bytes for member in self.members)
-
-
 class ShardWriter:
     """Writes shards of one conversion into its work folder."""
 
@@ -69,24 +54,31 @@ class ShardWriter:
         self._progress = progress
         self._helpers = helpers
 
-    def write(self, job: ShardJob) -> None:
-        """Writes a shard, unless it and its part file are there already."""
-        part = self._new_part(job)
+    def write(self, split: str, shard: int, num_shards: int, members: Sequence[Member]) -> None:
+        """Writes a shard, unless it and its part file are there already.
+
+        Args:
+          split: name of the split.
+          shard: number of the shard within the split.
+          num_shards: number of shards of the split.
+          members: its records, sorted.
+        """
+        part = self._new_part((split, shard, num_shards), members)
         if self._is_written(part):
-            self._progress.add(written=len(job.members), size_bytes=job.size_bytes)
+            size_bytes = sum(member.size_bytes for member in members)
+            self._progress.add(written=len(members), size_bytes=size_bytes)
             return
         with replacing(join(self._work_dir, part.file)) as temporary:
-            rows = self._write_records(temporary, job, part)
+            rows = self._write_records(temporary, members, part)
         write_part(part_path(self._work_dir, part.split, part.shard), part, rows)
 
-    def _new_part(self, job: ShardJob) -> Part:
-        members = [(m.path, m.size_bytes, m.checksum, m.group) for m in job.members]
+    def _new_part(self, place: tuple[str, int, int], members: Sequence[Member]) -> Part:
+        inputs = [(m.path, m.size_bytes, m.checksum, m.group) for m in members]
         classes = self._labels.classes if self._labels else ()
-        place = (job.split, job.shard, job.num_shards)
         schema = dataclasses.asdict(self._schema)
-        content = [self._options.recorded(), schema, classes, place, members]
+        content = [self._options.recorded(), schema, classes, place, inputs]
         key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        return Part(key, job.split, job.shard, shard_name(self._options.name, *place))
+        return Part(key, *place[:2], shard_name(self._options.name, *place))
 
     def _is_written(self, part: Part) -> bool:
         found = find_part(part_path(self._work_dir, part.split, part.shard))
@@ -99,10 +91,10 @@ class ShardWriter:
             for place in places
         )
 
-    def _write_records(self, path: str, job: ShardJob, part: Part) -> list[IndexRow]:
+    def _write_records(self, path: str, members: Sequence[Member], part: Part) -> list[IndexRow]:
         rows: list[IndexRow] = []
         with RecordWriter(path, self._helpers) as writer:
-            for member in job.members:
+            for member in members:
                 try:
                     serialized, row = self._encode(member, part)
                 except RejectedInputError as error:
@@ -121,20 +113,21 @@ class ShardWriter:
     def _encode(self, member: Member, part: Part) -> tuple[bytes, IndexRow]:
         raw = self._read(member)
         label = self._convert_label(raw.label)
-        sums = None
+        moments = None
         if isinstance(raw.data, np.ndarray):
             if part.split == TRAINING_SPLIT:
-                sums = self._aside(ChannelSums.of, _recorded(raw.data, raw.padding))
+                moments = self._moments(raw.data, raw.padding)
             else:
                 _require_finite(raw.data)
         try:
             serialized = self._schema.encode(member.record_id, raw.data, label)
         except DatasetError as error:  # Data and label are within the limit, both together are not.
             raise RejectedInputError(f"{error}; cut it into several") from error
-        if sums is not None and isinstance(raw.data, np.ndarray):
-            if not sums.result().is_finite:
+        if moments is not None and isinstance(raw.data, np.ndarray):
+            sums = moments()
+            if not sums.is_finite:
                 _require_finite(raw.data)
-            part.channels = _merge(part.channels, sums.result())
+            part.channels = part.channels.merge(sums) if part.channels else sums
         part.lengths[len(raw.data)] += 1
         if label is not None and self._schema.label and self._schema.label.kind == "class":
             part.class_counts.update(label.reshape(-1).tolist())
@@ -142,15 +135,13 @@ class ShardWriter:
         part.zeroed_values += raw.zeroed
         return serialized, self._row(member, part.shard, len(raw.data), label)
 
-    def _aside(
-        self, function: Callable[[np.ndarray], ChannelSums], data: np.ndarray
-    ) -> Future[ChannelSums]:
-        """Calls a function in another thread, unless handing the data over would take longer."""
-        if data.nbytes >= ASIDE_BYTES:
-            return self._helpers.submit(function, data)
-        result: Future[ChannelSums] = Future()
-        result.set_result(function(data))
-        return result
+    def _moments(self, data: np.ndarray, padding: int) -> Callable[[], ChannelSums]:
+        """Adds up the samples but those that only fill the last step; many, in another thread."""
+        samples = data.reshape(-1, data.shape[-1])[: -padding or None]
+        if samples.nbytes >= ASIDE_BYTES:
+            return self._helpers.submit(ChannelSums.of, samples).result
+        sums = ChannelSums.of(samples)
+        return lambda: sums
 
     def _read(self, member: Member) -> RawRecord:
         """Reads an input that must be what it was when it was described.
@@ -202,15 +193,6 @@ class ShardWriter:
             source=member.path,
             label=_summary(label, self._labels),
         )
-
-
-def _recorded(data: np.ndarray, padding: int) -> np.ndarray:
-    """Samples `[samples, channels]` without those that only fill the last step."""
-    return data.reshape(-1, data.shape[-1])[: -padding or None]
-
-
-def _merge(total: ChannelSums | None, added: ChannelSums) -> ChannelSums:
-    return added if total is None else total.merge(added)
 
 
 def _require_finite(signal: np.ndarray) -> None:

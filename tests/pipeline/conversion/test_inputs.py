@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.conversion.inputs import Facts, check, decide
+from pipeline.conversion.inputs import check, count_inputs, decide
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description
 
@@ -11,10 +11,7 @@ from pipeline.sources.source import Description
 def test_another_time_axis_is_suggested_where_none_is_given(time_axis: int) -> None:
     options = ConvertOptions("in", "out", "test", time_axis=time_axis)
     usual, odd = _signal("usual", (2,)), _signal("odd", (3,))
-    facts = Facts()
-    for description in (usual, usual, odd):
-        facts.add(description)
-    decision = decide(facts, options, "signal")
+    decision = decide(count_inputs([usual, usual, odd]), options, "signal")
     assert check(usual, decision) is None
     reject = check(odd, decision)
     assert reject is not None

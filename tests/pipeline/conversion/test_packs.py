@@ -10,7 +10,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from pipeline.conversion import packs
 from pipeline.conversion.job import _weigh
-from pipeline.conversion.packs import GroupInPacks, Pack, bucket_of, each, pack, unpack
+from pipeline.conversion.packs import GroupInPacks, Pack, pack, shuffle_bucket, unpack
 from pipeline.conversion.runner import make_runner
 from pipeline.sources.source import Description, Label, Reject
 
@@ -39,7 +39,7 @@ def test_packs_hold_what_was_put_in_and_are_of_limited_size() -> None:
     items = list(range(3 * packs._BUFFERED_ITEMS + 5))
     with _pipeline() as pipeline:
         packed = pipeline | beam.Create(items) | Pack()
-        assert_that(packed | beam.FlatMap(each(lambda item: [item])), equal_to(items), "all")
+        assert_that(packed | beam.FlatMap(unpack), equal_to(items), "all")
         sizes = packed | beam.Map(lambda one: len(list(unpack(one))) <= packs._PACKED_ITEMS)
         assert_that(sizes | beam.Distinct(), equal_to([True]), "sizes")
 
@@ -72,7 +72,7 @@ def test_grouped_packs_are_groups() -> None:
 
 
 def test_names_spread_over_the_buckets() -> None:
-    found = collections.Counter(bucket_of(f"name {number}") for number in range(20_000))
+    found = collections.Counter(shuffle_bucket(f"name {number}") for number in range(20_000))
     assert len(found) == packs._BUCKETS
     assert max(found.values()) < 2 * 20_000 / packs._BUCKETS
 

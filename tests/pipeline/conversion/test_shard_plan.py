@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from pipeline.conversion.convert import main
+from pipeline.conversion.inputs import Decision, InputCounts
 from pipeline.conversion.shard_plan import (
-    CombineSizes,
+    GroupCounts,
     Member,
     ShardPlan,
     choose_borders,
+    count_sizes,
     hash_bin,
     plan_shards,
 )
@@ -49,10 +51,9 @@ def test_equal_bins_make_equal_shards() -> None:
 def test_small_records_make_small_shards_as_the_help_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    sizes = CombineSizes().create_accumulator()
-    for number in range(3 * 64):
-        sizes = CombineSizes().add_input(sizes, Member(f"r{number}", "", "", "train", "", 0))
-    plan = plan_shards(sizes, ConvertOptions("", "", "test", shard_size_mib=1))
+    sizes = count_sizes(Member(f"r{number}", "", "", "train", "", 0) for number in range(3 * 64))
+    options = ConvertOptions("", "", "test", shard_size_mib=1, splits="train=1")
+    plan = plan_shards(sizes, InputCounts(), Decision(None), GroupCounts(), options)
     assert plan.num_shards("train") == 3
     with pytest.raises(SystemExit):
         main(["--helpfull"])
