@@ -1,25 +1,51 @@
 """`python -m pipeline.generate`: recordings with known answers, as npz for `python -m pipeline`.
 
 `waves`: five sines each, to be forecast. `echo`: a sequence that must come back as it went in, in
-three shapes. The same flags give the same bytes.
+three shapes. The same flags give the same lengths, wavelengths and shifts on every machine and with
+every version of NumPy, and the same bytes where NumPy computes a sine to the same last bit.
 """
 
-import argparse
+# ruff: noqa: E402
+import dataclasses
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pipeline.console import quiet
+from pipeline.console.command import Command
+from pipeline.console.errors import UsageError
+from pipeline.console.near_misses import not_one_of
+from pipeline.console.options import REQUIRED, Options, option, read
+from pipeline.console.run import run_command
+
+_KINDS = ("waves", "echo")
+
+
+@dataclasses.dataclass(frozen=True)
+class GenerateOptions(Options):
+    """What to generate, and where."""
+
+    output_dir: str = option(REQUIRED, "Folder that is new or empty.", common=True)
+    train: int = option(4000, "Number of waves to train on.", low=0, common=True)
+    validation: int = option(500, "Number of waves to validate on.", low=0, common=True)
+    test: int = option(500, "Number of waves to test on.", low=0, common=True)
+    seed: int = option(0, "Another seed, other waves.", low=0, common=True)
+
+
+COMMAND = Command(
+    "python -m pipeline.generate",
+    "Writes recordings to convert; waves: sines to forecast, echo: the echo problem, three ways.",
+    (GenerateOptions,),
+    argument="waves|echo",
+)
 
 if __name__ == "__main__":
+    COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
     quiet.start(gpu=False)
 
 import numpy as np
 import tensorflow as tf
 
-from pipeline.console.command_line import version_text
-from pipeline.console.errors import UsageError
-from pipeline.console.terminal import print_error
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write, make_folder
 
@@ -35,8 +61,30 @@ _SPLITS_BY_FOLDER = "|".join(f"^(?P<{split}>{split}/)" for split in _CATEGORIES)
 _ECHO = np.array([0.0, 0.2, 0.4, 0.6, 0.8], np.float32)
 
 
+def main(argv: Sequence[str]) -> int:
+    """Generates as the command line says; returns the exit status."""
+    return run_command(_generate, argv)
+
+
+def _generate(argv: Sequence[str]) -> None:
+    given = COMMAND.parse(argv)
+    kind = " ".join(given.rest)
+    if kind not in _KINDS:
+        raise UsageError(f"{not_one_of(kind, _KINDS)}; see {COMMAND.prog} --help")
+    options = read(GenerateOptions, given.values)
+    _require_new(options.output_dir)
+    if kind == "waves":
+        print(write_waves(options))
+        return
+    if options != GenerateOptions(options.output_dir):
+        raise UsageError("the echo problems are always the same; give no flag but --output_dir")
+    print(write_echo(options.output_dir))
+
+
 def wave(split: str, number: int, seed: int) -> np.ndarray:
     """One recording: every feature is `sin(t / wavelength + shift)` of its own.
+
+    A wavelength is base + c with base = trunc(u (max - min) + min) and c = (category + u') / 6.
 
     Args:
       split: `train`, `validation` or `test`; no two of them share a wavelength.
@@ -46,26 +94,39 @@ def wave(split: str, number: int, seed: int) -> np.ndarray:
     Returns:
       [time, 5] float32, time in [300, 450).
     """
-    rng = np.random.default_rng([seed, _CATEGORIES[split], number])
-    steps = rng.integers(_MIN_STEPS, _MAX_STEPS)
-    shift = rng.uniform(size=WAVE_FEATURES)
-    wavelength = _wavelengths(rng, _CATEGORIES[split])
+    # Of all random numbers NumPy promises these and not what it makes of them; so it is made here,
+    # as `Generator.integers` and `Generator.uniform` of NumPy 2.4 do.
+    bits = np.random.PCG64([seed, _CATEGORIES[split], number])
+    first, *others = bits.random_raw(1 + 3 * WAVE_FEATURES).tolist()
+    steps = _MIN_STEPS + ((first & 0xFFFF_FFFF) * (_MAX_STEPS - _MIN_STEPS) >> 32)
+    uniform = np.array([other >> 11 for other in others]) * 2.0**-53
+    shift, base, category = uniform.reshape(3, WAVE_FEATURES)
+    low, high = _WAVELENGTHS
+    wavelength = np.trunc(base * (high - low) + low)
+    wavelength += (_CATEGORIES[split] + category) / _NUM_CATEGORIES
     time = np.arange(steps)[:, None]
     return np.sin(time / wavelength + shift).astype(np.float32)
 
 
-def write_waves(output_dir: str, counts: dict[str, int], seed: int) -> None:
-    """Writes `<output_dir>/<split>/<number>.npz` with the array `signal`."""
+def write_waves(options: GenerateOptions) -> str:
+    """Writes `<output_dir>/<split>/<number>.npz` with the array `signal`; says how to convert."""
+    output_dir = options.output_dir
+    counts = {split: getattr(options, split) for split in _CATEGORIES}
     for split, count in counts.items():
         if count:
             make_folder(output_dir, split)
         for number in range(count):
             path = join(output_dir, split, f"{number:06d}.npz")
-            _write(path, signal=wave(split, number, seed))
+            _write(path, signal=wave(split, number, options.seed))
+    return (
+        f"wrote {sum(counts.values()):,} waves to {output_dir}; convert them with\n"
+        f"  python -m pipeline --source=signals --input_dir={output_dir} "
+        f"--split_regex='{_SPLITS_BY_FOLDER}' --output_dir=... --name=..."
+    )
 
 
-def write_echo(output_dir: str) -> None:
-    """Writes the recordings of the three echo problems, each in a folder of its own.
+def write_echo(output_dir: str) -> str:
+    """Writes the recordings of the three echo problems, each in a folder of its own; says where.
 
     `one_to_one`: 5 of `signal` [1, 1] with a number as `label`; `many_to_one` and `many_to_many`:
     one of `signal` [5, 1] with `label` [5], which is one vector or one number per step.
@@ -77,44 +138,7 @@ def write_echo(output_dir: str) -> None:
         make_folder(output_dir, problem)
         for name, (signal, label) in recordings.items():
             _write(join(output_dir, problem, f"{name}.npz"), signal=signal, label=label)
-
-
-def main(argv: Sequence[str]) -> int:
-    """Generates as the command line says.
-
-    Returns:
-      0, or 2 if the command line makes no sense.
-    """
-    args = _make_parser().parse_args(argv)
-    try:
-        _require_new(args.output_dir)
-        print(_run(args))
-    except UsageError as error:
-        print_error(error)
-        return 2
-    return 0
-
-
-def _wavelengths(rng: np.random.Generator, category: int) -> np.ndarray:
-    """base + c with base = trunc(u (max - min) + min) and c = (category + u') / 6: [5] float64."""
-    low, high = _WAVELENGTHS
-    base = np.trunc(rng.uniform(size=WAVE_FEATURES) * (high - low) + low)
-    return base + (category + rng.uniform(size=WAVE_FEATURES)) / _NUM_CATEGORIES
-
-
-def _run(args: argparse.Namespace) -> str:
-    if args.what == "echo":
-        write_echo(args.output_dir)
-        return f"wrote the echo problems to {args.output_dir}/one_to_one, many_to_one, many_to_many"
-    counts = {split: getattr(args, split) for split in _CATEGORIES}
-    if min(counts.values()) < 0 or args.seed < 0:
-        raise UsageError("counts and --seed must not be negative")
-    write_waves(args.output_dir, counts, args.seed)
-    return (
-        f"wrote {sum(counts.values()):,} waves to {args.output_dir}; convert them with\n"
-        f"  python -m pipeline --source=signals --input_dir={args.output_dir} "
-        f"--split_regex='{_SPLITS_BY_FOLDER}' --output_dir=... --name=..."
-    )
+    return f"wrote the echo problems to {output_dir}/{', '.join(problems)}"
 
 
 def _require_new(folder: str) -> None:
@@ -129,23 +153,6 @@ def _write(path: str, **arrays: np.ndarray) -> None:
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
     atomic_write(path, content.getvalue())
-
-
-def _make_parser() -> argparse.ArgumentParser:
-    formatter: Callable[..., argparse.HelpFormatter] = argparse.ArgumentDefaultsHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.generate", description="Writes recordings to convert."
-    )
-    parser.add_argument("--version", action="version", version=version_text())
-    kinds = parser.add_subparsers(dest="what", required=True)
-    waves = kinds.add_parser("waves", help="sines to be forecast", formatter_class=formatter)
-    echo = kinds.add_parser("echo", help="the echo problem, three ways", formatter_class=formatter)
-    for kind in (waves, echo):
-        kind.add_argument("--output_dir", required=True, help="folder that is new or empty")
-    for split, count in (("train", 4000), ("validation", 500), ("test", 500)):
-        waves.add_argument(f"--{split}", type=int, default=count, help="number of recordings")
-    waves.add_argument("--seed", type=int, default=0, help="another seed, other waves")
-    return parser
 
 
 if __name__ == "__main__":

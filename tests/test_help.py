@@ -10,7 +10,14 @@ import pytest
 from pipeline.console.version import VERSION
 
 _ROOT = pathlib.Path(__file__).parents[1]
-_COMMANDS = ["pipeline", "pipeline.inspect", "pipeline.verify", "trainer", "trainer.launch"]
+_COMMANDS = [
+    "pipeline",
+    "pipeline.generate",
+    "pipeline.inspect",
+    "pipeline.verify",
+    "trainer",
+    "trainer.launch",
+]
 _ANSWER = """
 import runpy, sys
 try:
