@@ -7,8 +7,13 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.console import quiet
-from pipeline.console.command_line import CommandParser
+from pipeline.console.command import Command
+from pipeline.console.errors import UsageError
 from pipeline.console.run import run_command
+
+COMMAND = Command(
+    "python -m pipeline.verify", "Proves that a dataset folder is whole.", argument="DATASET"
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -17,9 +22,13 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _verify(argv: Sequence[str]) -> int:
-    parser = CommandParser("python -m pipeline.verify", "Proves that a dataset folder is whole.")
-    parser.add_argument("dataset", help="dataset folder, <output_dir>/<name>/<version>")
-    path = parser.parse_args(argv).dataset
+    folders = COMMAND.parse(argv).rest
+    if len(folders) != 1:
+        raise UsageError(
+            f"expected one dataset folder, <output_dir>/<name>/<version>, got {len(folders)}; see "
+            f"{COMMAND.prog} --help"
+        )
+    path = folders[0]
     quiet.start(gpu=False)
 
     # Here, so that --help does not wait for TensorFlow.

@@ -12,15 +12,14 @@ import apache_beam as beam
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.console.command_line import near_miss, with_help
 from pipeline.console.errors import UsageError
 from pipeline.console.run import run_command
 from pipeline.conversion.beam_files import BeamFiles
 from pipeline.conversion.dry_run import dry_run
 from pipeline.conversion.job import build
-from pipeline.conversion.option_flags import make_parser, parse_args
+from pipeline.conversion.option_flags import parse_args
 from pipeline.conversion.progress import ProgressLine
-from pipeline.conversion.runner import is_in_process, make_runner, runner_problem
+from pipeline.conversion.runner import is_in_process, make_beam_options, make_runner
 from pipeline.conversion.summary import rejects_text, summary_text
 from pipeline.conversion.work_dir import WorkDir, finished_text
 from pipeline.sources.kinds import make_source
@@ -29,6 +28,9 @@ from pipeline.sources.source import Source
 from tfrecords_schema.dataset import open_dataset
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.output_problems import output_problem
+
+# Errors by which a step refuses the whole conversion.
+_REFUSALS = "(?:Usage|Dataset|Link)Error"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -94,29 +96,6 @@ def convert(options: ConvertOptions, beam_options: PipelineOptions) -> str:
             work_dir.release()
 
 
-def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
-    """Beam's options.
-
-    Raises:
-      UsageError: if there is no such runner, or an argument is no flag of ours, nor one that Beam
-        knows; a runner elsewhere may know more, and only near misses of our flags are refused for
-        it.
-    """
-    options = PipelineOptions(list(beam_args))
-    unknown: list[str] = []
-    beams = options.get_all_options(
-        add_extra_args_fn=lambda parser: unknown.extend(parser.parse_known_args(beam_args)[1])
-    )
-    message = near_miss(unknown, make_parser().flags())
-    if not message and unknown and is_in_process(options):
-        message = near_miss(unknown, [f"--{name}" for name in beams])
-        message = message or f"unknown argument {unknown[0]}; flags are given as --name=value"
-    message = message or runner_problem(options)
-    if message:
-        raise UsageError(with_help(message, "python -m pipeline"))
-    return options
-
-
 def _require_folders(options: ConvertOptions) -> None:
     for flag in ("input_dir", "target_dir"):
         folder = getattr(options, flag)
@@ -141,7 +120,7 @@ def _run_pipeline(source: Source, options: ConvertOptions, beam_options: Pipelin
 def _refusal(error: Exception) -> str:
     """What a step refused; empty for other errors. Beam adds to it, or passes it on as text."""
     text = f"{type(error).__name__}: {error}"
-    found = re.search(rf"\b{UsageError.__name__}: (.*?)( \[while running .*)?$", text, re.MULTILINE)
+    found = re.search(rf"\b{_REFUSALS}: (.*?)( \[while running .*)?$", text, re.MULTILINE)
     return found[1] if found else ""
 
 

@@ -1,10 +1,11 @@
-"""Beam's in-process runner, by its own name, with workers that start quietly.
+"""Beam's options, and its in-process runner by its own name, with workers that start quietly.
 
 `DirectRunner` tries Prism first (Beam 2.77), which downloads a binary at run time and ignores
 --direct_num_workers. Every other runner is Beam's affair.
 """
 
 import sys
+from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import (
     DirectOptions,
@@ -22,7 +23,10 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner, create_runner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
+from pipeline.console.command_line import near_miss, with_help
+from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import nearest
+from pipeline.conversion.option_flags import make_parser
 
 _IN_PROCESS = ("", "direct", "directrunner", "fnapi", "fnapirunner")
 _WORKER_COMMAND = f"{sys.executable} -m pipeline.conversion.worker"
@@ -33,7 +37,29 @@ def is_in_process(options: PipelineOptions) -> bool:
     return (options.view_as(StandardOptions).runner or "").lower() in _IN_PROCESS
 
 
-def runner_problem(options: PipelineOptions) -> str:
+def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
+    """Beam's options.
+
+    Raises:
+      UsageError: if there is no such runner, or an argument is no flag of ours, nor one that Beam
+        knows; a runner elsewhere may know more, and only near misses of our flags are refused for
+        it.
+    """
+    options = PipelineOptions(list(beam_args))
+    unknown: list[str] = []
+    beams = options.get_all_options(
+        add_extra_args_fn=lambda parser: unknown.extend(parser.parse_known_args(beam_args)[1])
+    )
+    message = near_miss(unknown, make_parser().flags())
+    if not message and unknown and is_in_process(options):
+        message = near_miss(unknown, [f"--{name}" for name in beams])
+        message = message or f"unknown argument {unknown[0]}; flags are given as --name=value"
+    if message := message or _runner_problem(options):
+        raise UsageError(with_help(message, "python -m pipeline"))
+    return options
+
+
+def _runner_problem(options: PipelineOptions) -> str:
     """Why there is no such runner as `--runner` names; empty if there is."""
     name = options.view_as(StandardOptions).runner
     if is_in_process(options):

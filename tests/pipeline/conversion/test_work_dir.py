@@ -10,10 +10,9 @@ import types
 import pytest
 
 from pipeline.console.errors import UsageError
-from pipeline.conversion.convert import make_beam_options
 from pipeline.conversion.option_flags import parse_args
 from pipeline.conversion.progress import ProgressLine, progress_text
-from pipeline.conversion.runner import make_runner
+from pipeline.conversion.runner import make_beam_options, make_runner
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
 
 

@@ -62,8 +62,9 @@ def test_a_folder_that_vanishes_while_it_is_listed_is_empty(folders: Folders) ->
     assert not [*local_files(str(folders.inputs))]
 
 
-def test_a_refusal_of_a_worker_process_is_found_in_its_text() -> None:
-    text = "Traceback:\n  ...\npipeline.errors.UsageError: cannot list a [while running 'List']\n\n"
+@pytest.mark.parametrize("kind", ["UsageError", "DatasetError", "LinkError"])
+def test_a_refusal_of_a_worker_process_is_found_in_its_text(kind: str) -> None:
+    text = f"Traceback:\n  ...\npipeline.errors.{kind}: cannot list a [while running 'List']\n\n"
     assert _refusal(RuntimeError(text)) == "cannot list a"
     assert not _refusal(RuntimeError("Traceback:\n  ...\nValueError: no UsageError\n"))
 
