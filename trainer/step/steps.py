@@ -32,24 +32,21 @@ class GradientSums:
     """Gradients and the weight of losses, kept on each replica until the next update."""
 
     def __init__(self, variables: list[keras.Variable]):
-        self._sums = [_own(tf.zeros(v.shape, v.dtype)) for v in variables]
-        self._weight = _own(tf.zeros([]))
+        self._kept = [_own(tf.zeros(v.shape, v.dtype)) for v in variables] + [_own(tf.zeros([]))]
 
-    def add(self, gradients: list[tf.Tensor], weight: tf.Tensor) -> None:
-        """Adds those of one batch of this replica."""
-        for kept, value in zip([*self._sums, self._weight], [*gradients, weight], strict=True):
+    def add(self, values: list[tf.Tensor]) -> None:
+        """Adds those of one batch of this replica, the weight last."""
+        for kept, value in zip(self._kept, values, strict=True):
             kept.assign_add(value)
 
-    def take(
-        self, gradients: list[tf.Tensor], weight: tf.Tensor
-    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+    def take(self, values: list[tf.Tensor]) -> list[tf.Tensor]:
         """Those of the last batch with all that was kept, of which nothing is left."""
-        self.add(gradients, weight)
-        *sums, total = [tf.identity(kept) for kept in [*self._sums, self._weight]]
-        with tf.control_dependencies([*sums, total]):
-            for kept in [*self._sums, self._weight]:
+        self.add(values)
+        sums = [tf.identity(kept) for kept in self._kept]
+        with tf.control_dependencies(sums):
+            for kept in self._kept:
                 kept.assign(tf.zeros_like(kept))
-        return sums, total
+        return sums
 
 
 def _own(value: tf.Tensor) -> tf.Variable:
@@ -157,29 +154,30 @@ class Steps:
         return self._strategy.experimental_local_results(added)[0]
 
     def _update_replica(self, batch: Batch) -> Sums:
-        gradients, weight, sums = self._gradients(batch)
+        gradients, sums = self._gradients(batch)
         if self._kept is not None:
-            gradients, weight = self._kept.take(gradients, weight)
-        *summed, total_weight = _added_up([*gradients, weight])
-        self._apply([tf.math.divide_no_nan(g, total_weight) for g in summed])
+            gradients = self._kept.take(gradients)
+        *summed, weight = _added_up(gradients)
+        self._apply([tf.math.divide_no_nan(g, weight) for g in summed])
         return sums
 
     def _accumulate_replica(self, batch: Batch) -> Sums:
-        gradients, weight, sums = self._gradients(batch)
+        gradients, sums = self._gradients(batch)
         if self._kept is None:
             raise ValueError("a step without update needs Steps(accumulate=True)")
-        self._kept.add(gradients, weight)
+        self._kept.add(gradients)
         return sums
 
-    def _gradients(self, batch: Batch) -> tuple[list[tf.Tensor], tf.Tensor, Sums]:
-        """Of this replica's sum of weighted losses, that sum's weight, and metric sums."""
+    def _gradients(self, batch: Batch) -> tuple[list[tf.Tensor], Sums]:
+        """Gradients of this replica's sum of weighted losses and that sum's weight; all sums."""
         variables = [v.value for v in self._model.trainable_variables]
         with tf.GradientTape() as tape:
             outputs = self._outputs(batch, training=True)
             loss = self._task.loss_sum(batch, outputs)
             loss_sum = loss[0]
         gradients = tape.gradient(loss_sum, variables, unconnected_gradients="zero")
-        return gradients, loss[1], {LOSS: loss, **self._task.metric_sums(batch, outputs)}
+        sums = {LOSS: loss, **self._task.metric_sums(batch, outputs)}
+        return [*gradients, loss[1]], sums
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
         """Updates the weights with the gradients of the mean loss, equal on all replicas."""

@@ -8,6 +8,7 @@ that they can be off for longer is why the message names a range of steps.
 import json
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -18,7 +19,6 @@ from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.data.split_data import SplitData
-from trainer.training.training_step import TrainingStep
 
 DIVERGENCE = "divergence.json"
 _CHECK_STEPS = 100  # Reading all variables once takes less than a step does.
@@ -30,6 +30,26 @@ class DivergedError(UserError):
     """NaN or infinity in loss, weights, batch statistics or optimizer."""
 
     exit_status = exit_codes.DIVERGED
+
+
+class TrainingStep(NamedTuple):
+    """One step of a training, as it is planned.
+
+    Attributes:
+      epoch: from 0.
+      number: in its epoch, from 0.
+      global_number: over all epochs, from 1.
+      rows: of its records in the split's index.
+      updates: whether the weights change, or the gradients are kept for the next update.
+      is_last: whether it ends the epoch.
+    """
+
+    epoch: int
+    number: int
+    global_number: int
+    rows: np.ndarray
+    updates: bool
+    is_last: bool
 
 
 class DivergenceCheck:

@@ -8,7 +8,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -33,13 +33,12 @@ from trainer.training.callbacks import (
     make_callbacks,
     restore_callbacks,
 )
-from trainer.training.divergence import DivergenceCheck
+from trainer.training.divergence import DivergenceCheck, TrainingStep
 from trainer.training.initial_bias import start_at_mean_label
 from trainer.training.optimizers import current_rate, set_rate
 from trainer.training.progress import Progress
 from trainer.training.termination import StoppedError, Termination
 from trainer.training.timing import Timing
-from trainer.training.training_step import TrainingStep, steps_left
 
 
 class Trainer:
@@ -192,7 +191,7 @@ class Trainer:
     def _train_steps(self, plan: EpochPlan) -> Timing:
         timing = Timing()
         batches, spec = self._stream.batches(self.state.epoch, self.state.step)
-        for step in steps_left(plan, self.state, self._training.accumulate_batches):
+        for step in self._steps_left(plan):
             batch = timing.wait_for(batches)
             self._hooks.on_train_batch_begin(step.number)
             with self._watchdog.step(self.state.global_step):
@@ -209,6 +208,16 @@ class Trainer:
                 )
             self._between_updates(step, result.asked_to_stop)
         return timing
+
+    def _steps_left(self, plan: EpochPlan) -> Iterator[TrainingStep]:
+        """The steps of the epoch that are still to be done; every few change the weights."""
+        epoch, done_before = self.state.epoch, self.state.global_step - self.state.step
+        for number in range(self.state.step, plan.num_steps):
+            done = number + 1
+            is_last = done == plan.num_steps
+            updates = is_last or done % self._training.accumulate_batches == 0
+            rows = plan.rows(number)
+            yield TrainingStep(epoch, number, done_before + done, rows, updates, is_last)
 
     def _count(self, step: TrainingStep, sums: dict[str, list[float]]) -> None:
         """From here on the step is done, for callbacks and for a checkpoint."""
