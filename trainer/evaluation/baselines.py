@@ -23,17 +23,13 @@ def baselines(truth: np.ndarray, split: SplitData, train: SplitData | None) -> l
     label = split.label
     assert label is not None
     if label.kind == "class":
-        counts = [_class_counts(train, label)] if train else []
-        return [majority_baseline(truth, classes) for classes in counts]
+        counts = train.dataset.manifest.splits[train.name].class_counts if train else {}
+        by_class = [counts.get(name, 0) for name in label.class_names]
+        return [majority_baseline(truth, by_class)] if train else []
     found = [mean_baseline(truth.reshape(len(truth), -1), label_mean(train))] if train else []
     if label.per == "sequence" and label.shape == split.dataset.schema.input.step_shape:
         found.append(last_value_baseline(split, label))
     return sorted(found, key=lambda baseline: baseline["mae"])
-
-
-def _class_counts(split: SplitData, label: LabelSpec) -> list[int]:
-    counts = split.dataset.manifest.splits[split.name].class_counts
-    return [counts.get(name, 0) for name in label.class_names]
 
 
 def majority_baseline(truth: np.ndarray, train_counts: list[int]) -> dict[str, Any]:
@@ -77,4 +73,4 @@ def _value_baseline(name: str, truth: np.ndarray, answers: np.ndarray) -> dict[s
 
 
 def _one_group(kind: str, truth: np.ndarray, answers: np.ndarray) -> GroupSums:
-    return GroupSums.of(kind, truth, answers, np.zeros(len(truth), np.int8))
+    return GroupSums(kind, truth, answers, np.zeros(len(truth), np.int8))

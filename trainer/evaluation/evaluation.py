@@ -64,7 +64,7 @@ def evaluate(predictions: Predictions, label: LabelSpec, groups: list[str]) -> d
       groups: group of each record of the split.
     """
     of_label = np.repeat([groups[row] for row in predictions.record], predictions.lengths)
-    sums = GroupSums.of(label.kind, predictions.label, predictions.prediction, of_label)
+    sums = GroupSums(label.kind, predictions.label, predictions.prediction, of_label)
     if label.kind == "class":
         details = _of_classes(predictions, label)
     else:

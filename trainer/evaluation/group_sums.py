@@ -4,12 +4,10 @@ Every metric follows from a few sums per group, so a resample of the groups is a
 those, not another pass over the labels.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from trainer.metrics.metric import FromSums
 from trainer.metrics.table import evaluated
 
 RESAMPLES = 1000
@@ -24,27 +22,13 @@ Figures = dict[str, np.ndarray]
 SumsOf = Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]  # As in `FromSums`.
 
 
-@dataclasses.dataclass(frozen=True)
 class GroupSums:
-    """What the metrics of an evaluation are formed from.
+    """Sums over the labels of each group, from which every metric and its interval follow."""
 
-    Attributes:
-      groups: names of the groups, sorted.
-      labels: `[groups]` int64, number of labels in each.
-      metrics: those of this kind of label, by name.
-      sums: `[groups, rows, k]` float64 by the function that forms them; some metrics share one.
-    """
-
-    groups: list[str]
-    labels: np.ndarray
-    metrics: Mapping[str, FromSums]
-    sums: Mapping[SumsOf, np.ndarray]
-
-    @classmethod
-    def of(
-        cls, label_kind: str, label: np.ndarray, prediction: np.ndarray, groups: np.ndarray
-    ) -> "GroupSums":
-        """Sums up labels and predictions.
+    def __init__(
+        self, label_kind: str, label: np.ndarray, prediction: np.ndarray, groups: np.ndarray
+    ):
+        """Sums up.
 
         Args:
           label_kind: `class` or `value`.
@@ -52,29 +36,30 @@ class GroupSums:
           prediction: `[n, classes]` scores, or `[n, components]` values.
           groups: `[n]` text, group of each label.
         """
-        names, group = np.unique(groups, return_inverse=True)
+        self._names, group = np.unique(groups, return_inverse=True)
+        self._labels = np.bincount(group)
+        self._metrics = evaluated(label_kind)
         if label_kind == "value":
             label = label.reshape(prediction.shape).astype(np.float64)
-        metrics = evaluated(label_kind)
-        sums: dict[SumsOf, np.ndarray] = {}
-        for metric in metrics.values():
-            if metric.sums not in sums:
-                sums[metric.sums] = metric.sums(label, prediction, group, len(names))
-        return cls(names.tolist(), np.bincount(group, minlength=len(names)), metrics, sums)
+        self._sums: dict[SumsOf, np.ndarray] = {}  # `[groups, rows, k]`; some metrics share one.
+        for metric in self._metrics.values():
+            if metric.sums not in self._sums:
+                sums = metric.sums(label, prediction, group, len(self._names))
+                self._sums[metric.sums] = sums
 
     def total(self) -> dict[str, float]:
         """The metrics of all groups together."""
-        figures = self._scored({of: values.sum(0) for of, values in self.sums.items()})
+        figures = self._scored({of: values.sum(0) for of, values in self._sums.items()})
         return {name: float(value) for name, value in figures.items()}
 
     def per_component(self) -> list[dict[str, float]]:
         """The metrics of each component of values, of all groups together."""
-        return rows(self._scored({of: v.sum(0)[:, np.newaxis] for of, v in self.sums.items()}))
+        return rows(self._scored({of: v.sum(0)[:, np.newaxis] for of, v in self._sums.items()}))
 
     def per_group(self) -> dict[str, dict[str, float]]:
         """Number of labels and metrics of each group."""
-        figures = rows({"labels": self.labels, **self._scored(self.sums)})
-        return dict(zip(self.groups, figures, strict=True))
+        figures = rows({"labels": self._labels, **self._scored(self._sums)})
+        return dict(zip(self._names.tolist(), figures, strict=True))
 
     def intervals(
         self, *, resamples: int = RESAMPLES, seed: int = 0
@@ -88,17 +73,17 @@ class GroupSums:
           resamples: how many.
           seed: of the draws.
         """
-        number = len(self.groups)
+        number = len(self._names)
         if number < _MIN_GROUPS:
             return {}
         rng = np.random.default_rng(seed)
-        widest = max(values[0].size for values in self.sums.values())
+        widest = max(values[0].size for values in self._sums.values())
         at_once = max(1, _MAX_VALUES // max(number, widest))
         parts = []
         for begin in range(0, resamples, at_once):
             size = min(at_once, resamples - begin)
             counts = rng.multinomial(number, np.full(number, 1 / number), size)
-            drawn = {of: np.tensordot(counts, values, 1) for of, values in self.sums.items()}
+            drawn = {of: np.tensordot(counts, values, 1) for of, values in self._sums.items()}
             parts.append(self._scored(drawn))
         ends = [(1 - _SHARE) / 2, (1 + _SHARE) / 2]
         return {
@@ -107,7 +92,7 @@ class GroupSums:
         }
 
     def _scored(self, sums: Mapping[SumsOf, np.ndarray]) -> Figures:
-        return {name: of.score(sums[of.sums]) for name, of in self.metrics.items()}
+        return {name: of.score(sums[of.sums]) for name, of in self._metrics.items()}
 
 
 def rows(table: Figures) -> list[dict[str, float]]:

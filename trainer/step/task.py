@@ -78,13 +78,6 @@ class Task:
         if name not in names:
             raise UsageError(f"--monitor={name}: {not_one_of(name, names)}")
 
-    def loss_weights(self, batch: Batch) -> tf.Tensor:
-        """`validity` times the class's weight, in the same shape."""
-        valid = validity(batch, self.label)
-        if self.class_weights is None:
-            return valid
-        return valid * tf.gather(tf.constant(self.class_weights, tf.float32), batch["label"])
-
     def losses(self, label: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """Loss of each label: cross-entropy, or squared error averaged over its values.
 
@@ -109,7 +102,11 @@ class Task:
 
     def loss_sum(self, batch: Batch, outputs: tf.Tensor) -> tf.Tensor:
         """Weighted loss sum and sum of weights of this replica: float32 `[2]`."""
-        return _pair(self.losses(batch["label"], outputs), self.loss_weights(batch))
+        weights = validity(batch, self.label)
+        if self.class_weights is not None:
+            of_classes = tf.constant(self.class_weights, tf.float32)
+            weights *= tf.gather(of_classes, batch["label"])
+        return _pair(self.losses(batch["label"], outputs), weights)
 
     def metric_sums(self, batch: Batch, outputs: tf.Tensor) -> Sums:
         """This replica's share of every metric, by the names of `means`."""

@@ -8,7 +8,7 @@ from trainer.evaluation.group_sums import GroupSums
 
 
 def _of_classes(truth, answers, groups):
-    return GroupSums.of("class", truth, np.eye(3)[answers], groups)
+    return GroupSums("class", truth, np.eye(3)[answers], groups)
 
 
 def test_bootstrap_draws_groups_not_labels():
@@ -38,7 +38,7 @@ def test_bootstrap_is_that_of_a_plain_loop_over_resampled_labels():
 def test_resamples_in_parts_are_those_at_once(monkeypatch):
     rng = np.random.default_rng(2)
     truth, prediction = rng.normal(size=(2, 80, 2))
-    sums = GroupSums.of("value", truth, prediction, rng.integers(0, 9, 80))
+    sums = GroupSums("value", truth, prediction, rng.integers(0, 9, 80))
     whole = sums.intervals(resamples=100)
     monkeypatch.setattr(group_sums, "_MAX_VALUES", 300)
     parts = sums.intervals(resamples=100)

@@ -19,7 +19,7 @@ _NUMBERS = st.integers(-99, 99).map(float)
 
 
 def _figures(kind, truth, prediction):
-    return GroupSums.of(kind, truth, prediction, np.zeros(len(truth), np.int8))
+    return GroupSums(kind, truth, prediction, np.zeros(len(truth), np.int8))
 
 
 def _class_figures(truth, answers, classes):
