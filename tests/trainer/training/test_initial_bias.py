@@ -49,7 +49,7 @@ def _encoded(frames):
     ("name", "spec", "label"),
     [
         ("signal", _SIGNAL, LabelSpec("record", "value", "float32", ())),
-        ("signal", _SIGNAL, LabelSpec("step", "value", "float64", (2, 2))),
+        ("signal", _SIGNAL, LabelSpec("step", "value", "float32", (2, 2))),
         ("sequence", _SIGNAL, LabelSpec("sequence", "value", "int64", (2,))),
         ("frames", _FRAMES, LabelSpec("step", "value", "float32", (2,))),
     ],
