@@ -225,11 +225,7 @@ def encode_steps(
 
 
 def _normalize(
-    x: Any,
-    lengths: Any,
-    options: SignalModelOptions,
-    channels: int,
-    statistics: Statistics | None,
+    x: Any, lengths: Any, options: SignalModelOptions, channels: int, statistics: Statistics | None
 ) -> Any:
     mean: list[float] = []
     deviation: list[float] = []

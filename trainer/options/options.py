@@ -18,18 +18,9 @@ _LARGEST_SEED = 2**32 - 1
 class RunOptions(Options):
     """What to run and where."""
 
-    mode: str = option(
-        "train",
-        "What to do.",
-        MODES,
-        common=True,
-        effect=Effect.NONE,
-    )
+    mode: str = option("train", "What to do.", MODES, common=True, effect=Effect.NONE)
     dataset: str = option(
-        "",
-        "Dataset folder, <output_dir>/<name>/<version>.",
-        common=True,
-        effect=Effect.NONE,
+        "", "Dataset folder, <output_dir>/<name>/<version>.", common=True, effect=Effect.NONE
     )
     run_dir: str = option(
         "",
@@ -83,14 +74,10 @@ class RunOptions(Options):
         effect=Effect.NONE,
     )
     report: bool = option(
-        True,
-        "Write report.html after training or evaluation.",
-        effect=Effect.NONE,
+        True, "Write report.html after training or evaluation.", effect=Effect.NONE
     )
     tensorboard: bool = option(
-        True,
-        "Write TensorBoard events below the run folder.",
-        effect=Effect.NONE,
+        True, "Write TensorBoard events below the run folder.", effect=Effect.NONE
     )
     histograms: bool = option(
         False,
@@ -164,28 +151,16 @@ class PredictOptions(Options):
 class DataOptions(Options):
     """Which records, and how they are put into batches."""
 
-    train_split: str = option(
-        "train",
-        "Split to train on.",
-        effect=Effect.PLAN,
-    )
+    train_split: str = option("train", "Split to train on.", effect=Effect.PLAN)
     validation_split: str | None = option(
         "validation",
         "Split to validate on after each epoch; none where the dataset lacks it, or with an empty "
         "name.",
         effect=Effect.MEASURING,
     )
-    test_split: str = option(
-        "test",
-        "Split that --mode=evaluate measures.",
-        effect=Effect.NONE,
-    )
+    test_split: str = option("test", "Split that --mode=evaluate measures.", effect=Effect.NONE)
     batch_size: int = option(
-        32,
-        "Records in a global batch, over all replicas.",
-        low=1,
-        common=True,
-        effect=Effect.PLAN,
+        32, "Records in a global batch, over all replicas.", low=1, common=True, effect=Effect.PLAN
     )
     batch_steps: int | None = option(
         None,
@@ -202,16 +177,10 @@ class DataOptions(Options):
         effect=Effect.PLAN,
     )
     boundaries: tuple[int, ...] = option(
-        (),
-        "Bucket boundaries in steps, instead of the optimal.",
-        low=1,
-        effect=Effect.PLAN,
+        (), "Bucket boundaries in steps, instead of the optimal.", low=1, effect=Effect.PLAN
     )
     boundary_align: int = option(
-        1,
-        "Round boundaries up to multiples of this many steps.",
-        low=1,
-        effect=Effect.PLAN,
+        1, "Round boundaries up to multiples of this many steps.", low=1, effect=Effect.PLAN
     )
     class_weights: tuple[str, ...] = option(
         ("none",), "none, balanced (inverse frequency), or one weight per class.", common=True
@@ -261,10 +230,7 @@ class TrainingOptions(Options):
         effect=Effect.NONE,
     )
     checkpoint_every_steps: int = option(
-        0,
-        "Also checkpoint within an epoch; 0: after epochs only.",
-        low=0,
-        effect=Effect.NONE,
+        0, "Also checkpoint within an epoch; 0: after epochs only.", low=0, effect=Effect.NONE
     )
     checkpoint_every_epochs: int = option(
         1,
@@ -272,12 +238,7 @@ class TrainingOptions(Options):
         low=1,
         effect=Effect.NONE,
     )
-    keep_checkpoints: int = option(
-        2,
-        "Newest checkpoints to keep.",
-        low=1,
-        effect=Effect.NONE,
-    )
+    keep_checkpoints: int = option(2, "Newest checkpoints to keep.", low=1, effect=Effect.NONE)
 
     def check(self) -> None:
         """See `Options`."""
