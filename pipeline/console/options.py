@@ -145,7 +145,7 @@ def fill_in(
       where: whose flagfile it is, for the message.
 
     Raises:
-      UsageError: if there is no such flag; the flagfile is of another version then.
+      UsageError: if there is no such flag, as of another version, or a value is wrong.
     """
     effects = {f.name: f.metadata["effect"] for kind in kinds for f in dataclasses.fields(kind)}
     for line in flagfile.splitlines():
@@ -156,7 +156,10 @@ def fill_in(
                 "wrote it (versions.json), or remove the line"
             )
         if effects[name] is not Effect.PLACE and not values[name].present:
-            values[name].parse(text)
+            try:
+                values[name].parse(text)
+            except flags.Error as error:
+                raise UsageError(f"{where}: {str(error).removeprefix('flag ')}") from error
 
 
 def flagfile_text(options: Iterable[Options]) -> str:

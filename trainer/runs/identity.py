@@ -1,11 +1,13 @@
 """What the result of a run depends on, and whether a training may go on from a checkpoint."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from pipeline.console.options import Effect, Options, fields_of, value_text
 from tfrecords_schema import Dataset
 from tfrecords_schema.names import join
+from trainer.models.family import families, option_kinds
 from trainer.options.options import RunOptions
 from trainer.runs.asked import RECORDED
 from trainer.runs.checkpoints import CheckpointError, Checkpoints
@@ -35,12 +37,16 @@ def changed_options(found: dict[str, Any], expected: dict[str, Any]) -> list[str
       expected: of the run that would go on.
     """
     defaults = default_texts()
-    names = expected.keys() | (found.keys() - defaults.keys())
+    of_models = _names(option_kinds()) - _names(families()[expected["model"]].options)
     return sorted(
         name
-        for name in names
+        for name in (expected.keys() | found.keys()) - of_models
         if found.get(name, defaults.get(name)) != expected.get(name, defaults.get(name))
     )
+
+
+def _names(kinds: Iterable[type[Options]]) -> set[str]:
+    return {field.name for kind in kinds for field in dataclasses.fields(kind)}
 
 
 def require_same_run(run: RunOptions, identity: dict[str, Any]) -> None:
