@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tfrecords_schema.errors import DatasetError
-from tfrecords_schema.file_objects import open_to_read, open_to_write
 from tfrecords_schema.shared_arrays import aligned_copy, aligned_empty
+from tfrecords_schema.storage import File, remove
 
 INDEX_SCHEMA = pa.schema(
     [
@@ -72,7 +72,8 @@ def write_index(
 ) -> None:
     """Streams rows to a Parquet file at `path` (any `tf.io.gfile` path)."""
     schema, rest = INDEX_SCHEMA.with_metadata(metadata or {}), iter(rows)
-    with open_to_write(path) as file, pq.ParquetWriter(file, schema) as writer:
+    remove(path)
+    with File(path, "wb") as file, pq.ParquetWriter(file, schema) as writer:
         while chunk := list(itertools.islice(rest, _ROWS_PER_GROUP)):
             columns = {name: [getattr(row, name) for row in chunk] for name in schema.names}
             writer.write_table(pa.table(columns, schema))
@@ -81,7 +82,8 @@ def write_index(
 def merge_indexes(path: str, parts: Iterable[str]) -> None:
     """Writes the rows of index files, in order, to one at `path`, without their metadata."""
     held = INDEX_SCHEMA.empty_table()
-    with open_to_write(path) as file, pq.ParquetWriter(file, INDEX_SCHEMA) as writer:
+    remove(path)
+    with File(path, "wb") as file, pq.ParquetWriter(file, INDEX_SCHEMA) as writer:
         for batch in itertools.chain.from_iterable(map(_batches, parts)):
             held = pa.concat_tables([held, pa.Table.from_batches([batch], INDEX_SCHEMA)])
             if len(held) >= _ROWS_PER_GROUP:
@@ -139,7 +141,7 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
     Raises:
       DatasetError: if it cannot be read, or has other columns.
     """
-    with open_to_read(path) as file:
+    with File(path, "rb") as file:
         try:
             rows = pq.ParquetFile(file)
             if rows.schema_arrow.equals(INDEX_SCHEMA):  # Whatever its metadata.

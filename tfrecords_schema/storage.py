@@ -17,6 +17,7 @@ import stat
 import unicodedata
 import uuid
 from collections.abc import Iterator
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -72,6 +73,29 @@ def read(path: str) -> bytes | None:
             return file.read()
     except tf.errors.NotFoundError:
         return None
+
+
+class File(tf.io.gfile.GFile):
+    """A file of bytes as zipfile and pyarrow need it, with positions as Python's own have them."""
+
+    closed = False  # They ask, and only before the end of a `with` block.
+
+    def __init__(self, path: str, mode: Literal["rb", "wb"]):
+        super().__init__(path, mode)
+        self._size_bytes = self.size() if mode == "rb" else 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Moves to a position; one before the start is an OSError, one past the end is the end."""
+        starts = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size_bytes}
+        position = starts[whence] + offset
+        if position < 0:
+            raise OSError(f"position {position} is before the start of the file")
+        super().seek(min(position, self._size_bytes))
+        return position
+
+    def write(self, content: Any) -> None:
+        """Appends bytes, or what pyarrow holds them in."""
+        super().write(bytes(content))
 
 
 def temporary_path(path: str) -> str:

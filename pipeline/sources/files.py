@@ -14,7 +14,7 @@ from typing import IO, NamedTuple, Protocol, runtime_checkable
 import tensorflow as tf
 
 from pipeline.console.errors import RejectedInputError, UsageError, printable
-from tfrecords_schema.file_objects import open_to_read
+from tfrecords_schema.storage import File
 
 
 class FoundFile(NamedTuple):
@@ -65,7 +65,7 @@ class GFiles:
     def open(self, path: str) -> Iterator[IO[bytes]]:
         """See `Files`."""
         try:
-            with open_to_read(path) as file:
+            with File(path, "rb") as file:
                 yield file
         except tf.errors.OpError as error:
             raise OSError(error.message) from error
