@@ -134,13 +134,6 @@ def atomic_write(path: str, content: bytes) -> None:
         file.write(content)
 
 
-def write_over(path: str, content: bytes) -> None:
-    """Writes a file in the place of what is there, not at once: for names that do not count yet."""
-    remove(path)
-    with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(content)
-
-
 def append(path: str, text: str) -> None:
     """Appends text to a file.
 

@@ -231,7 +231,7 @@ def _whole_checkpoints(run_dir: pathlib.Path) -> list[str]:
 
 def _check_best(run_dir: pathlib.Path, counts: collections.Counter[str]) -> None:
     best = run_dir / "best"
-    if (best / "model.npz").exists():
+    if (best / "state.json").exists():
         counts["best weights left"] += training_kills.is_whole(best)
         counts["VIOLATION: best weights not whole"] += not training_kills.is_whole(best)
 

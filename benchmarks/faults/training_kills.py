@@ -38,12 +38,13 @@ from benchmarks.harness.processes import fork, kill_at, print_table, wait
 from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
 from tests.trainer.processes import SMALL_MODEL
 from tfrecords_schema import InputSpec, RecordSchema
+from tfrecords_schema.storage import temporary_path
 from trainer import __main__ as command
 from trainer.runs import checkpoints
 
 _LENGTHS = [3, 9, 1, 7, 4, 4, 2, 8, 5, 6, 3, 2, 5, 8, 1, 6, 9, 4]
 _FLAGS = ("--deterministic", "--seed=3", "--checkpoint_every_steps=1", "--epochs=3")
-_CALLS_PER_CHECKPOINT = 7  # Three files are put, four times a name changes.
+_CALLS_PER_CHECKPOINT = 7  # Four files are written, three are renamed within its folder.
 
 
 def main(argv: list[str]) -> int:
@@ -105,18 +106,19 @@ def start(
 def _kill_at_call(number: int) -> None:
     """Kills this process within the writing of a checkpoint."""
     calls = 0
-    put, rename = checkpoints._put, tf.io.gfile.rename
+    write, rename = checkpoints.atomic_write, tf.io.gfile.rename
 
     def is_due() -> bool:
         nonlocal calls
         calls += 1
         return calls == number
 
-    def put_half(path: str, content: bytes) -> None:
+    def write_half(path: str, content: bytes) -> None:
         if is_due():
-            put(path, content[: len(content) // 2])
+            with tf.io.gfile.GFile(temporary_path(path), "wb") as file:
+                file.write(content[: len(content) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
-        put(path, content)
+        write(path, content)
 
     def rename_or_die(src: str, dst: str, overwrite: bool = False) -> None:
         is_checkpoints = "ckpt-" in src or "/best/" in src
@@ -126,7 +128,7 @@ def _kill_at_call(number: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         rename(src, dst, overwrite=overwrite)
 
-    checkpoints._put = put_half
+    checkpoints.atomic_write = write_half
     tf.io.gfile.rename = rename_or_die
 
 
@@ -163,8 +165,7 @@ def _flip(run_dir: pathlib.Path, rng: np.random.Generator, counts: collections.C
     whole = [step for step in steps if (run_dir / "checkpoints" / step / "state.json").exists()]
     if len(whole) < 2:
         return
-    file = ("model.npz", "optimizer.npz", "state.json")[int(rng.integers(3))]
-    path = run_dir / "checkpoints" / whole[-1] / file
+    path = sorted((run_dir / "checkpoints" / whole[-1]).iterdir())[int(rng.integers(3))]
     content = bytearray(path.read_bytes())
     content[int(rng.integers(len(content)))] ^= 1 << int(rng.integers(8))
     path.write_bytes(bytes(content))
@@ -206,7 +207,8 @@ def outcome(run_dir: pathlib.Path) -> dict[str, Any]:
     found: dict[str, Any] = {"metrics": [(line["train"], line["validation"]) for line in lines]}
     found["steps"] = int(newest.removeprefix("ckpt-"))
     for name in (f"checkpoints/{newest}/model", f"checkpoints/{newest}/optimizer", "best/model"):
-        with np.load(run_dir / f"{name}.npz", allow_pickle=False) as arrays:
+        (path,) = run_dir.glob(f"{name}-*.npz")
+        with np.load(path, allow_pickle=False) as arrays:
             found[name] = {key: arrays[key].tobytes() for key in arrays.files}
     return found
 
@@ -234,7 +236,7 @@ def is_whole(checkpoint: pathlib.Path) -> bool:
     """Whether the files of a checkpoint are those that its state says."""
     state = json.loads((checkpoint / "state.json").read_text())
     return all(
-        hashlib.sha256((checkpoint / f"{stem}.npz").read_bytes()).hexdigest() == found
+        hashlib.sha256((checkpoint / f"{stem}-{found[:12]}.npz").read_bytes()).hexdigest() == found
         for stem, found in state["sha256"].items()
     )
 

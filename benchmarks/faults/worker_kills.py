@@ -139,9 +139,8 @@ def is_running(process: int) -> bool:
 
 def weights(run_dir: pathlib.Path) -> dict[str, np.ndarray]:
     """Variables of the model in the newest checkpoint."""
-    with np.load(
-        run_dir / "checkpoints" / f"ckpt-{newest_step(run_dir)}" / "model.npz", allow_pickle=False
-    ) as stored:
+    (path,) = (run_dir / "checkpoints" / f"ckpt-{newest_step(run_dir)}").glob("model-*.npz")
+    with np.load(path, allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
 
 

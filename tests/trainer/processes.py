@@ -75,5 +75,6 @@ def last_step(run_dir: pathlib.Path) -> int:
 
 def arrays(run_dir: pathlib.Path, stem: str = "model") -> dict[str, np.ndarray]:
     """Variables in the newest checkpoint of a run."""
-    with np.load(last_checkpoint(run_dir) / f"{stem}.npz", allow_pickle=False) as stored:
+    (path,) = last_checkpoint(run_dir).glob(f"{stem}-*.npz")
+    with np.load(path, allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}

@@ -1,17 +1,16 @@
 """Checkpoints: every variable of model and optimizer, and where training stands.
 
-A checkpoint is a folder `ckpt-<global step>` of three files: `model.npz`, `optimizer.npz`
-(plain NumPy archives, one array per variable) and `state.json`, which holds the SHA-256 of
-the other two and comes last, by rename. Without a `state.json` that fits it does not count.
-
-Files are replaced only when all new ones are written, so that a full disk or a kill leaves what was
-there. Between the first rename and the last, `next.json` is the state that fits, and a file that is
-not renamed yet has `.tmp` behind its name.
+A checkpoint is a folder `ckpt-<global step>` of `state.json` and of plain NumPy archives with one
+array per variable. These are called `model-<hash>.npz` and `optimizer-<hash>.npz`, so a new one
+never takes the place of what is there. `state.json` has the SHA-256 of the archives that belong to
+it, and is replaced last, by rename; what it does not name is removed after that. So a full disk or
+a kill at any instant leaves the checkpoint that was there, or the new one.
 
 What a run depends on is the same in all its checkpoints: it lies beside them, once, in
 `options-<hash>.json`.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -26,12 +25,25 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfrecords_schema.errors import UserError
+from tfrecords_schema.decoding import decode, json_object
+from tfrecords_schema.errors import DatasetError, UserError
 from tfrecords_schema.names import join
-from tfrecords_schema.storage import make_folder, names_in, remove, replace, write_over
+from tfrecords_schema.storage import (
+    atomic_write,
+    make_folder,
+    names_in,
+    read,
+    remove,
+    remove_abandoned,
+)
 
-_STATE = "state.json"
-_NEXT = "next.json"
+Variables = Mapping[str, Sequence[keras.Variable]]
+"""The variables of a checkpoint, by the archive they are in: `model`, `optimizer`."""
+
+_STATE, _OPTIONS = "state.json", "options.json"
+# Earlier versions wrote `model.npz.tmp` and renamed it to `model.npz`. While `next.json` is there,
+# it is the state that fits, and some archives may still have the first name.
+_EARLIER_STATE = "next.json"
 _SEED_GENERATOR = re.compile(r"seed_generator_\d+/")
 _NAME = re.compile(r"^ckpt-(\d+)$")
 
@@ -63,127 +75,110 @@ class TrainingState:
     identity: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def save(
-    directory: str,
-    state: TrainingState,
-    variables: Mapping[str, Sequence[keras.Variable]],
-) -> None:
+def save(directory: str, state: TrainingState, variables: Variables) -> None:
     """Writes one checkpoint folder, complete or not at all.
 
     Args:
       directory: the folder to write; whatever is there is replaced.
       state: where training stands.
-      variables: file stem (`model`, `optimizer`) to variables.
+      variables: what to keep.
 
     Raises:
       CheckpointError: if it cannot be written; what was there before stays.
     """
+    before = names_in(directory)
     try:
-        _write(directory, state, variables)
+        make_folder(*posixpath.split(directory))
+        remove_abandoned(posixpath.dirname(directory))
+        written = _write(directory, state, variables)
     except tf.errors.OpError as error:
-        if not tf.io.gfile.exists(join(directory, _NEXT)):  # Else the next save goes on with them.
-            for stem in variables:
-                remove(_temporary(directory, stem))
+        _remove_all_but(before, directory)
         raise CheckpointError(
             f"checkpoint {directory} cannot be written ({error.message}); those before it are "
             "intact: make space, or make it writable, and give the same command again"
         ) from error
+    _remove_all_but(written, directory)
 
 
-def _write(
-    directory: str, state: TrainingState, variables: Mapping[str, Sequence[keras.Variable]]
-) -> None:
-    make_folder(*posixpath.split(directory))
-    if tf.io.gfile.exists(join(directory, _NEXT)):
-        _rename(directory, variables)  # What a kill left half done, before it is overwritten.
-    hashes = {}
-    for stem, group in variables.items():
-        content = _to_npz(group)
-        hashes[stem] = hashlib.sha256(content).hexdigest()
-        write_over(_temporary(directory, stem), content)
-    identity = _save_identity(posixpath.dirname(directory), state.identity)
+def _write(directory: str, state: TrainingState, variables: Variables) -> list[str]:
+    """Writes the files of a checkpoint, the state last; returns their names."""
+    hashes = {
+        stem: _write_hashed(directory, f"{stem}.npz", _to_npz(group))
+        for stem, group in variables.items()
+    }
+    options = json.dumps(state.identity, indent=1, sort_keys=True).encode()
+    identity = _write_hashed(posixpath.dirname(directory), _OPTIONS, options)
     document = {**dataclasses.asdict(state), "identity": identity, "sha256": hashes}
-    _replace(join(directory, _NEXT), json.dumps(document).encode())
-    _rename(directory, variables)
+    atomic_write(join(directory, _STATE), json.dumps(document).encode())
+    remove(join(directory, _EARLIER_STATE))  # Before its archives go.
+    return [_STATE, *(_hashed(f"{stem}.npz", digest) for stem, digest in hashes.items())]
 
 
-def _rename(directory: str, stems: Iterable[str]) -> None:
-    """Puts the files that `next.json` speaks of in their places, and it last."""
-    for stem in stems:
-        temporary = _temporary(directory, stem)
-        if tf.io.gfile.exists(temporary):
-            replace(temporary, join(directory, f"{stem}.npz"))
-    replace(join(directory, _NEXT), join(directory, _STATE))
-
-
-def _temporary(directory: str, stem: str) -> str:
-    return join(directory, f"{stem}.npz.tmp")
-
-
-def _replace(path: str, content: bytes) -> None:
-    """Like `atomic_write`, under a name that is always the same: what kills leave is not more."""
-    write_over(f"{path}.tmp", content)
-    replace(f"{path}.tmp", path)
-
-
-def _save_identity(folder: str, identity: dict[str, Any]) -> str:
-    """Writes what a run depends on, unless it is there; returns its hash."""
-    content = json.dumps(identity, indent=1, sort_keys=True).encode()
+def _write_hashed(folder: str, name: str, content: bytes) -> str:
+    """Writes a file with its hash in its name; returns the hash."""
     digest = hashlib.sha256(content).hexdigest()
-    path = _identity_path(folder, digest)
-    if not tf.io.gfile.exists(path):
-        _replace(path, content)
+    atomic_write(join(folder, _hashed(name, digest)), content)
     return digest
 
 
-def _identity_path(folder: str, digest: str) -> str:
-    return join(folder, f"options-{digest[:12]}.json")
+def _hashed(name: str, digest: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem}-{digest[:12]}{dot}{suffix}"
 
 
-def load(directory: str, variables: Mapping[str, Sequence[keras.Variable]]) -> TrainingState:
+def _remove_all_but(names: Iterable[str], directory: str) -> None:
+    for name in {*names_in(directory)} - {*names}:
+        remove(join(directory, name))
+
+
+def load(directory: str, variables: Variables) -> TrainingState:
     """Restores variables from one checkpoint folder.
 
     Raises:
       CheckpointError: if a file is missing or damaged, or belongs to another model. Nothing
         is assigned then.
     """
-    document, arrays = _read(directory, variables)
-    document["identity"] = _read_identity(posixpath.dirname(directory), document["identity"])
+    state, hashes = _read_state(directory)
+    arrays = {
+        stem: _from_npz(*_read_hashed(directory, f"{stem}.npz", hashes.get(stem, "")), group)
+        for stem, group in variables.items()
+    }
     for stem, group in variables.items():
         for variable, array in zip(group, arrays[stem], strict=True):
             variable.assign(array)
-    fields = {field.name for field in dataclasses.fields(TrainingState)}
-    return TrainingState(**{key: value for key, value in document.items() if key in fields})
+    return state
 
 
-def _read(
-    directory: str, variables: Mapping[str, Sequence[keras.Variable]]
-) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
-    """State and arrays that fit each other."""
-    problem = None
-    for name in (_STATE, _NEXT):
-        try:
-            document = _read_state(directory, name)
-            return document, {
-                stem: _read_arrays(directory, stem, document["sha256"], group)
-                for stem, group in variables.items()
-            }
-        except CheckpointError as error:
-            problem = problem or error
-    assert problem is not None
-    raise problem
-
-
-def _read_identity(folder: str, digest: str) -> dict[str, Any]:
-    path = _identity_path(folder, digest)
+def _read_state(directory: str) -> tuple[TrainingState, dict[str, str]]:
+    """Where training stood, and the hashes of its archives."""
+    is_earlier = tf.io.gfile.exists(join(directory, _EARLIER_STATE))
+    path = join(directory, _EARLIER_STATE if is_earlier else _STATE)
+    content = read(path)
+    if content is None:
+        raise CheckpointError(f"checkpoint {directory} has no {_STATE}, it is not complete")
     try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            content = file.read()
-    except tf.errors.NotFoundError:
-        raise CheckpointError(f"{path} is missing") from None
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise CheckpointError(f"{path} is damaged: its SHA-256 is not the one in {_STATE}")
-    return json.loads(content)
+        document = json_object(content)
+        hashes = decode(dict[str, str], document.pop("sha256", None), "sha256")
+        identity = decode(str, document.pop("identity", None), "identity")
+        state = decode(TrainingState, document)
+        path, content = _read_hashed(posixpath.dirname(directory), _OPTIONS, identity)
+        state.identity = json_object(content)
+    except DatasetError as error:
+        raise CheckpointError(f"{path} is damaged ({error})") from error
+    return state, hashes
+
+
+def _read_hashed(folder: str, name: str, digest: str) -> tuple[str, bytes]:
+    """Path and content of the file with that hash, as this or an earlier version called it."""
+    problem = f"{join(folder, _hashed(name, digest))} is missing"
+    for called in (_hashed(name, digest), name, f"{name}.tmp"):
+        path = join(folder, called)
+        content = read(path)
+        if content is not None and hashlib.sha256(content).hexdigest() == digest:
+            return path, content
+        if content is not None:
+            problem = f"{path} is damaged: its SHA-256 is not the one in {_STATE}"
+    raise CheckpointError(problem)
 
 
 class Checkpoints:
@@ -193,7 +188,7 @@ class Checkpoints:
         self._directory = directory
         self._keep = keep
 
-    def save(self, state: TrainingState, variables: Mapping[str, Sequence[keras.Variable]]) -> None:
+    def save(self, state: TrainingState, variables: Variables) -> None:
         """Saves the state under its global step and removes all but the newest few.
 
         Those of later steps go, too: training did not go on from them, as they are damaged.
@@ -202,29 +197,28 @@ class Checkpoints:
           CheckpointError: like `save`.
         """
         make_folder(*posixpath.split(self._directory))
-        save(join(self._directory, f"ckpt-{state.global_step}"), state, variables)
+        save(self._folder(state.global_step), state, variables)
         steps = self._steps()
         kept = [step for step in steps if step <= state.global_step][-self._keep :]
         for step in sorted({*steps} - {*kept}):
-            remove(join(self._directory, f"ckpt-{step}"))
+            remove(self._folder(step))
 
-    def restore_latest(
-        self, variables: Mapping[str, Sequence[keras.Variable]]
-    ) -> TrainingState | None:
+    def restore_latest(self, variables: Variables) -> TrainingState | None:
         """Restores the newest checkpoint that is whole; None if there is none at all.
 
         Raises:
           CheckpointError: if there are checkpoints and none of them can be used.
         """
-        steps = self._steps()
         problems = []
-        for step in reversed(steps):
+        for step in reversed(self._steps()):
+            directory = self._folder(step)
             try:
-                return load(join(self._directory, f"ckpt-{step}"), variables)
+                return load(directory, variables)
             except CheckpointError as error:
-                problems.append(str(error))
                 logging.warning("%s; trying the checkpoint before it", error)
-        if problems and self._any_complete():
+                if not {_STATE, _EARLIER_STATE}.isdisjoint(names_in(directory)):
+                    problems.append(error)
+        if problems:
             raise CheckpointError(
                 f"no checkpoint in {self._directory} can be used: {problems[0]}; "
                 "give another --run_dir, or remove the folder to start anew"
@@ -234,71 +228,30 @@ class Checkpoints:
     def newest_identity(self) -> dict[str, Any] | None:
         """What the newest checkpoint depends on that can be read; None if there is none."""
         for step in reversed(self._steps()):
-            try:
-                state = _read_state(join(self._directory, f"ckpt-{step}"), _STATE)
-                return _read_identity(self._directory, state["identity"])
-            except CheckpointError:
-                continue  # Restoring tells what is wrong with it.
+            with contextlib.suppress(CheckpointError):  # Restoring tells what is wrong with it.
+                return _read_state(self._folder(step))[0].identity
         return None
 
-    def restore(
-        self, global_step: int, variables: Mapping[str, Sequence[keras.Variable]]
-    ) -> TrainingState:
+    def restore(self, global_step: int, variables: Variables) -> TrainingState:
         """Restores the checkpoint that another worker chose.
 
         Raises:
           CheckpointError: if it is not there, or damaged.
         """
         try:
-            return load(join(self._directory, f"ckpt-{global_step}"), variables)
+            return load(self._folder(global_step), variables)
         except CheckpointError as error:
             raise CheckpointError(
                 f"{error}; the chief goes on from it, so --run_dir must be a folder that all "
                 "workers see"
             ) from error
 
-    def _any_complete(self) -> bool:
-        return any(
-            tf.io.gfile.exists(join(self._directory, f"ckpt-{step}", name))
-            for step in self._steps()
-            for name in (_STATE, _NEXT)
-        )
+    def _folder(self, step: int) -> str:
+        return join(self._directory, f"ckpt-{step}")
 
     def _steps(self) -> list[int]:
         names = names_in(self._directory)
         return sorted(int(match[1]) for name in names if (match := _NAME.match(name)))
-
-
-def _read_state(directory: str, name: str) -> dict[str, Any]:
-    path = join(directory, name)
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            document = json.loads(file.read())
-            document["sha256"].items()
-            document["identity"][:12]
-            return document
-    except tf.errors.NotFoundError:
-        raise CheckpointError(
-            f"checkpoint {directory} has no {_STATE}, it is not complete"
-        ) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is damaged ({error})") from error
-
-
-def _read_arrays(
-    directory: str, stem: str, hashes: dict[str, str], group: Sequence[keras.Variable]
-) -> list[np.ndarray]:
-    path = join(directory, f"{stem}.npz")
-    problem = f"{path} is missing"
-    for place in (path, _temporary(directory, stem)):
-        if not tf.io.gfile.exists(place):
-            continue
-        with tf.io.gfile.GFile(place, "rb") as file:
-            content = file.read()
-        if hashlib.sha256(content).hexdigest() == hashes.get(stem):
-            return _from_npz(place, content, group)
-        problem = f"{path} is damaged: its SHA-256 is not the one in {_STATE}"
-    raise CheckpointError(problem)
 
 
 def load_trained(run_dir: str, which: str, model: keras.Model) -> None:
@@ -341,15 +294,23 @@ def _to_npz(group: Sequence[keras.Variable]) -> bytes:
 
 
 def _from_npz(path: str, content: bytes, group: Sequence[keras.Variable]) -> list[np.ndarray]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        expected = {key: tuple(v.shape) for key, v in zip(_keys(group), group, strict=True)}
-        found = {key: stored[key].shape for key in stored.files}
-        if found != expected:
-            raise CheckpointError(
-                f"{path} is of another model: {_difference(found, expected)}; give the flags that "
-                "it was trained with (config.flags has them), or another --run_dir"
-            )
-        return [stored[key] for key in expected]
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            if sum(member.file_size for member in stored.zip.infolist()) > len(content):
+                raise ValueError("its arrays are compressed")
+            arrays = {key: stored[key] for key in stored.files}
+            found = {key: array.shape for key, array in arrays.items()}
+            if any(array.dtype.kind in "USM" for array in arrays.values()):
+                raise ValueError("they are no numbers")
+    except Exception as error:  # zipfile and NumPy raise errors of many kinds.
+        raise CheckpointError(f"{path} is no archive of arrays ({error})") from error
+    expected = {key: tuple(v.shape) for key, v in zip(_keys(group), group, strict=True)}
+    if found != expected:
+        raise CheckpointError(
+            f"{path} is of another model: {_difference(found, expected)}; give the flags that "
+            "it was trained with (config.flags has them), or another --run_dir"
+        )
+    return [arrays[key] for key in expected]
 
 
 def _difference(found: dict[str, Any], expected: dict[str, Any]) -> str:

@@ -1,12 +1,13 @@
+import hashlib
+import io
 import json
-import pathlib
+import zipfile
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.runs import checkpoints as checkpoints_module
 from trainer.runs.checkpoints import CheckpointError, Checkpoints, TrainingState, load, save
 
 
@@ -42,15 +43,20 @@ def test_an_empty_folder_has_nothing_to_restore(tmp_path):
     assert Checkpoints(str(tmp_path / "none"), keep=1).restore_latest(_variables()) is None
 
 
+def _archive(folder, stem="model"):
+    (path,) = folder.glob(f"{stem}-*.npz")
+    return path
+
+
 def _flip_bit(folder):
-    path = folder / "model.npz"
+    path = _archive(folder)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
 
 
 def _truncate(folder):
-    path = folder / "model.npz"
+    path = _archive(folder)
     path.write_bytes(path.read_bytes()[:-10])
 
 
@@ -63,7 +69,7 @@ def _garbled_state(folder):
 
 
 def _missing(folder):
-    (folder / "model.npz").unlink()
+    _archive(folder).unlink()
 
 
 @pytest.mark.parametrize("damage", [_flip_bit, _truncate, _unfinished, _garbled_state, _missing])
@@ -119,7 +125,7 @@ def _save_and_kill(monkeypatch, folder, variables, step, call):
         return wrapper
 
     with monkeypatch.context() as patch:
-        for name in ("makedirs", "GFile", "rename"):
+        for name in ("makedirs", "GFile", "rename", "remove"):
             patch.setattr(tf.io.gfile, name, killed_at(name))
         try:
             save(folder, TrainingState(global_step=step), _filled(variables, step))
@@ -135,14 +141,17 @@ def _filled(variables, value):
     return variables
 
 
-@pytest.mark.parametrize("first", range(10))
+_CALLS = 15  # Of the file system, while two archives, options and the state are replaced.
+
+
+@pytest.mark.parametrize("first", range(_CALLS + 1))
 def test_a_checkpoint_that_is_replaced_is_whole_at_every_instant(tmp_path, monkeypatch, first):
     found = {**_variables(), "optimizer": _variables()["model"]}
-    for second in range(12):
-        folder = str(tmp_path / f"best{second}")
+    for second in range(_CALLS + 1):
+        folder = str(tmp_path / str(second) / "best")
         save(folder, TrainingState(global_step=1), _filled(found, 1))
         killed = _save_and_kill(monkeypatch, folder, found, 2, first)
-        assert killed == (first < 8)
+        assert killed == (first < _CALLS)
         _save_and_kill(monkeypatch, folder, found, 3, second)
         state = load(folder, _filled(found, 0))
         assert state.global_step in (1, 2, 3)
@@ -150,31 +159,125 @@ def test_a_checkpoint_that_is_replaced_is_whole_at_every_instant(tmp_path, monke
         assert all((value == state.global_step).all() for value in values)
         save(folder, TrainingState(global_step=4), _filled(found, 4))
         assert load(folder, found).global_step == 4
-        left = sorted(path.name for path in (tmp_path / f"best{second}").iterdir())
-        assert left == ["model.npz", "optimizer.npz", "state.json"]
+        left = sorted(path.name for path in (tmp_path / str(second) / "best").iterdir())
+        assert [name.partition("-")[0] for name in left] == ["model", "optimizer", "state.json"]
 
 
 @pytest.mark.parametrize("failing", range(3))
 def test_a_full_disk_leaves_the_checkpoint_that_is_there(tmp_path, monkeypatch, failing):
-    folder, put, calls = str(tmp_path / "best"), checkpoints_module.write_over, []
+    folder, opened = str(tmp_path / "best"), []
     save(folder, TrainingState(global_step=1), _variables(1))
+    before = sorted(tmp_path.rglob("*"))
 
-    def fill(path, content):
-        calls.append(path)
-        if len(calls) == failing + 1:
-            put(path, content[:10])
+    class Full(tf.io.gfile.GFile):
+        def write(self, content):
+            super().write(content[:10])
             raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
-        put(path, content)
 
-    monkeypatch.setattr(checkpoints_module, "write_over", fill)
+    def open_one_full(path, mode="r"):
+        opened.extend([path] * (mode == "wb"))
+        return (Full if len(opened) == failing + 1 else kept)(path, mode)
+
+    kept = tf.io.gfile.GFile
     state = TrainingState(global_step=2, identity={"other": 1})
-    with pytest.raises(CheckpointError, match=r"cannot be written \(No space left.* make space"):
-        save(folder, state, _variables(2))
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.io.gfile, "GFile", open_one_full)
+        with pytest.raises(CheckpointError, match=r"cannot be written \(No space left.* make sp"):
+            save(folder, state, _variables(2))
+    left = {*tmp_path.rglob("*")} - {*before}
+    assert {path.name.partition("-")[0] for path in left} <= {"options"}
     variables = _variables()
     assert load(folder, variables).global_step == 1
     assert all((value == 1).all() for value in _values(variables))
     save(folder, state, _variables(2))
     assert load(folder, variables) == state
+
+
+# ---- Checkpoints that earlier versions wrote ----------------------------------------------
+
+
+def _write_earlier(folder, step, renamed):
+    """A checkpoint in the place of one of step 1; a kill came after so many of its renames."""
+    variables = {**_variables(), "optimizer": _variables()["model"]}
+    save(str(folder / "new"), TrainingState(global_step=step), _filled(variables, step))
+    (folder / "new" / "state.json").rename(folder / "next.json")
+    for stem in variables:
+        _archive(folder / "new", stem).rename(folder / f"{stem}.npz.tmp")
+    (folder / "new").rmdir()
+    for options in folder.glob("options-*.json"):
+        options.rename(folder.parent / options.name)
+    names = [("model.npz.tmp", "model.npz"), ("optimizer.npz.tmp", "optimizer.npz")]
+    for source, name in [*names, ("next.json", "state.json")][:renamed]:
+        (folder / source).rename(folder / name)
+
+
+@pytest.mark.parametrize("renamed", range(4))
+def test_checkpoints_of_earlier_versions_are_read_and_replaced(tmp_path, monkeypatch, renamed):
+    variables = {**_variables(), "optimizer": _variables()["model"]}
+    for call in range(_CALLS + 5):  # There is more to remove.
+        folder = tmp_path / str(call) / "best"
+        folder.mkdir(parents=True)
+        _write_earlier(folder, 1, 3)
+        _write_earlier(folder, 2, renamed)
+        assert load(str(folder), variables).global_step == 2
+        killed = _save_and_kill(monkeypatch, str(folder), variables, 3, call)
+        state = load(str(folder), _filled(variables, 0))
+        assert state.global_step in ((2, 3) if killed else (3,))
+        values = [variable.numpy() for group in variables.values() for variable in group]
+        assert all((value == state.global_step).all() for value in values)
+        save(str(folder), TrainingState(global_step=4), _filled(variables, 4))
+        assert load(str(folder), variables).global_step == 4
+        assert len([*folder.iterdir()]) == 3
+    assert not killed
+
+
+# ---- Checkpoints that nobody wrote ---------------------------------------------------------
+
+
+def _reseal(folder, content):
+    """Puts another archive in the place of the model's, with its hash in the state."""
+    state = json.loads((folder / "state.json").read_text())
+    _archive(folder).unlink()
+    digest = hashlib.sha256(content).hexdigest()
+    (folder / f"model-{digest[:12]}.npz").write_bytes(content)
+    (folder / "state.json").write_text(json.dumps({**state, "sha256": {"model": digest}}))
+
+
+def _npz(save_arrays=np.savez, **changes):
+    content = io.BytesIO()
+    arrays = {"0000:head/kernel": np.zeros((3, 2)), "0001:head/bias": np.zeros(2), **changes}
+    save_arrays(content, **arrays)
+    return content.getvalue()
+
+
+def _text_member():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        file.writestr("0000:head/kernel.npy", "no array")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no archive of arrays"),
+        (b"no zip file", "is no archive of arrays"),
+        (_text_member(), "is no archive of arrays"),
+        (_npz(**{"0001:head/bias": np.array([None, 1])}), "is no archive of arrays"),
+        (_npz(**{"0001:head/bias": np.array(["a", "b"])}), "is no archive of arrays .*no numbers"),
+        (_npz(np.savez_compressed, x=np.zeros(10**7)), "is no archive of arrays .*compressed"),
+        (_npz(**{"0001:head/bias": np.zeros(3)}), r"of another model: 0001:head/bias is \(3,\)"),
+        (_npz(x=np.zeros(3)), r"of another model: x is \(3,\) there and None in this model"),
+    ],
+)
+def test_an_archive_of_something_else_is_refused(tmp_path, content, message):
+    folder = tmp_path / "c"
+    save(str(folder), TrainingState(), _variables(5))
+    _reseal(folder, content)
+    variables = _variables(3)
+    with pytest.raises(CheckpointError, match=rf"model-\w+.npz {message}|{message}"):
+        load(str(folder), variables)
+    assert all((value == 3).all() for value in _values(variables))
 
 
 def test_a_damaged_checkpoint_does_not_push_out_whole_ones(tmp_path):
@@ -202,6 +305,6 @@ def test_what_a_run_depends_on_is_kept_once(tmp_path):
 
 def test_arrays_are_plain_numpy_files(tmp_path):
     save(str(tmp_path / "c"), TrainingState(), _variables(7))
-    with np.load(pathlib.Path(tmp_path, "c", "model.npz"), allow_pickle=False) as arrays:
+    with np.load(_archive(tmp_path / "c"), allow_pickle=False) as arrays:
         assert arrays.files == ["0000:head/kernel", "0001:head/bias"]
     assert json.loads((tmp_path / "c" / "state.json").read_text())["sha256"].keys() == {"model"}

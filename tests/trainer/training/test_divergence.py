@@ -52,7 +52,7 @@ def _assert_saved_states_are_finite(folder, run, global_step):
     assert state.global_step == global_step
     for variable in [*variables["model"], *variables["optimizer"]]:
         assert np.isfinite(variable.numpy().astype(np.float64)).all()
-    for path in folder.glob("best/model.npz"):
+    for path in folder.glob("best/model-*.npz"):
         with np.load(path) as arrays:
             assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
 
