@@ -147,12 +147,13 @@ def test_a_manifest_with_a_name_that_leads_elsewhere_is_refused(what, name, tmp_
 def test_where_a_handed_run_would_write_is_not_taken_from_it(dataset, tmp_path, victim):
     run_dir = tmp_path / "run"
     assert _train(dataset, run_dir) == 0
-    with (run_dir / "config.flags").open("a") as file:
-        file.write(f"--output={victim / 'thesis.csv'}\n--feature_cache_dir={victim}\n")
-        file.write("--run_dir=/nowhere\n")
+    recorded = (run_dir / "config.flags").read_text()
+    places = f"--feature_cache_dir={victim}\n--run_dir=/nowhere\n"
     flags = (f"--dataset={dataset}", f"--run_dir={run_dir}", "--predict_split=test")
-    assert run_trainer("--mode=predict", *flags) == 0
-    assert _is_whole(victim)
+    for added, code in ((f"--output={victim / 'thesis.csv'}\n", 2), ("", 0)):
+        (run_dir / "config.flags").write_text(recorded + places + added)
+        assert run_trainer("--mode=predict", *flags) == code
+        assert _is_whole(victim)
     assert (run_dir / "predictions.parquet").is_file()
 
 
