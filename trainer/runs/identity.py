@@ -37,7 +37,8 @@ def changed_options(found: dict[str, Any], expected: dict[str, Any]) -> list[str
       expected: of the run that would go on.
     """
     defaults = default_texts()
-    of_models = _names(option_kinds()) - _names(families()[expected["model"]].options)
+    used = families()[expected["model"]].options if "model" in expected else option_kinds()
+    of_models = _names(option_kinds()) - _names(used)
     return sorted(
         name
         for name in (expected.keys() | found.keys()) - of_models

@@ -169,5 +169,5 @@ def test_a_recorded_flagfile_never_says_where_something_is_written():
 @pytest.mark.parametrize("line", ["--unknown=1", "--size=many", "no flag at all"])
 def test_a_recorded_flagfile_with_a_wrong_line_is_told(line):
     values = _COMMAND.parse(["--name=a"]).values
-    with pytest.raises(UsageError, match="config.flags of it"):
-        fill_in(line, values, [_Toy], "config.flags of it")
+    with pytest.raises(UsageError, match="the flags of it"):
+        fill_in(line, values, [_Toy], "the flags of it")
