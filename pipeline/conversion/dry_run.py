@@ -17,12 +17,11 @@ from pipeline.conversion.inputs import (
     rejects,
 )
 from pipeline.conversion.shard_plan import (
-    Member,
     ShardPlan,
     count_groups,
     count_sizes,
+    divide,
     plan_shards,
-    to_member,
 )
 from pipeline.conversion.summary import class_names_text, schema_text, splits_text
 from pipeline.sources.options import ConvertOptions
@@ -49,12 +48,12 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
     decision = decide(counts, options, source.kind())
     kept = [*fitting(outcomes, decision)]
     groups = count_groups(((found.group, found.split, found.path) for found in kept), options)
-    members = [to_member(description, groups, options) for description in kept]
-    plan = plan_shards(count_sizes(members), counts, decision, groups, options)
+    records = [*divide(kept, groups, options)]
+    plan = plan_shards(count_sizes(records), counts, decision, groups, options)
     rejected = rejects_text(group_rejects(sorted(rejects(outcomes, decision))), counts.total)
     if plan.refusal:
         raise UsageError("\n".join(filter(None, [plan.refusal, rejected])))
-    summary = _summary(kept, members, decision, plan)
+    summary = _summary(records, decision, plan)
     where = f"nothing was written; the dataset would be {options.dataset_dir}"
     return "\n\n".join(filter(None, [summary, rejected, where]))
 
@@ -66,21 +65,18 @@ def _describe_all(source: Source) -> list[Outcome]:
         return [*itertools.chain.from_iterable(threads.map(described, by_id, by_id.values()))]
 
 
-def _summary(
-    kept: Sequence[Description], members: Sequence[Member], decision: Decision, plan: ShardPlan
-) -> str:
-    divided = [(member.split, found) for member, found in zip(members, kept, strict=True)]
+def _summary(records: Sequence[Description], decision: Decision, plan: ShardPlan) -> str:
     rows = []
     for split in plan.borders:
-        of_split = [found for name, found in divided if name == split]
+        of_split = [record for record in records if record.split == split]
         rows.append(
             (
                 split,
                 len(of_split),
-                len({found.group for found in of_split}),
-                sum(found.steps for found in of_split),
+                len({record.group for record in of_split}),
+                sum(record.steps for record in of_split),
                 plan.num_shards(split),
-                sum(found.size_bytes for found in of_split),
+                sum(record.size_bytes for record in of_split),
             )
         )
     assert decision.schema is not None

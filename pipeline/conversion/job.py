@@ -32,18 +32,18 @@ from pipeline.conversion.inputs import (
     group_by_id,
     rejects,
 )
-from pipeline.conversion.packs import GroupInPacks, Pack, shuffle_bucket, unpack
+from pipeline.conversion.packs import GroupInPacks, pack_all, shuffle_bucket, unpack
 from pipeline.conversion.shard_plan import (
     GroupCounts,
-    Member,
     ShardPlan,
     SplitSizes,
     add_group_counts,
     add_sizes,
     count_groups,
     count_sizes,
+    divide,
     plan_shards,
-    to_member,
+    record_order,
 )
 from pipeline.conversion.shard_writer import ShardWriter
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
@@ -61,7 +61,6 @@ def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> N
         | "List" >> beam.FlatMap(_list, source)
         | "GroupById" >> GroupInPacks()
         | "Describe" >> beam.ParDo(_Describe(source, options))
-        | "Outcomes" >> Pack(_weigh)
     )
     counts = (
         outcomes
@@ -78,7 +77,7 @@ def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> N
     )
     plan = AsSingleton(
         outcomes
-        | "Split" >> beam.Map(lambda *args: count_sizes(_members(*args)), decision, groups, options)
+        | "Split" >> beam.Map(lambda *args: count_sizes(_divided(*args)), decision, groups, options)
         | "Sizes" >> beam.CombineGlobally(add_sizes)
         | "Plan" >> beam.Map(_plan, AsSingleton(counts), decision, groups, options)
     )
@@ -102,7 +101,7 @@ def _list(_: None, source: Source) -> Iterator[tuple[int, InputFile]]:
 
 
 class _Describe(beam.DoFn):
-    """`(bucket, packs of files)` to descriptions and rejects."""
+    """`(bucket, packs of files)` to packs of descriptions and rejects."""
 
     def __init__(self, source: Source, options: ConvertOptions):
         super().__init__()
@@ -112,10 +111,13 @@ class _Describe(beam.DoFn):
     def setup(self) -> None:
         self._progress = ProgressFile(self._work_dir)
 
-    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[Outcome]:
-        for record_id, files in group_by_id(self._source, unpack(*element[1])).items():
-            yield from describe(self._source, record_id, files)
-            self._progress.add(described=len(files))
+    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[bytes]:
+        return pack_all(self._described(unpack(*element[1])), _weigh)
+
+    def _described(self, files: Iterable[InputFile]) -> Iterator[Outcome]:
+        for record_id, of_id in group_by_id(self._source, files).items():
+            yield from describe(self._source, record_id, of_id)
+            self._progress.add(described=len(of_id))
 
 
 def _weigh(outcome: Outcome) -> int:
@@ -128,11 +130,10 @@ def _group_of(pack: bytes, decision: Decision) -> Iterator[tuple[int, tuple[str,
         yield shuffle_bucket(found.group), (found.group, found.split, found.path)
 
 
-def _members(
+def _divided(
     pack: bytes, decision: Decision, groups: GroupCounts, options: ConvertOptions
-) -> Iterator[Member]:
-    for found in fitting(unpack(pack), decision):
-        yield to_member(found, groups, options)
+) -> Iterator[Description]:
+    return divide(fitting(unpack(pack), decision), groups, options)
 
 
 def _plan(
@@ -144,9 +145,8 @@ def _plan(
 ) -> ShardPlan:
     plan = plan_shards(sizes, counts, decision, groups, options)
     if not plan.refusal:
-        WorkDir(options.dataset_dir).write_plan(
-            {"records": sum(plan.records.values()), "size_bytes": sum(plan.size_bytes.values())}
-        )
+        work_dir = WorkDir(options.dataset_dir)
+        work_dir.write_plan({"records": plan.records, "size_bytes": plan.size_bytes})
     return plan
 
 
@@ -156,14 +156,14 @@ def _shard_of(
     groups: GroupCounts,
     plan: ShardPlan,
     options: ConvertOptions,
-) -> Iterator[tuple[tuple[str, int], Member]]:
+) -> Iterator[tuple[tuple[str, int], Description]]:
     if not plan.refusal:
-        for member in _members(pack, decision, groups, options):
-            yield (member.split, plan.shard_of(member)), member
+        for record in _divided(pack, decision, groups, options):
+            yield (record.split, plan.shard_of(record)), record
 
 
 class _Write(beam.DoFn):
-    """`((split, shard), packs of members)` to a shard in the work folder."""
+    """`((split, shard), packs of descriptions)` to a shard in the work folder."""
 
     def __init__(self, source: Source, options: ConvertOptions):
         super().__init__()
@@ -178,9 +178,9 @@ class _Write(beam.DoFn):
         self, element: tuple[tuple[str, int], Iterable[bytes]], decision: Decision, plan: ShardPlan
     ) -> Iterator[tuple[str, int]]:
         (split, shard), packs = element
-        members = sorted(unpack(*packs), key=lambda member: member.order)
+        records = sorted(unpack(*packs), key=record_order)
         writer = ShardWriter(self._source, decision, self._options, self._progress, self._helpers)
-        writer.write(split, shard, plan.num_shards(split), members)
+        writer.write((split, shard, plan.num_shards(split)), records)
         yield split, shard
 
     def finish_bundle(self) -> None:

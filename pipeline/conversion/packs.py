@@ -4,6 +4,7 @@ An element of its own costs about 20 us and 1 kB on every way between two stages
 in-process runner, which keeps them all in memory; in a pack an item costs 3 us and 5 to 20 bytes.
 """
 
+import collections
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -20,9 +21,8 @@ Key = TypeVar("Key")
 
 # Groups by name are shuffled by bucket: so many parts of the work can be done at once.
 _BUCKETS = 256
-# Numbers of items that weigh 1; of heavier ones fewer.
 _BUFFERED_ITEMS = 16_384  # In memory, over all keys, before they are packed.
-_PACKED_ITEMS = 1024  # In one pack at most: a worker unpacks one at a time.
+_PACKED_ITEMS = 1024  # In one pack at most, of heavier ones fewer: a worker unpacks one at a time.
 _CODEC = pa.Codec("zstd", 15)  # A third smaller than zlib's, and the runner holds four copies.
 _SIZE_BYTES = 4  # In front: the codec has to be told.
 
@@ -38,34 +38,29 @@ def pack(items: Sequence[Any]) -> bytes:
     return len(content).to_bytes(_SIZE_BYTES, "little") + _CODEC.compress(content, asbytes=True)
 
 
+def pack_all(items: Iterable[Any], weigh: Callable[[Any], int] = lambda _: 1) -> Iterator[bytes]:
+    """Items as packs of limited weight, in their order.
+
+    Args:
+      items: what is packed.
+      weigh: memory that an item takes, in kB or so; at least 1.
+    """
+    held, weight = [], 0
+    for item in items:
+        held.append(item)
+        weight += weigh(item)
+        if weight >= _PACKED_ITEMS:
+            yield pack(held)
+            held, weight = [], 0
+    if held:
+        yield pack(held)
+
+
 def unpack(*packs: bytes) -> Iterator[Any]:
     """The items of packs, one pack in memory at a time."""
     for packed in packs:
         size = int.from_bytes(packed[:_SIZE_BYTES], "little")
         yield from pickle.loads(_CODEC.decompress(packed[_SIZE_BYTES:], size, asbytes=True))
-
-
-def _one(_: Any) -> int:
-    return 1
-
-
-class Pack(beam.PTransform):
-    """Items to packs of them, in any order."""
-
-    def __init__(self, weigh: Callable[[Any], int] = _one):
-        """Prepares.
-
-        Args:
-          weigh: memory that an item takes, in kB or so; at least 1.
-        """
-        super().__init__()
-        self._weigh = weigh
-
-    def expand(self, items: beam.PCollection[Any]) -> beam.PCollection[bytes]:
-        """See the class."""
-        keyed = items | "WithoutKey" >> beam.Map(lambda item: (None, item))
-        packs = keyed | "PackItems" >> beam.ParDo(_PackByKey(self._weigh))
-        return packs | "Packs" >> beam.Values()
 
 
 class GroupInPacks(beam.PTransform):
@@ -82,20 +77,17 @@ class GroupInPacks(beam.PTransform):
 class _PackByKey(beam.DoFn):
     """Holds items back until there are many, or the bundle ends."""
 
-    def __init__(self, weigh: Callable[[Any], int] = _one):
-        super().__init__()
-        self._weigh = weigh
-
     def start_bundle(self) -> None:
-        self._held: dict[Any, list[Any]] = {}
-        self._weight = 0
+        self._held: dict[Any, list[Any]] = collections.defaultdict(list)
+        self._count = 0
 
     def process(self, element: tuple[Key, Item]) -> Iterator[tuple[Key, bytes]]:
         key, item = element
-        self._held.setdefault(key, []).append(item)
-        self._weight += self._weigh(item)
-        if self._weight >= _BUFFERED_ITEMS:
+        self._held[key].append(item)
+        self._count += 1
+        if self._count >= _BUFFERED_ITEMS:
             yield from self._take()
+            self.start_bundle()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         window = GlobalWindow()
@@ -103,21 +95,6 @@ class _PackByKey(beam.DoFn):
             yield WindowedValue(pair, window.max_timestamp(), (window,))
 
     def _take(self) -> Iterator[tuple[Any, bytes]]:
-        held, self._held, self._weight = self._held, {}, 0
-        for key, items in held.items():
-            if key is not None:
-                items.sort()
-            for cut in self._cut(items):
-                yield key, pack(cut)
-
-    def _cut(self, items: Iterable[Any]) -> Iterator[list[Any]]:
-        """Neighbours of the weight of a pack."""
-        cut, weight = [], 0
-        for item in items:
-            cut.append(item)
-            weight += self._weigh(item)
-            if weight >= _PACKED_ITEMS:
-                yield cut
-                cut, weight = [], 0
-        if cut:
-            yield cut
+        for key, items in self._held.items():
+            for packed in pack_all(sorted(items)):
+                yield key, packed

@@ -1,11 +1,14 @@
-"""Which shard a record goes to: neighbours in hash order, about equally many bytes per shard."""
+"""Which split and which shard a record goes to.
 
+Shards of a split have neighbours in hash order, and about equally many bytes each.
+"""
+
+import bisect
 import collections
 import dataclasses
 import heapq
 import re
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -21,23 +24,15 @@ _BIN_SHIFT = 64 - _BIN_BITS
 _RECORD_OVERHEAD_BYTES = 16_384
 _SHOWN_CONFLICTS = 5
 
-Bins = collections.Counter[int]
+
+def record_order(record: Description) -> tuple[int, str]:
+    """Hash and id, by which records are sorted: no hash crosses, it would be half of what does."""
+    return stable_hash("record", record.record_id), record.record_id
 
 
-class Member(NamedTuple):
-    """One record of a split, before it is written."""
-
-    record_id: str
-    path: str
-    group: str
-    split: str
-    checksum: str
-    size_bytes: int
-
-    @property
-    def order(self) -> tuple[int, str]:
-        """Hash and id, by which records are sorted. The hash would be half of what crosses."""
-        return stable_hash("record", self.record_id), self.record_id
+def hash_bin(record: Description) -> int:
+    """The record's bin of hash space, in [0, 65536)."""
+    return record_order(record)[0] >> _BIN_SHIFT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,23 +41,23 @@ class ShardPlan:
 
     Attributes:
       borders: per split, the first hash bin of each shard; the first is 0.
-      records: per split, the number of records to write.
-      size_bytes: per split, their data's bytes.
+      records: number of records to write.
+      size_bytes: their data's bytes.
       refusal: what is wrong and what to do; empty if nothing is.
     """
 
     borders: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
-    records: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    size_bytes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    records: int = 0
+    size_bytes: int = 0
     refusal: str = ""
 
     def num_shards(self, split: str) -> int:
         """Number of shards of a split."""
         return len(self.borders[split])
 
-    def shard_of(self, member: Member) -> int:
+    def shard_of(self, record: Description) -> int:
         """Number of the shard that a record belongs to."""
-        return int(np.searchsorted(self.borders[member.split], hash_bin(member), side="right")) - 1
+        return bisect.bisect_right(self.borders[record.split], hash_bin(record)) - 1
 
 
 @dataclasses.dataclass
@@ -70,16 +65,16 @@ class SplitSizes:
     """Records, and what they weigh per hash bin, of each split; sparse."""
 
     records: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
-    weights: dict[str, Bins] = dataclasses.field(default_factory=dict)
+    weights: dict[str, collections.Counter[int]] = dataclasses.field(default_factory=dict)
 
 
-def count_sizes(members: Iterable[Member]) -> SplitSizes:
-    """Counts and weighs records."""
+def count_sizes(records: Iterable[Description]) -> SplitSizes:
+    """Counts and weighs records that have a split."""
     sizes = SplitSizes()
-    for member in members:
-        bins = sizes.weights.setdefault(member.split, collections.Counter())
-        bins[hash_bin(member)] += member.size_bytes + _RECORD_OVERHEAD_BYTES
-        sizes.records[member.split] += 1
+    for record in records:
+        bins = sizes.weights.setdefault(record.split, collections.Counter())
+        bins[hash_bin(record)] += record.size_bytes + _RECORD_OVERHEAD_BYTES
+        sizes.records[record.split] += 1
     return sizes
 
 
@@ -109,12 +104,7 @@ class GroupCounts:
 
 
 def count_groups(inputs: Iterable[tuple[str, str, str]], options: ConvertOptions) -> GroupCounts:
-    """Counts groups.
-
-    Args:
-      inputs: group, official split (may be empty) and path of all inputs of these groups.
-      options: the conversion's options.
-    """
+    """Counts groups, from group, official split and path of all their inputs."""
     paths: dict[str, dict[str, str]] = collections.defaultdict(dict)
     for group, split, path in inputs:  # Of each split the first path by name, as an example.
         paths[group][split] = min(path, paths[group].get(split, path))
@@ -135,24 +125,15 @@ def add_group_counts(parts: Iterable[GroupCounts], options: ConvertOptions) -> G
     )
 
 
-def to_member(description: Description, groups: GroupCounts, options: ConvertOptions) -> Member:
-    """Assigns a record to its split."""
-    split = description.split or options.split_spec.split_of(
-        stable_hash(options.split_seed, description.group), groups.smallest_hashes
-    )
-    return Member(
-        description.record_id,
-        description.path,
-        description.group,
-        split,
-        description.checksum,
-        description.size_bytes,
-    )
-
-
-def hash_bin(member: Member) -> int:
-    """The record's bin of hash space, in [0, 65536)."""
-    return member.order[0] >> _BIN_SHIFT
+def divide(
+    inputs: Iterable[Description], groups: GroupCounts, options: ConvertOptions
+) -> Iterator[Description]:
+    """Assigns every input to its split; their labels, which may be large, have done their part."""
+    for found in inputs:
+        split = found.split or options.split_spec.split_of(
+            stable_hash(options.split_seed, found.group), groups.smallest_hashes
+        )
+        yield found._replace(split=split, label=None)
 
 
 def refuse_splits(sizes: Mapping[str, int], groups: GroupCounts, options: ConvertOptions) -> str:
@@ -168,17 +149,19 @@ def refuse_splits(sizes: Mapping[str, int], groups: GroupCounts, options: Conver
             f"a group would be in two splits: {'; '.join(groups.conflicts)}; make the groups "
             "larger or smaller (--group_key, --group_regex), or change the official split"
         )
-    empty = [name for name in _expected_splits(options, groups) if not sizes.get(name)]
+    official = tuple(re.compile(options.split_regex).groupindex)
+    divided = options.split_spec.names if options.splits or groups.hashed else ()
+    empty = next((name for name in (*official, *divided) if not sizes.get(name)), "")
     if not empty:
         return ""
-    if empty[0] in _official_splits(options):
+    if empty in official:
         return (
-            f"split {empty[0]!r} has no group: (?P<{empty[0]}>...) in --split_regex="
+            f"split {empty!r} has no group: (?P<{empty}>...) in --split_regex="
             f"{options.split_regex} matches no path, as far as inputs are accepted; correct it "
             "(paths are relative to --input_dir)"
         )
     return (
-        f"split {empty[0]!r} has no group: {groups.hashed} groups are divided by --splits="
+        f"split {empty!r} has no group: {groups.hashed} groups are divided by --splits="
         f"{_text(options.split_spec)}; use counts (test=2,train=rest), other shares, another "
         "--split_seed, or smaller groups"
     )
@@ -207,12 +190,12 @@ def plan_shards(
     )
     if refusal:
         return ShardPlan(refusal=refusal)
-    borders, totals = {}, {}
+    borders, records = {}, sizes.records.total()
     for split, bins in sorted(sizes.weights.items()):
         wanted = options.num_shards or -(-bins.total() // int(options.shard_size_mib * 2**20))
         borders[split] = choose_borders(bins, max(1, wanted))
-        totals[split] = bins.total() - _RECORD_OVERHEAD_BYTES * sizes.records[split]
-    return ShardPlan(borders, dict(sizes.records), totals)
+    weight = sum(bins.total() for bins in sizes.weights.values())
+    return ShardPlan(borders, records, weight - _RECORD_OVERHEAD_BYTES * records)
 
 
 def choose_borders(bins: Mapping[int, int], wanted: int) -> tuple[int, ...]:
@@ -237,15 +220,6 @@ def choose_borders(bins: Mapping[int, int], wanted: int) -> tuple[int, ...]:
         first = min(max(position, first + 1), len(occupied) - (count - shard))
         borders.append(int(occupied[first]))
     return tuple(borders)
-
-
-def _expected_splits(options: ConvertOptions, groups: GroupCounts) -> tuple[str, ...]:
-    divided = options.split_spec.names if options.splits or groups.hashed else ()
-    return (*_official_splits(options), *divided)
-
-
-def _official_splits(options: ConvertOptions) -> tuple[str, ...]:
-    return tuple(re.compile(options.split_regex).groupindex)
 
 
 def _conflict(group: str, splits: dict[str, str]) -> str:

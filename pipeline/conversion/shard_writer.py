@@ -17,17 +17,16 @@ from pipeline.console.errors import ChangedInputError, RejectedInputError
 from pipeline.conversion.channel_sums import ChannelSums
 from pipeline.conversion.inputs import Decision
 from pipeline.conversion.parts import Part, find_part, part_path, write_part
-from pipeline.conversion.shard_plan import Member
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
 from pipeline.sources.label_kinds import LabelPlan, convert_label
 from pipeline.sources.options import ConvertOptions
-from pipeline.sources.source import RawRecord, Reject, Source
+from pipeline.sources.source import Description, RawRecord, Reject, Source
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import IndexRow
 from tfrecords_schema.manifest import FileEntry
 from tfrecords_schema.names import join, shard_name
-from tfrecords_schema.record_writer import ASIDE_BYTES, RecordWriter
+from tfrecords_schema.record_writer import ASIDE_BYTES, FRAMING_BYTES, RecordWriter
 from tfrecords_schema.storage import replacing
 
 TRAINING_SPLIT = "train"
@@ -54,26 +53,24 @@ class ShardWriter:
         self._progress = progress
         self._helpers = helpers
 
-    def write(self, split: str, shard: int, num_shards: int, members: Sequence[Member]) -> None:
+    def write(self, place: tuple[str, int, int], records: Sequence[Description]) -> None:
         """Writes a shard, unless it and its part file are there already.
 
         Args:
-          split: name of the split.
-          shard: number of the shard within the split.
-          num_shards: number of shards of the split.
-          members: its records, sorted.
+          place: split, number of the shard, number of all shards of the split.
+          records: what it holds, sorted.
         """
-        part = self._new_part((split, shard, num_shards), members)
+        part = self._new_part(place, records)
         if self._is_written(part):
-            size_bytes = sum(member.size_bytes for member in members)
-            self._progress.add(written=len(members), size_bytes=size_bytes)
+            size_bytes = sum(record.size_bytes for record in records)
+            self._progress.add(written=len(records), size_bytes=size_bytes)
             return
         with replacing(join(self._work_dir, part.file)) as temporary:
-            rows = self._write_records(temporary, members, part)
+            rows = self._write_records(temporary, records, part)
         write_part(part_path(self._work_dir, part.split, part.shard), part, rows)
 
-    def _new_part(self, place: tuple[str, int, int], members: Sequence[Member]) -> Part:
-        inputs = [(m.path, m.size_bytes, m.checksum, m.group) for m in members]
+    def _new_part(self, place: tuple[str, int, int], records: Sequence[Description]) -> Part:
+        inputs = [(r.path, r.size_bytes, r.checksum, r.group) for r in records]
         classes = self._labels.classes if self._labels else ()
         schema = dataclasses.asdict(self._schema)
         content = [self._options.recorded(), schema, classes, place, inputs]
@@ -91,59 +88,72 @@ class ShardWriter:
             for place in places
         )
 
-    def _write_records(self, path: str, members: Sequence[Member], part: Part) -> list[IndexRow]:
+    def _write_records(
+        self, path: str, records: Sequence[Description], part: Part
+    ) -> list[IndexRow]:
         rows: list[IndexRow] = []
         with RecordWriter(path, self._helpers) as writer:
-            for member in members:
+            for record in records:
                 try:
-                    serialized, row = self._encode(member, part)
+                    serialized, row = self._encode(record, part, writer.size_bytes)
                 except RejectedInputError as error:
                     has_changed = isinstance(error, ChangedInputError)
-                    reject = Reject(member.path, "write", str(error))
+                    reject = Reject(record.path, "write", str(error))
                     part.rejects.append(reject._replace(stage="changed") if has_changed else reject)
                     continue
-                offset = writer.size_bytes
                 writer.write(serialized)
-                size = writer.size_bytes - offset
-                rows.append(dataclasses.replace(row, offset=offset, size_bytes=size))
-                self._progress.add(written=1, size_bytes=member.size_bytes)
+                rows.append(row)
+                self._progress.add(written=1, size_bytes=record.size_bytes)
         part.records, part.size_bytes, part.sha256 = len(rows), writer.size_bytes, writer.sha256
         return rows
 
-    def _encode(self, member: Member, part: Part) -> tuple[bytes, IndexRow]:
-        raw = self._read(member)
-        label = self._convert_label(raw.label)
-        moments = None
-        if isinstance(raw.data, np.ndarray):
-            if part.split == TRAINING_SPLIT:
-                moments = self._moments(raw.data, raw.padding)
-            else:
-                _require_finite(raw.data)
+    def _encode(self, record: Description, part: Part, offset: int) -> tuple[bytes, IndexRow]:
+        raw = self._read(record)
+        label = self._label(raw)
+        moments = self._moments(raw, part)
         try:
-            serialized = self._schema.encode(member.record_id, raw.data, label)
+            serialized = self._schema.encode(record.record_id, raw.data, label)
         except DatasetError as error:  # Data and label are within the limit, both together are not.
             raise RejectedInputError(f"{error}; cut it into several") from error
-        if moments is not None and isinstance(raw.data, np.ndarray):
-            sums = moments()
-            if not sums.is_finite:
-                _require_finite(raw.data)
-            part.channels = part.channels.merge(sums) if part.channels else sums
+        if moments is not None:
+            part.channels = part.channels.merge(moments()) if part.channels else moments()
         part.lengths[len(raw.data)] += 1
-        if label is not None and self._schema.label and self._schema.label.kind == "class":
+        spec = self._schema.label
+        if label is not None and spec is not None and spec.kind == "class":
             part.class_counts.update(label.reshape(-1).tolist())
         part.zeroed_records += raw.zeroed > 0
         part.zeroed_values += raw.zeroed
-        return serialized, self._row(member, part.shard, len(raw.data), label)
+        has_own_axis = label is not None and spec is not None and spec.per == "sequence"
+        return serialized, IndexRow(
+            id=record.record_id,
+            group=record.group,
+            split=record.split,
+            shard=part.shard,
+            offset=offset,
+            size_bytes=len(serialized) + FRAMING_BYTES,
+            steps=len(raw.data),
+            label_steps=len(label) if label is not None and has_own_axis else 0,
+            source=record.path,
+            label=_summary(label, self._labels),
+        )
 
-    def _moments(self, data: np.ndarray, padding: int) -> Callable[[], ChannelSums]:
-        """Adds up the samples but those that only fill the last step; many, in another thread."""
-        samples = data.reshape(-1, data.shape[-1])[: -padding or None]
-        if samples.nbytes >= ASIDE_BYTES:
-            return self._helpers.submit(ChannelSums.of, samples).result
-        sums = ChannelSums.of(samples)
-        return lambda: sums
+    def _moments(self, raw: RawRecord, part: Part) -> Callable[[], ChannelSums] | None:
+        """Checks a signal; adds up one of the training split, if it is large in another thread.
 
-    def _read(self, member: Member) -> RawRecord:
+        Raises:
+          RejectedInputError: it is not finite; what is returned may raise it, too.
+        """
+        if not isinstance(raw.data, np.ndarray):
+            return None
+        if part.split != TRAINING_SPLIT:
+            _require_finite(raw.data)
+            return None
+        if raw.data.nbytes >= ASIDE_BYTES:
+            return self._helpers.submit(_finite_moments, raw.data, raw.padding).result
+        moments = _finite_moments(raw.data, raw.padding)
+        return lambda: moments
+
+    def _read(self, record: Description) -> RawRecord:
         """Reads an input that must be what it was when it was described.
 
         Raises:
@@ -151,48 +161,35 @@ class ShardWriter:
           RejectedInputError: if it is, and cannot be converted.
         """
         try:
-            raw = self._source.read(member.path)
-            found = raw.checksum
+            raw = self._source.read(record.path)
+            if raw.checksum == record.checksum:
+                return raw
         except RejectedInputError:
-            found = self._checksum(member)
-            if found == member.checksum:
+            if self._is_unchanged(record):
                 raise
-        if found != member.checksum:
-            raise ChangedInputError(
-                "it changed while the conversion ran"
-                if found
-                else "it vanished, or was damaged, while the conversion ran"
-            )
-        return raw
+        raise ChangedInputError("it changed while the conversion ran")
 
-    def _checksum(self, member: Member) -> str:
-        """What the input's checksum is now; empty if it cannot be described any more."""
+    def _is_unchanged(self, record: Description) -> bool:
         try:
-            return self._source.describe(member.path).checksum
-        except RejectedInputError:
-            return ""
+            return self._source.describe(record.path).checksum == record.checksum
+        except RejectedInputError as error:
+            raise ChangedInputError(
+                "it vanished, or was damaged, while the conversion ran"
+            ) from error
 
-    def _convert_label(self, label: np.ndarray | None) -> np.ndarray | None:
+    def _label(self, raw: RawRecord) -> np.ndarray | None:
         if self._labels is None:
             return None
-        assert label is not None  # It was there when the input was described.
-        return convert_label(label, self._labels)
+        assert raw.label is not None  # It was there when the input was described.
+        return convert_label(raw.label, self._labels)
 
-    def _row(self, member: Member, shard: int, steps: int, label: np.ndarray | None) -> IndexRow:
-        spec = self._schema.label
-        has_own_axis = label is not None and spec is not None and spec.per == "sequence"
-        return IndexRow(
-            id=member.record_id,
-            group=member.group,
-            split=member.split,
-            shard=shard,
-            offset=0,
-            size_bytes=0,
-            steps=steps,
-            label_steps=len(label) if label is not None and has_own_axis else 0,
-            source=member.path,
-            label=_summary(label, self._labels),
-        )
+
+def _finite_moments(signal: np.ndarray, padding: int) -> ChannelSums:
+    """Moments of all samples but those that only fill the last step."""
+    moments = ChannelSums.of(signal.reshape(-1, signal.shape[-1])[: -padding or None])
+    if not moments.is_finite:
+        _require_finite(signal)
+    return moments
 
 
 def _require_finite(signal: np.ndarray) -> None:

@@ -10,7 +10,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from pipeline.conversion import packs
 from pipeline.conversion.job import _weigh
-from pipeline.conversion.packs import GroupInPacks, Pack, pack, shuffle_bucket, unpack
+from pipeline.conversion.packs import GroupInPacks, pack, pack_all, shuffle_bucket, unpack
 from pipeline.conversion.runner import make_runner
 from pipeline.sources.source import Description, Label, Reject
 
@@ -35,21 +35,15 @@ def test_descriptions_take_few_bytes_in_a_pack() -> None:
     assert len(packed) < 40 * len(described)
 
 
-def test_packs_hold_what_was_put_in_and_are_of_limited_size() -> None:
-    items = list(range(3 * packs._BUFFERED_ITEMS + 5))
-    with _pipeline() as pipeline:
-        packed = pipeline | beam.Create(items) | Pack()
-        assert_that(packed | beam.FlatMap(unpack), equal_to(items), "all")
-        sizes = packed | beam.Map(lambda one: len(list(unpack(one))) <= packs._PACKED_ITEMS)
-        assert_that(sizes | beam.Distinct(), equal_to([True]), "sizes")
-
-
-def test_of_heavy_items_fewer_are_held_and_packed() -> None:
-    step = packs._PackByKey(lambda _: packs._PACKED_ITEMS // 4)
-    step.start_bundle()
-    count = 4 * packs._BUFFERED_ITEMS // packs._PACKED_ITEMS
-    made = [len(list(step.process((None, number)))) for number in range(count)]
-    assert made == [0] * (count - 1) + [count // 4]
+def test_packs_are_of_limited_weight() -> None:
+    limit = packs._PACKED_ITEMS
+    items = list(range(3 * limit + 5))
+    packed = list(pack_all(items))
+    assert [len(list(unpack(one))) for one in packed] == [limit] * 3 + [5]
+    assert list(unpack(*packed)) == items
+    heavy = pack_all(items, lambda _: limit // 4)
+    assert {len(list(unpack(one))) for one in heavy} == {4, len(items) % 4}
+    assert not list(pack_all([]))
 
 
 def test_a_description_weighs_what_its_classes_do() -> None:

@@ -7,7 +7,6 @@ from pipeline.conversion.convert import main
 from pipeline.conversion.inputs import Decision, InputCounts
 from pipeline.conversion.shard_plan import (
     GroupCounts,
-    Member,
     ShardPlan,
     choose_borders,
     count_sizes,
@@ -15,6 +14,7 @@ from pipeline.conversion.shard_plan import (
     plan_shards,
 )
 from pipeline.sources.options import ConvertOptions
+from pipeline.sources.source import Description
 
 _BINS = st.dictionaries(st.integers(0, 65_535), st.integers(1, 1000), min_size=1, max_size=60)
 
@@ -36,12 +36,11 @@ def test_no_shard_is_empty_and_none_is_more_than_a_bin_from_its_share(
 
 @hypothesis.given(_BINS, st.integers(1, 10))
 def test_every_record_has_a_shard(bins: dict[int, int], wanted: int) -> None:
-    plan = ShardPlan({"train": choose_borders(bins, wanted)}, {}, {})
-    for number in range(50):
-        member = Member(f"r{number}", "", "", "train", "", 0)
-        shard = plan.shard_of(member)
-        borders = [*plan.borders["train"], 1 << 16]
-        assert borders[shard] <= hash_bin(member) < borders[shard + 1]
+    plan = ShardPlan({"train": choose_borders(bins, wanted)})
+    borders = [*plan.borders["train"], 1 << 16]
+    for record in _records(50):
+        shard = plan.shard_of(record)
+        assert borders[shard] <= hash_bin(record) < borders[shard + 1]
 
 
 def test_equal_bins_make_equal_shards() -> None:
@@ -51,7 +50,7 @@ def test_equal_bins_make_equal_shards() -> None:
 def test_small_records_make_small_shards_as_the_help_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    sizes = count_sizes(Member(f"r{number}", "", "", "train", "", 0) for number in range(3 * 64))
+    sizes = count_sizes(_records(3 * 64))
     options = ConvertOptions("", "", "test", shard_size_mib=1, splits="train=1")
     plan = plan_shards(sizes, InputCounts(), Decision(None), GroupCounts(), options)
     assert plan.num_shards("train") == 3
@@ -60,3 +59,11 @@ def test_small_records_make_small_shards_as_the_help_says(
     assert "every record counts 16 KiB more than its data" in " ".join(
         capsys.readouterr().out.split()
     )
+
+
+def _records(count: int) -> list[Description]:
+    """Records of the training split without any data."""
+    return [
+        Description(f"r{number}", "", "", "train", "", "uint8", 0, (), None)
+        for number in range(count)
+    ]
