@@ -78,7 +78,8 @@ class BatchReader:
         self._steps = index.steps
         self._plan_lengths = plan_lengths(index, self._schema.label)
         self._plans_labels = plans_labels(index, self._schema.label)
-        self._places = _places(index)
+        # In the memory of the index.
+        self._places = [shared_tensor(x) for x in (index.shard, index.offset, index.steps)]
         self._label_steps = index.label_steps() if _has_label_lengths(self._schema) else None
         self._no_record = tf.data.Dataset.from_tensors(_record_without_steps(dataset.schema))
         self._trace = tf.function(self._variant, input_signature=_DEALT_SPEC)
@@ -206,11 +207,6 @@ class BatchReader:
 
 
 _DEALT_SPEC = [tf.TensorSpec([None], tf.int32)] * 4
-
-
-def _places(index: SplitIndex) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Shard, offset and steps of each record, in the memory of the index."""
-    return shared_tensor(index.shard), shared_tensor(index.offset), shared_tensor(index.steps)
 
 
 def _without_rewriting() -> tf.data.Options:

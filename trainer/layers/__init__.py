@@ -5,7 +5,7 @@ and scattered back.
 """
 
 from trainer.layers.batch_normalization import BatchNormalization
-from trainer.layers.convolution import Conv1D, Conv2D, NeverEmpty
+from trainer.layers.convolution import Conv1D, Conv2D, NeverEmpty, TemporalConvolution
 from trainer.layers.dropout import Dropout
 from trainer.layers.features import FeaturesApart, FeaturesTogether
 from trainer.layers.feedback_decoder import FeedbackDecoder
@@ -14,6 +14,7 @@ from trainer.layers.normalization import Normalization
 from trainer.layers.packing import (
     PackRecords,
     PackSteps,
+    RecordPooling,
     RepeatRecords,
     UnpackRecords,
     UnpackSequence,
@@ -23,9 +24,7 @@ from trainer.layers.packing import (
     unpack_steps,
     valid_steps,
 )
-from trainer.layers.pooling import RecordPooling
 from trainer.layers.recurrent import GRU, LSTM
-from trainer.layers.temporal_convolution import TemporalConvolution
 
 __all__ = [
     "GRU",

@@ -1,4 +1,4 @@
-"""Strided convolutions against the stock layer: outputs and all gradients."""
+"""Strided convolutions against the stock layer, in outputs and all gradients; and over time."""
 
 import keras
 import numpy as np
@@ -53,3 +53,21 @@ def test_no_product_in_the_graph_has_a_stride():
 def _operations(graph):
     functions = [function.graph for function in graph._functions.values()]
     return [op for each in [graph, *functions] for op in each.get_operations()]
+
+
+def test_convolution_over_time_sees_zeros_beyond_the_record():
+    lengths = [3, 0, 1, 5]
+    x = np.random.default_rng(2).normal(size=(4, 6, 3)).astype("float32") - 3.0
+    layer = layers.TemporalConvolution(4, 5, "relu")
+    outputs = layer(layers.pack_steps(x, lengths), tf.constant(lengths))
+    expected = [layer.convolution(x[r : r + 1, :n])[0] for r, n in enumerate(lengths) if n]
+    np.testing.assert_allclose(outputs, np.concatenate(expected), atol=1e-5)
+    assert layer(tf.zeros([0, 3]), tf.zeros([2], tf.int32)).shape == (0, 4)
+
+
+def test_convolution_over_time_config_and_shape():
+    layer = layers.TemporalConvolution(4, 5, "relu", name="over_time")
+    outputs = layer(keras.Input((3,)), keras.Input((), dtype="int32"))
+    assert outputs.shape == (None, 4)
+    again = layers.TemporalConvolution.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()

@@ -1,4 +1,4 @@
-"""Dropout, pooling over a record, convolution over time; configurations that Keras derives."""
+"""Dropout, pooling over a record; configurations that Keras derives."""
 
 import keras
 import numpy as np
@@ -55,23 +55,6 @@ def test_record_pooling(kind, reference, in_graph):
 def test_record_pooling_names_its_choices():
     with pytest.raises(ValueError, match="got 'median'"):
         layers.RecordPooling("median")
-
-
-def test_convolution_over_time_sees_zeros_beyond_the_record():
-    x, lengths = steps(), tf.constant(LENGTHS)
-    layer = layers.TemporalConvolution(4, 5, "relu")
-    outputs = layer(layers.pack_steps(x, lengths), lengths)
-    expected = [layer.convolution(x[r : r + 1, :n])[0] for r, n in enumerate(LENGTHS) if n]
-    np.testing.assert_allclose(outputs, np.concatenate(expected), atol=1e-5)
-    assert layer(tf.zeros([0, 3]), tf.zeros([2], tf.int32)).shape == (0, 4)
-
-
-def test_convolution_over_time_config_and_shape():
-    layer = layers.TemporalConvolution(4, 5, "relu", name="over_time")
-    outputs = layer(keras.Input((3,)), keras.Input((), dtype="int32"))
-    assert outputs.shape == (None, 4)
-    again = layers.TemporalConvolution.from_config(layer.get_config())
-    assert again.get_config() == layer.get_config()
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
