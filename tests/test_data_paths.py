@@ -24,6 +24,9 @@ _ALLOWED = {
     ("tfrecords_schema/storage.py", "shutil"),  # links, which only local folders have
     ("tfrecords_schema/storage.py", "os.path"),
     ("pipeline/console/terminal.py", "shutil"),  # the width of the terminal
+    ("pipeline/console/command.py", "shutil"),
+    ("pipeline/console/command.py", "os.path"),  # flagfiles
+    ("pipeline/console/command.py", "open"),
     ("pipeline/sources/files.py", "os.path"),  # whether something local is a file
     (
         "pipeline/sources/files.py",
