@@ -9,7 +9,7 @@ from types import FrameType
 logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
 
 from pipeline.console import quiet  # noqa: E402
-from pipeline.conversion.option_flags import make_parser  # noqa: E402
+from pipeline.conversion.asked import COMMAND  # noqa: E402
 
 _STANDARD_ERROR = os.dup(2)  # The other one is silent while TensorFlow is imported.
 
@@ -22,7 +22,7 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, _interrupted)
-    make_parser().answer(sys.argv[1:])  # At once: TensorFlow and Beam take seconds to import.
+    COMMAND.answer(sys.argv[1:])  # At once: TensorFlow and Beam take seconds to import.
     quiet.start(gpu=False)
 
     from pipeline.conversion.convert import main

@@ -68,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _generate(argv: Sequence[str]) -> None:
     given = COMMAND.parse(argv)
-    kind = " ".join(given.rest)
+    (kind,) = given.rest
     if kind not in _KINDS:
         raise UsageError(f"{not_one_of(kind, _KINDS)}; see {COMMAND.prog} --help")
     options = read(GenerateOptions, given.values)

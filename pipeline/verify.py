@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 from pipeline.console import quiet
 from pipeline.console.command import Command
-from pipeline.console.errors import UsageError
 from pipeline.console.run import run_command
 
 COMMAND = Command(
-    "python -m pipeline.verify", "Proves that a dataset folder is whole.", argument="DATASET"
+    "python -m pipeline.verify",
+    "Proves that a dataset folder, <output_dir>/<name>/<version>, is whole.",
+    argument="DATASET",
 )
 
 
@@ -22,13 +23,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _verify(argv: Sequence[str]) -> int:
-    folders = COMMAND.parse(argv).rest
-    if len(folders) != 1:
-        raise UsageError(
-            f"expected one dataset folder, <output_dir>/<name>/<version>, got {len(folders)}; see "
-            f"{COMMAND.prog} --help"
-        )
-    path = folders[0]
+    (path,) = COMMAND.parse(argv).rest
     quiet.start(gpu=False)
 
     # Here, so that --help does not wait for TensorFlow.

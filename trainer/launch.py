@@ -4,8 +4,8 @@ Starts `python -m trainer` once per worker with a TF_CONFIG of its own, puts the
 before each line that it prints, passes SIGTERM and SIGINT on, and ends all workers when one fails.
 """
 
-import argparse
 import ctypes
+import dataclasses
 import json
 import os
 import signal
@@ -17,8 +17,10 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from pipeline.console.command_line import CommandParser
+from pipeline.console.command import Command, with_help
+from pipeline.console.errors import UsageError
 from pipeline.console.exit_codes import LOST_WORKER
+from pipeline.console.options import REQUIRED, Options, option, read
 from pipeline.console.quiet import discard_standard_output
 from pipeline.console.run import run_command
 
@@ -28,13 +30,44 @@ _GRACE_SECS = 20.0
 _PR_SET_PDEATHSIG = 1
 
 
+@dataclasses.dataclass(frozen=True)
+class LaunchOptions(Options):
+    """Workers on this machine."""
+
+    workers: int = option(REQUIRED, "Processes to start.", low=1, common=True)
+    cores_per_worker: int = option(
+        0, "Cores of its own for each; 0: all share.", low=0, common=True
+    )
+
+    def check(self) -> None:
+        """See `Options`."""
+        cores = len(os.sched_getaffinity(0))
+        if self.workers * self.cores_per_worker > cores:
+            raise UsageError(
+                f"--cores_per_worker={self.cores_per_worker} for {self.workers} workers: this "
+                f"machine has {cores} cores"
+            )
+
+
+COMMAND = Command(
+    "python -m trainer.launch",
+    "Trains on several workers on this machine, for trials and tests; flags of the trainer stand "
+    "after --.",
+    (LaunchOptions,),
+)
+
+
 def main(argv: Sequence[str]) -> int:
     """Runs all workers to their end; returns the exit status of the first that failed, or 0."""
     return run_command(_launch, argv)
 
 
 def _launch(argv: Sequence[str]) -> int:
-    options, trainer_flags = _parse([*argv])
+    cut = argv.index("--") if "--" in argv else len(argv)
+    options = read(LaunchOptions, COMMAND.parse(argv[:cut]).values)
+    trainer_flags = argv[cut + 1 :]
+    if not trainer_flags:
+        raise UsageError(with_help("no flags for the trainer; give them after --", COMMAND.prog))
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(options.workers)]
     workers = [
         _start(number, addresses, trainer_flags, options.cores_per_worker)
@@ -54,34 +87,6 @@ def _launch(argv: Sequence[str]) -> int:
     return status
 
 
-def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    own, trainer_flags = arguments, []
-    if "--" in arguments:
-        cut = arguments.index("--")
-        own, trainer_flags = arguments[:cut], arguments[cut + 1 :]
-    parser = CommandParser(
-        "python -m trainer.launch",
-        "Trains on several workers on this machine, for trials and tests; flags of the trainer "
-        "stand after --.",
-    )
-    parser.add_argument("--workers", type=int, required=True, help="processes to start")
-    parser.add_argument(
-        "--cores_per_worker", type=int, default=0, help="cores of its own for each; 0: all share"
-    )
-    options = parser.parse_args(own)
-    cores = len(os.sched_getaffinity(0))
-    if options.workers < 1:
-        parser.error(f"--workers={options.workers}: expected at least 1")
-    if options.workers * options.cores_per_worker > cores:
-        parser.error(
-            f"--cores_per_worker={options.cores_per_worker} for {options.workers} workers: this "
-            f"machine has {cores} cores"
-        )
-    if not trainer_flags:
-        parser.error("no flags for the trainer; give them after --")
-    return options, trainer_flags
-
-
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
@@ -93,7 +98,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _start(
-    number: int, addresses: list[str], trainer_flags: list[str], cores: int
+    number: int, addresses: list[str], trainer_flags: Sequence[str], cores: int
 ) -> subprocess.Popen[str]:
     cluster = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}}
     own = sorted(os.sched_getaffinity(0))[number * cores : (number + 1) * cores]

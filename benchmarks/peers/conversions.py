@@ -28,21 +28,21 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
 from benchmarks.harness.worker import report, turns
+from pipeline.conversion.asked import COMMAND, asked
 from pipeline.conversion.convert import convert
-from pipeline.conversion.option_flags import parse_args
 
 NUM_SHARDS = 8
 
 
 def ours(inputs: str, output: str) -> None:
     """`python -m pipeline`."""
-    options, _ = parse_args(
+    given = COMMAND.parse(
         [
             *("--source=signals", f"--input_dir={inputs}", f"--output_dir={output}"),
             *("--name=bench", "--splits=train=1", f"--num_shards={NUM_SHARDS}"),
         ]
     )
-    convert(options, PipelineOptions([]))
+    convert(asked(given.values), PipelineOptions([]))
 
 
 def bare(inputs: str, output: str) -> None:

@@ -1,4 +1,4 @@
 """What every command says to a person: options, help, messages, progress, pages, errors.
 
-Imports `tfrecords_schema` alone. Begin with `errors.py` and `command_line.py`.
+Imports `tfrecords_schema` alone. Begin with `errors.py` and `command.py`.
 """

@@ -19,8 +19,8 @@ from pipeline.console.options import (
     REQUIRED,
     Effect,
     Options,
+    declarations,
     define,
-    fields_of,
     option,
     value_text,
 )
@@ -81,7 +81,7 @@ class Command:
           prog: how the command is called.
           description: what it does.
           kinds: dataclasses whose fields are its flags.
-          argument: what else it takes, in capitals, for the help.
+          argument: the one thing that it takes besides, in capitals.
           passes_on: whether flags that are not its own are another's, and so no mistake.
         """
         self.prog = prog
@@ -89,6 +89,7 @@ class Command:
         self._description = description
         self._argument = argument
         self._passes_on = passes_on
+        self.declared = declarations((*self.kinds, _EveryCommand))
 
     def answer(self, argv: Sequence[str]) -> None:
         """Exits with what `--help`, `--helpfull` or `--version` ask for, if they are given."""
@@ -113,15 +114,19 @@ class Command:
             rest = values([self.prog, *expanded], known_only=self._passes_on)[1:]
         except flags.UnrecognizedFlagError as error:
             raise UsageError(self._unknown(error.flagname, argv)) from error
-        except flags.Error as error:
-            raise UsageError(_with_help(str(error).removeprefix("flag "), self.prog)) from error
-        if rest and not self._argument and not self._passes_on:
-            raise UsageError(f"unexpected argument {rest[0]!r}; options are given as --name=value")
+        except (flags.Error, ValueError) as error:
+            raise UsageError(with_help(str(error).removeprefix("flag "), self.prog)) from error
+        taken = 1 if self._argument else 0
+        if len(rest) < taken:
+            raise UsageError(with_help(f"no {self._argument} is named", self.prog))
+        if len(rest) > taken and not self._passes_on:
+            extra = rest[taken]
+            raise UsageError(f"unexpected argument {extra!r}; options are given as --name=value")
         return Given(values, rest)
 
     def flags(self) -> list[str]:
         """All flags, with `--`."""
-        fields = [f for kind in (*self.kinds, _EveryCommand) for f, _ in fields_of(kind)]
+        fields = [field for declared in self.declared.values() for field, _ in declared]
         negated = [f"--no{field.name}" for field in fields if isinstance(field.default, bool)]
         return [*(f"--{field.name}" for field in fields), *negated]
 
@@ -129,22 +134,23 @@ class Command:
         """The help: all flags, or those that most people need, by kinds of options."""
         usage = " ".join(filter(None, (self.prog, self._argument, "--flag=value ...")))
         parts, hidden = [f"usage: {usage}", textwrap.fill(self._description, _columns())], 0
-        for kind in (*self.kinds, _EveryCommand):
-            fields = [field for field, _ in fields_of(kind)]
+        for kind, declared in self.declared.items():
+            fields = [field for field, _ in declared]
             shown = [field for field in fields if is_full or field.metadata["common"]]
             hidden += len(fields) - len(shown)
             if shown:
                 title = (inspect.getdoc(kind) or "").splitlines()[0].rstrip(".")
                 parts.append("\n".join([f"{title[0].lower()}{title[1:]}:", *map(_line, shown)]))
         if hidden:
-            parts.append(f"{hidden} more flags: {self.prog} --helpfull")
+            more = "flag" if hidden == 1 else "flags"
+            parts.append(f"{hidden} more {more}: {self.prog} --helpfull")
         return "\n\n".join(parts) + "\n"
 
     def _unknown(self, name: str, argv: Sequence[str]) -> str:
         is_given = any(arg.lstrip("-").partition("=")[0] == name for arg in argv)
         where = "" if is_given else " (in a flagfile)"
         near = near_flag([f"--{name}"], self.flags()) or f"unknown flag --{name}"
-        return _with_help(f"{near}{where}", self.prog)
+        return with_help(f"{near}{where}", self.prog)
 
 
 def _line(field: Any) -> str:
@@ -179,7 +185,7 @@ def _exit_with(text: str) -> NoReturn:
     sys.exit(0)
 
 
-def _with_help(message: str, prog: str) -> str:
+def with_help(message: str, prog: str) -> str:
     """A message that says where help is."""
     end = " See" if message.endswith("?") else "; see"
     return f"{message}{end} {prog} --help"

@@ -7,6 +7,7 @@ identity of a run follow from the fields. No other module looks at absl's flags.
 
 import dataclasses
 import enum
+import inspect
 import math
 import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,6 +39,7 @@ def option(
     *,
     low: float = -math.inf,
     high: float = math.inf,
+    positive: bool = False,
     common: bool = False,
     effect: Effect = Effect.RESULT,
     parse: Callable[[str], Any] | None = None,
@@ -50,13 +52,14 @@ def option(
       choices: allowed values of a text.
       low: least value of a number, or of each of several; None passes.
       high: greatest value, likewise.
+      positive: whether a number must be finite and above 0; None passes.
       common: whether `--help` shows it; `--helpfull` shows all.
       effect: what depends on it.
       parse: from text to value, where the type of the field does not say it; raises ValueError.
     """
     metadata = {
-        "help": help_text, "choices": tuple(choices), "low": low, "high": high, "common": common,
-        "effect": effect, "parse": parse,
+        "help": help_text, "choices": tuple(choices), "low": low, "high": high,
+        "positive": positive, "common": common, "effect": effect, "parse": parse,
     }  # fmt: skip
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -65,7 +68,7 @@ def option(
 class Options:
     """Options that check themselves; subclasses are frozen dataclasses of `option` fields.
 
-    The first line of a subclass's docstring is the title of its flags in the help.
+    The first line of a subclass's docstring is the title of the flags that it adds in the help.
 
     Raises:
       UsageError: if a value, or a combination of values, makes no sense.
@@ -88,6 +91,9 @@ def _check(field: Any, value: Any) -> None:
     choices = field.metadata.get("choices")
     if choices and value not in choices:
         raise UsageError(f"--{field.name}={value}: {not_one_of(value, choices)}")
+    if field.metadata.get("positive") and value is not None and not 0 < value < math.inf:
+        finite = "a finite" if value == math.inf else "a"
+        raise UsageError(f"--{field.name}={value:g}: expected {finite} number above 0")
     low, high = field.metadata.get("low", -math.inf), field.metadata.get("high", math.inf)
     if (low, high) == (-math.inf, math.inf):
         return
@@ -104,8 +110,8 @@ def _range_text(low: float, high: float) -> str:
 
 def define(kinds: Iterable[type[Options]], values: flags.FlagValues) -> None:
     """Defines one flag per field of all these kinds of options."""
-    for kind in kinds:
-        for field, hint in fields_of(kind):
+    for kind, declared in declarations(kinds).items():
+        for field, hint in declared:
             name, text = field.name, field.metadata["help"]
             flag = (
                 flags.BooleanFlag(name, field.default, text)
@@ -121,13 +127,11 @@ def read(kind: type[OptionsType], values: flags.FlagValues) -> OptionsType:
     Raises:
       UsageError: if a flag that is needed is not given, or the options refuse the values.
     """
-    given = {}
-    for field, _ in fields_of(kind):
-        if values[field.name].present or field.default is not REQUIRED:
-            flag = values[field.name]
-            given[field.name] = flag.value if flag.present else field.default
-        else:
-            raise UsageError(f"--{field.name} is required")
+    fields = dataclasses.fields(kind)
+    given = {f.name: values[f.name].value for f in fields if values[f.name].present}
+    missing = [f"--{f.name}" for f in fields if f.default is REQUIRED and f.name not in given]
+    if missing:
+        raise UsageError(f"{', '.join(missing)} {'are' if missing[1:] else 'is'} required")
     return kind(**given)
 
 
@@ -178,6 +182,17 @@ def fields_of(kind: type[Options]) -> Iterator[tuple[Any, Any]]:
     hints = typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
         yield field, hints[field.name]
+
+
+def declarations(kinds: Iterable[type[Options]]) -> dict[type[Options], list[tuple[Any, Any]]]:
+    """Fields with their types by the class that adds them: what kinds inherit comes once, first."""
+    found = {}
+    for kind in kinds:
+        for base in reversed(kind.__mro__):
+            if issubclass(base, Options):
+                own = inspect.get_annotations(base)
+                found[base] = [pair for pair in fields_of(base) if pair[0].name in own]
+    return {base: fields for base, fields in found.items() if fields}
 
 
 def value_text(value: Any) -> str:

@@ -14,10 +14,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.console.errors import UsageError
 from pipeline.console.run import run_command
+from pipeline.conversion.asked import COMMAND, asked
 from pipeline.conversion.beam_files import BeamFiles
 from pipeline.conversion.dry_run import dry_run
 from pipeline.conversion.job import build
-from pipeline.conversion.option_flags import parse_args
 from pipeline.conversion.progress import ProgressLine
 from pipeline.conversion.runner import is_in_process, make_beam_options, make_runner
 from pipeline.conversion.summary import rejects_text, summary_text
@@ -46,8 +46,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(argv: Sequence[str]) -> None:
-    options, beam_args = parse_args(argv)
-    beam_options = make_beam_options(beam_args)
+    given = COMMAND.parse(argv)
+    # First: of a flag that is missing and a wrong name, the wrong name is the cause.
+    beam_options = make_beam_options(given.rest)
+    options = asked(given.values)
     _require_folders(options)
     try:
         print(_show(options) if options.dry_run else convert(options, beam_options))

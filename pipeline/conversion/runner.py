@@ -23,10 +23,10 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner, create_runner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from pipeline.console.command_line import near_miss, with_help
+from pipeline.console.command import with_help
 from pipeline.console.errors import UsageError
-from pipeline.console.near_misses import nearest
-from pipeline.conversion.option_flags import make_parser
+from pipeline.console.near_misses import near_flag, nearest
+from pipeline.conversion.asked import COMMAND
 
 _IN_PROCESS = ("", "direct", "directrunner", "fnapi", "fnapirunner")
 _WORKER_COMMAND = f"{sys.executable} -m pipeline.conversion.worker"
@@ -50,12 +50,12 @@ def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
     beams = options.get_all_options(
         add_extra_args_fn=lambda parser: unknown.extend(parser.parse_known_args(beam_args)[1])
     )
-    message = near_miss(unknown, make_parser().flags())
+    message = near_flag(unknown, COMMAND.flags())
     if not message and unknown and is_in_process(options):
-        message = near_miss(unknown, [f"--{name}" for name in beams])
+        message = near_flag(unknown, [f"--{name}" for name in beams])
         message = message or f"unknown argument {unknown[0]}; flags are given as --name=value"
     if message := message or _runner_problem(options):
-        raise UsageError(with_help(message, "python -m pipeline"))
+        raise UsageError(with_help(message, COMMAND.prog))
     return options
 
 

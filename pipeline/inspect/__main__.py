@@ -4,60 +4,68 @@ With --plan, or any option of the batches, also what an epoch of a training will
 """
 
 # ruff: noqa: E402
-import argparse
+import dataclasses
 import posixpath
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from pipeline.console import quiet
-from pipeline.console.command_line import CommandParser
+from pipeline.console.command import Command
+from pipeline.console.options import Options, option, read
 
 
-def make_parser() -> CommandParser:
-    """The parser of all flags."""
-    parser = CommandParser(
-        "python -m pipeline.inspect",
-        "Shows what a dataset holds, on the terminal and as a page. With --plan, or any option of "
-        "the batches, also what an epoch of a training will look like.",
+@dataclasses.dataclass(frozen=True)
+class ShowOptions(Options):
+    """What is shown, and where."""
+
+    split: str = option("", "Split to look at more closely; else the training split.", common=True)
+    html: str = option("", "The page; else inspect-NAME-VERSION.html in this folder.", common=True)
+    no_html: bool = option(False, "Write no page.", common=True)
+    samples: int = option(6, "Records to draw.", low=0, common=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochOptions(Options):
+    """An epoch, as python -m trainer will plan it."""
+
+    plan: bool = option(False, "Show it, with the usual options.", common=True)
+    batch_size: int | None = option(None, "Records in a global batch (default: 32).", common=True)
+    batch_steps: int | None = option(None, "Or padded steps in a global batch.", common=True)
+    num_buckets: int | None = option(None, "Padded lengths, at most (default: 8).", common=True)
+    boundaries: tuple[int, ...] = option((), "Padded lengths in steps: 100,200,400.", common=True)
+    boundary_align: int | None = option(
+        None, "Boundaries are multiples of this (default: 1).", common=True
     )
-    parser.add_argument("dataset", help="dataset folder, <output_dir>/<name>/<version>")
-    parser.add_argument("--split", help="split to look at more closely; else the training split")
-    parser.add_argument("--html", help="the page; else inspect-NAME-VERSION.html in this folder")
-    parser.add_argument("--no_html", action="store_true", help="write no page")
-    parser.add_argument("--samples", type=int, default=6, help="records to draw")
-    _add_plan(parser)
-    return parser
+    align: int | None = option(None, "The same, for short.", common=True)
+    seed: int | None = option(None, "Of the training (default: 0).", common=True)
+    replicas: int | None = option(None, "That share a global batch (default: 1).", common=True)
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether any of them is given."""
+        return self != EpochOptions()
+
+    @property
+    def batches(self) -> dict[str, Any]:
+        """What is given of the fields of `BatchOptions`."""
+        names = ("batch_size", "batch_steps", "num_buckets", "boundaries")
+        given = {name: getattr(self, name) for name in names}
+        given["align"] = self.align if self.boundary_align is None else self.boundary_align
+        return {name: value for name, value in given.items() if value not in (None, ())}
 
 
-def _add_plan(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("an epoch, as python -m trainer will plan it")
-    group.add_argument("--plan", action="store_true", help="show it, with the usual options")
-    group.add_argument("--batch_size", type=int, help="records in a global batch (default: 32)")
-    group.add_argument("--batch_steps", type=int, help="or padded steps in a global batch")
-    group.add_argument("--num_buckets", type=int, help="padded lengths, at most (default: 8)")
-    group.add_argument("--boundaries", type=_numbers, help="padded lengths in steps: 100,200,400")
-    group.add_argument(
-        "--align",
-        "--boundary_align",
-        dest="align",
-        type=int,
-        help="boundaries are multiples of this (default: 1)",
-    )
-    group.add_argument("--seed", type=int, help="of the training (default: 0)")
-    group.add_argument("--replicas", type=int, help="that share a global batch (default: 1)")
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(number) for number in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of steps, such as 100,200,400"
-        ) from None
-
+COMMAND = Command(
+    "python -m pipeline.inspect",
+    "Shows what a dataset folder, <output_dir>/<name>/<version>, holds, on the terminal and as a "
+    "page. With --plan, or any option of the batches, also what an epoch of a training will look "
+    "like.",
+    (ShowOptions, EpochOptions),
+    argument="DATASET",
+)
 
 if __name__ == "__main__":
-    make_parser().answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
+    COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
     quiet.start(gpu=False)
 
 import tensorflow as tf
@@ -71,9 +79,6 @@ from tfrecords_schema import Dataset, open_dataset
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.storage import atomic_write
 
-_BATCH_OPTIONS = ("batch_size", "batch_steps", "num_buckets", "boundaries", "align")
-_PLAN_OPTIONS = (*_BATCH_OPTIONS, "seed", "replicas")
-
 
 def main(argv: Sequence[str]) -> int:
     """Inspects one dataset folder.
@@ -85,11 +90,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _inspect(argv: Sequence[str]) -> None:
-    options = make_parser().parse_args(argv)
-    dataset = open_dataset(options.dataset)
+    given = COMMAND.parse(argv)
+    options, planned = read(ShowOptions, given.values), read(EpochOptions, given.values)
+    dataset = open_dataset(*given.rest)
     page = _page_path(options, dataset)
     facts = gather(dataset, options.split)
-    epoch = _epoch(options, dataset)
+    epoch = _epoch(options, planned, dataset)
     print(facts_text(facts))
     if epoch:
         print(f"\n{epoch_text(epoch)}")
@@ -97,19 +103,17 @@ def _inspect(argv: Sequence[str]) -> None:
         _write_page(page, facts, epoch, options.samples)
 
 
-def _epoch(options: argparse.Namespace, dataset: Dataset) -> EpochFacts | None:
+def _epoch(options: ShowOptions, planned: EpochOptions, dataset: Dataset) -> EpochFacts | None:
     """The epoch that is asked for, by --plan or by any of its options."""
-    given = {name: getattr(options, name) for name in _PLAN_OPTIONS}
-    given = {name: value for name, value in given.items() if value is not None}
     split = options.split or usual_split(dataset)
-    if not split or not (options.plan or given):
+    if not split or not planned.is_asked_for:
         return None
-    batches = BatchOptions(**{name: given[name] for name in _BATCH_OPTIONS if name in given})
-    seed, replicas = given.get("seed", 0), given.get("replicas", 1)
-    return plan_facts(dataset, split, batches, seed=seed, replicas=replicas)
+    batches = BatchOptions(**planned.batches)
+    replicas = 1 if planned.replicas is None else planned.replicas
+    return plan_facts(dataset, split, batches, seed=planned.seed or 0, replicas=replicas)
 
 
-def _page_path(options: argparse.Namespace, dataset: Dataset) -> str:
+def _page_path(options: ShowOptions, dataset: Dataset) -> str:
     """Where the page goes; empty if there shall be none.
 
     Raises:

@@ -41,10 +41,7 @@ class Converter:
     def run(self, *flags: str) -> Outcome:
         """Runs `python -m pipeline` in this process."""
         self._capture.readouterr()
-        try:
-            code = main([*base_flags(self.folders), *flags])
-        except SystemExit as error:  # argparse
-            code = int(error.code or 0)
+        code = main([*base_flags(self.folders), *flags])
         out, err = self._capture.readouterr()
         return Outcome(code, " ".join((out + err).split()))
 

@@ -132,7 +132,7 @@ def test_echoes_convert_to_what_their_models_need(
         (["waves", "--train=-1"], "--train=-1: expected at least 0"),
         (["waves", "--tran=1"], "unknown flag --tran; did you mean --train?"),
         (["wave"], "'wave' is none of waves, echo; did you mean waves?"),
-        ([], "'' is none of waves, echo; see python -m pipeline.generate --help"),
+        ([], "no waves|echo is named; see python -m pipeline.generate --help"),
         (["echo", "--seed=1"], "give no flag but --output_dir"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import io
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -10,8 +11,8 @@ import time
 import pytest
 
 from pipeline.console import terminal as console
+from pipeline.conversion.asked import COMMAND, asked
 from pipeline.conversion.convert import main
-from pipeline.conversion.option_flags import make_parser, parse_args
 from tests.pipeline.conversions import (
     Converter,
     Folders,
@@ -21,6 +22,7 @@ from tests.pipeline.conversions import (
     write_recordings,
 )
 from tfrecords_schema import open_dataset
+from tfrecords_schema.errors import UserError
 
 _PROGRESS = ("starting", "described", "wrote")
 
@@ -34,8 +36,9 @@ def _printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_help_is_short_and_helpfull_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
     short, full = _printed(capsys, "--help"), _printed(capsys, "--helpfull")
-    flags = make_parser().flags()
-    assert all(flag in full for flag in flags)
+    kinds = COMMAND.declared.values()
+    flags = [f"--{field.name}" for fields in kinds for field, _ in fields]
+    assert all(f"  {flag}" in full for flag in flags)
     hidden = [flag for flag in flags if f"  {flag}" not in short]
     assert 5 < len(hidden) < len(flags) - 10
     assert f"{len(hidden)} more flags: python -m pipeline --helpfull" in short
@@ -61,11 +64,11 @@ def test_the_version_names_what_matters(capsys: pytest.CaptureFixture[str]) -> N
         ("--direct_num_worker=2", "did you mean --direct_num_workers?"),
         ("--colour=red", "unknown argument --colour=red; flags are given as --name=value"),
         ("recordings", "unknown argument recordings; flags are given as --name=value"),
-        ("--num_shards=many", "--num_shards: invalid int value: 'many'"),
+        ("--num_shards=many", "--num_shards=many: expected a whole number"),
         ("--input_dir=/nowhere", "--input_dir=/nowhere: no such folder; give one that exists"),
-        ("--output_dir=", "--output_dir: no folder is named; is a variable of the shell not set?"),
-        ("--input_dir=", "--input_dir: no folder is named"),
-        ("--target_dir= ", "--target_dir: no folder is named"),
+        ("--output_dir=", "--output_dir=: no folder is named; is a variable of the shell not set?"),
+        ("--input_dir=", "--input_dir=: no folder is named"),
+        ("--target_dir= ", "--target_dir= : no folder is named"),
         ("--runner=FlnikRunner", "Beam has no such runner; did you mean FlinkRunner?"),
         ("--runner=mine", "--runner=mine: Beam has no such runner; expected one such as Flink"),
         ("--runner=pipeline.Runner", "'pipeline' has no attribute 'Runner'"),
@@ -97,17 +100,35 @@ def test_a_window_without_an_end_is_refused(converter: Converter, rate: str, sec
 def test_a_folder_may_be_named_from_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     folders = ["--input_dir=~/in", "--target_dir=~/targets", "--output_dir=~"]
-    options, _ = parse_args(["--source=signals", "--name=test", *folders])
+    options = asked(COMMAND.parse(["--source=signals", "--name=test", *folders]).values)
     assert options.input_dir == "/home/someone/in"
     assert options.target_dir == "/home/someone/targets"
     assert options.dataset_dir == "/home/someone/test/1.0.0"
 
 
 def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--source=signals", "--name=a"])
-    assert ended.value.code == 2
-    assert "required: --input_dir, --output_dir" in capsys.readouterr().err
+    assert main(["--source=signals", "--name=a"]) == 2
+    assert capsys.readouterr().err == "error: --input_dir, --output_dir are required\n"
+
+
+def test_a_flagfile_has_flags_of_the_conversion_and_of_beam(
+    folders: Folders, converter: Converter, tmp_path: pathlib.Path
+) -> None:
+    write_recordings(folders, 2)
+    path = tmp_path / "convert.flags"
+    path.write_text("# Division.\n--splits=train=1\n--direct_num_workers=1\n--num_shards=2\n")
+    dataset = converter.dataset(f"--flagfile={path}", "--num_shards=1")
+    assert len(dataset.manifest.splits["train"].shards) == 1
+    path.write_text("--splits=train=1\n--direct_num_worker=1\n")
+    assert "did you mean --direct_num_workers?" in converter.run(f"--flagfile={path}").text
+
+
+def test_a_traceback_is_shown_to_who_asks_for_it(folders: Folders, converter: Converter) -> None:
+    write_recordings(folders, 2)
+    refused = ("--splits=train=5,test=rest", "--dry_run")
+    assert converter.run(*refused).code == 1
+    with pytest.raises(UserError, match="split 'test' has no group"):
+        converter.run(*refused, "--traceback")
 
 
 def test_ctrl_c_is_answered_with_a_line_by_all_processes_together(folders: Folders) -> None:

@@ -29,7 +29,7 @@ from tfrecords_schema import InputSpec
 from trainer.data.raw_batches import RawFolder
 
 _MIB = 1 << 20
-_RECORDED = ConvertOptions("", "", "test").recorded()
+_RECORDED = ConvertOptions("", "", "test", "signals").recorded()
 _TRAIN = "--splits=train=1"
 
 
@@ -102,7 +102,9 @@ def test_a_bomb_is_rejected_in_little_memory(
     folders: Folders, make: Callable[[pathlib.Path], None], message: str
 ) -> None:
     make(folders.inputs / "bomb.npz")
-    source = SignalSource(ConvertOptions(str(folders.inputs), "", "test", max_record_mib=64))
+    source = SignalSource(
+        ConvertOptions(str(folders.inputs), "", "test", "signals", max_record_mib=64)
+    )
     tracemalloc.start()
     with pytest.raises(RejectedInputError) as error:
         source.describe("bomb.npz")
@@ -126,7 +128,7 @@ def test_no_member_is_unpacked_beyond_the_size_that_it_declares(folders: Folders
         directory[offset : offset + 4] = value.to_bytes(4, "little")
     directory[-6:-2] = (start + len(stream)).to_bytes(4, "little")
     path.write_bytes(path.read_bytes()[:start] + stream + bytes(directory))
-    source = SignalSource(ConvertOptions(str(folders.inputs), "", "test"))
+    source = SignalSource(ConvertOptions(str(folders.inputs), "", "test", "signals"))
     tracemalloc.start()
     assert (source.read("bomb.npz").data == np.zeros((16, 1))).all()
     _, peak_bytes = tracemalloc.get_traced_memory()

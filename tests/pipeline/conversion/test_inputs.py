@@ -9,7 +9,7 @@ from pipeline.sources.source import Description
 
 @pytest.mark.parametrize("time_axis", [0, 1])
 def test_another_time_axis_is_suggested_where_none_is_given(time_axis: int) -> None:
-    options = ConvertOptions("in", "out", "test", time_axis=time_axis)
+    options = ConvertOptions("in", "out", "test", "signals", time_axis=time_axis)
     usual, odd = _signal("usual", (2,)), _signal("odd", (3,))
     decision = decide(count_inputs([usual, usual, odd]), options, "signal")
     assert check(usual, decision) is None

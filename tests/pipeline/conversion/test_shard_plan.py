@@ -51,7 +51,7 @@ def test_small_records_make_small_shards_as_the_help_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     sizes = count_sizes(_records(3 * 64))
-    options = ConvertOptions("", "", "test", shard_size_mib=1, splits="train=1")
+    options = ConvertOptions("", "", "test", "signals", shard_size_mib=1, splits="train=1")
     plan = plan_shards(sizes, InputCounts(), Decision(None), GroupCounts(), options)
     assert plan.num_shards("train") == 3
     with pytest.raises(SystemExit):

@@ -10,7 +10,7 @@ import types
 import pytest
 
 from pipeline.console.errors import UsageError
-from pipeline.conversion.option_flags import parse_args
+from pipeline.conversion.asked import COMMAND
 from pipeline.conversion.progress import ProgressLine, progress_text
 from pipeline.conversion.runner import make_beam_options, make_runner
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
@@ -126,7 +126,7 @@ def test_the_direct_runner_is_the_in_process_one(flags: list[str]) -> None:
 def test_other_runners_and_their_flags_pass_through() -> None:
     flags = ["--runner=FlinkRunner", "--flink_master=host:1", "--parallelism=4"]
     required = ["--source=signals", "--input_dir=i", "--output_dir=o", "--name=n"]
-    _, beam_args = parse_args([*required, *flags])
+    beam_args = COMMAND.parse([*required, *flags]).rest
     assert beam_args == flags
     options = make_beam_options(beam_args)
     assert options.get_all_options()["flink_master"] == "host:1"

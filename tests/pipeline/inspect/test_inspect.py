@@ -229,7 +229,7 @@ def test_nothing_is_written_into_the_dataset_folder(tmp_path, capsys, monkeypatc
         ("--batch_size=0", 1, "batch_size is 0; it must be at least 1"),
         ("--batch_steps=1", 1, "set batch_steps to at least"),
         ("--boundaries=9,3", 1, "they must be positive and ascending"),
-        ("--boundaries=a", 2, "'a' is not a list of steps, such as 100,200,400"),
+        ("--boundaries=a", 2, "--boundaries=a: expected whole numbers with commas between them"),
         ("--batchsize=3", 2, "unknown flag --batchsize; did you mean --batch_size?"),
         ("--replicas=0", 1, "num_replicas is 0; it must be at least 1"),
         ("--html=/proc/nowhere/page.html", 1, "cannot be written to /proc/nowhere/page.html"),

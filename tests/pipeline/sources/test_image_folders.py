@@ -326,7 +326,7 @@ def test_a_huge_image_is_rejected_in_little_memory(
 ) -> None:
     bomb = header(50_000, 49_999) + bytes(10_000_000)
     write_sample(folders.inputs / "0", {"imgs/1.jpg": bomb})
-    options = ConvertOptions(str(folders.inputs), "", "test", source="image_folders")
+    options = ConvertOptions(str(folders.inputs), "", "test", "image_folders")
     tracemalloc.start()
     with pytest.raises(RejectedInputError, match=r"1\.jpg: 50000 x 49999 pixels, more than"):
         ImageFolderSource(options).describe("0")
@@ -343,7 +343,7 @@ def test_of_many_texts_none_takes_the_bytes_of_the_longest(
 ) -> None:
     annotation = {"v": ["x" * 10_000, *[other] * 10_000]}
     write_sample(folders.inputs / "0", {"imgs/1.jpg": _JPEG}, annotation)
-    options = ConvertOptions(str(folders.inputs), "", "t", source="image_folders", label_key="v")
+    options = ConvertOptions(str(folders.inputs), "", "t", "image_folders", label_key="v")
     tracemalloc.start()
     with pytest.raises(RejectedInputError, match=reason):
         ImageFolderSource(options).describe("0")
@@ -356,7 +356,7 @@ def test_a_huge_annotation_is_not_read(folders: Folders) -> None:
     sample = write_sample(folders.inputs / "0", {"imgs/1.jpg": _JPEG}, [])
     with open(sample / "annotation.json", "r+b") as file:
         file.truncate((16 << 20) + 1)  # A hole, which takes no space on the disk.
-    options = ConvertOptions(str(folders.inputs), "", "test", source="image_folders")
+    options = ConvertOptions(str(folders.inputs), "", "test", "image_folders")
     with pytest.raises(
         RejectedInputError, match="has 16777217 bytes, more than --max_annotation_mib=16 MiB"
     ):

@@ -17,7 +17,7 @@ _X, _Y = np.zeros((4, 2), np.float32), np.ones((4, 2), np.float32)
 
 
 def _source(folders: Folders, **options: Any) -> SignalSource:
-    return SignalSource(ConvertOptions(str(folders.inputs), "", "test", **options))
+    return SignalSource(ConvertOptions(str(folders.inputs), "", "test", "signals", **options))
 
 
 @pytest.mark.parametrize(
