@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.datasets import CLASS_PER_RECORD, random_records, write_dataset
-from tfrecords_schema import INDEX_SCHEMA, InputSpec, RecordSchema
+from tfrecords_schema import InputSpec, RecordSchema
+from tfrecords_schema.index import INDEX_SCHEMA
 
 _PAGE = (pathlib.Path(__file__).parents[1] / "docs/data_format.md").read_text()
 _SCHEMA = RecordSchema(InputSpec("signal", "float32", (100, 6)), CLASS_PER_RECORD)

@@ -9,8 +9,6 @@ import posixpath
 MANIFEST = "manifest.json"
 INDEX = "index.parquet"
 REJECTS = "rejects.jsonl"
-FEATURES = "features.json"
-DATASET_INFO = "dataset_info.json"
 CLASS_NAMES = "label.labels.txt"
 WORK_DIR = ".conversion"
 

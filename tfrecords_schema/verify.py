@@ -20,6 +20,7 @@ from tfrecords_schema.index import IndexRow, read_rows
 from tfrecords_schema.manifest import FileEntry, Manifest, ShardEntry
 from tfrecords_schema.names import INDEX, MANIFEST, WORK_DIR, join
 from tfrecords_schema.record_check import record_problem
+from tfrecords_schema.schema import RecordSchema
 
 _COPY = "copy it again, or convert again with --overwrite"
 _CHUNK_BYTES = 1 << 20
@@ -142,11 +143,11 @@ def _check_shard(
     problems: list[str] = []
     try:
         with tf.io.gfile.GFile(place, "rb") as file:
-            for members in _chunks(rows if fits else []):
-                content = file.read(sum(row.size_bytes for row in members))
-                digest.update(content)
-                size_bytes += len(content)
-                problems += _record_problems(content, members, manifest)
+            for row in rows if fits else []:
+                framed = file.read(row.size_bytes)
+                digest.update(framed)
+                size_bytes += len(framed)
+                problems += _record_problems(framed, row, manifest.schema)
             while content := file.read(_CHUNK_BYTES):
                 digest.update(content)
                 size_bytes += len(content)
@@ -159,29 +160,11 @@ def _check_shard(
         yield f"{place}: {problem}"
 
 
-def _chunks(rows: list[IndexRow]) -> Iterator[list[IndexRow]]:
-    """Rows whose records are read together: some MiB, or one that is larger."""
-    chunk: list[IndexRow] = []
-    size_bytes = 0
-    for row in rows:
-        chunk.append(row)
-        size_bytes += row.size_bytes
-        if size_bytes >= _CHUNK_BYTES:
-            yield chunk
-            chunk, size_bytes = [], 0
-    if chunk:
-        yield chunk
-
-
-def _record_problems(content: bytes, rows: list[IndexRow], manifest: Manifest) -> Iterator[str]:
-    start = 0
-    for row in rows:
-        framed = content[start : start + row.size_bytes]
-        start += row.size_bytes
-        inner = framed[_HEADER_BYTES:-_FOOTER_BYTES]
-        if framed[:8] != struct.pack("<Q", len(inner)):
-            problem = "its length is not the one in the index"
-        else:
-            problem = record_problem(inner, row, manifest.schema)
-        if problem:
-            yield f"record {row.id!r} at byte {row.offset} is not what the index says: {problem}"
+def _record_problems(framed: bytes, row: IndexRow, schema: RecordSchema) -> Iterator[str]:
+    content = framed[_HEADER_BYTES:-_FOOTER_BYTES]
+    if framed[:8] != struct.pack("<Q", len(content)):
+        problem = "its length is not the one in the index"
+    else:
+        problem = record_problem(content, row, schema)
+    if problem:
+        yield f"record {row.id!r} at byte {row.offset} is not what the index says: {problem}"

@@ -91,11 +91,8 @@ def _require_records(
     message = too_many_rejects(rejected, total, options)
     if message:
         raise UsageError(message)
-    records = collections.Counter({part.split: 0 for part in parts})
-    for part in parts:
-        records[part.split] += part.records
-    for split, count in sorted(records.items()):
-        if count == 0:
+    for split, members in _by_split(parts).items():
+        if not any(part.records for part in members):
             raise UsageError(
                 f"all inputs of split {split!r} were rejected; repair them, or divide otherwise "
                 "with --splits"
@@ -113,14 +110,17 @@ def _commit(
     work_dir = WorkDir(options.dataset_dir)
     remove(join(work_dir.path, _PREPARED))
     prepared = make_folder(work_dir.path, _PREPARED)
-    groups = _write_index(prepared, work_dir.path, parts)
+    merge_indexes(join(prepared, INDEX), _part_paths(work_dir.path, parts))
     lines = "".join(json.dumps(reject._asdict(), ensure_ascii=False) + "\n" for reject in rejects)
     atomic_write(join(prepared, REJECTS), lines.encode("utf-8", "surrogateescape"))
     manifest = Manifest(
         name=options.name,
         version=options.dataset_version,
         schema=decision.schema,
-        splits=_split_entries(decision, parts, groups),
+        splits={
+            split: _split_entry(decision, members, _part_paths(work_dir.path, members))
+            for split, members in _by_split(parts).items()
+        },
         statistics=_statistics(parts),
         options=options.recorded(),
         versions=_versions(),
@@ -157,17 +157,16 @@ def _remove_replaced(options: ConvertOptions, kept: set[str]) -> None:
             remove(join(options.dataset_dir, name))
 
 
-def _write_index(folder: str, work_dir: str, parts: Sequence[Part]) -> dict[str, int]:
-    """Writes all parts' rows and returns the number of groups per split."""
-    paths: dict[str, list[str]] = {}
-    for part in parts:
-        path = part_path(work_dir, part.split, part.shard)
-        paths.setdefault(part.split, []).append(path)
-    merge_indexes(join(folder, INDEX), itertools.chain.from_iterable(paths.values()))
-    return {split: _count_groups(found) for split, found in paths.items()}
+def _by_split(parts: Sequence[Part]) -> dict[str, list[Part]]:
+    groups = itertools.groupby(parts, key=lambda part: part.split)
+    return {split: list(members) for split, members in groups}
 
 
-def _count_groups(paths: Sequence[str]) -> int:
+def _part_paths(work_dir: str, parts: Sequence[Part]) -> list[str]:
+    return [part_path(work_dir, part.split, part.shard) for part in parts]
+
+
+def _count_groups(paths: Iterable[str]) -> int:
     """Number of groups in index files; of each, 8 bytes are in memory at a time."""
     groups = itertools.chain.from_iterable(map(groups_in, paths))
     hashes = np.fromiter(map(stable_hash, groups), np.uint64)
@@ -175,18 +174,7 @@ def _count_groups(paths: Sequence[str]) -> int:
     return len(hashes[:1]) + int(np.count_nonzero(hashes[1:] != hashes[:-1]))
 
 
-def _split_entries(
-    decision: Decision, parts: Sequence[Part], groups: dict[str, int]
-) -> dict[str, SplitEntry]:
-    by_split: dict[str, list[Part]] = {}
-    for part in parts:
-        by_split.setdefault(part.split, []).append(part)
-    return {
-        split: _split_entry(decision, members, groups[split]) for split, members in by_split.items()
-    }
-
-
-def _split_entry(decision: Decision, parts: Sequence[Part], groups: int) -> SplitEntry:
+def _split_entry(decision: Decision, parts: Sequence[Part], paths: Iterable[str]) -> SplitEntry:
     lengths: collections.Counter[int] = collections.Counter()
     classes: collections.Counter[int] = collections.Counter()
     for part in parts:
@@ -196,7 +184,7 @@ def _split_entry(decision: Decision, parts: Sequence[Part], groups: int) -> Spli
     return SplitEntry(
         shards=tuple(ShardEntry(p.file, p.records, p.size_bytes, p.sha256) for p in parts),
         records=sum(part.records for part in parts),
-        groups=groups,
+        groups=_count_groups(paths),
         steps=sum(steps * count for steps, count in lengths.items()),
         size_bytes=sum(part.size_bytes for part in parts),
         class_counts={name: classes[index] for index, name in enumerate(names)},

@@ -10,11 +10,10 @@ from tfrecords_schema import (
     IndexRow,
     SplitIndex,
     index,
-    read_metadata,
     read_rows,
     write_index,
 )
-from tfrecords_schema.index import group_totals, groups_in, merge_indexes
+from tfrecords_schema.index import group_totals, groups_in, merge_indexes, read_metadata
 
 
 def _rows(count):

@@ -16,7 +16,7 @@ from pipeline.console.version import VERSION
 from tfrecords_schema import Dataset, DatasetError, RecordSchema, Statistics
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.names import join
-from tfrecords_schema.storage import atomic_write
+from tfrecords_schema.storage import atomic_write, read
 from trainer.data.split_data import SplitData
 from trainer.runs.checkpoints import CheckpointError
 
@@ -80,14 +80,13 @@ def read_flags(run_dir: str) -> str:
 
 
 def _read(run_dir: str, name: str) -> str:
-    path = join(run_dir, name)
-    if not tf.io.gfile.exists(path):
+    content = read(join(run_dir, name))
+    if content is None:
         raise CheckpointError(
             f"{run_dir} has no {name}, so it is no run folder of a training; give the --run_dir "
             "of one, or train first"
         )
-    with tf.io.gfile.GFile(path) as file:
-        return file.read()
+    return content.decode(errors="backslashreplace")
 
 
 def require_same_task(learnt: LearntFrom, dataset: Dataset) -> None:
