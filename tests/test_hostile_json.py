@@ -21,6 +21,7 @@ from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
 from tfrecords_schema import InputSpec, RecordSchema, open_dataset, write_index
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.manifest import sealed_json
+from trainer.report.report_data import RunFiles
 from trainer.runs.run_folder import LearntFrom
 
 _SCHEMA = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_STEP)
@@ -157,3 +158,16 @@ def test_a_lock_and_an_outcome_of_anything_stop_no_conversion(content, tmp_path)
     assert not (folder / "lock-1.json").exists()
     (lock,) = folder.glob("lock-*.json")
     assert json.loads(lock.read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("content", _WHOLE, ids=lambda content: content[:9])
+@pytest.mark.parametrize(
+    "name", ["versions.json", "plan.json", "metrics.jsonl", "evaluation-test.json"]
+)
+def test_a_report_refuses_what_no_run_wrote(name, content, tmp_path):
+    (tmp_path / name).write_text(content)
+    if content in ("", "{}"):  # Nothing is written yet, or nothing is known.
+        assert not any(RunFiles.read(str(tmp_path)).plan)
+        return
+    with pytest.raises(UserError, match=f"{name} is not what a run wrote"):
+        RunFiles.read(str(tmp_path))

@@ -10,7 +10,7 @@ from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import SplitIndex
 from tfrecords_schema.manifest import Manifest
 from tfrecords_schema.names import INDEX, MANIFEST, WORK_DIR, join
-from tfrecords_schema.schema import LabelKind, LabelPer, RecordSchema
+from tfrecords_schema.schema import RecordSchema
 from tfrecords_schema.storage import read
 
 
@@ -49,20 +49,6 @@ class Dataset:
         """Paths of a split's shards, in the order of their numbers."""
         self._require_split(split)
         return [join(self.path, shard.file) for shard in self.manifest.splits[split].shards]
-
-    def require_label(self, *, per: LabelPer, kind: LabelKind) -> None:
-        """Checks that the labels are what a model needs.
-
-        Raises:
-          DatasetError: if they are not; the message names both.
-        """
-        label = self.schema.label
-        found = "no label" if label is None else f"one {label.kind} per {label.per}"
-        if label is None or (label.per, label.kind) != (per, kind):
-            raise DatasetError(
-                f"{self.path} has {found}, the model needs one {kind} per {per}; choose a model "
-                "for these labels, or convert again with another --label_kind"
-            )
 
     def _require_split(self, name: str) -> None:
         splits = self.manifest.splits

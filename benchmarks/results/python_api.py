@@ -29,7 +29,6 @@ from trainer import layers
 
 # %% Open the dataset: what it holds is known without reading a record
 dataset = open_dataset(arguments.dataset)
-dataset.require_label(per="record", kind="class")
 spec, statistics = dataset.schema.input, dataset.manifest.statistics
 assert dataset.schema.label is not None
 assert statistics is not None

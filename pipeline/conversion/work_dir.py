@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from pipeline.console.errors import UsageError
 from tfrecords_schema.decoding import decode, json_object
-from tfrecords_schema.errors import DatasetError, LinkError
+from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.names import MANIFEST, WORK_DIR, join
 from tfrecords_schema.owners import Owner, is_alive, this_process
@@ -42,6 +42,7 @@ class WorkDir:
         Raises:
           UsageError: if the dataset is finished, or another process is converting it, or the
             folder cannot be written to.
+          LinkError: if it, or one that it is in, is a link.
         """
         if self.has_dataset and not overwrite and not self.is_committed:
             if tf.io.gfile.exists(self.path) and not self._names():
@@ -51,8 +52,6 @@ class WorkDir:
             # Of the dataset folder, only what is above its name and version need not be its own.
             make_folder(*self._dataset_dir.rsplit("/", 2), WORK_DIR)
             self._take()
-        except LinkError as error:
-            raise UsageError(str(error)) from error
         except tf.errors.OpError as error:
             raise UsageError(
                 f"cannot write to {self._dataset_dir} ({error.message}); give an --output_dir that "

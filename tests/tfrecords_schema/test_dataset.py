@@ -162,9 +162,3 @@ def test_a_row_of_a_shard_that_is_not_there_is_refused(dataset):
 def test_an_unknown_split_is_named_with_a_suggestion(dataset):
     with pytest.raises(DatasetError, match="has no split 'tset', it has test, train; did you mean"):
         dataset.split("tset")
-
-
-def test_labels_that_do_not_fit_the_model_are_named(dataset):
-    dataset.require_label(per="record", kind="class")
-    with pytest.raises(DatasetError, match="has one class per record, the model needs one value"):
-        dataset.require_label(per="step", kind="value")

@@ -1,15 +1,17 @@
 """What the report is about: the files of a run folder."""
 
 import dataclasses
-import json
 import re
 from typing import Any
 
 import tensorflow as tf
 
-from tfrecords_schema import Dataset, LabelSpec
+from tfrecords_schema import Dataset, DatasetError, LabelSpec
+from tfrecords_schema.decoding import json_object
 from tfrecords_schema.names import join
+from tfrecords_schema.storage import read
 
+_HISTORY = "metrics.jsonl"
 _EVALUATION = re.compile(r"evaluation-.*\.json")
 
 
@@ -34,18 +36,22 @@ class RunFiles:
 
     @classmethod
     def read(cls, run_dir: str) -> "RunFiles":
-        """Reads a run folder; any `tf.io.gfile` path."""
+        """Reads a run folder; any `tf.io.gfile` path.
+
+        Raises:
+          DatasetError: if a file is not what a run wrote.
+        """
         options = _options(_text(run_dir, "config.flags"))
         names = filter(_EVALUATION.fullmatch, tf.io.gfile.listdir(run_dir))
-        found = [json.loads(_text(run_dir, name)) for name in sorted(names)]
-        found.sort(key=lambda evaluation: evaluation["split"] != options.get("test_split"))
+        found = [_object(run_dir, name) for name in sorted(names)]
+        found.sort(key=lambda evaluation: evaluation.get("split") != options.get("test_split"))
         return cls(
             run_dir,
             options,
-            json.loads(_text(run_dir, "versions.json") or "{}"),
-            json.loads(_text(run_dir, "plan.json") or "{}"),
-            [json.loads(line) for line in _text(run_dir, "metrics.jsonl").splitlines()],
-            {evaluation["split"]: evaluation for evaluation in found},
+            _object(run_dir, "versions.json"),
+            _object(run_dir, "plan.json"),
+            [_object(run_dir, _HISTORY, line) for line in _text(run_dir, _HISTORY).splitlines()],
+            {str(evaluation.get("split")): evaluation for evaluation in found},
         )
 
     def evaluated_on(self, dataset: Dataset) -> list[str]:
@@ -72,8 +78,13 @@ def _options(flagfile: str) -> dict[str, str]:
 
 
 def _text(run_dir: str, name: str) -> str:
-    path = join(run_dir, name)
-    if not tf.io.gfile.exists(path):
-        return ""
-    with tf.io.gfile.GFile(path) as file:
-        return file.read()
+    return (read(join(run_dir, name)) or b"").decode(errors="backslashreplace")
+
+
+def _object(run_dir: str, name: str, line: str = "") -> dict[str, Any]:
+    """What a file, or a line of it, holds."""
+    try:
+        return json_object(line or _text(run_dir, name) or "{}")
+    except DatasetError as error:
+        path = join(run_dir, name)
+        raise DatasetError(f"{path} is not what a run wrote ({error}); remove it") from error

@@ -17,7 +17,7 @@ import tensorflow as tf
 from pipeline.batches.plan import EpochPlan
 from pipeline.console.options import Effect
 from tfrecords_schema.names import join
-from tfrecords_schema.storage import append, atomic_write
+from tfrecords_schema.storage import append, atomic_write, read
 from trainer.data.epoch_stream import EpochStream
 from trainer.data.split_data import SplitData
 from trainer.distribution import cluster
@@ -318,11 +318,9 @@ def _logs(line: dict[str, Any]) -> dict[str, float]:
 
 def _cut_history(path: str, epochs: int) -> None:
     """Keeps the lines of the first epochs: those after the checkpoint are trained again."""
-    if not tf.io.gfile.exists(path):
-        return
-    with tf.io.gfile.GFile(path) as file:
-        lines = file.read().splitlines(keepends=True)[:epochs]
-    atomic_write(path, "".join(lines).encode())
+    content = read(path)
+    if content is not None:
+        atomic_write(path, b"".join(content.splitlines(keepends=True)[:epochs]))
 
 
 def _append_history(path: str, line: dict[str, Any]) -> None:
