@@ -5,16 +5,23 @@ from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
 from apache_beam.runners.portability.flink_runner import FlinkRunner
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
-from pipeline.conversion.runner import make_runner
+from pipeline.conversion.asked import COMMAND
+from pipeline.conversion.runner import make_beam_options, make_runner
 
 
-@pytest.mark.parametrize("flags", [[], ["--runner=DirectRunner"], ["--runner=direct"]])
+@pytest.mark.parametrize("flags", [[], ["--runner=DirectRunner"], ["--runner", "direct"]])
 def test_the_in_process_runner_never_is_one_that_downloads_itself(flags: list[str]) -> None:
-    assert type(make_runner(PipelineOptions(flags))) is FnApiRunner
+    assert type(make_runner(make_beam_options(flags))) is FnApiRunner
 
 
-def test_other_runners_are_beams_own() -> None:
-    assert isinstance(make_runner(PipelineOptions(["--runner=FlinkRunner"])), FlinkRunner)
+def test_other_runners_are_beams_own_and_get_their_flags() -> None:
+    flags = ["--runner=FlinkRunner", "--flink_master=host:1", "--parallelism=4"]
+    required = ["--source=signals", "--input_dir=i", "--output_dir=o", "--name=n"]
+    beam_args = COMMAND.parse([*required, *flags]).rest
+    assert beam_args == flags
+    options = make_beam_options(beam_args)
+    assert options.get_all_options()["flink_master"] == "host:1"
+    assert isinstance(make_runner(options), FlinkRunner)
 
 
 @pytest.mark.parametrize(("flags", "sent"), [([], False), (["--save_main_session"], True)])

@@ -10,9 +10,7 @@ import types
 import pytest
 
 from pipeline.console.errors import UsageError
-from pipeline.conversion.asked import COMMAND
 from pipeline.conversion.progress import ProgressLine, progress_text
-from pipeline.conversion.runner import make_beam_options, make_runner
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
 
 
@@ -116,18 +114,3 @@ def test_progress_is_the_sum_over_workers(tmp_path: pathlib.Path) -> None:
         "wrote 10 of 20 records, 20.0 MB of 40.0 MB"
     )
     assert progress_text({"described": 1234}, {}, 0.0) == "described 1,234 inputs"
-
-
-@pytest.mark.parametrize("flags", [[], ["--runner=DirectRunner"], ["--runner", "direct"]])
-def test_the_direct_runner_is_the_in_process_one(flags: list[str]) -> None:
-    assert type(make_runner(make_beam_options(flags))).__name__ == "FnApiRunner"
-
-
-def test_other_runners_and_their_flags_pass_through() -> None:
-    flags = ["--runner=FlinkRunner", "--flink_master=host:1", "--parallelism=4"]
-    required = ["--source=signals", "--input_dir=i", "--output_dir=o", "--name=n"]
-    beam_args = COMMAND.parse([*required, *flags]).rest
-    assert beam_args == flags
-    options = make_beam_options(beam_args)
-    assert options.get_all_options()["flink_master"] == "host:1"
-    assert type(make_runner(options)).__name__ == "FlinkRunner"
