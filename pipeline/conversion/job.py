@@ -14,7 +14,6 @@ from pipeline.console import quiet
 quiet.start(gpu=False)  # Before TensorFlow is imported, also in the workers of any runner.
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
 from apache_beam.pvalue import AsIter, AsSingleton
@@ -32,7 +31,7 @@ from pipeline.conversion.inputs import (
     group_by_id,
     rejects,
 )
-from pipeline.conversion.packs import GroupInPacks, pack_all, shuffle_bucket, unpack
+from pipeline.conversion.packs import group_in_packs, pack_all, shuffle_bucket, unpack
 from pipeline.conversion.shard_plan import (
     GroupCounts,
     ShardPlan,
@@ -43,7 +42,6 @@ from pipeline.conversion.shard_plan import (
     count_sizes,
     divide,
     plan_shards,
-    record_order,
 )
 from pipeline.conversion.shard_writer import ShardWriter
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
@@ -59,7 +57,7 @@ def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> N
         pipeline
         | "Start" >> beam.Create([None])
         | "List" >> beam.FlatMap(_list, source)
-        | "GroupById" >> GroupInPacks()
+        | "GroupById" >> group_in_packs()
         | "Describe" >> beam.ParDo(_Describe(source, options))
     )
     counts = (
@@ -71,7 +69,7 @@ def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> N
     groups = AsSingleton(
         outcomes
         | "GroupOf" >> beam.FlatMap(_group_of, decision)
-        | "GroupByBucket" >> GroupInPacks()
+        | "GroupByBucket" >> group_in_packs()
         | "CountGroups" >> beam.MapTuple(lambda _, packs: count_groups(unpack(*packs), options))
         | "Groups" >> beam.CombineGlobally(add_group_counts, options)
     )
@@ -84,8 +82,8 @@ def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> N
     written = (
         outcomes
         | "ShardOf" >> beam.FlatMap(_shard_of, decision, groups, plan, options)
-        | "GroupByShard" >> GroupInPacks()
-        | "Write" >> beam.ParDo(_Write(source, options), decision, plan)
+        | "GroupByShard" >> group_in_packs()
+        | "Write" >> beam.ParDo(ShardWriter(source, options), decision, plan)
     )
     rejected = outcomes | "Rejects" >> beam.FlatMap(
         lambda pack, decision: rejects(unpack(pack), decision), decision
@@ -160,34 +158,6 @@ def _shard_of(
     if not plan.refusal:
         for record in _divided(pack, decision, groups, options):
             yield (record.split, plan.shard_of(record)), record
-
-
-class _Write(beam.DoFn):
-    """`((split, shard), packs of descriptions)` to a shard in the work folder."""
-
-    def __init__(self, source: Source, options: ConvertOptions):
-        super().__init__()
-        self._source = source
-        self._options = options
-
-    def setup(self) -> None:
-        self._progress = ProgressFile(WorkDir(self._options.dataset_dir).path)
-        self._helpers = ThreadPoolExecutor(max_workers=2)
-
-    def process(
-        self, element: tuple[tuple[str, int], Iterable[bytes]], decision: Decision, plan: ShardPlan
-    ) -> Iterator[tuple[str, int]]:
-        (split, shard), packs = element
-        records = sorted(unpack(*packs), key=record_order)
-        writer = ShardWriter(self._source, decision, self._options, self._progress, self._helpers)
-        writer.write((split, shard, plan.num_shards(split)), records)
-        yield split, shard
-
-    def finish_bundle(self) -> None:
-        self._progress.flush()
-
-    def teardown(self) -> None:
-        self._helpers.shutdown()
 
 
 def _commit(

@@ -63,15 +63,13 @@ def unpack(*packs: bytes) -> Iterator[Any]:
         yield from pickle.loads(_CODEC.decompress(packed[_SIZE_BYTES:], size, asbytes=True))
 
 
-class GroupInPacks(beam.PTransform):
+@beam.ptransform_fn
+def group_in_packs(pairs: beam.PCollection[Any]) -> beam.PCollection[Any]:
     """`(key, item)` to `(key, packs)`: GroupByKey for many small items, some keys.
 
     Items are sorted within a pack: neighbours by name take less space.
     """
-
-    def expand(self, pairs: beam.PCollection[Any]) -> beam.PCollection[Any]:
-        """See the class."""
-        return pairs | "PackByKey" >> beam.ParDo(_PackByKey()) | "GroupPacks" >> beam.GroupByKey()
+    return pairs | "PackByKey" >> beam.ParDo(_PackByKey()) | "GroupPacks" >> beam.GroupByKey()
 
 
 class _PackByKey(beam.DoFn):

@@ -7,16 +7,19 @@ two records are in memory at most: NumPy and hashlib run without Python's lock.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
+import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 
 from pipeline.console.errors import ChangedInputError, RejectedInputError
 from pipeline.conversion.channel_sums import ChannelSums
 from pipeline.conversion.inputs import Decision
+from pipeline.conversion.packs import unpack
 from pipeline.conversion.parts import Part, find_part, part_path, write_part
+from pipeline.conversion.shard_plan import ShardPlan, record_order
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
 from pipeline.sources.label_kinds import LabelPlan, convert_label
 from pipeline.sources.options import ConvertOptions
@@ -33,41 +36,45 @@ TRAINING_SPLIT = "train"
 _SHOWN_CLASSES = 10
 
 
-class ShardWriter:
-    """Writes shards of one conversion into its work folder."""
+class ShardWriter(beam.DoFn):
+    """`((split, shard), packs of descriptions)` to a shard and its part file in the work folder."""
 
-    def __init__(
-        self,
-        source: Source,
-        decision: Decision,
-        options: ConvertOptions,
-        progress: ProgressFile,
-        helpers: Executor,
-    ):
-        assert decision.schema is not None
+    def __init__(self, source: Source, options: ConvertOptions):
+        super().__init__()
         self._source = source
-        self._labels = decision.labels
-        self._schema = decision.schema
         self._options = options
         self._work_dir = WorkDir(options.dataset_dir).path
-        self._progress = progress
-        self._helpers = helpers
 
-    def write(self, place: tuple[str, int, int], records: Sequence[Description]) -> None:
-        """Writes a shard, unless it and its part file are there already.
+    def setup(self) -> None:
+        """Starts what does not travel to a worker."""
+        self._progress = ProgressFile(self._work_dir)
+        self._helpers = ThreadPoolExecutor(max_workers=2)
 
-        Args:
-          place: split, number of the shard, number of all shards of the split.
-          records: what it holds, sorted.
-        """
-        part = self._new_part(place, records)
+    def process(
+        self, element: tuple[tuple[str, int], Iterable[bytes]], decision: Decision, plan: ShardPlan
+    ) -> Iterator[tuple[str, int]]:
+        """Writes a shard, unless it and its part file are there already."""
+        (split, shard), packs = element
+        assert decision.schema is not None
+        self._schema, self._labels = decision.schema, decision.labels
+        records = sorted(unpack(*packs), key=record_order)
+        part = self._new_part((split, shard, plan.num_shards(split)), records)
         if self._is_written(part):
             size_bytes = sum(record.size_bytes for record in records)
             self._progress.add(written=len(records), size_bytes=size_bytes)
-            return
-        with replacing(join(self._work_dir, part.file)) as temporary:
-            rows = self._write_records(temporary, records, part)
-        write_part(part_path(self._work_dir, part.split, part.shard), part, rows)
+        else:
+            with replacing(join(self._work_dir, part.file)) as temporary:
+                rows = self._write_records(temporary, records, part)
+            write_part(part_path(self._work_dir, split, shard), part, rows)
+        yield split, shard
+
+    def finish_bundle(self) -> None:
+        """Brings the progress line up to date."""
+        self._progress.flush()
+
+    def teardown(self) -> None:
+        """Ends the helpers."""
+        self._helpers.shutdown()
 
     def _new_part(self, place: tuple[str, int, int], records: Sequence[Description]) -> Part:
         inputs = [(r.path, r.size_bytes, r.checksum, r.group) for r in records]
@@ -109,7 +116,9 @@ class ShardWriter:
 
     def _encode(self, record: Description, part: Part, offset: int) -> tuple[bytes, IndexRow]:
         raw = self._read(record)
-        label = self._label(raw)
+        label = None
+        if self._labels is not None and raw.label is not None:
+            label = convert_label(raw.label, self._labels)
         moments = self._moments(raw, part)
         try:
             serialized = self._schema.encode(record.record_id, raw.data, label)
@@ -176,12 +185,6 @@ class ShardWriter:
             raise ChangedInputError(
                 "it vanished, or was damaged, while the conversion ran"
             ) from error
-
-    def _label(self, raw: RawRecord) -> np.ndarray | None:
-        if self._labels is None:
-            return None
-        assert raw.label is not None  # It was there when the input was described.
-        return convert_label(raw.label, self._labels)
 
 
 def _finite_moments(signal: np.ndarray, padding: int) -> ChannelSums:

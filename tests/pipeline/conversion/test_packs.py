@@ -10,7 +10,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from pipeline.conversion import packs
 from pipeline.conversion.job import _weigh
-from pipeline.conversion.packs import GroupInPacks, pack, pack_all, shuffle_bucket, unpack
+from pipeline.conversion.packs import group_in_packs, pack, pack_all, shuffle_bucket, unpack
 from pipeline.conversion.runner import make_runner
 from pipeline.sources.source import Description, Label, Reject
 
@@ -60,7 +60,7 @@ def test_grouped_packs_are_groups() -> None:
     for key, number in pairs:
         expected[key].append(number)
     with _pipeline() as pipeline:
-        groups = pipeline | beam.Create(pairs) | GroupInPacks()
+        groups = pipeline | beam.Create(pairs) | group_in_packs()
         unpacked = groups | beam.MapTuple(lambda key, found: (key, sorted(unpack(*found))))
         assert_that(unpacked, equal_to(list(expected.items())))
 
