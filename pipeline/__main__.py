@@ -8,7 +8,7 @@ from types import FrameType
 
 logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
 
-from pipeline.console import quiet  # noqa: E402
+from pipeline.console import exit_codes, quiet  # noqa: E402
 from pipeline.conversion.asked import COMMAND  # noqa: E402
 
 _STANDARD_ERROR = os.dup(2)  # The other one is silent while TensorFlow is imported.
@@ -17,7 +17,7 @@ _STANDARD_ERROR = os.dup(2)  # The other one is silent while TensorFlow is impor
 def _interrupted(number: int, frame: FrameType | None) -> None:
     """Ends at once: Beam's threads would work on, and what is written can be gone on from."""
     os.write(_STANDARD_ERROR, b"\ninterrupted; the same command goes on where it was\n")
-    os._exit(130)
+    os._exit(exit_codes.INTERRUPTED)
 
 
 if __name__ == "__main__":
