@@ -16,11 +16,13 @@ import pytest
 from pipeline.conversion.channel_sums import ChannelSums
 from pipeline.conversion.parts import Part, read_part
 from pipeline.conversion.work_dir import WorkDir
+from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Reject
 from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
 from tfrecords_schema import InputSpec, RecordSchema, open_dataset, write_index
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.manifest import sealed_json
+from trainer.data.raw_batches import RawFolder
 from trainer.report.report_data import RunFiles
 from trainer.runs.run_folder import LearntFrom
 
@@ -171,3 +173,19 @@ def test_a_report_refuses_what_no_run_wrote(name, content, tmp_path):
         return
     with pytest.raises(UserError, match=f"{name} is not what a run wrote"):
         RunFiles.read(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"surplus": 1}, "options.field: got 'surplus', expected one of input_dir"),
+        ({"class_names": None}, "options.class_names: got None, expected a list"),
+        ({"class_names": [None]}, r"options.class_names\[0\]: got None, expected a text"),
+        ({"window_samples": "3"}, "options.window_samples: got '3', expected a whole number"),
+        ({"tail": 3}, "options.tail: got 3, expected a text"),
+    ],
+)
+def test_options_of_a_run_that_no_conversion_has_are_refused(change, message, tmp_path):
+    options = ConvertOptions("", "", "test", "signals").recorded() | change
+    with pytest.raises(UserError, match=f"schema.json: {message}"):
+        RawFolder(str(tmp_path), _SCHEMA.input, options)

@@ -14,6 +14,7 @@ from pipeline.sources.kinds import make_source
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import InputFile
 from tfrecords_schema import DatasetError, InputSpec
+from tfrecords_schema.decoding import decode
 
 # Padded values of a batch; a batch has one record at least.
 _MAX_BATCH_BYTES = 256 << 20
@@ -62,12 +63,8 @@ class RawFolder:
                 "the model's dataset was not converted by python -m pipeline, so that how to read "
                 "raw recordings is not known; convert them, and give --predict_split"
             )
-        values = {
-            **options,
-            "class_names": tuple(options["class_names"]),
-            "input_dir": input_dir.rstrip("/"),
-        }
-        converted = ConvertOptions(**values, output_dir="")
+        values = {**options, "input_dir": input_dir.rstrip("/"), "output_dir": ""}
+        converted = decode(ConvertOptions, values, "schema.json: options")
         self._source = make_source(converted, GFiles())
         self._spec = input_spec
         if not tf.io.gfile.isdir(input_dir):
