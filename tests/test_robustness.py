@@ -22,7 +22,9 @@ def test_property_04_killed_conversions_end_in_the_same_bytes() -> None:
 
 
 def test_property_10_killed_trainings_end_in_the_same_weights() -> None:
-    assert "trainings, each killed at least once" in _run("training_kills", "--trials=1")
+    # Killed twice: within the writing of a checkpoint, and at any instant.
+    table = _run("training_kills", "--trials=1", "--seed=58")
+    assert "killed within a checkpoint's writing" in table
 
 
 def test_property_05_mutated_inputs_are_converted_or_rejected() -> None:

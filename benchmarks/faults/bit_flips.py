@@ -14,22 +14,20 @@ from pipeline.console import quiet
 
 quiet.start(gpu=False)
 
-import argparse
 import collections
 import contextlib
-import functools
 import hashlib
 import io
 import pathlib
 import re
 import sys
-import tempfile
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.harness.processes import print_table
+from benchmarks.harness.flags import parse_flags
+from benchmarks.harness.processes import temporary_folder
+from benchmarks.harness.tables import VIOLATION, Counts, report_by
 from pipeline.batches.plan import BatchOptions
 from pipeline.conversion.convert import main as convert
 from tfrecords_schema.dataset import open_dataset
@@ -37,21 +35,27 @@ from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.verify import verify_dataset
 from trainer.data.split_data import SplitData
 
+_COLUMNS = (
+    "bit flipped",
+    "cut short",
+    "found by verify",
+    "training names shard and record",
+    "training refuses, names the file",
+    "training never reads it",
+)
+_NOTHING_NAMED = f"{VIOLATION}nothing named"
 _RECORD = re.compile(r"(\S+\.tfrecord-\S+): record '[^']+' at byte \d+ ")
 
 
 def main(argv: list[str]) -> int:
     """Damages, verifies, reads, restores; prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--flips", type=int, default=1000)
-    parser.add_argument("--truncations", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args(argv)
+    args = parse_flags(__doc__, argv, flips=1000, truncations=100, seed=0)
     tf.get_logger().setLevel("ERROR")
-    counts: collections.Counter[tuple[str, str]] = collections.Counter()
+    counts: dict[str, Counts] = collections.defaultdict(Counts)
+    everything = Counts()
     rng = np.random.default_rng(args.seed)
-    with tempfile.TemporaryDirectory() as name:
-        dataset = _convert(pathlib.Path(name))
+    with temporary_folder() as folder:
+        dataset = _convert(folder)
         opened = open_dataset(str(dataset))
         options = BatchOptions(batch_size=4, num_buckets=2)
         splits = [SplitData(opened, name, options) for name in sorted(opened.manifest.splits)]
@@ -59,11 +63,17 @@ def main(argv: list[str]) -> int:
         files = sorted(path for path in dataset.iterdir() if path.stat().st_size)
         kinds = ["bit flipped"] * args.flips + ["cut short"] * args.truncations
         for number, kind in enumerate(kinds):
-            outcome = functools.partial(_outcome, dataset, splits, expected)
-            _damage(dataset, files[number % len(files)], kind, rng, outcome, counts)
-        if list(verify_dataset(str(dataset))):
-            counts["all", "VIOLATION: false alarm"] += 1
-    return _report(counts)
+            path = files[number % len(files)]
+            content = path.read_bytes()
+            path.write_bytes(_damaged(content, kind, rng))
+            is_found = any(path.name in problem for problem in verify_dataset(str(dataset)))
+            found = "found by verify" if is_found else f"{VIOLATION}not found by verify"
+            seen = [kind, found, _outcome(dataset, splits, expected, path)]
+            path.write_bytes(content)
+            counts["shards" if ".tfrecord-" in path.name else path.name].update(seen)
+            everything.update(seen)
+        everything.violation("false alarm", any(verify_dataset(str(dataset))))
+    return report_by("file", {**dict(sorted(counts.items())), "all": everything}, _COLUMNS)
 
 
 def _convert(folder: pathlib.Path) -> pathlib.Path:
@@ -99,25 +109,11 @@ def _epoch(dataset: pathlib.Path, splits: list[SplitData]) -> str:
     return digest.hexdigest()
 
 
-def _damage(
-    dataset: pathlib.Path,
-    path: pathlib.Path,
-    kind: str,
-    rng: np.random.Generator,
-    outcome: Callable[[pathlib.Path], str],
-    counts: collections.Counter[tuple[str, str]],
-) -> None:
-    content = path.read_bytes()
-    position = int(rng.integers(len(content)))
-    damaged = bytearray(content)
-    damaged[position] ^= 1 << int(rng.integers(8))
-    path.write_bytes(damaged if kind == "bit flipped" else content[:position])
-    what = "shards" if ".tfrecord-" in path.name else path.name
-    counts[what, kind] += 1
-    found = any(path.name in problem for problem in verify_dataset(str(dataset)))
-    counts[what, "found by verify" if found else "VIOLATION: not found by verify"] += 1
-    counts[what, outcome(path)] += 1
-    path.write_bytes(content)
+def _damaged(content: bytes, kind: str, rng: np.random.Generator) -> bytes:
+    position, bit = int(rng.integers(len(content))), 1 << int(rng.integers(8))
+    flipped = bytes([content[position] ^ bit])
+    rest = flipped + content[position + 1 :] if kind == "bit flipped" else b""
+    return content[:position] + rest
 
 
 def _outcome(
@@ -129,23 +125,12 @@ def _outcome(
         named = _RECORD.search(str(error))
         if named:
             is_right = named[1] == str(path)
-            return "training names shard and record" if is_right else "VIOLATION: wrong shard"
+            return "training names shard and record" if is_right else f"{VIOLATION}wrong shard"
         is_named = path.name in str(error)
-        return "training refuses, names the file" if is_named else "VIOLATION: nothing named"
+        return "training refuses, names the file" if is_named else _NOTHING_NAMED
     except (tf.errors.OpError, ValueError, OSError):
-        return "VIOLATION: nothing named"
-    return "training never reads it" if is_same else "VIOLATION: training on other values"
-
-
-def _report(counts: collections.Counter[tuple[str, str]]) -> int:
-    columns = ["bit flipped", "cut short", "found by verify", "training names shard and record",
-               "training refuses, names the file", "training never reads it"]  # fmt: skip
-    others = sorted({outcome for _, outcome in counts} - set(columns))
-    files = sorted({what for what, _ in counts})
-    rows = [[what, *(counts[what, column] for column in [*columns, *others])] for what in files]
-    totals = [sum(row[i] for row in rows) for i in range(1, len(columns) + len(others) + 1)]
-    print_table(("file", *columns, *others), [*rows, ["all", *totals]])
-    return int(bool(others))
+        return _NOTHING_NAMED
+    return "training never reads it" if is_same else f"{VIOLATION}training on other values"
 
 
 if __name__ == "__main__":

@@ -17,23 +17,21 @@ from pipeline.console import quiet
 
 quiet.start(gpu=False)
 
-import argparse
-import collections
-import functools
+import contextlib
 import hashlib
 import os
 import pathlib
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from benchmarks.harness.processes import fork, hashes, kill_at, print_table, wait
+from benchmarks.harness import processes
+from benchmarks.harness.flags import parse_flags
+from benchmarks.harness.tables import Counts
 from pipeline.conversion.convert import main as convert
 from tfrecords_schema.dataset import open_dataset
 from tfrecords_schema.errors import DatasetError
@@ -43,7 +41,7 @@ _RECORDINGS = 48
 _SHARDS_PER_SPLIT = 4
 _SHARDS = 3 * _SHARDS_PER_SPLIT
 _IN_FLIGHT = 2  # One that is written, one whose hash and rename are under way.
-WORKERS = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+_WORKERS = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
 
 
 class Conversion:
@@ -56,27 +54,34 @@ class Conversion:
         self.log = folder / "log"
         self.argv = ["--source=signals", f"--input_dir={inputs}", f"--output_dir={folder / 'out'}"]
         self.argv += ["--name=kills", f"--num_shards={_SHARDS_PER_SPLIT}"]
+        self.has_workers = False
+        self.is_fork = True
         folder.mkdir(exist_ok=True)
 
     def start(self) -> int:
-        """Starts it in a fork of this process."""
-        return fork(lambda: convert(self.argv), self.log)
+        """Starts it, in a fork of this process or as a command."""
+        if self.is_fork:
+            return processes.fork(lambda: convert(self.argv), self.log)
+        workers = _WORKERS if self.has_workers else ()
+        return processes.start_module("pipeline", *self.argv, *workers, log=self.log)
 
-    def start_process(self, *flags: str) -> subprocess.Popen[bytes]:
-        """Starts it as a command."""
-        command = [sys.executable, "-m", "pipeline", *self.argv, *flags]
-        with self.log.open("ab") as log:
-            return subprocess.Popen(command, stdout=log, stderr=log)
+    def parts(self) -> list[pathlib.Path]:
+        """Files that say of a shard that it is whole."""
+        return list(self.work.glob("*-?????.parquet"))
 
     def whole_shards(self) -> dict[str, int]:
         """Inode of each shard that has its part file: it must never be written again."""
         found = {}
-        for part in self.work.glob("*-?????.parquet"):
+        for part in self.parts():
             name = "kills-{}.tfrecord-{}-of-*".format(*part.stem.rsplit("-", 1))
             for shard in (*self.work.glob(name), *self.dataset.glob(name)):
                 if not shard.name.endswith(".tmp"):
                     found[shard.name] = shard.stat().st_ino
         return found
+
+    def finished_shards(self) -> dict[str, int]:
+        """Inode of each shard of the dataset."""
+        return {path.name: path.stat().st_ino for path in self.dataset.glob("*.tfrecord-*")}
 
     def unfinished_shards(self) -> int:
         """Number of shards that were begun and have no part file."""
@@ -87,41 +92,37 @@ class Conversion:
         """How far it came."""
         if (self.dataset / "manifest.json").exists():
             return "behind the manifest"
-        parts = len(self.whole_shards())
         if not (self.work / "plan.json").exists():
             return "before the shards"
-        return "while committing" if parts == _SHARDS else "while writing shards"
+        return "while committing" if len(self.whole_shards()) == _SHARDS else "while writing shards"
 
 
 def main(argv: list[str]) -> int:
     """Runs all trials and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0, help="of the first trial; others follow")
-    parser.add_argument("--kills", type=int, default=3, help="of one conversion, at most")
-    parser.add_argument("--processes", type=int, default=0, help="trials more, as real commands")
-    args = parser.parse_args(argv)
-    counts: collections.Counter[str] = collections.Counter()
-    with tempfile.TemporaryDirectory() as name:
-        root = pathlib.Path(name)
+    args = parse_flags(__doc__, argv, trials=100, seed=0, kills=3, processes=0)
+    counts = Counts()
+    with processes.temporary_folder() as root:
         write_recordings(root / "inputs")
         quiet = Conversion(root / "inputs", root / "quiet")
-        started = time.monotonic()
-        if wait(quiet.start()):
-            raise SystemExit(quiet.log.read_text())
-        secs = time.monotonic() - started
-        if len(list(quiet.dataset.glob("*.tfrecord-*"))) != _SHARDS:
+        secs = processes.finish(quiet.start(), quiet.log)
+        if len(quiet.finished_shards()) != _SHARDS:
             raise SystemExit(f"the undisturbed conversion has not {_SHARDS} shards")
-        expected = hashes(quiet.dataset)
+        expected = processes.hashes(quiet.dataset)
         for number in range(args.trials + args.processes):
             conversion = Conversion(root / "inputs", root / f"{number}")
             rng = np.random.default_rng([args.seed, number])
-            if number < args.trials:
-                _trial(conversion, rng, secs, int(rng.integers(args.kills)) + 1, expected, counts)
-            else:
-                _process_trial(conversion, rng, number % 2 == 1, expected, counts)
+            conversion.is_fork = number < args.trials
+            conversion.has_workers = not conversion.is_fork and number % 2 == 1
+            kills = int(rng.integers(args.kills)) + 1 if conversion.is_fork else 1
+            part = 1.0
+            while not _trial(conversion, rng, part * secs, kills, expected, counts):
+                # It was faster than its kill: another one, killed sooner.
+                shutil.rmtree(conversion.folder / "out")
+                part *= 0.7
             shutil.rmtree(conversion.folder)
-    return _report(counts, secs)
+    status = counts.report()
+    print(f"one undisturbed conversion takes {secs:.1f} s in {_SHARDS} shards")
+    return status
 
 
 def _trial(
@@ -130,91 +131,43 @@ def _trial(
     secs: float,
     wanted: int,
     expected: dict[str, str],
-    counts: collections.Counter[str],
-) -> None:
-    seen = conversion.folder / "reader"
-    kills = 0
-    reader = fork(functools.partial(_read, conversion.dataset, expected), seen)
-    has_ended = False
-    while kills < wanted and not has_ended:
-        begun = conversion.whole_shards()
-        if kill_at(conversion.start(), *_instant(conversion, rng, secs)) is not None:
+    counts: Counts,
+) -> bool:
+    """Kills a conversion beside a reader, then lets it end; False if it ended before a kill."""
+    kills, begun = 0, conversion.whole_shards()
+    with _reader(conversion, expected, counts):
+        while kills < wanted:
+            if not processes.kill_at(conversion.start(), *_instant(conversion, rng, secs)):
+                break
             kills += 1
             _count_kill(conversion, begun, counts)
-        elif kills:
-            has_ended = True
-        else:  # It was faster than its kill: another one, killed sooner.
-            _end(reader, seen, counts)
-            shutil.rmtree(conversion.folder / "out")
-            reader = fork(functools.partial(_read, conversion.dataset, expected), seen)
-            secs *= 0.7
-    before = conversion.whole_shards()
-    # Killed behind its last line, after its work folder was gone, it has nothing to go on with.
-    has_ended |= (conversion.dataset / "manifest.json").exists() and not conversion.work.exists()
-    if not has_ended and wait(conversion.start()):
-        counts["VIOLATION: would not go on"] += 1
-        print(conversion.log.read_text()[-2000:])
-    _end(reader, seen, counts)
+            begun = {} if conversion.has_workers else conversion.whole_shards()
+        # Killed behind its last line, after its work folder was gone, it has nothing to go on with.
+        is_over = conversion.phase() == "behind the manifest" and not conversion.work.exists()
+        if kills == wanted and not is_over:
+            code = processes.wait(conversion.start())
+            counts.violation("would not go on", code != 0, conversion.log)
+    counts["kills"] += kills
+    if kills:
+        _compare(conversion, begun, expected, counts)
+    return kills > 0
+
+
+@contextlib.contextmanager
+def _reader(conversion: Conversion, expected: dict[str, str], counts: Counts) -> Iterator[None]:
+    """A process that opens the dataset again and again; it must see nothing but the whole one."""
+    seen = conversion.folder / "reader"
+    seen.unlink(missing_ok=True)
+    pid = processes.fork(lambda: _read(conversion.dataset, expected["manifest.json"]), seen)
+    yield
+    os.kill(pid, signal.SIGTERM)
+    counts.violation("reader opened another dataset", processes.wait(pid) != 0, seen)
     counts["times a reader was refused"] += seen.read_text().count("refused")
     counts["times a reader opened the dataset"] += seen.read_text().count("opened")
-    counts["kills"] += kills
-    _compare(conversion, before, expected, counts)
 
 
-def _end(reader: int, seen: pathlib.Path, counts: collections.Counter[str]) -> None:
-    os.kill(reader, signal.SIGTERM)
-    status = wait(reader)
-    counts["VIOLATION: reader opened another dataset"] += status != 0
-    if status:
-        print(f"the reader ended with {status}: {seen.read_text()[-2000:]}", flush=True)
-
-
-def _instant(conversion: Conversion, rng: np.random.Generator, secs: float) -> tuple:
-    kind = rng.integers(4)
-    if kind <= 1:
-        return lambda: True, float(rng.uniform(0, 1.05 * secs))
-    wanted = _SHARDS if kind == 2 else int(rng.integers(1, _SHARDS))
-    after = float(rng.uniform(0, 0.15 if kind == 2 else 0.02))
-    return lambda: len(list(conversion.work.glob("*-?????.parquet"))) >= wanted, after
-
-
-def _count_kill(
-    conversion: Conversion, begun: dict[str, int], counts: collections.Counter[str]
-) -> None:
-    counts[f"killed {conversion.phase()}"] += 1
-    left = conversion.whole_shards()
-    counts["VIOLATION: whole shards written again"] += _changed(begun, left)
-    unfinished = conversion.unfinished_shards()
-    counts["unfinished shards at the kills, together"] += unfinished
-    counts["VIOLATION: too many unfinished shards"] += unfinished > _IN_FLIGHT
-
-
-def _numbers(names: Iterable[str]) -> set[str]:
-    return {name.split("-of-")[0] for name in names}
-
-
-def _changed(before: dict[str, int], after: dict[str, int]) -> int:
-    return sum(name in after and after[name] != inode for name, inode in before.items())
-
-
-def _compare(
-    conversion: Conversion,
-    before: dict[str, int],
-    expected: dict[str, str],
-    counts: collections.Counter[str],
-) -> None:
-    counts["conversions, each killed at least once"] += 1
-    shards = {path.name: path.stat().st_ino for path in conversion.dataset.glob("*.tfrecord-*")}
-    counts["whole shards at the last kill, together"] += len(before)
-    counts["VIOLATION: whole shards written again"] += _changed(before, shards)
-    found = hashes(conversion.dataset)
-    if found != expected:
-        counts["VIOLATION: other bytes"] += 1
-        print({key for key in {*found, *expected} if found.get(key) != expected.get(key)})
-
-
-def _read(dataset: pathlib.Path, expected: dict[str, str]) -> int:
-    """Opens the dataset again and again: it must be whole, or refused. Ends on SIGTERM."""
+def _read(dataset: pathlib.Path, manifest: str) -> int:
+    """Opens the dataset until SIGTERM: it must be whole, with this manifest, or refused."""
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
     while not asked:
@@ -227,35 +180,56 @@ def _read(dataset: pathlib.Path, expected: dict[str, str]) -> int:
         print("opened", flush=True)
         problems = [text for text in verify_dataset(opened.path) if ".conversion" not in text]
         # Not `hashes`: the work folder's files are being removed.
-        manifest = hashlib.sha256((dataset / "manifest.json").read_bytes()).hexdigest()
-        if problems or manifest != expected["manifest.json"]:
+        found = hashlib.sha256((dataset / "manifest.json").read_bytes()).hexdigest()
+        if problems or found != manifest:
             print(problems)
             return 1
         time.sleep(0.05)
     return 0
 
 
-def _process_trial(
-    conversion: Conversion,
-    rng: np.random.Generator,
-    workers: bool,
-    expected: dict[str, str],
-    counts: collections.Counter[str],
+def _instant(
+    conversion: Conversion, rng: np.random.Generator, secs: float
+) -> tuple[Callable[[], bool], float]:
+    kind = rng.integers(4) if conversion.is_fork else 3  # How long a command starts varies most.
+    if kind <= 1:
+        return lambda: True, float(rng.uniform(0, 1.05 * secs))
+    wanted = _SHARDS if kind == 2 else int(rng.integers(1, _SHARDS))
+    after = float(rng.uniform(0, 0.15 if kind == 2 else 0.02))
+    return lambda: len(conversion.parts()) >= wanted, after
+
+
+def _count_kill(conversion: Conversion, begun: dict[str, int], counts: Counts) -> None:
+    counts[f"{'' if conversion.is_fork else 'command '}killed {conversion.phase()}"] += 1
+    if conversion.has_workers:  # They are killed with the command, but not at the same instant.
+        counts["commands killed that had workers"] += 1
+        return
+    changed = _changed(begun, conversion.whole_shards())
+    counts.violation("whole shards written again", changed)
+    unfinished = conversion.unfinished_shards()
+    counts["unfinished shards at the kills, together"] += unfinished
+    counts.violation("too many unfinished shards", unfinished > _IN_FLIGHT)
+
+
+def _numbers(names: Iterable[str]) -> set[str]:
+    return {name.split("-of-")[0] for name in names}
+
+
+def _changed(before: dict[str, int], after: dict[str, int]) -> int:
+    return sum(name in after and after[name] != inode for name, inode in before.items())
+
+
+def _compare(
+    conversion: Conversion, begun: dict[str, int], expected: dict[str, str], counts: Counts
 ) -> None:
-    process = conversion.start_process(*(WORKERS if workers else []))
-    wanted = int(rng.integers(0, _SHARDS + 1))
-    while len(list(conversion.work.glob("*-?????.parquet"))) < wanted and process.poll() is None:
-        time.sleep(0.002)
-    time.sleep(float(rng.uniform(0, 0.1)))
-    process.send_signal(signal.SIGKILL)
-    if process.wait() == -signal.SIGKILL:
-        counts[f"command{' with workers' if workers else ''} killed {conversion.phase()}"] += 1
-    before = conversion.whole_shards()
-    again = conversion.start_process(*(WORKERS if workers else []))
-    if again.wait():
-        counts["VIOLATION: would not go on"] += 1
-        print(conversion.log.read_text()[-2000:])
-    _compare(conversion, {} if workers else before, expected, counts)
+    counts["conversions, each killed at least once"] += 1
+    counts["whole shards at the last kill, together"] += len(begun)
+    changed = _changed(begun, conversion.finished_shards())
+    counts.violation("whole shards written again", changed)
+    found = processes.hashes(conversion.dataset)
+    counts.violation("other bytes", found != expected)
+    if found != expected:
+        print({key for key in {*found, *expected} if found.get(key) != expected.get(key)})
 
 
 def write_recordings(folder: pathlib.Path) -> None:
@@ -266,14 +240,6 @@ def write_recordings(folder: pathlib.Path) -> None:
         steps = int(rng.integers(100, 4000))
         signal_ = rng.standard_normal((steps, 8), np.float32)
         np.savez(folder / f"r{number:03d}.npz", signal=signal_, label=np.arange(steps) % 3)
-
-
-def _report(counts: collections.Counter[str], secs: float) -> int:
-    violations = {name: count for name, count in counts.items() if name.startswith("VIOLATION")}
-    rows = [(name, count) for name, count in sorted(counts.items()) if name not in violations]
-    print_table(("what", "count"), [*rows, *sorted(violations.items())])
-    print(f"one undisturbed conversion takes {secs:.1f} s in {_SHARDS} shards")
-    return int(any(violations.values()))
 
 
 if __name__ == "__main__":

@@ -14,24 +14,22 @@ from pipeline.console import quiet
 
 quiet.start(gpu=True)
 
-import argparse
-import collections
 import contextlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.faults import training_kills
-from benchmarks.faults.conversion_kills import WORKERS, Conversion, write_recordings
-from benchmarks.harness.processes import fork, hashes, print_table, wait
+from benchmarks.faults.conversion_kills import Conversion, write_recordings
+from benchmarks.faults.training_kills import Training, is_whole, write_toy
+from benchmarks.harness import processes
+from benchmarks.harness.flags import parse_flags
+from benchmarks.harness.tables import Counts
 from tfrecords_schema.verify import verify_dataset
-from trainer import __main__ as trainer_command
 
 _DISK_MB = 64
 _MESSAGE = "No space left on device"
@@ -80,70 +78,59 @@ def mounted_disk(parent: pathlib.Path) -> Iterator[Disk]:
 
 def main(argv: list[str]) -> int:
     """Runs all trials and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--conversions", type=int, default=12)
-    parser.add_argument("--trainings", type=int, default=8)
-    parser.add_argument("--reports", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args(argv)
-    counts: collections.Counter[str] = collections.Counter()
-    with tempfile.TemporaryDirectory() as name, mounted_disk(pathlib.Path(name)) as disk:
-        root = pathlib.Path(name)
+    args = parse_flags(__doc__, argv, conversions=12, trainings=8, reports=4, seed=0)
+    counts = Counts()
+    with processes.temporary_folder() as root, mounted_disk(root) as disk:
         rng = np.random.default_rng(args.seed)
         if args.conversions:
             _conversions(root, disk, rng, args.conversions, counts)
         if args.trainings or args.reports:
-            _trainings(root, disk, rng, args, counts)
-    rows = sorted(counts.items(), key=lambda item: (item[0].startswith("VIOLATION"), item[0]))
-    print_table(("what", "count"), rows)
-    return int(any(count for name, count in rows if name.startswith("VIOLATION")))
+            write_toy(root)
+        if args.trainings:
+            _trainings(root, disk, rng, args.trainings, counts)
+        if args.reports:
+            _reports(root, disk, rng, args.reports, counts)
+    return counts.report()
 
 
 def _conversions(
-    root: pathlib.Path,
-    disk: Disk,
-    rng: np.random.Generator,
-    trials: int,
-    counts: collections.Counter[str],
+    root: pathlib.Path, disk: Disk, rng: np.random.Generator, trials: int, counts: Counts
 ) -> None:
     write_recordings(root / "inputs")
     quiet = Conversion(root / "inputs", root / "quiet")
-    if wait(quiet.start()):
-        raise SystemExit(quiet.log.read_text())
-    expected = hashes(quiet.dataset)
+    processes.finish(quiet.start(), quiet.log)
+    expected = processes.hashes(quiet.dataset)
     needed = sum(path.stat().st_size for path in quiet.dataset.rglob("*"))
     for number in range(trials):
         conversion = Conversion(root / "inputs", disk.folder / "conversion")
         conversion.log = root / f"{number}.log"
         is_overwrite = number % 3 == 2
         if is_overwrite:  # A finished dataset is there: it must stay whole.
-            wait(conversion.start())
+            processes.finish(conversion.start(), conversion.log)
             conversion.argv += ["--overwrite", "--num_shards=3"]
         disk.fill(int(rng.uniform(0, 1.05) * needed))
-        with_workers = number % 3 == 1
-        has_failed = (
-            conversion.start_process(*WORKERS).wait() if with_workers else wait(conversion.start())
-        ) != 0
-        found = conversion.whole_shards().items()
-        whole = {name: inode for name, inode in found if not is_overwrite or "-of-00003" in name}
+        conversion.is_fork, conversion.has_workers = number % 3 != 1, number % 3 == 1
+        has_failed = processes.wait(conversion.start()) != 0
+        conversion.is_fork = True
+        whole = conversion.whole_shards()
+        if is_overwrite:
+            whole = {name: inode for name, inode in whole.items() if "-of-00003" in name}
         if has_failed:
             counts["conversions stopped by a full disk"] += 1
             _check_message(conversion.log, counts)
-            if is_overwrite and _is_broken(conversion):
-                counts["VIOLATION: finished dataset not whole"] += 1
+            is_broken = is_overwrite and _is_broken(conversion)
+            counts.violation("finished dataset not whole", is_broken)
         disk.clear()
-        if has_failed and wait(conversion.start()):
-            counts["VIOLATION: would not go on"] += 1
-        shards = {path.name: path.stat().st_ino for path in conversion.dataset.glob("*.tfrecord*")}
+        if has_failed:
+            _go_on(conversion.start(), conversion.log, counts)
+        shards = conversion.finished_shards()
         kept = sum(shards.get(name) == inode for name, inode in whole.items())
         counts["whole shards that were kept"] += kept
-        counts["VIOLATION: whole shards written again"] += len(whole) - kept
-        is_same = hashes(conversion.dataset) == expected
-        counts["VIOLATION: other bytes"] += not is_same and not is_overwrite
-        counts["VIOLATION: not whole at the end"] += bool(
-            [*verify_dataset(str(conversion.dataset))]
-        )
-        subprocess.run(["rm", "-rf", str(conversion.folder)], check=True)
+        counts.violation("whole shards written again", len(whole) - kept)
+        is_same = is_overwrite or processes.hashes(conversion.dataset) == expected
+        counts.violation("other bytes", not is_same)
+        counts.violation("not whole at the end", any(verify_dataset(str(conversion.dataset))))
+        shutil.rmtree(conversion.folder)
 
 
 def _is_broken(conversion: Conversion) -> bool:
@@ -153,96 +140,66 @@ def _is_broken(conversion: Conversion) -> bool:
 
 
 def _trainings(
-    root: pathlib.Path,
-    disk: Disk,
-    rng: np.random.Generator,
-    args: argparse.Namespace,
-    counts: collections.Counter[str],
+    root: pathlib.Path, disk: Disk, rng: np.random.Generator, trials: int, counts: Counts
 ) -> None:
-    wait(fork(lambda: training_kills.write_toy(root), root / "log"))
-    run_dir, log, before = disk.folder / "quiet", root / "quiet.log", disk.free_bytes
-    if wait(training_kills.start(root, run_dir, log=log)):
-        raise SystemExit(log.read_text())
-    expected, needed = training_kills.outcome(run_dir), before - disk.free_bytes
-    for number in range(args.trainings):
-        run_dir = disk.folder / f"run{number}"
-        log = root / f"run{number}.log"
+    quiet, before = Training(root, disk.folder / "quiet"), disk.free_bytes
+    processes.finish(quiet.start(), quiet.log)
+    expected, needed = quiet.outcome(), before - disk.free_bytes
+    for number in range(trials):
+        training = Training(root, disk.folder / f"run{number}")
         disk.fill(int(rng.uniform(0.1, 1.0) * needed))
-        has_failed = wait(training_kills.start(root, run_dir, log=log)) != 0
-        disk_is_full = has_failed and _check_message(log, counts)
+        has_failed = processes.wait(training.start()) != 0
+        disk_is_full = has_failed and _check_message(training.log, counts)
         counts["trainings stopped by a full disk"] += disk_is_full
-        whole = _whole_checkpoints(run_dir)
-        counts["whole checkpoints left"] += len(whole)
-        _check_best(run_dir, counts)
+        counts["whole checkpoints left"] += len(training.checkpoints())
+        best = training.run_dir / "best"
+        if (best / "state.json").exists():
+            counts["best weights left"] += is_whole(best)
+            counts.violation("best weights not whole", not is_whole(best))
         disk.clear()
-        if has_failed and wait(training_kills.start(root, run_dir, log=log)):
-            counts["VIOLATION: would not go on"] += 1
-            print(log.read_text()[-2000:])
-        elif training_kills.outcome(run_dir) != expected:
-            counts["VIOLATION: other weights or losses"] += 1
-        subprocess.run(["rm", "-rf", str(run_dir)], check=True)
-    for number in range(args.reports):
-        _report_trial(root, disk, rng, number, counts)
+        if not has_failed or _go_on(training.start(), training.log, counts):
+            counts.violation("other weights or losses", training.outcome() != expected)
+        shutil.rmtree(training.run_dir)
 
 
-def _report_trial(
-    root: pathlib.Path,
-    disk: Disk,
-    rng: np.random.Generator,
-    number: int,
-    counts: collections.Counter[str],
+def _reports(
+    root: pathlib.Path, disk: Disk, rng: np.random.Generator, trials: int, counts: Counts
 ) -> None:
-    run_dir, log = disk.folder / "reported", root / f"report{number}.log"
-    argv = training_kills.argv_of(root, run_dir)
-    if not run_dir.exists() and wait(fork(lambda: trainer_command.main([*argv, "--report"]), log)):
-        raise SystemExit(log.read_text())
-    before = hashes(run_dir)
-    evaluate = ["--mode=evaluate", "--report"]
-    run: Callable[[], int] = lambda: trainer_command.main([*argv, *evaluate])  # noqa: E731
-    # From nothing at all to almost the new report beside the old one.
-    disk.fill(int(rng.uniform(0, 0.9) * (run_dir / "report.html").stat().st_size))
-    code = wait(fork(run, log))
-    if code:
-        counts["reports stopped by a full disk"] += _check_message(log, counts)
-        after = hashes(run_dir)
-        lost = [name for name in before if name not in after]
-        counts["VIOLATION: files lost"] += len(lost)
-        changed = [name for name in before if name in after and after[name] != before[name]]
-        broken = [name for name in changed if (run_dir / name).stat().st_size == 0]
-        counts["VIOLATION: files emptied"] += len(broken)
-        counts["VIOLATION: report changed"] += "report.html" in changed
-    disk.clear()
-    if wait(fork(run, log)):
-        counts["VIOLATION: would not go on"] += 1
-        print(log.read_text()[-2000:])
-    for path in run_dir.rglob("*.tmp"):
-        counts["VIOLATION: temporary files left"] += 1
-        print(path)
-        path.unlink()
+    training = Training(root, disk.folder / "reported")
+    processes.finish(training.start("--report"), training.log)
+    report = training.run_dir / "report.html"
+    for _ in range(trials):
+        before = processes.hashes(training.run_dir)
+        training.log.unlink()
+        # From nothing at all to almost the new report beside the old one.
+        disk.fill(int(rng.uniform(0, 0.9) * report.stat().st_size))
+        if processes.wait(training.start("--mode=evaluate", "--report")):
+            counts["reports stopped by a full disk"] += _check_message(training.log, counts)
+            after = processes.hashes(training.run_dir)
+            counts.violation("files lost", len(before.keys() - after.keys()))
+            changed = [name for name, digest in before.items() if after.get(name, digest) != digest]
+            sizes = [(training.run_dir / name).stat().st_size for name in changed]
+            counts.violation("files emptied", sizes.count(0))
+            counts.violation("report changed", report.name in changed)
+        disk.clear()
+        _go_on(training.start("--mode=evaluate", "--report"), training.log, counts)
+        left = list(training.run_dir.rglob("*.tmp"))
+        counts.violation("temporary files left", len(left), training.log)
+        for path in left:
+            path.unlink()
 
 
-def _whole_checkpoints(run_dir: pathlib.Path) -> list[str]:
-    return [
-        path.parent.name
-        for path in (run_dir / "checkpoints").glob("ckpt-*/state.json")
-        if training_kills.is_whole(path.parent)
-    ]
+def _go_on(pid: int, log: pathlib.Path, counts: Counts) -> bool:
+    """Whether what is started again, with space enough, ends well."""
+    code = processes.wait(pid)
+    counts.violation("would not go on", code != 0, log)
+    return code == 0
 
 
-def _check_best(run_dir: pathlib.Path, counts: collections.Counter[str]) -> None:
-    best = run_dir / "best"
-    if (best / "state.json").exists():
-        counts["best weights left"] += training_kills.is_whole(best)
-        counts["VIOLATION: best weights not whole"] += not training_kills.is_whole(best)
-
-
-def _check_message(log: pathlib.Path, counts: collections.Counter[str]) -> bool:
+def _check_message(log: pathlib.Path, counts: Counts) -> bool:
     text = log.read_text()
     is_clear = _MESSAGE in text and "error: " in text and "Traceback" not in text
-    if not is_clear:
-        counts["VIOLATION: no clear message"] += 1
-        print(text[-2500:])
-        time.sleep(0.1)
+    counts.violation("no clear message", not is_clear, log)
     return is_clear
 
 

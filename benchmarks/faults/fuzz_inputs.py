@@ -17,15 +17,10 @@ from pipeline.console import quiet
 
 quiet.start(gpu=False)
 
-import argparse
-import collections
 import json
-import os
 import pathlib
 import shutil
-import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +28,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.faults import mutations
-from benchmarks.harness.processes import fork, print_table
+from benchmarks.harness.flags import parse_flags
+from benchmarks.harness.processes import fork, peak_mb, temporary_folder
+from benchmarks.harness.tables import Counts, report_by
 from pipeline.conversion.convert import main as convert
 from pipeline.sources.image_folders import ImageFolderSource
 from pipeline.sources.signals import SignalSource
@@ -49,70 +46,51 @@ _SIGNALS = (
     ["--signal_key=signal", "--label_kind=none", "--window_samples=3", "--tail=pad"],
 )
 _FRAMES = ["--source=image_folders", "--max_annotation_mib=4", "--max_frame_pixels=4000000"]
+_COLUMNS = ("mutated", "accepted", "rejected", "slowest input, ms", "MB above quiet")
 _KINDS = ("npz", "JPEG", "PNG", "JSON")
 
 
 def main(argv: list[str]) -> int:
     """Converts all sets and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--inputs", type=int, default=3000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", default="", help="folder for sets with a violation")
-    args = parser.parse_args(argv)
-    counts: dict[str, collections.Counter[str]] = {kind: collections.Counter() for kind in _KINDS}
-    with tempfile.TemporaryDirectory() as name:
-        root = pathlib.Path(name)
+    args = parse_flags(__doc__, argv, inputs=3000, seed=0, keep="")
+    counts = {kind: Counts() for kind in _KINDS}
+    with temporary_folder() as root:
         quiet_mb = {kind: _quiet_mb(root / f"quiet_{kind}", kind) for kind in ("npz", "JPEG")}
         for number in range(-(-args.inputs // _MUTATED)):
             kind = _KINDS[number % 6 - 2] if number % 6 > 2 else "npz"  # Half of them are npz.
             folder = root / str(number)
-            before = _violations(counts[kind])
+            before = counts[kind].violations
             mutated = min(_MUTATED, args.inputs - number * _MUTATED)
-            rng = np.random.default_rng([args.seed, number])
-            _run(
-                folder,
-                kind,
-                rng,
-                mutated,
-                counts[kind],
-                quiet_mb["npz" if kind == "npz" else "JPEG"],
-            )
-            if args.keep and _violations(counts[kind]) > before:
+            flags = _write(folder / "in", kind, np.random.default_rng([args.seed, number]), mutated)
+            code, most_mb = _convert(folder, flags)
+            more_mb = most_mb - quiet_mb["npz" if kind == "npz" else "JPEG"]
+            _count(folder, mutated, code, more_mb, counts[kind])
+            if args.keep and counts[kind].violations > before:
                 shutil.copytree(folder, pathlib.Path(args.keep, f"{args.seed}-{number}-{kind}"))
             shutil.rmtree(folder)
-    return _report(counts)
+    return report_by("inputs", counts, _COLUMNS)
 
 
-def _run(
-    folder: pathlib.Path,
-    kind: str,
-    rng: np.random.Generator,
-    mutated: int,
-    counts: collections.Counter[str],
-    quiet_mb: float,
-) -> None:
-    flags = _write(folder / "in", kind, rng, mutated)
-    code, peak_mb = _convert(folder, flags)
+def _count(folder: pathlib.Path, mutated: int, code: int, more_mb: float, counts: Counts) -> None:
     slowest = [float(text) for text in (folder / "secs").read_text().split()] or [0.0]
-    good, given = _MUTATED + 1, _MUTATED + 1 + mutated
     counts["mutated"] += mutated
     counts["slowest input, ms"] = max(counts["slowest input, ms"], round(1000 * max(slowest)))
-    counts["MB above quiet"] = max(counts["MB above quiet"], round(peak_mb - quiet_mb))
-    counts["VIOLATION: slow"] += sum(secs > _LIMIT_SECS for secs in slowest)
-    counts["VIOLATION: memory"] += peak_mb - quiet_mb > _LIMIT_MB
+    counts["MB above quiet"] = max(counts["MB above quiet"], round(more_mb))
+    counts.violation("slow", sum(secs > _LIMIT_SECS for secs in slowest))
+    counts.violation("memory", more_mb > _LIMIT_MB)
+    counts.violation("no dataset", code != 0, folder / "log")
     if code:
-        counts["VIOLATION: no dataset"] += 1
-        print((folder / "log").read_text()[-3000:])
         return
     dataset = folder / "out" / "fuzz" / "1.0.0"
     manifest = json.loads((dataset / "manifest.json").read_text())
     records = sum(split["records"] for split in manifest["splits"].values())
     lines = (dataset / "rejects.jsonl").read_text().splitlines()
     paths = [json.loads(line)["path"] for line in lines]
+    good = _MUTATED + 1
     counts["accepted"] += records - good
     counts["rejected"] += len(paths)
-    counts["VIOLATION: lost or made up"] += records + len(set(paths)) != given
-    counts["VIOLATION: good input rejected"] += sum(path.startswith("good") for path in paths)
+    counts.violation("lost or made up", records + len(set(paths)) != good + mutated)
+    counts.violation("good input rejected", sum(path.startswith("good") for path in paths))
 
 
 def _convert(folder: pathlib.Path, flags: list[str]) -> tuple[int, float]:
@@ -124,16 +102,7 @@ def _convert(folder: pathlib.Path, flags: list[str]) -> tuple[int, float]:
         return convert([*argv, *_LIMITS, *flags])
 
     (folder / "secs").touch()
-    pid = fork(run, folder / "log")
-    deadline = time.monotonic() + _BATCH_LIMIT_SECS
-    while True:
-        done, status, usage = os.wait4(pid, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status), usage.ru_maxrss / 1000
-        if time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)
-            deadline = float("inf")
-        time.sleep(0.02)
+    return peak_mb(fork(run, folder / "log"), _BATCH_LIMIT_SECS)
 
 
 def _time_inputs(log: pathlib.Path) -> None:
@@ -158,10 +127,10 @@ def _time_inputs(log: pathlib.Path) -> None:
 
 
 def _quiet_mb(folder: pathlib.Path, kind: str) -> float:
-    code, peak_mb = _convert(folder, _write(folder / "in", kind, np.random.default_rng(0), 0))
+    code, most_mb = _convert(folder, _write(folder / "in", kind, np.random.default_rng(0), 0))
     if code:
         raise SystemExit((folder / "log").read_text())
-    return peak_mb
+    return most_mb
 
 
 def _write(folder: pathlib.Path, kind: str, rng: np.random.Generator, mutated: int) -> list[str]:
@@ -193,17 +162,6 @@ def _write_input(path: pathlib.Path, kind: str, rng: np.random.Generator, *, is_
     is_odd_text = not is_good and kind == "JSON"
     text = mutations.mutate_json(rng) if is_odd_text else annotation
     (path / "annotation.json").write_bytes(text)
-
-
-def _violations(counts: collections.Counter[str]) -> int:
-    return sum(count for name, count in counts.items() if name.startswith("VIOLATION"))
-
-
-def _report(counts: dict[str, collections.Counter[str]]) -> int:
-    names = ["mutated", "accepted", "rejected", "slowest input, ms", "MB above quiet"]
-    names += sorted({n for c in counts.values() for n in c if n.startswith("VIOLATION")})
-    print_table(("inputs", *names), [[k, *(c[n] for n in names)] for k, c in counts.items()])
-    return int(any(map(_violations, counts.values())))
 
 
 if __name__ == "__main__":

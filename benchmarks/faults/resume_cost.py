@@ -12,22 +12,21 @@ from pipeline.console import quiet
 
 quiet.start(gpu=True)
 
-import argparse
 import json
 import pathlib
 import sys
-import tempfile
 import time
 
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.faults import training_kills
-from benchmarks.harness.processes import fork, print_table, wait
-from benchmarks.harness.small_set import NAME, SPLIT, write_many
+from benchmarks.faults.training_kills import Training, write_toy
+from benchmarks.harness.flags import parse_flags
+from benchmarks.harness.many_records import NAME, SPLIT, write_many
+from benchmarks.harness.processes import finish, fork, temporary_folder
+from benchmarks.harness.tables import print_table
 from pipeline.batches.plan import BatchOptions
 from tfrecords_schema import open_dataset
-from tfrecords_schema.names import join
 from trainer.data.split_data import SplitData
 
 _LIMIT_SECS, _LIMIT_BYTES = 2.0, 1000
@@ -38,19 +37,14 @@ _PARTS = ("open the dataset", "load the index", "plan the epoch", "first batch o
 
 def main(argv: list[str]) -> int:
     """Writes, measures, prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--state", action=argparse.BooleanOptionalAction, default=True)
-    args = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as name:
-        root = pathlib.Path(name)
-        wait(fork(lambda: _write_dataset(str(root), args.records), root / "log"), limit_secs=600)
+    args = parse_flags(__doc__, argv, records=1_000_000, repeats=3, state=True)
+    with temporary_folder() as root:
+        log = root / "log"
+        finish(fork(lambda: _write_dataset(root, args.records), log), log, limit_secs=600)
         secs = []
         for number in range(args.repeats):
             log = root / f"secs{number}"
-            if wait(fork(lambda: _measure(str(root)), log)):
-                raise SystemExit(log.read_text() + (root / "log").read_text())
+            finish(fork(lambda: _measure(str(root / NAME / "1.0.0")), log), log)
             secs.append(json.loads(log.read_text().splitlines()[-1]))
         state_bytes = _state_bytes(root) if args.state else 0
     best = [min(values) for values in zip(*secs, strict=True)]
@@ -61,11 +55,11 @@ def main(argv: list[str]) -> int:
     return int(total > _LIMIT_SECS or state_bytes > _LIMIT_BYTES)
 
 
-def _measure(folder: str) -> int:
+def _measure(path: str) -> int:
     """Prints the seconds of each part."""
     tf.constant(0) + 1  # TensorFlow's own start is not part of it.
     times = [time.monotonic()]
-    dataset = open_dataset(join(folder, NAME, "1.0.0"))
+    dataset = open_dataset(path)
     times.append(time.monotonic())
     split = SplitData(dataset, SPLIT, BatchOptions(batch_size=32, num_buckets=8))
     times.append(time.monotonic())
@@ -81,7 +75,7 @@ def _measure(folder: str) -> int:
     return 0
 
 
-def _write_dataset(folder: str, count: int) -> int:
+def _write_dataset(folder: pathlib.Path, count: int) -> int:
     lengths = np.random.default_rng(0).integers(1, _LONGEST_STEPS, count, endpoint=True)
     write_many(folder, lengths, (1,), num_shards=_SHARDS)
     return 0
@@ -89,12 +83,11 @@ def _write_dataset(folder: str, count: int) -> int:
 
 def _state_bytes(root: pathlib.Path) -> int:
     """Size of the largest `state.json` of a training with all callbacks."""
-    wait(fork(lambda: training_kills.write_toy(root), root / "log"))
+    write_toy(root)
+    training = Training(root, root / "run")
     flags = ["--early_stopping_patience=50", "--reduce_lr_patience=50", "--tensorboard"]
-    run_dir, log = root / "run", root / "run.log"
-    if wait(training_kills.start(root, run_dir, log=log, flags=flags)):
-        raise SystemExit(log.read_text())
-    return max(path.stat().st_size for path in run_dir.glob("checkpoints/*/state.json"))
+    finish(training.start(*flags), training.log)
+    return max(path.stat().st_size for path in training.run_dir.glob("checkpoints/*/state.json"))
 
 
 if __name__ == "__main__":

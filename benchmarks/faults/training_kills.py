@@ -16,220 +16,180 @@ from pipeline.console import quiet
 
 quiet.start(gpu=True)
 
-import argparse
-import collections
 import hashlib
 import json
 import os
 import pathlib
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.harness.processes import fork, kill_at, print_table, wait
-from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
-from tests.trainer.processes import SMALL_MODEL
-from tfrecords_schema import InputSpec, RecordSchema
-from tfrecords_schema.storage import temporary_path
+from benchmarks.harness import processes
+from benchmarks.harness.flags import parse_flags
+from benchmarks.harness.tables import Counts
+from tests.datasets import toy_dataset
+from tests.trainer.processes import SMALL_MODEL, arrays, last_step
 from trainer import __main__ as command
-from trainer.runs import checkpoints
 
-_LENGTHS = [3, 9, 1, 7, 4, 4, 2, 8, 5, 6, 3, 2, 5, 8, 1, 6, 9, 4]
 _FLAGS = ("--deterministic", "--seed=3", "--checkpoint_every_steps=1", "--epochs=3")
-_CALLS_PER_CHECKPOINT = 7  # Four files are written, three are renamed within its folder.
+_CALLS_PER_CHECKPOINT = 6  # Three files are written and renamed.
+
+
+class Training:
+    """One training, its run folder and what is in it."""
+
+    def __init__(self, root: pathlib.Path, run_dir: pathlib.Path):
+        self.run_dir = run_dir
+        self.log = root / f"{run_dir.name}.log"
+        self.argv = [f"--dataset={root / 'toy' / '1.0.0'}", f"--run_dir={run_dir}"]
+        self.argv += [*SMALL_MODEL, *_FLAGS]
+
+    def start(self, *flags: str, kill_call: int = 0) -> int:
+        """Starts it in a fork; it kills itself at that call of its checkpoints, if not 0."""
+
+        def run() -> int:
+            if kill_call:
+                _kill_at_call(kill_call)
+            return command.main([*self.argv, *flags])
+
+        return processes.fork(run, self.log)
+
+    def start_command(self) -> int:
+        """Starts it as a command."""
+        return processes.start_module("trainer", *self.argv, log=self.log)
+
+    def checkpoints(self) -> list[pathlib.Path]:
+        """Folders of checkpoints that are whole."""
+        states = self.run_dir.glob("checkpoints/ckpt-*/state.json")
+        return [path.parent for path in states if is_whole(path.parent)]
+
+    def outcome(self) -> dict[str, Any]:
+        """Everything that must be the same, bit for bit."""
+        lines = map(json.loads, (self.run_dir / "metrics.jsonl").read_text().splitlines())
+        found: dict[str, Any] = {"metrics": [(line["train"], line["validation"]) for line in lines]}
+        found["steps"] = last_step(self.run_dir)
+        groups = {stem: arrays(self.run_dir, stem) for stem in ("model", "optimizer")}
+        (best,) = self.run_dir.glob("best/model-*.npz")
+        with np.load(best, allow_pickle=False) as stored:
+            groups["best"] = dict(stored)
+        for name, group in groups.items():
+            found[name] = {key: value.tobytes() for key, value in group.items()}
+        return found
 
 
 def main(argv: list[str]) -> int:
     """Runs all trials and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0, help="of the first trial; others follow")
-    parser.add_argument("--kills", type=int, default=3, help="of one training, at most")
-    parser.add_argument("--processes", type=int, default=0, help="trials more, as real commands")
-    args = parser.parse_args(argv)
-    counts: collections.Counter[str] = collections.Counter()
-    with tempfile.TemporaryDirectory() as name:
-        root = pathlib.Path(name)
-        wait(fork(lambda: write_toy(root), root / "log"))
-        started = time.monotonic()
-        if wait(start(root, root / "quiet")):
-            raise SystemExit((root / "quiet.log").read_text())
-        secs = time.monotonic() - started
-        expected = outcome(root / "quiet")
+    args = parse_flags(__doc__, argv, trials=50, seed=0, kills=3, processes=0)
+    counts = Counts()
+    with processes.temporary_folder() as root:
+        write_toy(root)
+        quiet = Training(root, root / "quiet")
+        secs = processes.finish(quiet.start(), quiet.log)
+        expected = quiet.outcome()
         for number in range(args.trials + args.processes):
             rng = np.random.default_rng([args.seed, number])
-            run_dir = root / f"{number}"
+            training = Training(root, root / f"{number}")
             if number < args.trials:
-                _kill_forks(root, run_dir, rng, secs, int(rng.integers(args.kills)) + 1, counts)
+                _kill_forks(training, rng, secs, int(rng.integers(args.kills)) + 1, counts)
                 if number % 5 == 4:
-                    _flip(run_dir, rng, counts)
-                code = wait(start(root, run_dir))
+                    _flip(training.run_dir, rng, counts)
+                code = processes.wait(training.start())
             else:
-                code = _kill_process(root, run_dir, rng, secs, counts)
-            _compare(code, run_dir, expected, counts)
-    rows = sorted(counts.items(), key=lambda item: (item[0].startswith("VIOLATION"), item[0]))
-    print_table(("what", "count"), rows)
+                pid, after = training.start_command(), float(rng.uniform(0, 0.3) * secs)
+                has_begun = (training.run_dir / "checkpoints").exists
+                counts["commands killed"] += processes.kill_at(pid, has_begun, after)
+                code = processes.wait(training.start_command())
+            _compare(code, training, expected, counts)
+    status = counts.report()
     print(f"one undisturbed training takes {secs:.1f} s, {expected['steps']} checkpoints")
-    return int(any(count for name, count in rows if name.startswith("VIOLATION")))
-
-
-def argv_of(root: pathlib.Path, run_dir: pathlib.Path) -> list[str]:
-    """The command line of a training, without the program."""
-    return [f"--dataset={root / 'toy' / '1.0.0'}", f"--run_dir={run_dir}", *SMALL_MODEL, *_FLAGS]
-
-
-def start(
-    root: pathlib.Path,
-    run_dir: pathlib.Path,
-    kill_call: int = 0,
-    log: pathlib.Path | None = None,
-    flags: Sequence[str] = (),
-) -> int:
-    """Starts a training in a fork; it kills itself at that call of its checkpoints, if not 0."""
-
-    def run() -> int:
-        if kill_call:
-            _kill_at_call(kill_call)
-        return command.main([*argv_of(root, run_dir), *flags])
-
-    return fork(run, log or run_dir.with_suffix(".log"))
+    return status
 
 
 def _kill_at_call(number: int) -> None:
     """Kills this process within the writing of a checkpoint."""
     calls = 0
-    write, rename = checkpoints.atomic_write, tf.io.gfile.rename
+    rename = tf.io.gfile.rename
 
-    def is_due() -> bool:
+    def is_due(path: str) -> bool:
         nonlocal calls
-        calls += 1
+        calls += "/ckpt-" in path or "/best/" in path
         return calls == number
 
-    def write_half(path: str, content: bytes) -> None:
-        if is_due():
-            with tf.io.gfile.GFile(temporary_path(path), "wb") as file:
-                file.write(content[: len(content) // 2])
-            os.kill(os.getpid(), signal.SIGKILL)
-        write(path, content)
+    class HalfFile(tf.io.gfile.GFile):
+        def write(self, file_content: bytes) -> None:
+            if is_due(self.name):
+                super().write(file_content[: len(file_content) // 2])
+                self.flush()
+                os.kill(os.getpid(), signal.SIGKILL)
+            super().write(file_content)
 
     def rename_or_die(src: str, dst: str, overwrite: bool = False) -> None:
-        is_checkpoints = "ckpt-" in src or "/best/" in src
-        if is_checkpoints and is_due():
+        if is_due(dst):
             if number % 2:
                 rename(src, dst, overwrite=overwrite)
             os.kill(os.getpid(), signal.SIGKILL)
         rename(src, dst, overwrite=overwrite)
 
-    checkpoints.atomic_write = write_half
-    tf.io.gfile.rename = rename_or_die
+    tf.io.gfile.GFile, tf.io.gfile.rename = HalfFile, rename_or_die
 
 
 def _kill_forks(
-    root: pathlib.Path,
-    run_dir: pathlib.Path,
-    rng: np.random.Generator,
-    secs: float,
-    wanted: int,
-    counts: collections.Counter[str],
+    training: Training, rng: np.random.Generator, secs: float, wanted: int, counts: Counts
 ) -> None:
+    """Kills a training and lets it go on, until it was killed often enough or ends."""
     kills = 0
     while kills < wanted:
-        if rng.random() < 0.5:
-            pid = start(root, run_dir)
-            killed = kill_at(pid, lambda: True, float(rng.uniform(0.2, 1.05) * secs)) is not None
-            where = "at any instant" if _steps(run_dir) else "before the first checkpoint"
-        else:
-            call = int(rng.integers(1, 6 * _CALLS_PER_CHECKPOINT))
-            killed = wait(start(root, run_dir, call)) == -signal.SIGKILL
-            where = "within a checkpoint's writing"
-        if killed:
-            kills += 1
+        if where := _kill(training, rng, secs):
             counts[f"killed {where}"] += 1
+            kills += 1
         elif kills:
             return
         else:  # It was faster than its kill: another one, killed sooner.
-            shutil.rmtree(run_dir)
+            shutil.rmtree(training.run_dir)
             secs *= 0.7
 
 
-def _flip(run_dir: pathlib.Path, rng: np.random.Generator, counts: collections.Counter) -> None:
-    steps = _steps(run_dir)
-    whole = [step for step in steps if (run_dir / "checkpoints" / step / "state.json").exists()]
+def _kill(training: Training, rng: np.random.Generator, secs: float) -> str:
+    """Starts a training and kills it; where it was, or nothing if it ended before that."""
+    if rng.random() < 0.5:
+        pid, after = training.start(), float(rng.uniform(0.2, 1.05) * secs)
+        if not processes.kill_at(pid, lambda: True, after):
+            return ""
+        has_begun = any(training.run_dir.glob("checkpoints/ckpt-*"))
+        return "at any instant" if has_begun else "before the first checkpoint"
+    call = int(rng.integers(1, 6 * _CALLS_PER_CHECKPOINT))
+    code = processes.wait(training.start(kill_call=call))
+    if code not in (0, -signal.SIGKILL):
+        raise SystemExit(training.log.read_text())
+    return "within a checkpoint's writing" if code else ""
+
+
+def _flip(run_dir: pathlib.Path, rng: np.random.Generator, counts: Counts) -> None:
+    whole = [path.parent for path in run_dir.glob("checkpoints/ckpt-*/state.json")]
     if len(whole) < 2:
         return
-    path = sorted((run_dir / "checkpoints" / whole[-1]).iterdir())[int(rng.integers(3))]
+    newest = max(whole, key=lambda path: int(path.name.removeprefix("ckpt-")))
+    path = sorted(newest.iterdir())[int(rng.integers(3))]
     content = bytearray(path.read_bytes())
     content[int(rng.integers(len(content)))] ^= 1 << int(rng.integers(8))
     path.write_bytes(bytes(content))
     counts["newest checkpoints with a bit flipped"] += 1
 
 
-def _kill_process(
-    root: pathlib.Path,
-    run_dir: pathlib.Path,
-    rng: np.random.Generator,
-    secs: float,
-    counts: collections.Counter[str],
-) -> int:
-    code = 0
-    for kill in (True, False):
-        argv = [sys.executable, "-m", "trainer", *argv_of(root, run_dir)]
-        with run_dir.with_suffix(".log").open("ab") as log:
-            process = subprocess.Popen(argv, stdout=log, stderr=log)
-        if kill:
-            while not _steps(run_dir) and process.poll() is None:
-                time.sleep(0.01)
-            time.sleep(float(rng.uniform(0, 0.3) * secs))
-            process.send_signal(signal.SIGKILL)
-            counts["commands killed"] += process.wait() == -signal.SIGKILL
-        else:
-            code = process.wait()
-    return code
-
-
-def _steps(run_dir: pathlib.Path) -> list[str]:
-    names = [path.name for path in (run_dir / "checkpoints").glob("ckpt-*")]
-    return sorted(names, key=lambda name: int(name.removeprefix("ckpt-")))
-
-
-def outcome(run_dir: pathlib.Path) -> dict[str, Any]:
-    """Everything that must be the same, bit for bit."""
-    newest = _steps(run_dir)[-1]
-    lines = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
-    found: dict[str, Any] = {"metrics": [(line["train"], line["validation"]) for line in lines]}
-    found["steps"] = int(newest.removeprefix("ckpt-"))
-    for name in (f"checkpoints/{newest}/model", f"checkpoints/{newest}/optimizer", "best/model"):
-        (path,) = run_dir.glob(f"{name}-*.npz")
-        with np.load(path, allow_pickle=False) as arrays:
-            found[name] = {key: arrays[key].tobytes() for key in arrays.files}
-    return found
-
-
-def _compare(
-    code: int,
-    run_dir: pathlib.Path,
-    expected: dict[str, Any],
-    counts: collections.Counter[str],
-) -> None:
+def _compare(code: int, training: Training, expected: dict[str, Any], counts: Counts) -> None:
     counts["trainings, each killed at least once"] += 1
-    log = run_dir.with_suffix(".log").read_text()
+    log = training.log.read_text()
     counts["times a training went on from a checkpoint"] += log.count("resuming at epoch")
     counts["times a checkpoint was passed over"] += log.count("trying the checkpoint before it")
-    counts["VIOLATION: would not go on"] += code != 0
-    differs = code == 0 and outcome(run_dir) != expected
-    counts["VIOLATION: other weights or losses"] += differs
-    left = [*run_dir.rglob("*.tmp"), *run_dir.rglob("next.json")]
-    counts["VIOLATION: files left by kills"] += len(left)
-    if code or differs or left:
-        print(f"{run_dir.name}: {left} {log[-1500:]}")
+    counts.violation("would not go on", code != 0, training.log)
+    differs = code == 0 and training.outcome() != expected
+    counts.violation("other weights or losses", differs, training.log)
+    left = [*training.run_dir.rglob("*.tmp"), *training.run_dir.rglob("next.json")]
+    counts.violation("files left by kills", len(left), training.log)
 
 
 def is_whole(checkpoint: pathlib.Path) -> bool:
@@ -241,16 +201,15 @@ def is_whole(checkpoint: pathlib.Path) -> bool:
     )
 
 
-def write_toy(folder: pathlib.Path) -> int:
-    """Writes the dataset to train on."""
-    schema = RecordSchema(InputSpec("signal", "float32", (12, 1)), CLASS_PER_STEP)
-    splits = {
-        "train": random_records(_LENGTHS, schema, prefix="a"),
-        "validation": random_records([2, 6, 3], schema, prefix="b", seed=1),
-        "test": random_records([5, 1], schema, prefix="c", seed=2),
-    }
-    write_dataset(folder, splits, schema)
-    return 0
+def write_toy(root: pathlib.Path) -> None:
+    """Writes the dataset to train on, in a process of its own: TensorFlow must not start here."""
+
+    def write() -> int:
+        sizes = {"train": 18, "validation": 3, "test": 2}
+        toy_dataset(root, step_shape=(12, 1), sizes=sizes, max_steps=9)
+        return 0
+
+    processes.finish(processes.fork(write, root / "log"), root / "log")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Conditions of a measurement, and things measured alternately in one run."""
+"""Rows of the table, things measured alternately in one run, and the conditions of both."""
 
 import dataclasses
 import importlib.metadata
@@ -21,8 +21,8 @@ class Row:
     Attributes:
         what: what was measured.
         ours: our figure, the median.
-        peer: the other's; None where a limit is the measure.
         unit: of both.
+        peer: the other's; None where a limit is the measure.
         ratio: how many times better ours is, or None.
         target: what must hold of the ratio, or of our figure, as words; empty for none.
         holds: whether it does; None without a target.
@@ -40,7 +40,12 @@ class Row:
 
 
 def against(
-    what: str, ours: list[float], peer: list[float], unit: str, at_least: float | None = None
+    what: str,
+    ours: list[float],
+    peer: list[float],
+    unit: str,
+    at_least: float | None = None,
+    **details: Any,
 ) -> Row:
     """A row of medians, both to be small; `at_least` is how many times ours must be smaller."""
     mine, other = statistics.median(ours), statistics.median(peer)
@@ -49,26 +54,16 @@ def against(
         what, mine, unit, other, ratio,
         target="" if at_least is None else f"at least {at_least:g} times",
         holds=None if at_least is None else ratio >= at_least,
-        details={"ours": ours, "peer": peer},
+        details={"ours": ours, "peer": peer, **details},
     )  # fmt: skip
 
 
-def below(what: str, figures: list[float], unit: str, limit: float) -> Row:
-    """A row of one median that must be below a limit."""
+def within(what: str, figures: list[float], unit: str, word: str, limit: float) -> Row:
+    """A row of one median that must be "below", "at most" or "above" a limit, as a word says."""
     median = statistics.median(figures)
-    return Row(
-        what, median, unit, target=f"below {limit:g}", holds=median < limit,
-        details={"ours": figures},
-    )  # fmt: skip
-
-
-def above(what: str, figures: list[float], unit: str, limit: float) -> Row:
-    """A row of one median that must be above a limit."""
-    median = statistics.median(figures)
-    return Row(
-        what, median, unit, target=f"above {limit:g}", holds=median > limit,
-        details={"ours": figures},
-    )  # fmt: skip
+    holds = {"below": median < limit, "at most": median <= limit, "above": median > limit}[word]
+    target = f"{word} {limit:g}"
+    return Row(what, median, unit, target=target, holds=holds, details={"ours": figures})
 
 
 def seconds(run: Callable[[], Any]) -> float:
@@ -108,15 +103,24 @@ def product_gflops(dtype: str, size: int = 2048, repeats: int = 5) -> float:
     return 2e-9 * size**3 / min(seconds(product) for _ in range(repeats))
 
 
+def kernel_kb(path: str, name: str) -> int:
+    """An entry of /proc/meminfo, or of a process's status, in kB; 0 where this is not Linux."""
+    return int(_kernel_facts(path).get(name, "0").split()[0])
+
+
+def _kernel_facts(path: str) -> dict[str, str]:
+    file = pathlib.Path(path)
+    lines = file.read_text().splitlines() if file.exists() else []
+    pairs = (line.partition(":") for line in lines)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
 def _cpu() -> str:
-    path = pathlib.Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    facts = dict(line.split(":", 1) for line in lines if ":" in line)
-    named = {key.strip(): value.strip() for key, value in facts.items()}
-    flags = named.get("flags", "").split()
+    facts = _kernel_facts("/proc/cpuinfo")
+    flags = facts.get("flags", "").split()
     extras = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
-    family = "family {cpu family} model {model}".format_map(named) if "model" in named else ""
-    return " ".join([named.get("model name", platform.machine()), family, *extras])
+    family = "family {cpu family} model {model}".format_map(facts) if "model" in facts else ""
+    return " ".join([facts.get("model name", platform.machine()), family, *extras])
 
 
 def _version(name: str) -> str | None:

@@ -3,6 +3,7 @@
 A worker loops over `turns()` and calls `report()`; its parent calls `Worker.step()`.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 
 class Worker:
-    """A started worker process.
+    """A started worker process, ended with the `with` statement.
 
     Attributes:
         first_secs: from the start of the process to the end of its first step.
@@ -36,11 +37,9 @@ class Worker:
         """Lets it make its next step and returns what it reports."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # What is read below says that it ended.
             self._process.stdin.write("go\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # What is read below says that it ended.
         for line in self._process.stdout:
             if line.startswith("{"):
                 return json.loads(line)
@@ -49,13 +48,12 @@ class Worker:
             + " ".join(self._command)
         )
 
-    def close(self) -> None:
-        """Ends the process."""
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
+        self._process.communicate()
 
 
 def turns() -> Iterator[None]:

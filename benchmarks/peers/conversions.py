@@ -7,7 +7,6 @@ statistics, no hashes), `float_lists` (Beam's WriteToTFRecord of float lists, as
 it), `tfds_beam` (a BeamBasedBuilder of tensorflow-datasets, bytes features).
 """
 
-import argparse
 import contextlib
 import os
 import pathlib
@@ -27,22 +26,18 @@ import tensorflow_datasets as tfds
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
+from benchmarks.harness.flags import parse_flags
+from benchmarks.harness.recordings import conversion_flags
 from benchmarks.harness.worker import report, turns
-from pipeline.conversion.asked import COMMAND, asked
-from pipeline.conversion.convert import convert
+from pipeline.conversion.convert import main as convert
 
 NUM_SHARDS = 8
 
 
 def ours(inputs: str, output: str) -> None:
     """`python -m pipeline`."""
-    given = COMMAND.parse(
-        [
-            *("--source=signals", f"--input_dir={inputs}", f"--output_dir={output}"),
-            *("--name=bench", "--splits=train=1", f"--num_shards={NUM_SHARDS}"),
-        ]
-    )
-    convert(asked(given.values), PipelineOptions([]))
+    flags = [f"--input_dir={inputs}", f"--num_shards={NUM_SHARDS}", *conversion_flags(output)]
+    assert convert(flags) == 0
 
 
 def bare(inputs: str, output: str) -> None:
@@ -137,31 +132,17 @@ _WAYS = {way.__name__: way for way in (ours, bare, float_lists, tfds_beam)}
 
 
 def main() -> None:
-    """Converts once for each turn, and reports what it took."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--way", choices=sorted(_WAYS), required=True)
-    parser.add_argument("--inputs", required=True)
-    parser.add_argument("--output", required=True)
-    parser.add_argument("--core", type=int, required=True)
-    args = parser.parse_args()
+    """Converts once for each turn, and reports the processor seconds of all threads."""
+    args = parse_flags(__doc__, way=str, inputs=str, output=str, core=0)
     os.sched_setaffinity(0, {args.core})
     for _ in turns():
-        report(**_convert(args))
-
-
-def _convert(args: argparse.Namespace) -> dict[str, float]:
-    os.makedirs(args.output)
-    started, before = time.perf_counter(), os.times()
-    with contextlib.redirect_stdout(sys.stderr):
-        _WAYS[args.way](args.inputs, args.output)
-    secs, after = time.perf_counter() - started, os.times()
-    shutil.rmtree(args.output)
-    user_secs = after.user - before.user
-    return {
-        "secs": secs,
-        "user_secs": user_secs,
-        "cpu_secs": user_secs + after.system - before.system,
-    }
+        os.makedirs(args.output)
+        started = time.process_time()
+        with contextlib.redirect_stdout(sys.stderr):
+            _WAYS[args.way](args.inputs, args.output)
+        cpu_secs = time.process_time() - started
+        shutil.rmtree(args.output)
+        report(cpu_secs=cpu_secs)
 
 
 if __name__ == "__main__":

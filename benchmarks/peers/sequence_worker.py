@@ -4,10 +4,10 @@ python -m benchmarks.peers.sequence_worker --folder=SET --records=600 --taken_by
 
 Keras' stock `fit` takes it; the model does nothing with a batch, so that an epoch takes as long as
 its input. Loading is in the process of `fit`, as is the default; with the source's
-`use_multiprocessing=True` it takes longer. Or a bare loop takes it, which makes tensors of it.
+`use_multiprocessing=True` it takes longer. Or, `--taken_by=loop`, a bare loop takes it, which makes
+tensors of it.
 """
 
-import argparse
 import os
 import time
 from typing import Any
@@ -18,28 +18,22 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.harness.signal_set import record_id
+from benchmarks.harness.flags import parse_flags
+from benchmarks.harness.recordings import record_id
 from benchmarks.harness.worker import report, turns
-from benchmarks.peers.sequence import load_padded
-
-_ENDLESS = 1_000_000
+from benchmarks.peers.signal_worker import ENDLESS, load_padded
 
 
 def main() -> None:
-    """Fits, reporting the seconds of every epoch."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", required=True)
-    parser.add_argument("--records", type=int, required=True)
-    parser.add_argument("--batch_size", type=int, default=32)
-    parser.add_argument("--taken_by", choices=("fit", "loop"), required=True)
-    args = parser.parse_args()
+    """Fits or loops, reporting the seconds of every epoch."""
+    args = parse_flags(__doc__, folder=str, records=int, batch_size=32, taken_by=str)
     ids = [record_id(number) for number in range(args.records)]
     batches = Sequence(args.folder, ids, args.batch_size)
     if args.taken_by == "loop":
         return _loop(batches)
     model = Idle()
     model.compile()
-    model.fit(batches, epochs=_ENDLESS, verbose=0, callbacks=[Turns()])
+    model.fit(batches, epochs=ENDLESS, verbose=0, callbacks=[Turns()])
 
 
 def _loop(batches: "Sequence") -> None:

@@ -3,8 +3,6 @@
 python -m benchmarks.results.batch_plan_picture [--output=docs/batch_plan.png]
 """
 
-import argparse
-import pathlib
 from collections.abc import Sequence
 
 import matplotlib
@@ -12,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.harness.flags import parse_flags
 from pipeline.batches.boundaries import bucket_of
 from pipeline.batches.plan import (
     BatchOptions,
@@ -32,10 +31,7 @@ _PADDING_COLOUR = "#cbd5e1"
 
 def main() -> None:
     """Writes the picture."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", default="docs/batch_plan.png")
-    output = parser.parse_args().output
-    pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
+    output = parse_flags(__doc__, output="docs/batch_plan.png").output
     picture().savefig(output, metadata={"Software": None})
     print(f"wrote {output}")
 

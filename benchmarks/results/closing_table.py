@@ -1,26 +1,21 @@
-"""Prints a run's figures beside the baseline's, and where its report is: the end of `make demo`."""
+"""Prints a run's figures beside the baseline's, and where its report is: the end of `make demo`.
 
-import argparse
+python -m benchmarks.results.closing_table --run_dir=demo/run
+"""
+
 import json
+import pathlib
 from typing import Any
 
-from pipeline.console import quiet
-
-quiet.start(gpu=False)
-
-import tensorflow as tf
-
-from tfrecords_schema.names import join
+from benchmarks.harness.flags import parse_flags
 
 
 def main() -> None:
     """Reads the evaluations in a run folder and prints one table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run_dir", required=True, help="run folder of python -m trainer")
-    run_dir = parser.parse_args().run_dir
-    paths = sorted(tf.io.gfile.glob(join(run_dir, "evaluation-*.json")))
-    print(table([_read(path) for path in paths]))
-    print(f"\nReport: {join(run_dir, 'report.html')} (open it in a browser)")
+    run_dir = parse_flags(__doc__, run_dir=pathlib.Path).run_dir
+    paths = sorted(run_dir.glob("evaluation-*.json"))
+    print(table([json.loads(path.read_text()) for path in paths]))
+    print(f"\nReport: {run_dir / 'report.html'} (open it in a browser)")
 
 
 def table(evaluations: list[dict[str, Any]]) -> str:
@@ -33,16 +28,8 @@ def table(evaluations: list[dict[str, Any]]) -> str:
                 counts = (str(found["records"]), str(len(found["groups"])))
                 figures = (f"{value:.3f}", f"{baseline[metric]:.3f}", f"({baseline['name']})")
                 rows.append((found["split"], *counts, metric, *figures))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
-
-
-def _read(path: str) -> dict[str, Any]:
-    with tf.io.gfile.GFile(path) as file:
-        return json.load(file)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 if __name__ == "__main__":

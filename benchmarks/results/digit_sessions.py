@@ -17,23 +17,15 @@ Writes `<output_dir>/takes_<first take>/<speaker>_<number>.npz` with
 - `accent`: one string, whether the speaker is a `native` speaker of English or `not_native`.
 """
 
-import argparse
 import collections
-import io
+import pathlib
 import re
+import sys
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
-from pipeline.console import quiet
-
-quiet.start(gpu=False)
-
-import tensorflow as tf
-
-from tfrecords_schema.names import join
-from tfrecords_schema.storage import atomic_write
+from benchmarks.harness.flags import parse_flags
 
 STEP_SAMPLES = 3000
 TAKES_PER_BLOCK = 5
@@ -44,22 +36,18 @@ FILE_NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>[a-z]+)_(?P<take>\d+)\.npz")
 
 def main() -> None:
     """Reads the recordings, writes the sessions."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--input_dir", required=True, help="folder with the recordings' npz files")
-    parser.add_argument("--output_dir", required=True, help="folder for the sessions' npz files")
-    parser.add_argument("--seed", type=int, default=0, help="of the sessions' lengths and orders")
-    options = parser.parse_args()
-    blocks = find_blocks(tf.io.gfile.listdir(options.input_dir))
+    args = parse_flags(__doc__, input_dir=pathlib.Path, output_dir=pathlib.Path, seed=0)
+    blocks = find_blocks([path.name for path in args.input_dir.iterdir()])
     if not blocks:
-        parser.error(f"no <digit>_<speaker>_<take>.npz in --input_dir={options.input_dir}")
-    rng = np.random.default_rng(options.seed)
+        sys.exit(f"error: no <digit>_<speaker>_<take>.npz in --input_dir={args.input_dir}")
+    rng = np.random.default_rng(args.seed)
     written = 0
     for (first_take, speaker), names in sorted(blocks.items()):
         for number, session in enumerate(deal_sessions(names, rng)):
-            path = join(f"takes_{first_take:02d}", f"{speaker}_{number:02d}.npz")
-            _write_session(options.input_dir, session, speaker, join(options.output_dir, path))
+            path = args.output_dir / f"takes_{first_take:02d}" / f"{speaker}_{number:02d}.npz"
+            _write_session([args.input_dir / name for name in session], speaker, path)
             written += 1
-    print(f"{written} sessions, {sum(map(len, blocks.values())):,} steps: {options.output_dir}")
+    print(f"{written} sessions, {sum(map(len, blocks.values())):,} steps: {args.output_dir}")
 
 
 def find_blocks(names: list[str]) -> dict[tuple[int, str], list[str]]:
@@ -93,21 +81,19 @@ def one_step(signal: np.ndarray) -> np.ndarray:
     return step
 
 
-def _write_session(input_dir: str, names: list[str], speaker: str, path: str) -> None:
-    digits = [int(name[0]) for name in names]
-    arrays: dict[str, Any] = {
-        "signal": np.stack([one_step(_read_signal(join(input_dir, name))) for name in names]),
-        "label": np.array(["below_five" if digit < 5 else "five_up" for digit in digits]),
-        "accent": np.array("native" if speaker in NATIVE_SPEAKERS else "not_native"),
-    }
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    tf.io.gfile.makedirs(path.rsplit("/", 1)[0])
-    atomic_write(path, buffer.getvalue())
+def _write_session(recordings: list[pathlib.Path], speaker: str, path: pathlib.Path) -> None:
+    digits = [int(recording.name[0]) for recording in recordings]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        path,
+        signal=np.stack([one_step(_read_signal(recording)) for recording in recordings]),
+        label=np.array(["below_five" if digit < 5 else "five_up" for digit in digits]),
+        accent=np.array("native" if speaker in NATIVE_SPEAKERS else "not_native"),
+    )
 
 
-def _read_signal(path: str) -> np.ndarray:
-    with tf.io.gfile.GFile(path, "rb") as file, np.load(io.BytesIO(file.read())) as arrays:
+def _read_signal(path: pathlib.Path) -> np.ndarray:
+    with np.load(path) as arrays:
         return arrays["signal"]
 
 

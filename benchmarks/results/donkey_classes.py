@@ -11,16 +11,12 @@ Writes `<output_dir>/sequences/<class>/<split>_<number>/` with all frames of a s
 the folder's name. The last 25 samples of time are `test`, the 15 before them `validation`.
 """
 
-import argparse
 import json
+import pathlib
+import shutil
+import sys
 
-from pipeline.console import quiet
-
-quiet.start(gpu=False)
-
-import tensorflow as tf
-
-from tfrecords_schema.names import join
+from benchmarks.harness.flags import parse_flags
 
 STRAIGHT_UP_TO = 0.1
 TEST_SAMPLES, VALIDATION_SAMPLES = 25, 15
@@ -28,25 +24,21 @@ TEST_SAMPLES, VALIDATION_SAMPLES = 25, 15
 
 def main() -> None:
     """Reads the drive, writes both folders of classes."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--input_dir", required=True, help="folder with the numbered samples")
-    parser.add_argument("--output_dir", required=True, help="folder for sequences/ and images/")
-    options = parser.parse_args()
-    folders = [name.rstrip("/") for name in tf.io.gfile.listdir(options.input_dir)]
-    samples = sorted((name for name in folders if name.isdigit()), key=int)
+    args = parse_flags(__doc__, input_dir=pathlib.Path, output_dir=pathlib.Path)
+    folders = [path for path in args.input_dir.iterdir() if path.name.isdigit()]
+    samples = sorted(folders, key=lambda path: int(path.name))
     if len(samples) <= TEST_SAMPLES + VALIDATION_SAMPLES:
-        parser.error(
-            f"--input_dir={options.input_dir} has {len(samples)} numbered folders, expected more "
-            f"than {TEST_SAMPLES + VALIDATION_SAMPLES}"
+        sys.exit(
+            f"error: --input_dir={args.input_dir} has {len(samples)} numbered folders, expected "
+            f"more than {TEST_SAMPLES + VALIDATION_SAMPLES}"
         )
     for position, sample in enumerate(samples):
-        folder = join(options.input_dir, sample)
-        name = f"{split_of(position, len(samples))}_{int(sample):03d}"
-        path = join(class_of(_steering(folder)), name)
-        frames = sorted(tf.io.gfile.listdir(join(folder, "imgs")))
-        _copy(folder, frames, join(options.output_dir, "sequences", path))
-        _copy(folder, frames[-1:], join(options.output_dir, "images", path))
-    print(f"{len(samples)} samples: {options.output_dir}")
+        name = f"{split_of(position, len(samples))}_{int(sample.name):03d}"
+        folder = pathlib.Path(class_of(_steering(sample)), name)
+        frames = sorted((sample / "imgs").iterdir())
+        _copy(frames, args.output_dir / "sequences" / folder)
+        _copy(frames[-1:], args.output_dir / "images" / folder)
+    print(f"{len(samples)} samples: {args.output_dir}")
 
 
 def class_of(steering: float) -> str:
@@ -65,16 +57,14 @@ def split_of(position: int, samples: int) -> str:
     return "train"
 
 
-def _steering(folder: str) -> float:
-    with tf.io.gfile.GFile(join(folder, "annotation.json"), "r") as file:
-        return float(json.load(file)[0]["velocity"][0])
+def _steering(sample: pathlib.Path) -> float:
+    return float(json.loads((sample / "annotation.json").read_text())[0]["velocity"][0])
 
 
-def _copy(folder: str, frames: list[str], output_dir: str) -> None:
-    tf.io.gfile.makedirs(output_dir)
+def _copy(frames: list[pathlib.Path], folder: pathlib.Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     for frame in frames:
-        source = join(folder, "imgs", frame)
-        tf.io.gfile.copy(source, join(output_dir, frame), overwrite=True)
+        shutil.copyfile(frame, folder / frame.name)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Accuracy in bfloat16 beside float32: several seeds of one flagfile on one dataset.
 
 python -m benchmarks.results.precision_parity --flagfile=trainer/configs/japanese_vowels.flags \
-  --dataset=DATASET --work_dir=RUNS [--seeds=5] [--json=FILE]
+  --dataset=DATASET --work_dir=RUNS [--seeds=5]
 
 Each training is `python -m trainer` in a process of its own, evaluated on the test split. The
 difference of the two means is compared with the deviation between seeds: it holds where the
@@ -10,17 +10,11 @@ difference is no more than twice its own standard error, or nothing differs at a
 
 import argparse
 import json
+import pathlib
 import statistics
-import subprocess
 import sys
 
-from pipeline.console import quiet
-
-quiet.start(gpu=True)
-
-import tensorflow as tf
-
-from tfrecords_schema.names import join
+from benchmarks.harness.processes import run_module
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -32,13 +26,14 @@ def main() -> int:
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--work_dir", required=True, help="runs go here; finished ones are kept")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--json", help="file for the figures")
-    args, trainer_flags = parser.parse_known_args()
+    args, more_flags = parser.parse_known_args()
+    flags = [f"--flagfile={args.flagfile}", f"--dataset={args.dataset}", *more_flags]
     scores: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
     print("seed" + "".join(f"{precision:>10}" for precision in PRECISIONS))
     for seed in range(args.seeds):
         for precision, figures in scores.items():
-            figures.append(train(args, seed, precision, trainer_flags))
+            run_dir = pathlib.Path(args.work_dir, f"{precision}-{seed}")
+            figures.append(accuracy(run_dir, f"--seed={seed}", f"--precision={precision}", *flags))
         print(f"{seed:<4}" + "".join(f"{scores[p][-1]:10.4f}" for p in PRECISIONS), flush=True)
     result = compare(scores["float32"], scores["bfloat16"])
     print("mean" + "".join(f"{statistics.mean(scores[p]):10.4f}" for p in PRECISIONS))
@@ -47,9 +42,6 @@ def main() -> int:
         f"{result['standard_error']:.4f}, deviation between seeds {result['deviation']:.4f}: "
         + ("no more than noise" if result["holds"] else "MORE THAN NOISE")
     )
-    if args.json:
-        with tf.io.gfile.GFile(args.json, "w") as file:
-            file.write(json.dumps({**scores, **result}, indent=1))
     return int(not result["holds"])
 
 
@@ -66,19 +58,12 @@ def compare(first: list[float], second: list[float]) -> dict[str, float | bool]:
     }
 
 
-def train(args: argparse.Namespace, seed: int, precision: str, trainer_flags: list[str]) -> float:
-    """Trains and evaluates once, unless it was done before; returns the test accuracy."""
-    run_dir = join(args.work_dir, f"{precision}-{seed}")
-    result = join(run_dir, "evaluation-test.json")
-    if not tf.io.gfile.exists(result):
-        command = [sys.executable, "-m", "trainer", f"--flagfile={args.flagfile}"]
-        command += [f"--dataset={args.dataset}", f"--run_dir={run_dir}", f"--seed={seed}"]
-        command += [f"--precision={precision}", "--noreport", "--notensorboard", *trainer_flags]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"error: {' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    with tf.io.gfile.GFile(result) as file:
-        return json.load(file)["metrics"]["accuracy"]
+def accuracy(run_dir: pathlib.Path, *flags: str) -> float:
+    """Trains and evaluates, unless that was done before; returns the test accuracy."""
+    result = run_dir / "evaluation-test.json"
+    if not result.exists():
+        run_module("trainer", f"--run_dir={run_dir}", "--noreport", "--notensorboard", *flags)
+    return json.loads(result.read_text())["metrics"]["accuracy"]
 
 
 if __name__ == "__main__":

@@ -6,15 +6,18 @@ python -m benchmarks.results.terminal_page --recordings=demo/recordings [--outpu
 whose screen is kept as it stands half-way and at the end, and with its output in a file.
 """
 
-import argparse
+import contextlib
 import os
 import pathlib
 import pty
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
+
+from benchmarks.harness.flags import parse_flags
+from benchmarks.harness.processes import temporary_folder
+from benchmarks.results.watch_recordings import CONVERSION
 
 _COLUMNS = 80
 _EPOCHS = 3
@@ -78,26 +81,19 @@ While an epoch runs, this line is redrawn:
 
 def main() -> None:
     """Runs the commands and writes the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--recordings", required=True, help="the recordings of make demo")
-    parser.add_argument("--output", default="docs/terminal.md", help="the page")
-    arguments = parser.parse_args()
-    recordings = str(pathlib.Path(arguments.recordings).absolute())
-    with tempfile.TemporaryDirectory() as folder:
-        (pathlib.Path(folder) / "demo").mkdir()
-        (pathlib.Path(folder) / "demo" / "recordings").symlink_to(recordings)
-        (pathlib.Path(folder) / "trainer").symlink_to(pathlib.Path("trainer").absolute())
+    arguments = parse_flags(__doc__, recordings=pathlib.Path, output="docs/terminal.md")
+    with temporary_folder() as folder:
+        (folder / "demo").mkdir()
+        (folder / "demo" / "recordings").symlink_to(arguments.recordings.absolute())
+        (folder / "trainer").symlink_to(pathlib.Path("trainer").absolute())
         page = make_page(folder)
     pathlib.Path(arguments.output).write_text(page)
 
 
-def make_page(folder: str) -> str:
+def make_page(folder: pathlib.Path) -> str:
     """The page, from commands that run in a folder with `demo/recordings` and `trainer/`."""
-    convert = [
-        "--source=signals", "--input_dir=demo/recordings", "--output_dir=demo/datasets",
-        "--name=watch", "--sample_rate_hz=50", "--window_secs=2", r"--group_regex=subject_\d+",
-        "--split_regex=(?P<test>subject_0[34])|(?P<validation>subject_08)",
-    ]  # fmt: skip
+    convert = [*CONVERSION, "--input_dir=demo/recordings", "--output_dir=demo/datasets"]
+    convert += ["--name=watch", "--split_regex=(?P<test>subject_0[34])|(?P<validation>subject_08)"]
     train = [
         "--flagfile=trainer/configs/watch.flags", "--dataset=demo/datasets/watch/1.0.0",
         "--run_dir=demo/run", f"--epochs={_EPOCHS}",
@@ -119,9 +115,9 @@ def make_page(folder: str) -> str:
     )
 
 
-def _copies(folder: str) -> list[str]:
+def _copies(folder: pathlib.Path) -> list[str]:
     """Links to each recording many times; flags of a conversion that takes longer than a second."""
-    demo = pathlib.Path(folder) / "demo"
+    demo = folder / "demo"
     for path in (demo / "recordings").rglob("*.npz"):
         for number in range(_COPIES):
             link = demo / "many" / str(number) / path.relative_to(demo / "recordings")
@@ -130,7 +126,7 @@ def _copies(folder: str) -> list[str]:
     return ["--input_dir=demo/many", "--name=many"]
 
 
-def on_terminal(command: Sequence[str], folder: str) -> str:
+def on_terminal(command: Sequence[str], folder: pathlib.Path) -> str:
     """Everything that a command writes to a terminal of 80 columns, with its escapes."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -139,13 +135,14 @@ def on_terminal(command: Sequence[str], folder: str) -> str:
     )  # fmt: skip
     os.close(theirs)
     parts = []
-    while part := _read(ours):
-        parts.append(part)
+    with contextlib.suppress(OSError):  # On Linux the end of a pseudo-terminal is an error.
+        while part := os.read(ours, 65536):
+            parts.append(part)
     process.wait()
     return b"".join(parts).decode()
 
 
-def in_file(command: Sequence[str], folder: str) -> str:
+def in_file(command: Sequence[str], folder: pathlib.Path) -> str:
     """Everything that a command writes to a file."""
     result = subprocess.run(
         [sys.executable, "-m", *command], cwd=folder, text=True, env=_environment(),
@@ -160,14 +157,7 @@ def _environment() -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if k != "NO_COLOR"}, **known}
 
 
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65536)
-    except OSError:  # On Linux the end of a pseudo-terminal is an error.
-        return b""
-
-
-def shown(written: str, folder: str) -> str:
+def shown(written: str, folder: pathlib.Path) -> str:
     """What is left to see: of a line that was redrawn, what came last."""
     lines = [
         _ESCAPES.sub("", line.split("\r")[-1]) for line in written.replace("\r\n", "\n").split("\n")

@@ -1,72 +1,40 @@
-"""Peak resident memory of a conversion, per process: it must not grow with the set or the shard.
+"""Peak resident memory of a conversion, which must not grow with the number of records.
 
-    python -m benchmarks.speed.conversion_memory [--set_mb=1000] [--record_mb=4]
-    python -m benchmarks.speed.conversion_memory --small_records=10000,100000,1000000
+    python -m benchmarks.speed.conversion_memory --small_records=10000,1000000
 
-Makes a set of npz signals in a temporary folder, converts it in one process and with two worker
-processes, and prints the peak of each process (Linux: VmHWM). Fails above 700 MB in any of them.
-With `--small_records`, sets of so many records of 60 bytes are converted in one process (a million
-takes ten minutes). The in-process runner keeps packs of all paths and descriptions in memory; fails
-where the peak grows by more than the rows of the index take. The files are links to a few, or
-making them would take longer than converting them.
+Converts sets of so many records of 60 bytes in one process (a million takes ten minutes). The
+in-process runner keeps packs of all paths and descriptions in memory; fails where the peak grows by
+more than the rows of the index take. The files are links to a few, or making them would take longer
+than converting them.
 """
 
-import argparse
 import os
 import pathlib
-import subprocess
 import sys
-import tempfile
 import time
 
 import numpy as np
 import pyarrow.parquet as pq
 
-_LIMIT_MB = 700
-_POLL_SECS = 0.05
-_WORKERS = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+from benchmarks.harness.flags import parse_flags
+from benchmarks.harness.processes import peak_mb, start_module, temporary_folder
+from benchmarks.harness.recordings import conversion_flags
 
 
 def main() -> int:
-    """Runs both conversions and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--set_mb", type=float, default=1000)
-    parser.add_argument("--record_mb", type=float, default=4)
-    parser.add_argument("--shard_size_mib", type=float, default=128)
-    parser.add_argument("--small_records", default="", help="numbers of records, by commas")
-    args = parser.parse_args()
-    if args.small_records:
-        return _small_records(sorted(map(int, args.small_records.split(","))))
-    worst = 0.0
-    with tempfile.TemporaryDirectory() as folder:
-        inputs = pathlib.Path(folder, "inputs")
-        _make_set(inputs, args.set_mb, args.record_mb)
-        print(f"{'workers':<16}{'secs':>7}{'MB/s':>7}  peak resident MB per process")
-        for label, flags in (("in process", []), ("two processes", _WORKERS)):
-            output = str(pathlib.Path(folder, label.replace(" ", "_")))
-            flags = [*flags, f"--shard_size_mib={args.shard_size_mib:g}"]
-            secs, peaks = _convert(inputs, output, flags)
-            shown = ", ".join(f"{peak:.0f}" for peak in sorted(peaks, reverse=True))
-            print(f"{label:<16}{secs:>7.1f}{args.set_mb / secs:>7.0f}  {shown}", flush=True)
-            worst = max(worst, *peaks)
-    print(f"peak {worst:.0f} MB, limit {_LIMIT_MB} MB")
-    return int(worst > _LIMIT_MB)
-
-
-def _small_records(counts: list[int]) -> int:
+    """Converts the sets and prints a line for each; returns 1 if the peak grows too much."""
+    args = parse_flags(__doc__, small_records="10000,1000000")
     print(f"{'records':>9}{'secs':>8}{'a second':>10}{'peak MB':>9}{'index MB':>10}")
     peaks, indexes = [], []
-    for count in counts:
-        with tempfile.TemporaryDirectory() as folder:
-            inputs, output = pathlib.Path(folder, "inputs"), pathlib.Path(folder, "output")
-            _link_small_set(inputs, count)
-            secs, found = _convert(inputs, str(output), [])
-            indexes.append(pq.read_table(next(output.rglob("index.parquet"))).nbytes / 1e6)
-        peaks.append(max(found))
-        rate = count / secs
-        print(
-            f"{count:>9}{secs:>8.0f}{rate:>10.0f}{peaks[-1]:>9.0f}{indexes[-1]:>10.0f}", flush=True
-        )
+    for count in sorted(map(int, args.small_records.split(","))):
+        with temporary_folder() as folder:
+            _link_small_set(folder / "inputs", count)
+            started = time.monotonic()
+            peaks.append(_convert(folder))
+            secs = time.monotonic() - started
+            indexes.append(pq.read_table(next(folder.rglob("index.parquet"))).nbytes / 1e6)
+        figures = f"{count:>9}{secs:>8.0f}{count / secs:>10.0f}"
+        print(f"{figures}{peaks[-1]:>9.0f}{indexes[-1]:>10.0f}", flush=True)
     grown, limit = peaks[-1] - peaks[0], indexes[-1] - indexes[0]
     print(f"grown by {grown:.0f} MB, limit {limit:.0f} MB")
     return int(grown > limit)
@@ -85,53 +53,13 @@ def _link_small_set(folder: pathlib.Path, count: int) -> None:
             os.link(first, group / f"{number % 1000:03d}.npz")
 
 
-def _make_set(folder: pathlib.Path, set_mb: float, record_mb: float) -> None:
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    steps = max(1, round(record_mb * 1e6 / (3000 * 4)))
-    for number in range(round(set_mb / record_mb)):
-        signal = random.standard_normal((steps, 3000, 1), np.float32)
-        np.savez(folder / f"r{number:05d}.npz", signal=signal, label=np.arange(steps) % 2)
-
-
-def _convert(inputs: pathlib.Path, output: str, flags: list[str]) -> tuple[float, list[float]]:
-    command = [sys.executable, "-m", "pipeline", "--source=signals", f"--input_dir={inputs}"]
-    command += [f"--output_dir={output}", "--name=bench", "--splits=train=1", *flags]
-    started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    peaks: dict[int, float] = {}
-    while process.poll() is None:
-        for pid in _tree(process.pid):
-            peaks[pid] = max(peaks.get(pid, 0.0), _peak_mb(pid))
-        time.sleep(_POLL_SECS)
-    if process.returncode:
-        raise SystemExit(f"the conversion failed: {' '.join(command)}")
-    # The shells that start the workers hold a few MB; they are not the question.
-    return time.monotonic() - started, [peak for peak in peaks.values() if peak > 20]
-
-
-def _tree(root: int) -> list[int]:
-    parents = {}
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # It ended meanwhile.
-        parents[int(stat.parent.name)] = int(fields[1])
-    tree = [root]
-    for pid in tree:  # Grows while it is walked.
-        tree += [child for child, parent in parents.items() if parent == pid]
-    return tree
-
-
-def _peak_mb(pid: int) -> float:
-    try:
-        for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) / 1000
-    except OSError:
-        pass  # It ended meanwhile.
-    return 0.0
+def _convert(folder: pathlib.Path) -> float:
+    """Peak of a conversion in MB."""
+    flags = [*conversion_flags(folder / "output"), f"--input_dir={folder / 'inputs'}"]
+    code, peak = peak_mb(start_module("pipeline", *flags, log=folder / "log"))
+    if code:
+        sys.exit(f"error: the conversion failed: {(folder / 'log').read_text()}")
+    return peak
 
 
 if __name__ == "__main__":

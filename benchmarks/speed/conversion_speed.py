@@ -1,14 +1,16 @@
 """Conversion of npz signals against a bare loop, Beam's writer and a tensorflow-datasets builder.
 
-    python -m benchmarks.speed.conversion_speed [--quick] [--only=peers|processes] [--json=FILE]
-
 Records of 4 MB: `[333, 3000, 1]` float32 with a class per step. Each contender runs in a process
 of its own, pinned to one core, in turns with the others; a turn is a whole conversion. Counted are
 processor seconds of all threads, at two sizes of set: their difference is the cost of the records,
 without what a conversion costs once (0.5 s for ours: building the Beam graph). The slow contenders
 convert smaller sets. Two processes are compared with one by the wall time in which shards are
-written. Before each turn memory is filled with cached files, see `benchmarks/speed/page_cache.py`.
-Contenders are in `benchmarks/peers/conversions.py`.
+written. Contenders are in `benchmarks/peers/conversions.py`.
+
+Before each turn memory is filled with cached files, as on a machine that has been in use for a
+while. A virtual machine may hand free memory back to its host and has to get it again, page by
+page, for each new file that somebody writes. That took between 0.1 and 2 s a GB, whoever it hit.
+Pages that hold cached files are at hand: writing takes them over.
 
 Where the time of ours goes, in processor seconds per GB, measured one by one on one core:
 
@@ -22,28 +24,22 @@ Where the time of ours goes, in processor seconds per GB, measured one by one on
 The bare loop has np.load 0.46, `tobytes` 0.03, protobuf 0.46, tf.io.TFRecordWriter 0.56.
 """
 
-import argparse
 import functools
-import json
 import os
 import pathlib
 import statistics
 import subprocess
-import sys
-import tempfile
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
-import numpy as np
-
-from benchmarks.harness.measure import Row, alternately, conditions
+from benchmarks.harness.measure import Row, against, alternately, kernel_kb
+from benchmarks.harness.processes import run_module, temporary_folder
+from benchmarks.harness.recordings import SAMPLES, conversion_flags, write_labelled
+from benchmarks.harness.tables import section_main
 from benchmarks.harness.worker import Worker
-from benchmarks.speed.page_cache import PageCache
 
-PARTS = ("peers", "processes")
-_RECORD_GB = 333 * 3000 * 4 / 1e9
+_STEPS = 333
+_RECORD_GB = _STEPS * SAMPLES * 4 / 1e9
 _REPEATS = 5
 # Contender, how many times its cost per GB ours must be.
 _TARGETS = {"bare": 0.8, "float_lists": 15.0, "tfds_beam": 3.0}
@@ -52,18 +48,17 @@ _NAMES = {
     "float_lists": "Beam WriteToTFRecord, float lists",
     "tfds_beam": "TFDS Beam builder, bytes features",
 }
+_PIECE_BYTES = 1 << 20
 
 
-def run(*, quick: bool = False, parts: Collection[str] = PARTS) -> Iterator[Row]:
-    """Yields the rows of the table."""
+def run(quick: bool = False) -> Iterator[Row]:
+    """Yields the rows of the table; nine minutes."""
     small, large, slow = (2, 10, 10) if quick else (8, 250, 32)
-    with tempfile.TemporaryDirectory() as folder:
-        sets = _Sets(pathlib.Path(folder), max(small, large), fills=not quick)
-        repeats = 1 if quick else _REPEATS
-        if "peers" in parts:
-            yield from _against_peers(sets, (small, large), (small, slow), repeats)
-        if "processes" in parts:
-            yield _two_processes(sets, large, repeats)
+    repeats = 1 if quick else _REPEATS
+    with temporary_folder() as folder:
+        sets = _Sets(folder, max(small, large), fills=not quick)
+        yield from _against_peers(sets, (small, large), (small, slow), repeats)
+        yield _two_processes(sets, large, repeats)
 
 
 class _Sets:
@@ -71,25 +66,32 @@ class _Sets:
 
     def __init__(self, folder: pathlib.Path, count: int, *, fills: bool):
         self.folder = folder
-        self._page_cache = PageCache(folder) if fills else None
-        self._all = folder / "all"
-        self._all.mkdir()
-        random = np.random.default_rng(0)
-        for number in range(count):
-            signal = random.standard_normal((333, 3000, 1), np.float32)
-            np.savez(self._all / f"r{number:05d}.npz", signal=signal, label=np.arange(333) % 2)
+        self._fills = fills
+        write_labelled(folder / "all", count, _STEPS)
 
     def fill_page_cache(self) -> None:
-        """Before each measurement: what was removed since would be free memory."""
-        if self._page_cache:
-            self._page_cache.fill()
+        """Before each measurement: what was removed since would be free memory.
+
+        Reads as much as memory is free (Linux; elsewhere nothing) of a file of holes, which takes
+        no space on the disk. 2 s a GB at worst.
+        """
+        if not self._fills:
+            return
+        with (self.folder / "holes").open("ab") as file:
+            start = file.tell()
+            file.truncate(start + kernel_kb("/proc/meminfo", "MemFree") * 1024)
+        piece = bytearray(_PIECE_BYTES)
+        with (self.folder / "holes").open("rb", buffering=0) as file:
+            file.seek(start)
+            while file.readinto(piece):
+                pass
 
     def first(self, count: int) -> str:
         """A folder with `count` records."""
         folder = self.folder / f"first{count}"
         if not folder.exists():
             folder.mkdir()
-            for path in sorted(self._all.iterdir())[:count]:
+            for path in sorted((self.folder / "all").iterdir())[:count]:
                 os.link(path, folder / path.name)
         return str(folder)
 
@@ -102,15 +104,17 @@ def _against_peers(
         runs = {}
         for way, counts in contenders.items():
             for count in counts:
-                worker = stack.enter_context(closing(_worker(way, sets, count)))
+                worker = stack.enter_context(_worker(way, sets, count))
                 runs[f"{way} {count}"] = functools.partial(_turn, worker, sets)
         reports = alternately(runs, repeats)
+    secs = {key: [report["cpu_secs"] for report in found] for key, found in reports.items()}
     costs = {
-        way: _per_gb(*(_cpu_secs(reports[f"{way} {count}"]) for count in sizes), *sizes)
-        for way, sizes in contenders.items()
+        way: _per_gb(secs[f"{way} {few}"], secs[f"{way} {many}"], many - few)
+        for way, (few, many) in contenders.items()
     }
     for way, target in _TARGETS.items():
-        yield _row(way, costs, target, reports)
+        name = f"conversion against {_NAMES[way]}"
+        yield against(name, costs["ours"], costs[way], "processor s/GB", target, turns=reports)
 
 
 def _turn(worker: Worker, sets: _Sets) -> dict[str, float]:
@@ -118,23 +122,10 @@ def _turn(worker: Worker, sets: _Sets) -> dict[str, float]:
     return worker.step()
 
 
-def _row(way: str, costs: dict[str, list[float]], target: float, reports: dict[str, Any]) -> Row:
-    ours, peer = statistics.median(costs["ours"]), statistics.median(costs[way])
-    return Row(
-        f"conversion against {_NAMES[way]}", ours, "processor s/GB", peer, peer / ours,
-        f"at least {target:g} times", peer / ours >= target,
-        {"ours": costs["ours"], "peer": costs[way], "turns": reports},
-    )  # fmt: skip
-
-
-def _cpu_secs(reports: list[dict[str, float]]) -> list[float]:
-    return [report["cpu_secs"] for report in reports]
-
-
-def _per_gb(low: list[float], high: list[float], few: int, many: int) -> list[float]:
-    """Processor seconds per GB, one for each turn."""
+def _per_gb(low: list[float], high: list[float], more_records: int) -> list[float]:
+    """Processor seconds per GB, one for each turn with many records."""
     once = statistics.median(low)
-    return [(secs - once) / ((many - few) * _RECORD_GB) for secs in high]
+    return [(secs - once) / (more_records * _RECORD_GB) for secs in high]
 
 
 def _worker(way: str, sets: _Sets, count: int) -> Worker:
@@ -144,29 +135,20 @@ def _worker(way: str, sets: _Sets, count: int) -> Worker:
 
 
 def _two_processes(sets: _Sets, count: int, repeats: int) -> Row:
-    runs = {
-        str(workers): lambda workers=workers: _convert(sets, workers, count) for workers in (1, 2)
-    }
-    figures = alternately(runs, repeats)
-    one, two = (statistics.median(figures[workers]) for workers in runs)
-    return Row(
-        "two processes on two cores against one on one", two, "s, start-up apart", one, one / two,
-        "at least 1.7 times", one / two >= 1.7, {"secs": figures},
-    )  # fmt: skip
+    runs = {workers: functools.partial(_convert, sets, workers, count) for workers in ("1", "2")}
+    secs = alternately(runs, repeats)
+    name = "two processes on two cores against one on one"
+    return against(name, secs["2"], secs["1"], "s, start-up apart", 1.7)
 
 
-def _convert(sets: _Sets, workers: int, count: int) -> float:
+def _convert(sets: _Sets, workers: str, count: int) -> float:
     """Wall seconds that a conversion with worker processes, on as many cores, writes shards."""
     sets.fill_page_cache()
-    with tempfile.TemporaryDirectory() as output, _pinned(workers):
-        command = [
-            *(sys.executable, "-m", "pipeline", "--source=signals", "--name=bench"),
-            *(f"--input_dir={sets.first(count)}", f"--output_dir={output}", "--splits=train=1"),
-            *("--num_shards=8", "--direct_running_mode=multi_processing"),
-            f"--direct_num_workers={workers}",
-        ]
-        subprocess.run(command, check=True, capture_output=True)
-        return _writing_secs(pathlib.Path(output))
+    with temporary_folder() as output, _pinned(int(workers)):
+        flags = [*conversion_flags(output), f"--input_dir={sets.first(count)}", "--num_shards=8"]
+        flags += ["--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
+        run_module("pipeline", *flags)
+        return _writing_secs(output)
 
 
 def _writing_secs(folder: pathlib.Path) -> float:
@@ -193,30 +175,5 @@ def _pinned(cores: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def main() -> int:
-    """Prints the table; returns 1 where a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="small sets, to try it out")
-    parser.add_argument("--only", choices=PARTS, help="one part of the table")
-    parser.add_argument("--json", default="", help="file for all figures")
-    args = parser.parse_args()
-    found = conditions()
-    for name, value in found.items():
-        print(f"{name:20}{value}")
-    rows = []
-    for row in run(quick=args.quick, parts=[args.only] if args.only else PARTS):
-        rows.append(row)
-        print(
-            f"{row.what:72}{row.ours:8.2f}{row.peer:8.2f}  {row.unit:20}{row.ratio:7.2f} x  "
-            f"{row.target:20} {'yes' if row.holds else 'NO'}",
-            flush=True,
-        )
-    if args.json:
-        pathlib.Path(args.json).write_text(
-            json.dumps({"conditions": found, "rows": [asdict(row) for row in rows]}, indent=1)
-        )
-    return int(not all(row.holds for row in rows))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    section_main(run)

@@ -1,11 +1,11 @@
 """Resident size in training, from ten thousand to a million records (Linux: /proc)."""
 
-import tempfile
-
 import numpy as np
 
+from benchmarks.harness.many_records import write_many
 from benchmarks.harness.measure import Row
-from benchmarks.harness.small_set import write_many
+from benchmarks.harness.processes import temporary_folder
+from benchmarks.harness.tables import section_main
 from benchmarks.harness.worker import Worker
 
 COUNTS = (10_000, 100_000, 1_000_000)
@@ -37,10 +37,16 @@ def run(quick: bool = False) -> list[Row]:
 
 
 def _report(count: int) -> dict[str, float]:
-    lengths = np.random.default_rng(0).integers(1, 4, count)
-    with tempfile.TemporaryDirectory() as folder:
-        dataset = write_many(folder, lengths)
-        arguments = [f"--dataset={dataset.path}", f"--steps={STEPS}"]
-        worker = Worker("benchmarks.speed.memory_worker", *arguments)
-        worker.close()
-        return worker.first
+    """What a process reports after 300 steps of a tiny model, or as many as an epoch has."""
+    with temporary_folder() as folder:
+        dataset = write_many(folder, np.random.default_rng(0).integers(1, 4, count))
+        arguments = [f"--dataset={dataset.path}", "--tiny"]
+        with Worker("benchmarks.speed.step_worker", *arguments) as worker:
+            report = worker.first
+            for _ in range(min(STEPS, report["steps_per_epoch"]) - 1):
+                report = worker.step()
+    return report
+
+
+if __name__ == "__main__":
+    section_main(run)

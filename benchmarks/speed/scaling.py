@@ -1,16 +1,17 @@
 """Scaling laws: what number and size of records, boundaries and replicas cost. Ours alone."""
 
-import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.harness.many_records import write_many
 from benchmarks.harness.measure import Row, seconds
-from benchmarks.harness.signal_set import lognormal_lengths
-from benchmarks.harness.small_set import write_many
+from benchmarks.harness.processes import temporary_folder
+from benchmarks.harness.recordings import SAMPLES, lognormal_lengths
+from benchmarks.harness.tables import section_main
 from benchmarks.harness.worker import Worker
-from benchmarks.speed.input import exhaust
 from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.boundaries import optimal_boundaries, padding_share
 from pipeline.batches.deal import deal_plan
@@ -41,7 +42,7 @@ def run(quick: bool = False) -> list[Row]:
 
 def _records(count: int) -> list[Row]:
     """Opening, planning and reading records of 71 bytes."""
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         path = write_many(folder, np.random.default_rng(0).integers(1, 4, count)).path
         opened = seconds(lambda: open_dataset(path).split("train"))
         dataset = open_dataset(path)
@@ -53,7 +54,7 @@ def _records(count: int) -> list[Row]:
         reader = BatchReader(dataset, "train")
         next(iter(reader.epoch(plan)))
         first = time.perf_counter() - started
-        read = _least(lambda: exhaust(iter(reader.epoch(plan))), 1 if count == COUNTS[-1] else 3)
+        read = _least(lambda: deque(reader.epoch(plan), maxlen=0), 1 if count == COUNTS[-1] else 3)
     name = f"{count:,} small records"
     return [
         Row(f"{name}: open, load the index", opened, "s"),
@@ -67,13 +68,13 @@ def _record_size(size: int, set_bytes: int) -> Row:
     """Reading as many records of one size as fill the set; at most 64 MB of them a batch."""
     count = max(4, min(set_bytes // size, 20_000))
     lengths = np.full(count, max(1, size // _STEP_BYTES))
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         shape = (min(size, _STEP_BYTES) // 4,)
         dataset = write_many(folder, lengths, shape, num_shards=min(4, count))
         reader = BatchReader(dataset, "train")
         options = BatchOptions(batch_size=max(1, min(256, 64_000_000 // size)))
         plan = plan_epoch(lengths, options, seed=0, epoch=0)
-        secs = _least(lambda: exhaust(iter(reader.epoch(plan))))
+        secs = _least(lambda: deque(reader.epoch(plan), maxlen=0))
     return Row(f"records of {size:,} bytes: read", count * size / secs / 1e6, "MB/s")
 
 
@@ -103,16 +104,14 @@ def _dealing(replicas: int, count: int) -> list[Row]:
 
 def _replicas(batch_size: int) -> list[Row]:
     """A training step with replicas on one CPU: what sharing the work costs, not what it gains."""
-    with tempfile.TemporaryDirectory() as folder:
-        dataset = write_many(folder, lognormal_lengths(4 * batch_size), (3000, 1), per="step")
+    with temporary_folder() as folder:
+        dataset = write_many(folder, lognormal_lengths(4 * batch_size), (SAMPLES, 1), per="step")
         rows = []
         for replicas in STEP_REPLICAS:
             arguments = [f"--dataset={dataset.path}", f"--batch_size={batch_size}"]
-            worker = Worker(
-                "benchmarks.speed.step_worker", *arguments, f"--cpu_replicas={replicas}"
-            )
-            reports = [worker.step() for _ in range(REPEATS)]
-            worker.close()
+            arguments += [f"--cpu_replicas={replicas}"]
+            with Worker("benchmarks.speed.step_worker", *arguments) as worker:
+                reports = [worker.step() for _ in range(REPEATS)]
             secs = [1e3 * report["secs"] / report["valid_steps"] for report in reports]
             name = f"{replicas} replicas on this CPU: train"
             rows.append(Row(name, float(np.median(secs)), "ms/valid step", details={"ours": secs}))
@@ -121,3 +120,7 @@ def _replicas(batch_size: int) -> list[Row]:
 
 def _least(run: Callable[[], object], repeats: int = REPEATS) -> float:
     return min(seconds(run) for _ in range(repeats))
+
+
+if __name__ == "__main__":
+    section_main(run)

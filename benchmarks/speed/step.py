@@ -8,23 +8,24 @@ its own, which makes a step when it is its turn. First steps, which compile, are
 """
 
 import contextlib
-import dataclasses
+import functools
 import pathlib
 import statistics
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
-from benchmarks.harness.measure import Row, against, product_gflops
-from benchmarks.harness.signal_set import convert, lognormal_lengths, write_npz
+from benchmarks.harness.measure import Row, against, alternately, product_gflops
+from benchmarks.harness.processes import temporary_folder
+from benchmarks.harness.recordings import lognormal_lengths, signal_dataset
+from benchmarks.harness.tables import section_main
 from benchmarks.harness.worker import Worker
 
 ROWS, REPEATS = 32, 5
 # Keras 3 needs 14 to 23 MB a padded step (9.4 GB for 8 rows of 82 steps; in 23 GB it was killed
 # at 32 rows), so it gets a batch of fewer rows with as much padding.
 KERAS_ROWS = 4
-SAMPLES = 3000
 DTYPES = ("float32", "bfloat16")
 KEYS = (*DTYPES, "keras", "tf_keras")
 # How many times longer a peer must take than our step in a precision.
@@ -46,31 +47,17 @@ def run(quick: bool = False) -> list[Row]:
     """Measures; about four minutes, most of them spent by the peers."""
     rows = 4 if quick else ROWS
     lengths = np.append(typical_lengths(rows), lognormal_lengths(rows * (REPEATS - 1)))
-    with tempfile.TemporaryDirectory() as folder:
-        return _step_rows(*_step_reports(make_set(folder, lengths), lengths, rows))
+    with temporary_folder() as folder:
+        return _step_rows(_step_reports(folder, lengths, rows))
 
 
-@dataclasses.dataclass(frozen=True)
-class Places:
-    """The recordings as npz files and as a dataset."""
-
-    npz: str
-    dataset: str
-
-    def start(self, key: str, *arguments: str) -> Worker:
-        """Starts the worker of one model; it waits for its first turn."""
-        if key in ("keras", "tf_keras"):
-            module = "benchmarks.peers.signal_worker"
-            return Worker(module, f"--keras={key}", f"--folder={self.npz}", *arguments)
-        module = "benchmarks.speed.step_worker"
-        return Worker(module, f"--precision={key}", f"--dataset={self.dataset}", *arguments)
-
-
-def make_set(folder: str, lengths: np.ndarray) -> Places:
-    """Writes and converts recordings of these lengths."""
-    path = pathlib.Path(folder, "set")
-    write_npz(path, lengths, (SAMPLES, 1))
-    return Places(str(path), convert(path))
+def start_model(key: str, folder: pathlib.Path, dataset: str, *arguments: str) -> Worker:
+    """Starts the worker of one model on a set of recordings; it waits for its first turn."""
+    if key in DTYPES:
+        arguments = (f"--precision={key}", f"--dataset={dataset}", *arguments)
+        return Worker("benchmarks.speed.step_worker", *arguments)
+    arguments = (f"--keras={key}", f"--folder={folder}", *arguments)
+    return Worker("benchmarks.peers.signal_worker", *arguments)
 
 
 def typical_lengths(rows: int, batches: int = 1_000) -> np.ndarray:
@@ -93,26 +80,20 @@ def valid_share(lengths: np.ndarray) -> np.ndarray:
     return lengths.mean(-1) / lengths.max(-1)
 
 
-def _step_reports(
-    places: Places, lengths: np.ndarray, rows: int
-) -> tuple[dict[str, list[dict]], dict[str, list[float]]]:
-    """What all models report of their steps, by model; rates of matrix products in between."""
+def _step_reports(folder: pathlib.Path, lengths: np.ndarray, rows: int) -> dict[str, list[Any]]:
+    """What all models report of their steps; in between, rates of matrix products by "dtype *"."""
     arguments = {key: [f"--batch_size={rows}"] for key in DTYPES}
     arguments["tf_keras"] = [as_argument(range(rows))]
     arguments["keras"] = [as_argument(thinned(lengths[:rows], KERAS_ROWS))]
-    reports: dict[str, list[dict]] = {key: [] for key in KEYS}
-    peaks: dict[str, list[float]] = {dtype: [] for dtype in DTYPES}
+    dataset = signal_dataset(folder, lengths)
+    runs: dict[str, Callable[[], Any]] = {}
     with contextlib.ExitStack() as stack:
-        workers = {
-            key: stack.enter_context(contextlib.closing(places.start(key, *arguments[key])))
-            for key in KEYS
-        }
-        for _ in range(REPEATS):
-            for key, worker in workers.items():
-                reports[key].append(worker.step())
-            for dtype, rates in peaks.items():
-                rates.append(product_gflops(dtype))
-    return reports, peaks
+        for key in KEYS:
+            worker = start_model(key, folder, dataset, *arguments[key])
+            runs[key] = stack.enter_context(worker).step
+        for dtype in DTYPES:
+            runs[f"{dtype} *"] = functools.partial(product_gflops, dtype)
+        return alternately(runs, REPEATS)
 
 
 def as_argument(numbers: Iterable[int]) -> str:
@@ -120,25 +101,29 @@ def as_argument(numbers: Iterable[int]) -> str:
     return f"--records={','.join(map(str, numbers))}"
 
 
-def _step_rows(steps: dict[str, list[dict]], peaks: dict[str, list[float]]) -> list[Row]:
-    per_valid = {key: [1e3 * r["secs"] / r["valid_steps"] for r in steps[key]] for key in KEYS}
+def _step_rows(reports: dict[str, list[Any]]) -> list[Row]:
+    secs, cpu_secs = (_per_valid_step(reports, name) for name in ("secs", "cpu_secs"))
     rows = [
-        against(f"training, {ours} / {peer}", per_valid[ours], per_valid[peer], "ms/valid step", n)
+        against(f"training, {ours} / {peer}", secs[ours], secs[peer], "ms/valid step", n)
         for (peer, ours), n in TARGETS.items()
     ]
-    for dtype, rates in peaks.items():
-        rate = 1e3 * STEP_GFLOP / statistics.median(per_valid[dtype])
-        peak = statistics.median(rates)
+    for dtype in DTYPES:
+        rate = 1e3 * STEP_GFLOP / statistics.median(secs[dtype])
+        peak = statistics.median(reports[f"{dtype} *"])
         name = f"{dtype}, {rate:.0f} of {peak:.0f} GFLOP/s"
-        rows.append(Row(name, rate / peak, "of a matrix product", details={"peak": rates}))
-    return [*rows, *_processor_rows(steps)]
-
-
-def _processor_rows(steps: dict[str, list[dict]]) -> list[Row]:
-    """The same in processor seconds, which other work on the machine disturbs less."""
-    per_valid = {key: [1e3 * r["cpu_secs"] / r["valid_steps"] for r in steps[key]] for key in KEYS}
-    unit = "CPU ms/valid step"
-    return [
-        against(f"processor time, {ours} / {peer}", per_valid[ours], per_valid[peer], unit)
+        details = {"peak": reports[f"{dtype} *"]}
+        rows.append(Row(name, rate / peak, "of a matrix product", details=details))
+    # The same in processor seconds, which other work on the machine disturbs less.
+    name, unit = "processor time, {} / {}", "CPU ms/valid step"
+    return rows + [
+        against(name.format(ours, peer), cpu_secs[ours], cpu_secs[peer], unit)
         for peer, ours in TARGETS
     ]
+
+
+def _per_valid_step(reports: dict[str, list[Any]], name: str) -> dict[str, list[float]]:
+    return {key: [1e3 * r[name] / r["valid_steps"] for r in reports[key]] for key in KEYS}
+
+
+if __name__ == "__main__":
+    section_main(run)

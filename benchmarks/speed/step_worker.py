@@ -3,17 +3,15 @@
 python -m benchmarks.speed.step_worker --dataset=DATASET --precision=float32 [--records=0,1,2,3]
 """
 
-import argparse
 import time
-
-from pipeline.console import quiet
-
-quiet.start(gpu=True)
 
 import numpy as np
 
-from benchmarks.harness.signal_set import record_id
+from benchmarks.harness.flags import parse_flags
+from benchmarks.harness.measure import kernel_kb
+from benchmarks.harness.recordings import record_id
 from benchmarks.harness.worker import report, turns
+from benchmarks.speed.planning import plan_bytes
 from pipeline.batches.plan import EpochPlan
 from tfrecords_schema import open_dataset
 from trainer.data.split_data import SplitData, load_split
@@ -24,16 +22,16 @@ from trainer.step.steps import Steps
 from trainer.step.task import Task
 from trainer.training.optimizers import make_optimizer
 
+PUBLISHED = SignalModelOptions()
+TINY = SignalModelOptions(conv_filters=(), conv_strides=(), rnn_units=(4,))
+
 
 def main() -> None:
-    """Trains, reporting the seconds of every step, input included."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dataset", required=True)
-    parser.add_argument("--precision", default="float32")
-    parser.add_argument("--batch_size", type=int, default=32)
-    parser.add_argument("--cpu_replicas", type=int, default=0)
-    parser.add_argument("--records", help="numbers of one batch's recordings; else whole epochs")
-    args = parser.parse_args()
+    """Trains, reporting the seconds of every step, input included, and the memory after it."""
+    args = parse_flags(
+        __doc__, dataset=str, precision="float32", batch_size=32, cpu_replicas=0, records="",
+        tiny=False,
+    )  # fmt: skip
     replicas = args.cpu_replicas if args.cpu_replicas > 1 else 0
     run = RunOptions(
         dataset=args.dataset, run_dir="unused", precision=args.precision, cpu_replicas=replicas
@@ -45,7 +43,8 @@ def main() -> None:
     task = Task(dataset.schema.label)
     split = load_split(dataset, "train", DataOptions(batch_size=args.batch_size), task)
     with strategy.scope():
-        model = build_signal_model(SignalModelOptions(), dataset.schema.input, task.label)
+        options = TINY if args.tiny else PUBLISHED
+        model = build_signal_model(options, dataset.schema.input, task.label)
         optimizer = make_optimizer(TrainingOptions(), 1)
         optimizer.build(model.trainable_variables)
     steps = Steps(strategy, model, optimizer, task)
@@ -58,12 +57,13 @@ def main() -> None:
             started = time.perf_counter(), time.process_time()
             steps.train(next(batches), spec)
             secs, cpu_secs = time.perf_counter() - started[0], time.process_time() - started[1]
-            valid = int(split.lengths[plan.rows(step)].sum())
             report(
                 secs=secs,
                 cpu_secs=cpu_secs,
                 process_cpu_secs=time.process_time(),
-                valid_steps=valid,
+                valid_steps=int(split.lengths[plan.rows(step)].sum()),
+                steps_per_epoch=plan.num_steps,
+                **_memory_mb(split, plan),
             )
 
 
@@ -74,6 +74,15 @@ def one_batch(split: SplitData, numbers: list[str]) -> EpochPlan:
     lengths = split.lengths[rows]
     starts, padded = np.array([0, len(rows)], np.int32), np.array([lengths.max()], np.int32)
     return EpochPlan(rows, starts, padded, int(lengths.sum()))
+
+
+def _memory_mb(split: SplitData, plan: EpochPlan) -> dict[str, float]:
+    index = split.index
+    index_bytes = index.steps.nbytes + index.shard.nbytes + index.offset.nbytes
+    return {
+        "resident_mb": kernel_kb("/proc/self/status", "VmRSS") / 1e3,
+        "index_and_plan_mb": (index_bytes + plan_bytes(plan)) / 1e6,
+    }
 
 
 if __name__ == "__main__":

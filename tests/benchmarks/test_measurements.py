@@ -4,13 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks.__main__ import line
-from benchmarks.harness.measure import Row, against, alternately, below
-from benchmarks.harness.signal_set import lognormal_lengths, record_id, write_npz
-from benchmarks.harness.small_set import write_many
-from benchmarks.peers.sequence import load_padded
+from benchmarks.harness.many_records import write_many
+from benchmarks.harness.measure import Row, against, alternately, within
+from benchmarks.harness.recordings import lognormal_lengths, record_id, write_pairs
+from benchmarks.harness.tables import line
 from benchmarks.peers.sequence_worker import Sequence
-from benchmarks.peers.signal_model import build
+from benchmarks.peers.signal_worker import build, load_padded
 from benchmarks.results.precision_parity import compare
 from benchmarks.speed.input import BUCKETS, stock_epoch
 from benchmarks.speed.step import STEP_GFLOP, thinned, typical_lengths, valid_share
@@ -50,7 +49,7 @@ def test_stock_input_delivers_the_records_that_ours_does(tmp_path, per):
 
 def test_the_sequence_pads_the_recordings_as_they_are(tmp_path):
     lengths = [3, 1, 4]
-    write_npz(tmp_path, lengths, (5, 1))
+    write_pairs(tmp_path, lengths, (5, 1))
     ids = [record_id(number) for number in range(3)]
     signal, label, found = load_padded(str(tmp_path), ids)
     assert found.tolist() == lengths
@@ -79,7 +78,7 @@ def test_ratios_limits_and_the_line_that_shows_them():
     row = against("work", ours=[1.0, 2.0, 9.0], peer=[30.0, 10.0, 24.0], unit="s", at_least=12)
     assert (row.ours, row.peer, row.ratio, row.holds) == (2.0, 24.0, 12.0, True)
     assert against("work", [2.1], [24.0], "s", 12).holds is False
-    assert below("wait", [0.5], "s", 0.5).holds is False
+    assert within("wait", [0.5], "s", "below", 0.5).holds is False
     assert " ".join(line(row).split()) == "work 2 24 s 12.00 x at least 12 times yes"
     assert " ".join(line(Row("size", 1234.5, "MB")).split()) == "size 1,234 MB"
 

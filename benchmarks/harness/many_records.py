@@ -1,6 +1,6 @@
 """Datasets of very many or very large records, written directly, in no time.
 
-Records repeat: a few are encoded for each length, and the same bytes are written again and again
+Records repeat: one is encoded for each length, and the same bytes are written again and again
 under other ids of the index. To read, plan and train on them costs what any others do.
 """
 
@@ -8,6 +8,7 @@ import itertools
 import pathlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -38,25 +39,29 @@ def write_many(
     lengths: np.ndarray,
     step_shape: Sequence[int] = (),
     *,
-    per: str = "record",
+    per: Literal["record", "step"] = "record",
     num_shards: int = 4,
 ) -> Dataset:
     """Writes one record of each length; float32 steps, one of two classes per record or step.
 
     With steps of one value and up to three of them a record takes 56 to 64 bytes in its shard.
     """
-    label = LabelSpec(per, "class", class_names=("a", "b"))  # type: ignore[arg-type]
+    label = LabelSpec(per, "class", class_names=("a", "b"))
     schema = RecordSchema(InputSpec("signal", "float32", tuple(step_shape)), label)
     path = join(str(folder), NAME, "1.0.0")
     tf.io.gfile.makedirs(path)
-    encoded = {int(steps): _encode(schema, int(steps)) for steps in np.unique(lengths)}
-    parts = np.array_split(lengths, num_shards)
-    shards = [
-        _write_shard(path, number, part, encoded, num_shards) for number, part in enumerate(parts)
-    ]
-    rows = (_rows(number, part, encoded) for number, part in enumerate(parts))
+    encoded = {int(steps): _encode(schema, per, int(steps)) for steps in np.unique(lengths)}
+    shards, rows = [], []
+    for number, part in enumerate(np.array_split(lengths, num_shards)):
+        file = shard_name(NAME, SPLIT, number, num_shards)
+        with tf.io.TFRecordWriter(join(path, file)) as writer:
+            for steps in part.tolist():
+                writer.write(encoded[steps])
+        entry = hash_file(join(path, file))
+        shards.append(ShardEntry(file, len(part), entry.size_bytes, entry.sha256))
+        rows.append(_rows(number, part, encoded))
     write_index(join(path, INDEX), itertools.chain.from_iterable(rows))
-    entry = SplitEntry(
+    split = SplitEntry(
         shards=tuple(shards),
         records=len(lengths),
         groups=len(lengths),
@@ -65,29 +70,16 @@ def write_many(
         class_counts={"a": int(lengths.sum()) if per == "step" else len(lengths), "b": 0},
         length_histogram=dict(Counter(lengths.tolist())),
     )
-    manifest = Manifest(NAME, "1.0.0", schema, {SPLIT: entry}, None, options={}, versions={})
+    manifest = Manifest(NAME, "1.0.0", schema, {SPLIT: split}, None, options={}, versions={})
     atomic_write(join(path, REJECTS), b"")
     finish_dataset(path, manifest)
     return open_dataset(path)
 
 
-def _encode(schema: RecordSchema, steps: int) -> bytes:
+def _encode(schema: RecordSchema, per: str, steps: int) -> bytes:
     random = np.random.default_rng(steps)
     signal = random.standard_normal((steps, *schema.input.step_shape), np.float32)
-    assert schema.label is not None
-    label = np.zeros(steps, np.int64) if schema.label.per == "step" else 0
-    return schema.encode("r", signal, label)
-
-
-def _write_shard(
-    path: str, number: int, lengths: np.ndarray, encoded: dict[int, bytes], num_shards: int
-) -> ShardEntry:
-    file = shard_name(NAME, SPLIT, number, num_shards)
-    with tf.io.TFRecordWriter(join(path, file)) as writer:
-        for steps in lengths.tolist():
-            writer.write(encoded[steps])
-    entry = hash_file(join(path, file))
-    return ShardEntry(file, len(lengths), entry.size_bytes, entry.sha256)
+    return schema.encode("r", signal, np.zeros(steps, np.int64) if per == "step" else 0)
 
 
 def _rows(number: int, lengths: np.ndarray, encoded: dict[int, bytes]) -> Iterator[IndexRow]:
