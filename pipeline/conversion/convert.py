@@ -1,16 +1,13 @@
 """`python -m pipeline`: from the command line to a dataset folder."""
 
 import contextlib
-import logging
 import posixpath
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.console.errors import UsageError
 from pipeline.console.run import run_command
@@ -19,7 +16,7 @@ from pipeline.conversion.beam_files import BeamFiles
 from pipeline.conversion.dry_run import dry_run
 from pipeline.conversion.job import build
 from pipeline.conversion.progress import ProgressLine
-from pipeline.conversion.runner import is_in_process, make_beam_options, make_runner
+from pipeline.conversion.runner import make_pipeline
 from pipeline.conversion.summary import rejects_text, summary_text
 from pipeline.conversion.work_dir import WorkDir, finished_text
 from pipeline.sources.kinds import make_source
@@ -48,11 +45,11 @@ def main(argv: Sequence[str]) -> int:
 def _run(argv: Sequence[str]) -> None:
     given = COMMAND.parse(argv)
     # First: of a flag that is missing and a wrong name, the wrong name is the cause.
-    beam_options = make_beam_options(given.rest)
+    pipeline = make_pipeline(given.rest)
     options = asked(given.values)
     _require_folders(options)
     try:
-        print(_show(options) if options.dry_run else convert(options, beam_options))
+        print(_show(options) if options.dry_run else convert(options, pipeline))
     except UsageError as error:  # The command line makes sense; what it names is not as needed.
         raise UserError(str(error)) from error
 
@@ -64,8 +61,12 @@ def _show(options: ConvertOptions) -> str:
     return dry_run(_source(options), options)
 
 
-def convert(options: ConvertOptions, beam_options: PipelineOptions) -> str:
+def convert(options: ConvertOptions, pipeline: beam.Pipeline) -> str:
     """Converts.
+
+    Args:
+      options: the conversion's options.
+      pipeline: takes the graph, and runs it.
 
     Returns:
       What came of it, as text.
@@ -81,7 +82,8 @@ def convert(options: ConvertOptions, beam_options: PipelineOptions) -> str:
         else:
             work_dir.clear()
             with ProgressLine(work_dir):
-                _run_pipeline(_source(options), options, beam_options)
+                build(pipeline, _source(options), options)
+                pipeline.run().wait_until_finish()
         return _report(options, work_dir)
     except Exception as error:
         if message := _refusal(error):
@@ -111,14 +113,6 @@ def _source(options: ConvertOptions) -> Source:
     return make_source(options, BeamFiles(options.output_dir if is_below else options.dataset_dir))
 
 
-def _run_pipeline(source: Source, options: ConvertOptions, beam_options: PipelineOptions) -> None:
-    if is_in_process(beam_options):  # What fails is raised here; Beam would show it besides.
-        logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
-    pipeline = beam.Pipeline(runner=make_runner(beam_options), options=beam_options)
-    build(pipeline, source, options)
-    pipeline.run().wait_until_finish()
-
-
 def _refusal(error: Exception) -> str:
     """What a step refused; empty for other errors. Beam adds to it, or passes it on as text."""
     text = f"{type(error).__name__}: {error}"
@@ -141,18 +135,13 @@ def _report(options: ConvertOptions, work_dir: WorkDir) -> str:
             "process must see the same --output_dir, so name a folder that all of them share"
         )
     if outcome["refusal"]:
-        _clean_up(work_dir, outcome)
+        has_changed = any(group["stage"] == "changed" for group in outcome["rejects"])
+        # An older dataset stays as it was, beside nothing but what a next start goes on from.
+        if work_dir.has_dataset and not has_changed:
+            work_dir.remove()
         if outcome["rejects"]:
             print(rejects_text(outcome["rejects"], outcome["total"]), file=sys.stderr)
-        refusal = outcome["refusal"]
-        raise UserError(f"{refusal}\nnothing was committed to {options.dataset_dir}")
+        raise UserError(f"{outcome['refusal']}\nnothing was committed to {options.dataset_dir}")
     text = summary_text(options.dataset_dir, open_dataset(options.dataset_dir).manifest, outcome)
     work_dir.remove()
     return text
-
-
-def _clean_up(work_dir: WorkDir, outcome: dict[str, Any]) -> None:
-    """Leaves an older dataset as it was, with nothing else in its folder but what goes on."""
-    has_changed = any(group["stage"] == "changed" for group in outcome["rejects"])
-    if work_dir.has_dataset and not has_changed:
-        work_dir.remove()

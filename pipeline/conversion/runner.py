@@ -1,12 +1,14 @@
-"""Beam's options, and its in-process runner by its own name, with workers that start quietly.
+"""A pipeline for Beam's flags; its in-process runner by its own name, with quiet workers.
 
 `DirectRunner` tries Prism first (Beam 2.77), which downloads a binary at run time and ignores
 --direct_num_workers. Every other runner is Beam's affair.
 """
 
+import logging
 import sys
 from collections.abc import Sequence
 
+import apache_beam as beam
 from apache_beam.options.pipeline_options import (
     DirectOptions,
     PipelineOptions,
@@ -32,18 +34,27 @@ _IN_PROCESS = ("", "direct", "directrunner", "fnapi", "fnapirunner")
 _WORKER_COMMAND = f"{sys.executable} -m pipeline.conversion.worker"
 
 
-def is_in_process(options: PipelineOptions) -> bool:
+def _is_in_process(options: PipelineOptions) -> bool:
     """Whether the conversion runs in this process, and worker processes that it starts."""
     return (options.view_as(StandardOptions).runner or "").lower() in _IN_PROCESS
+
+
+def make_pipeline(beam_args: Sequence[str]) -> beam.Pipeline:
+    """An empty pipeline, as Beam's flags have it.
+
+    Raises:
+      UsageError: if they make no sense.
+    """
+    options = make_beam_options(beam_args)
+    return beam.Pipeline(runner=make_runner(options), options=options)
 
 
 def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
     """Beam's options.
 
     Raises:
-      UsageError: if there is no such runner, or an argument is no flag of ours, nor one that Beam
-        knows; a runner elsewhere may know more, and only near misses of our flags are refused for
-        it.
+      UsageError: if an argument is no flag of ours, nor one that Beam knows; a runner elsewhere may
+        know more, and only near misses of our flags are refused for it.
     """
     options = PipelineOptions(list(beam_args))
     unknown: list[str] = []
@@ -51,28 +62,12 @@ def make_beam_options(beam_args: Sequence[str]) -> PipelineOptions:
         add_extra_args_fn=lambda parser: unknown.extend(parser.parse_known_args(beam_args)[1])
     )
     message = near_flag(unknown, COMMAND.flags())
-    if not message and unknown and is_in_process(options):
+    if not message and unknown and _is_in_process(options):
         message = near_flag(unknown, [f"--{name}" for name in beams])
         message = message or f"unknown argument {unknown[0]}; flags are given as --name=value"
-    if message := message or _runner_problem(options):
+    if message:
         raise UsageError(with_help(message, COMMAND.prog))
     return options
-
-
-def _runner_problem(options: PipelineOptions) -> str:
-    """Why there is no such runner as `--runner` names; empty if there is."""
-    name = options.view_as(StandardOptions).runner
-    if is_in_process(options):
-        return ""
-    try:
-        create_runner(name)
-    except ValueError:
-        near = nearest(name, StandardOptions.KNOWN_RUNNER_NAMES)
-        hint = f"did you mean {near}?" if near else "expected one such as FlinkRunner"
-        return f"--runner={name}: Beam has no such runner; {hint}"
-    except (ImportError, AttributeError) as error:
-        return f"--runner={name}: {error}"
-    return ""
 
 
 def make_runner(options: PipelineOptions) -> PipelineRunner:
@@ -82,16 +77,30 @@ def make_runner(options: PipelineOptions) -> PipelineRunner:
       options: Beam's options. For worker processes of the in-process runner,
         `direct_running_mode` is set back, as they get a command of their own; and nothing of
         `__main__` is sent to workers, as nothing of the job is in it.
+
+    Raises:
+      UsageError: if there is no such runner.
     """
     setup = options.view_as(SetupOptions)
     if setup.save_main_session is None:
         setup.save_main_session = False
-    if not is_in_process(options):
-        return create_runner(options.view_as(StandardOptions).runner)
-    level = options.view_as(WorkerOptions)
-    if level.default_sdk_harness_log_level is None:
-        level.default_sdk_harness_log_level = "ERROR"
-    return FnApiRunner(_environment(options), provision_info=_provision(options))
+    if _is_in_process(options):
+        # What fails is raised here; Beam would show it besides.
+        logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
+        level = options.view_as(WorkerOptions)
+        if level.default_sdk_harness_log_level is None:
+            level.default_sdk_harness_log_level = "ERROR"
+        return FnApiRunner(_environment(options), provision_info=_provision(options))
+    name = options.view_as(StandardOptions).runner
+    try:
+        return create_runner(name)
+    except ValueError:
+        near = nearest(name, StandardOptions.KNOWN_RUNNER_NAMES)
+        hint = f"did you mean {near}?" if near else "expected one such as FlinkRunner"
+        problem = f"Beam has no such runner; {hint}"
+    except (ImportError, AttributeError) as error:
+        problem = str(error)
+    raise UsageError(with_help(f"--runner={name}: {problem}", COMMAND.prog))
 
 
 def _environment(options: PipelineOptions) -> SubprocessSDKEnvironment | None:
