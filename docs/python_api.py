@@ -1,24 +1,14 @@
 """The Python API from end to end: a dataset, a model of one's own, stock `model.fit`.
 
-python -m benchmarks.results.python_api --dataset=demo/datasets/watch/1.0.0 [--epochs=15]
+python docs/python_api.py --dataset=demo/datasets/watch/1.0.0 [--epochs=15]
 
 Reads like a notebook. `make demo` leaves the dataset (140 smart-watch recordings, one class each);
 any dataset of signals with a class per record does. Without a validation split it validates on the
 test split.
 """
 
-# %% Flags, in place of a notebook's first cell
-import argparse
-
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--dataset", required=True, help="<output_dir>/<name>/<version>")
-parser.add_argument("--epochs", type=int, default=15)
-arguments = parser.parse_args()
-
 # %% Imports
-from pipeline.console import quiet
-
-quiet.start(gpu=True)
+import argparse
 
 import keras
 
@@ -26,6 +16,12 @@ from pipeline.batches.keras_batches import keras_batches
 from pipeline.batches.plan import BatchOptions
 from tfrecords_schema import open_dataset
 from trainer import layers
+
+# %% Flags, in place of a notebook's first cell
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--dataset", required=True, help="<output_dir>/<name>/<version>")
+parser.add_argument("--epochs", type=int, default=15)
+arguments = parser.parse_args()
 
 # %% Open the dataset: what it holds is known without reading a record
 dataset = open_dataset(arguments.dataset)
