@@ -5,7 +5,6 @@ python -m benchmarks [--only=step,input] [--quick] [--json=benchmarks/speed/resu
 `make bench` runs all of them; see docs/benchmarks.md for what each one does.
 """
 
-import argparse
 import importlib
 import json
 import os
@@ -17,36 +16,24 @@ from pipeline.console import quiet
 
 quiet.start(gpu=True)
 
+from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.measure import conditions, product_gflops
 from benchmarks.harness.tables import show
 
-SECTIONS = (
-    "planning",
-    "input",
-    "conversion_speed",
-    "waiting",
-    "memory",
-    "step",
-    "start",
-    "scaling",
-)
+SECTIONS = "planning,input,conversion_speed,waiting,memory,step,start,scaling"
 
 
 def main() -> int:
     """Prints the conditions and the rows of each section; returns 1 where a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default=",".join(SECTIONS), help="sections, by commas")
-    parser.add_argument("--quick", action="store_true", help="small sizes, to try it out")
-    default = "benchmarks/speed/results.json"
-    parser.add_argument("--json", default=default, help="file for all figures")
-    args = parser.parse_args()
+    results_file = "benchmarks/speed/results.json"
+    args = parse_flags(__doc__, only=SECTIONS, quick=False, json=results_file)
     names = args.only.split(",")
-    if unknown := set(names) - set(SECTIONS):
-        parser.error(
-            f"--only={args.only}: no {', '.join(unknown)}; there are {', '.join(SECTIONS)}"
-        )
+    if unknown := ", ".join(set(names) - set(SECTIONS.split(","))):
+        sys.exit(f"error: --only={args.only}: no {unknown}; there are {SECTIONS}")
     if missing := [name for name, version in conditions().items() if version is None]:
-        parser.error(f"{', '.join(missing)} missing; run `make bench`, or pip install '.[bench]'")
+        sys.exit(
+            f"error: {', '.join(missing)} missing; run `make bench`, or pip install '.[bench]'"
+        )
     loads: dict[str, float] = {}
     results = {"quick": args.quick, "conditions": _show_conditions(), "load_averages": loads}
     missed = False

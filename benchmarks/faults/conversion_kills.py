@@ -25,7 +25,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -85,8 +85,8 @@ class Conversion:
 
     def unfinished_shards(self) -> int:
         """Number of shards that were begun and have no part file."""
-        begun = {path.name for path in self.work.glob("kills-*.tfrecord-*")}
-        return len(_numbers(begun) - _numbers(self.whole_shards()))
+        begun = {path.name.split("-of-")[0] for path in self.work.glob("kills-*.tfrecord-*")}
+        return len(begun - {name.split("-of-")[0] for name in self.whole_shards()})
 
     def phase(self) -> str:
         """How far it came."""
@@ -209,10 +209,6 @@ def _count_kill(conversion: Conversion, begun: dict[str, int], counts: Counts) -
     unfinished = conversion.unfinished_shards()
     counts["unfinished shards at the kills, together"] += unfinished
     counts.violation("too many unfinished shards", unfinished > _IN_FLIGHT)
-
-
-def _numbers(names: Iterable[str]) -> set[str]:
-    return {name.split("-of-")[0] for name in names}
 
 
 def _changed(before: dict[str, int], after: dict[str, int]) -> int:

@@ -45,8 +45,7 @@ class Disk:
     @property
     def free_bytes(self) -> int:
         """Bytes that are left."""
-        stat = os.statvfs(self.folder)
-        return stat.f_bavail * stat.f_frsize
+        return shutil.disk_usage(self.folder).free
 
     def fill(self, free_bytes: int) -> None:
         """Leaves so many bytes, rounded up to a page."""

@@ -47,9 +47,15 @@ class Training:
         self.log = root / f"{run_dir.name}.log"
         self.argv = [f"--dataset={root / 'toy' / '1.0.0'}", f"--run_dir={run_dir}"]
         self.argv += [*SMALL_MODEL, *_FLAGS]
+        self.is_fork = True
 
     def start(self, *flags: str, kill_call: int = 0) -> int:
-        """Starts it in a fork; it kills itself at that call of its checkpoints, if not 0."""
+        """Starts it in a fork of this process, or as a command.
+
+        In a fork it kills itself at that call of its checkpoints, if not 0.
+        """
+        if not self.is_fork:
+            return processes.start_module("trainer", *self.argv, *flags, log=self.log)
 
         def run() -> int:
             if kill_call:
@@ -57,10 +63,6 @@ class Training:
             return command.main([*self.argv, *flags])
 
         return processes.fork(run, self.log)
-
-    def start_command(self) -> int:
-        """Starts it as a command."""
-        return processes.start_module("trainer", *self.argv, log=self.log)
 
     def checkpoints(self) -> list[pathlib.Path]:
         """Folders of checkpoints that are whole."""
@@ -93,17 +95,12 @@ def main(argv: list[str]) -> int:
         for number in range(args.trials + args.processes):
             rng = np.random.default_rng([args.seed, number])
             training = Training(root, root / f"{number}")
-            if number < args.trials:
-                _kill_forks(training, rng, secs, int(rng.integers(args.kills)) + 1, counts)
-                if number % 5 == 4:
-                    _flip(training.run_dir, rng, counts)
-                code = processes.wait(training.start())
-            else:
-                pid, after = training.start_command(), float(rng.uniform(0, 0.3) * secs)
-                has_begun = (training.run_dir / "checkpoints").exists
-                counts["commands killed"] += processes.kill_at(pid, has_begun, after)
-                code = processes.wait(training.start_command())
-            _compare(code, training, expected, counts)
+            training.is_fork = number < args.trials
+            kills = int(rng.integers(args.kills)) + 1 if training.is_fork else 1
+            _kill_often(training, rng, secs, kills, counts)
+            if number % 5 == 4:
+                _flip(training.run_dir, rng, counts)
+            _compare(processes.wait(training.start()), training, expected, counts)
     status = counts.report()
     print(f"one undisturbed training takes {secs:.1f} s, {expected['steps']} checkpoints")
     return status
@@ -137,14 +134,14 @@ def _kill_at_call(number: int) -> None:
     tf.io.gfile.GFile, tf.io.gfile.rename = HalfFile, rename_or_die
 
 
-def _kill_forks(
+def _kill_often(
     training: Training, rng: np.random.Generator, secs: float, wanted: int, counts: Counts
 ) -> None:
     """Kills a training and lets it go on, until it was killed often enough or ends."""
     kills = 0
     while kills < wanted:
         if where := _kill(training, rng, secs):
-            counts[f"killed {where}"] += 1
+            counts[f"{'' if training.is_fork else 'command '}killed {where}"] += 1
             kills += 1
         elif kills:
             return
@@ -155,17 +152,18 @@ def _kill_forks(
 
 def _kill(training: Training, rng: np.random.Generator, secs: float) -> str:
     """Starts a training and kills it; where it was, or nothing if it ended before that."""
-    if rng.random() < 0.5:
-        pid, after = training.start(), float(rng.uniform(0.2, 1.05) * secs)
-        if not processes.kill_at(pid, lambda: True, after):
-            return ""
-        has_begun = any(training.run_dir.glob("checkpoints/ckpt-*"))
-        return "at any instant" if has_begun else "before the first checkpoint"
-    call = int(rng.integers(1, 6 * _CALLS_PER_CHECKPOINT))
-    code = processes.wait(training.start(kill_call=call))
-    if code not in (0, -signal.SIGKILL):
-        raise SystemExit(training.log.read_text())
-    return "within a checkpoint's writing" if code else ""
+    if training.is_fork and rng.random() >= 0.5:
+        call = int(rng.integers(1, 6 * _CALLS_PER_CHECKPOINT))
+        code = processes.wait(training.start(kill_call=call))
+        if code not in (0, -signal.SIGKILL):
+            raise SystemExit(training.log.read_text())
+        return "within a checkpoint's writing" if code else ""
+    # A command takes long to start.
+    is_time = (lambda: True) if training.is_fork else (training.run_dir / "checkpoints").exists
+    if not processes.kill_at(training.start(), is_time, float(rng.uniform(0.2, 1.05) * secs)):
+        return ""
+    has_begun = any(training.run_dir.glob("checkpoints/ckpt-*"))
+    return "at any instant" if has_begun else "before the first checkpoint"
 
 
 def _flip(run_dir: pathlib.Path, rng: np.random.Generator, counts: Counts) -> None:

@@ -24,15 +24,8 @@ WHEEL = "seglearn==1.2.5", "ec6b952c85c9627050102854b372d85951563d3b990df677d7c5
 CONVERSION = ["--source=signals", "--sample_rate_hz=50", "--window_secs=2"]
 CONVERSION += [r"--group_regex=subject_\d+"]
 MEMBER = "seglearn/data/watch_dataset.npy"
-EXERCISES = (
-    "pendulum",
-    "abduction",
-    "forward_elevation",
-    "internal_rotation",
-    "external_rotation",
-    "trapezius_extension",
-    "upright_row",
-)
+EXERCISES = ("pendulum", "abduction", "forward_elevation", "internal_rotation")
+EXERCISES += ("external_rotation", "trapezius_extension", "upright_row")
 SIDES = ("left", "right")
 
 

@@ -12,16 +12,7 @@ while. A virtual machine may hand free memory back to its host and has to get it
 page, for each new file that somebody writes. That took between 0.1 and 2 s a GB, whoever it hit.
 Pages that hold cached files are at hand: writing takes them over.
 
-Where the time of ours goes, in processor seconds per GB, measured one by one on one core:
-
-    read the npz           0.10   0.33 with the CRC-32 of zlib (`pipeline/sources/npz.py`)
-    serialize              0.03   0.53 with protobuf (`tfrecords_schema/example.py`)
-    statistics             0.32   float64; NaN and infinity show in them, so no scan of their own
-    CRC-32C                0.04
-    write                  0.29   tf.io.TFRecordWriter 0.56 (`tfrecords_schema/record_writer.py`)
-    SHA-256                0.56   0.70 by reading the shard again
-
-The bare loop has np.load 0.46, `tobytes` 0.03, protobuf 0.46, tf.io.TFRecordWriter 0.56.
+docs/benchmarks.md has where the time goes, measured part by part.
 """
 
 import functools
