@@ -27,9 +27,14 @@ class BeamFiles:
         if "://" not in folder:
             yield from local_files(folder, self._left_out)
             return
-        for found in _matched_files(folder):
-            if not self._left_out or not found.path.startswith(f"{self._left_out}/"):
-                yield found
+        root = posixpath.join(folder, "")  # Elsewhere the whole listing is in memory.
+        # A `[` in the folder's name would start a character class; `?` matches it, too.
+        for match in FileSystems.match([root.replace("[", "?").replace("*", "?") + "**"]):
+            for found in match.metadata_list:
+                is_left_out = self._left_out and found.path.startswith(f"{self._left_out}/")
+                if found.path.startswith(root) and not is_left_out:
+                    seconds = found.last_updated_in_seconds or 0.0
+                    yield FoundFile(found.path, found.size_in_bytes, seconds)
 
     def exists(self, path: str) -> bool:
         """See `Files`."""
@@ -38,14 +43,3 @@ class BeamFiles:
     def open(self, path: str) -> AbstractContextManager[IO[bytes]]:
         """See `Files`."""
         return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-
-
-def _matched_files(folder: str) -> Iterator[FoundFile]:
-    """All files under a folder of a file system elsewhere, whose whole listing is in memory."""
-    root = posixpath.join(folder, "")
-    # A `[` in the folder's name would start a character class; `?` matches it, too.
-    for match in FileSystems.match([root.replace("[", "?").replace("*", "?") + "**"]):
-        for found in match.metadata_list:
-            if found.path.startswith(root):
-                seconds = found.last_updated_in_seconds or 0.0
-                yield FoundFile(found.path, found.size_in_bytes, seconds)
