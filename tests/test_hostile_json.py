@@ -24,6 +24,7 @@ from tfrecords_schema.errors import UserError
 from tfrecords_schema.manifest import sealed_json
 from trainer.data.raw_batches import RawFolder
 from trainer.report.report_data import RunFiles
+from trainer.runs.checkpoints import TrainingState, load, save
 from trainer.runs.run_folder import LearntFrom
 
 _SCHEMA = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_STEP)
@@ -73,7 +74,17 @@ def _part(folder: pathlib.Path) -> _File:
     )
 
 
-_FILES = {"manifest": _manifest, "learnt_from": _learnt_from, "part": _part}
+def _state(folder: pathlib.Path) -> _File:
+    state = TrainingState(sums={"loss": [0.5, 3.0]}, callbacks={"A": {"wait": 1}}, best=0.25)
+    checkpoint = str(folder / "ckpt-7")
+    save(checkpoint, state, {})
+    path = folder / "ckpt-7" / "state.json"
+    value = json.loads(path.read_text())
+    del value["checksum"]
+    return _File(str(folder), value, path.write_text, lambda: load(checkpoint, {}))
+
+
+_FILES = {"state": _state, "manifest": _manifest, "learnt_from": _learnt_from, "part": _part}
 _WHOLE = ["{}", "[]", "[1]", "null", '"x"', "3", "", "{", "[" * 200_000, '{"a":' * 200_000]
 # Whatever stands there: null, a text for a number, a number for a text.
 _OTHERS: list[Any] = [None, "3", 3, -1.5, True, [], {}, [[None]], {"0": {"": []}}, "\x1b[2J" * 99]

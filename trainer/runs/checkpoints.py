@@ -27,6 +27,7 @@ import tensorflow as tf
 
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import DatasetError, UserError
+from tfrecords_schema.manifest import sealed_json
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import (
     atomic_write,
@@ -45,6 +46,7 @@ _STATE, _OPTIONS = "state.json", "options.json"
 # it is the state that fits, and some archives may still have the first name.
 _EARLIER_STATE = "next.json"
 _SEED_GENERATOR = re.compile(r"seed_generator_\d+/")
+_SHA256 = re.compile("[0-9a-f]{64}")
 _NAME = re.compile(r"^ckpt-(\d+)$")
 
 
@@ -109,7 +111,7 @@ def _write(directory: str, state: TrainingState, variables: Variables) -> list[s
     options = json.dumps(state.identity, indent=1, sort_keys=True).encode()
     identity = _write_hashed(posixpath.dirname(directory), _OPTIONS, options)
     document = {**dataclasses.asdict(state), "identity": identity, "sha256": hashes}
-    atomic_write(join(directory, _STATE), json.dumps(document).encode())
+    atomic_write(join(directory, _STATE), sealed_json(document).encode())
     remove(join(directory, _EARLIER_STATE))  # Before its archives go.
     return [_STATE, *(_hashed(f"{stem}.npz", digest) for stem, digest in hashes.items())]
 
@@ -158,8 +160,13 @@ def _read_state(directory: str) -> tuple[TrainingState, dict[str, str]]:
         raise CheckpointError(f"checkpoint {directory} has no {_STATE}, it is not complete")
     try:
         document = json_object(content)
+        if document.pop("checksum", None) and sealed_json(document).encode() != content:
+            raise DatasetError("its checksum does not fit")  # Earlier versions wrote none.
         hashes = decode(dict[str, str], document.pop("sha256", None), "sha256")
         identity = decode(str, document.pop("identity", None), "identity")
+        for name, digest in {**hashes, "identity": identity}.items():
+            if not _SHA256.fullmatch(digest):  # It becomes part of a path.
+                raise DatasetError(f"{name!r:.20}: got {digest!r:.20}, expected a SHA-256")
         state = decode(TrainingState, document)
         path, content = _read_hashed(posixpath.dirname(directory), _OPTIONS, identity)
         state.identity = json_object(content)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfrecords_schema.manifest import sealed_json
 from trainer.runs.checkpoints import CheckpointError, Checkpoints, TrainingState, load, save
 
 
@@ -200,7 +201,10 @@ def _write_earlier(folder, step, renamed):
     """A checkpoint in the place of one of step 1; a kill came after so many of its renames."""
     variables = {**_variables(), "optimizer": _variables()["model"]}
     save(str(folder / "new"), TrainingState(global_step=step), _filled(variables, step))
-    (folder / "new" / "state.json").rename(folder / "next.json")
+    state = json.loads((folder / "new" / "state.json").read_text())
+    del state["checksum"]
+    (folder / "next.json").write_text(json.dumps(state))
+    (folder / "new" / "state.json").unlink()
     for stem in variables:
         _archive(folder / "new", stem).rename(folder / f"{stem}.npz.tmp")
     (folder / "new").rmdir()
@@ -240,7 +244,7 @@ def _reseal(folder, content):
     _archive(folder).unlink()
     digest = hashlib.sha256(content).hexdigest()
     (folder / f"model-{digest[:12]}.npz").write_bytes(content)
-    (folder / "state.json").write_text(json.dumps({**state, "sha256": {"model": digest}}))
+    (folder / "state.json").write_text(sealed_json({**state, "sha256": {"model": digest}}))
 
 
 def _npz(save_arrays=np.savez, **changes):
@@ -278,6 +282,19 @@ def test_an_archive_of_something_else_is_refused(tmp_path, content, message):
     with pytest.raises(CheckpointError, match=rf"model-\w+.npz {message}|{message}"):
         load(str(folder), variables)
     assert all((value == 3).all() for value in _values(variables))
+
+
+def test_every_flipped_bit_of_a_state_is_found(tmp_path):
+    state = TrainingState(step=3, global_step=13, sums={"loss": [1 / 3, 4.0]}, best=0.25)
+    save(str(tmp_path / "c"), state, {})
+    path = tmp_path / "c" / "state.json"
+    content = path.read_bytes()
+    for bit in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="is damaged"):
+            load(str(tmp_path / "c"), {})
 
 
 def test_a_damaged_checkpoint_does_not_push_out_whole_ones(tmp_path):
