@@ -32,8 +32,8 @@ from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.processes import fork, peak_mb, temporary_folder
 from benchmarks.harness.tables import Counts, report_by
 from pipeline.conversion.convert import main as convert
-from pipeline.sources.image_folders import ImageFolderSource
-from pipeline.sources.signals import SignalSource
+from pipeline.sources.kinds.image_folders import ImageFolderSource
+from pipeline.sources.kinds.signals import SignalSource
 
 _MUTATED = 100
 _LIMIT_SECS, _BATCH_LIMIT_SECS = 10.0, 240.0

@@ -10,7 +10,7 @@ import pytest
 from pipeline.conversion import work_dir
 from pipeline.conversion.shard_writer import ShardWriter
 from pipeline.conversion.work_dir import WorkDir
-from pipeline.sources.signals import SignalSource
+from pipeline.sources.kinds.signals import SignalSource
 from tests.pipeline.conversions import Converter, Folders, hashes, write_npz, write_recordings
 from tfrecords_schema.verify import verify_dataset
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.sources.kinds.signals import SignalSource
 from pipeline.sources.options import ConvertOptions
-from pipeline.sources.signals import SignalSource
 from tests.pipeline.conversions import (
     Converter,
     Folders,

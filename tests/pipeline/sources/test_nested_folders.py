@@ -4,7 +4,7 @@ import pytest
 
 from tests.pipeline.batches.test_frames_batches import encoded_image
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects
-from tests.pipeline.sources.test_image_folders import convert, write_sample
+from tests.pipeline.sources.kinds.test_image_folders import convert, write_sample
 from trainer.data.raw_batches import RawFolder
 
 _JPEG = encoded_image(1)

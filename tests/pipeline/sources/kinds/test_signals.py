@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.sources.kinds.signals import SignalSource
 from pipeline.sources.options import ConvertOptions
-from pipeline.sources.signals import SignalSource
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
 
 _X, _Y = np.zeros((4, 2), np.float32), np.ones((4, 2), np.float32)

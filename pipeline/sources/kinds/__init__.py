@@ -1,9 +1,9 @@
 """The kinds of raw data by the name that `--source` gives them."""
 
 from pipeline.sources.files import Files
-from pipeline.sources.image_folders import ImageFolderSource
+from pipeline.sources.kinds.image_folders import ImageFolderSource
+from pipeline.sources.kinds.signals import SignalSource
 from pipeline.sources.options import ConvertOptions
-from pipeline.sources.signals import SignalSource
 from pipeline.sources.source import Source
 
 
