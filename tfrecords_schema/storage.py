@@ -80,7 +80,7 @@ class File(tf.io.gfile.GFile):
 
     closed = False  # They ask, and only before the end of a `with` block.
 
-    def __init__(self, path: str, mode: Literal["rb", "wb"]):
+    def __init__(self, path: str | bytes, mode: Literal["rb", "wb"]):
         super().__init__(path, mode)
         self._size_bytes = self.size() if mode == "rb" else 0
 

@@ -1,16 +1,36 @@
 """What a command line of `python -m pipeline` asks for; read without TensorFlow and Beam."""
 
+import dataclasses
+import inspect
+import itertools
+
 from absl.flags import FlagValues
 
 from pipeline.console.command import Command
-from pipeline.console.options import read
+from pipeline.console.errors import UsageError
+from pipeline.console.options import REQUIRED, Options, option, read
+from pipeline.sources.kinds import sources
 from pipeline.sources.options import ConvertOptions
+
+_OPTIONS = {name: kind.options_kind() for name, kind in sources().items()}
+
+
+def _line(name: str) -> str:
+    return f"{name}: {(inspect.getdoc(sources()[name]) or '').splitlines()[0]}"
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceOptions(Options):
+    """Which kind of raw folder."""
+
+    source: str = option(REQUIRED, " ".join(map(_line, _OPTIONS)), tuple(_OPTIONS), common=True)
+
 
 COMMAND = Command(
     "python -m pipeline",
     "Converts a folder of recordings into an indexed TFRecord dataset. Flags that are not "
     "listed go to Apache Beam: --runner, --direct_num_workers, --setup_file, ...",
-    (ConvertOptions,),
+    (SourceOptions, *_OPTIONS.values()),
     passes_on=True,
 )
 
@@ -21,4 +41,10 @@ def asked(values: FlagValues) -> ConvertOptions:
     Raises:
       UsageError: they make no sense; the message says what to change.
     """
-    return read(ConvertOptions, values)
+    source = read(SourceOptions, values).source
+    own = {field.name for field in dataclasses.fields(_OPTIONS[source])}
+    for field in itertools.chain(*map(dataclasses.fields, _OPTIONS.values())):
+        flag = values[field.name]
+        if field.name not in own and flag.present and flag.value != field.default:
+            raise UsageError(f"--{field.name} has no effect with --source={source}; leave it out")
+    return read(_OPTIONS[source], values)

@@ -1,6 +1,7 @@
 """`python -m pipeline`: from the command line to a dataset folder."""
 
 import contextlib
+import dataclasses
 import posixpath
 import re
 import sys
@@ -10,6 +11,7 @@ import apache_beam as beam
 import tensorflow as tf
 
 from pipeline.console.errors import UsageError
+from pipeline.console.options import Effect
 from pipeline.console.run import run_command
 from pipeline.conversion.asked import COMMAND, asked
 from pipeline.conversion.beam_files import BeamFiles
@@ -20,7 +22,7 @@ from pipeline.conversion.runner import make_pipeline
 from pipeline.conversion.summary import rejects_text, summary_text
 from pipeline.conversion.work_dir import WorkDir, finished_text
 from pipeline.sources.kinds import make_source
-from pipeline.sources.options import ConvertOptions
+from pipeline.sources.options import ConvertOptions, as_folder
 from pipeline.sources.source import Source
 from tfrecords_schema.dataset import open_dataset
 from tfrecords_schema.errors import UserError
@@ -101,10 +103,11 @@ def convert(options: ConvertOptions, pipeline: beam.Pipeline) -> str:
 
 
 def _require_folders(options: ConvertOptions) -> None:
-    for flag in ("input_dir", "target_dir"):
-        folder = getattr(options, flag)
+    for field in dataclasses.fields(options):
+        is_read = field.metadata["parse"] is as_folder and field.metadata["effect"] is Effect.NONE
+        folder = getattr(options, field.name) if is_read else ""
         if folder and not tf.io.gfile.isdir(folder):
-            raise UsageError(f"--{flag}={folder}: no such folder; give one that exists")
+            raise UsageError(f"--{field.name}={folder}: no such folder; give one that exists")
 
 
 def _source(options: ConvertOptions) -> Source:

@@ -13,7 +13,6 @@ from pipeline.conversion.inputs import (
     decide,
     describe,
     fitting,
-    group_by_id,
     rejects,
 )
 from pipeline.conversion.shard_plan import (
@@ -24,9 +23,10 @@ from pipeline.conversion.shard_plan import (
     plan_shards,
 )
 from pipeline.conversion.summary import class_names_text, schema_text, splits_text
+from pipeline.sources.listing import checked_file, group_by_id
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.rejects import group_rejects, rejects_text
-from pipeline.sources.source import Description, Source, checked_file
+from pipeline.sources.source import Description, Source
 
 _THREADS = 8
 
@@ -45,7 +45,7 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
     """
     outcomes = _describe_all(source)
     counts = count_inputs(outcomes)
-    decision = decide(counts, options, source.kind())
+    decision = decide(counts, source)
     kept = [*fitting(outcomes, decision)]
     groups = count_groups(((found.group, found.split, found.path) for found in kept), options)
     records = [*divide(kept, groups, options)]

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.console.errors import RejectedInputError, UsageError, printable
+from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.sources.label_kinds import (
     MAX_CLASSES,
     LabelFit,
@@ -13,21 +13,14 @@ from pipeline.sources.label_kinds import (
     misfit,
     plan_labels,
 )
+from pipeline.sources.listing import listing_rejects
 from pipeline.sources.options import ConvertOptions
-from pipeline.sources.source import Description, InputFile, InputKind, Reject, Source
+from pipeline.sources.source import Description, InputFile, Reject, Source
 from tfrecords_schema.schema import InputSpec, RecordSchema
 
 Outcome = Description | Reject
 # dtype, step shape, label
 Signature = tuple[str, tuple[int, ...], LabelFit | None]
-
-
-def group_by_id(source: Source, files: Iterable[InputFile]) -> dict[str, list[InputFile]]:
-    """The files of each record id; there should be one."""
-    by_id: dict[str, list[InputFile]] = collections.defaultdict(list)
-    for file in files:
-        by_id[source.record_id(file.path)].append(file)
-    return by_id
 
 
 def describe(source: Source, record_id: str, files: Sequence[InputFile]) -> list[Outcome]:
@@ -38,22 +31,13 @@ def describe(source: Source, record_id: str, files: Sequence[InputFile]) -> list
       record_id: the id.
       files: all inputs of that id.
     """
-    if len(files) > 1:
-        paths = sorted(file.path for file in files)
-        return [_duplicate(printable(record_id), path, paths) for path in paths]
-    path, _, problem = files[0]
-    if problem:
-        return [Reject(path, "list", problem)]
+    if found := listing_rejects(record_id, files):
+        return [*found]
+    path = files[0].path
     try:
         return [source.describe(path)]
     except RejectedInputError as error:
         return [Reject(path, "describe", str(error))]
-
-
-def _duplicate(record_id: str, path: str, paths: Sequence[str]) -> Reject:
-    others = ", ".join(other for other in paths if other != path)
-    reason = f"its id {record_id!r} is also that of {others}; rename or remove one"
-    return Reject(path, "list", reason)
 
 
 @dataclasses.dataclass
@@ -117,20 +101,20 @@ class Decision:
       schema: None if the conversion is refused.
       labels: None without labels.
       refusal: what is wrong and what to do; empty if nothing is.
-      time_axis: `--time_axis`, for messages.
+      source: the inputs; it says how to make them alike.
     """
 
     schema: RecordSchema | None
     labels: LabelPlan | None = None
     refusal: str = ""
-    time_axis: int = 0
+    source: Source | None = None
 
 
-def decide(counts: InputCounts, options: ConvertOptions, kind: InputKind) -> Decision:
+def decide(counts: InputCounts, source: Source) -> Decision:
     """Decides the schema: the commonest dtype, step shape and label; ties go by name."""
     try:
-        _require_inputs(counts, options)
-        return _decide(counts, options, kind)
+        _require_inputs(counts, source)
+        return _decide(counts, source)
     except UsageError as error:
         return Decision(None, refusal=str(error))
 
@@ -145,16 +129,15 @@ def too_many_rejects(rejected: int, total: int, options: ConvertOptions) -> str:
     )
 
 
-def _require_inputs(counts: InputCounts, options: ConvertOptions) -> None:
+def _require_inputs(counts: InputCounts, source: Source) -> None:
     if counts.total == 0:
-        what = "folder with frames" if options.source == "image_folders" else "npz file"
-        raise UsageError(f"no {what} under --input_dir={options.input_dir}; give another folder")
-    message = too_many_rejects(counts.rejected, counts.total, options)
+        raise UsageError(source.nothing)
+    message = too_many_rejects(counts.rejected, counts.total, source.options)
     if message or not counts.signatures:
         raise UsageError(message or f"all {counts.total} inputs were rejected; repair them")
 
 
-def _decide(counts: InputCounts, options: ConvertOptions, kind: InputKind) -> Decision:
+def _decide(counts: InputCounts, source: Source) -> Decision:
     inputs: collections.Counter[tuple[str, tuple[int, ...]]] = collections.Counter()
     for (dtype, step_shape, _), count in counts.signatures.items():
         inputs[(dtype, step_shape)] += count
@@ -169,12 +152,12 @@ def _decide(counts: InputCounts, options: ConvertOptions, kind: InputKind) -> De
         labels = plan_labels(
             fits,
             {fit: counts.classes.get((dtype, step_shape, fit), set()) for fit in fits},
-            kind=options.label_kind,
-            class_names=options.class_names,
-            windows=options.window_labels,
+            kind=source.options.label_kind,
+            class_names=source.options.class_names,
+            windows=source.options.window_labels,
         )
-    schema = RecordSchema(InputSpec(kind, dtype, step_shape), labels.spec if labels else None)
-    return Decision(schema, labels, time_axis=options.time_axis)
+    spec = InputSpec(source.kind, dtype, step_shape)
+    return Decision(RecordSchema(spec, labels.spec if labels else None), labels, source=source)
 
 
 def fitting(outcomes: Iterable[Outcome], decision: Decision) -> Iterator[Description]:
@@ -195,25 +178,21 @@ def rejects(outcomes: Iterable[Outcome], decision: Decision) -> Iterator[Reject]
 
 def check(description: Description, decision: Decision) -> Reject | None:
     """Rejects an input that does not fit the set."""
-    assert decision.schema is not None
-    expected = decision.schema.input
-    reason = misfit(description, decision.labels)
-    if (description.dtype, description.step_shape) != (expected.dtype, expected.step_shape):
-        reason = (
-            f"steps of {description.dtype} {list(description.step_shape)}, most of the set's are "
-            f"{expected.dtype} {list(expected.step_shape)}; "
-            f"{_make_alike(description, expected, decision.time_axis)}"
-        )
+    reason = _misfit(description, decision)
     return Reject(description.path, "check", reason) if reason else None
 
 
-def _make_alike(description: Description, expected: InputSpec, time_axis: int) -> str:
-    if expected.kind == "signal":
-        is_matrix = len(description.step_shape) == len(expected.step_shape) == 1
-        is_other = description.step_shape != expected.step_shape
-        hint = ", or, if time is their second axis, add --time_axis=1"
-        return "make all recordings alike" + (
-            hint if is_matrix and is_other and not time_axis else ""
+def _misfit(found: Description, decision: Decision) -> str:
+    source, schema = decision.source, decision.schema
+    assert source is not None
+    assert schema is not None
+    expected = schema.input
+    if (found.dtype, found.step_shape) != (expected.dtype, expected.step_shape):
+        return (
+            f"steps of {found.dtype} {list(found.step_shape)}, most of the set's are "
+            f"{expected.dtype} {list(expected.step_shape)}; "
+            f"{source.make_alike(found, expected.step_shape)}"
         )
-    height, width, _ = expected.step_shape
-    return f"make all frames alike with --resize={height}x{width}"
+    if decision.labels is None:
+        return ""
+    return misfit(found, decision.labels) if found.label else source.no_label

@@ -28,7 +28,6 @@ from pipeline.conversion.inputs import (
     decide,
     describe,
     fitting,
-    group_by_id,
     rejects,
 )
 from pipeline.conversion.packs import group_in_packs, pack_all, shuffle_bucket, unpack
@@ -45,8 +44,9 @@ from pipeline.conversion.shard_plan import (
 )
 from pipeline.conversion.shard_writer import ShardWriter
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
+from pipeline.sources.listing import checked_file, group_by_id
 from pipeline.sources.options import ConvertOptions
-from pipeline.sources.source import Description, InputFile, Reject, Source, checked_file
+from pipeline.sources.source import Description, InputFile, Reject, Source
 
 _CLASSES_PER_WEIGHT = 16  # They take about as much memory as the rest of a description.
 
@@ -65,7 +65,7 @@ def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> N
         | "Count" >> beam.Map(lambda pack: count_inputs(unpack(pack)))
         | "Counts" >> beam.CombineGlobally(add_input_counts)
     )
-    decision = AsSingleton(counts | "Decide" >> beam.Map(decide, options, source.kind()))
+    decision = AsSingleton(counts | "Decide" >> beam.Map(decide, source))
     groups = AsSingleton(
         outcomes
         | "GroupOf" >> beam.FlatMap(_group_of, decision)

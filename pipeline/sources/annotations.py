@@ -87,12 +87,12 @@ def label_array(value: Any, key: str, label_kind: str) -> np.ndarray:
 def describe_label(label: np.ndarray) -> Label:
     """What a label from `label_array` looks like."""
     if label.dtype == np.float32:
-        return Label("value", "float32", label.shape)
+        return Label("value", "float32", label.shape, is_loose=True)
     form: LabelForm = "text" if label.dtype.kind in "OU" else "integer"
     values = np.unique(label).tolist()
     if form == "text":
         values = [require_class(value) for value in values]
-    return Label(form, "int64", label.shape, tuple(values))
+    return Label(form, "int64", label.shape, tuple(values), is_loose=True)
 
 
 def _kind(value: Any) -> str:

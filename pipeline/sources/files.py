@@ -1,7 +1,7 @@
-"""Raw files, wherever they are: what sources need of a file system, and one without Beam.
+"""Raw files, wherever they are: what sources need of a file system, and the listing of local ones.
 
-A conversion reads through Beam's file systems (`beam_files.py`); whoever reads a few raw files
-beside it, such as a prediction, through TensorFlow's.
+A conversion reads through Beam's file systems (`conversion/beam_files.py`); whoever reads a few raw
+files beside it, such as a prediction, through TensorFlow's (`gfiles.py`).
 """
 
 import contextlib
@@ -11,10 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import IO, NamedTuple, Protocol, runtime_checkable
 
-import tensorflow as tf
-
 from pipeline.console.errors import RejectedInputError, UsageError, printable
-from tfrecords_schema.storage import File
 
 
 class FoundFile(NamedTuple):
@@ -41,34 +38,6 @@ class Files(Protocol):
         Raises:
           OSError: if it is missing or cannot be read.
         """
-
-
-class GFiles:
-    """Every file system that `tf.io.gfile` knows."""
-
-    def list(self, folder: str) -> Iterator[FoundFile]:
-        """See `Files`.
-
-        Raises:
-          UsageError: a name is not UTF-8, which `tf.io.gfile` cannot open.
-        """
-        for found in _remote_files(folder) if "://" in folder else local_files(folder):
-            if printable(found.path) != found.path:
-                raise UsageError(f"the name {printable(found.path)} is not UTF-8; rename it")
-            yield found
-
-    def exists(self, path: str) -> bool:
-        """See `Files`."""
-        return tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
-
-    @contextlib.contextmanager
-    def open(self, path: str) -> Iterator[IO[bytes]]:
-        """See `Files`."""
-        try:
-            with File(path, "rb") as file:
-                yield file
-        except tf.errors.OpError as error:
-            raise OSError(error.message) from error
 
 
 def require_file(path: str) -> None:
@@ -130,11 +99,3 @@ def _found_file(entry: os.DirEntry[str]) -> FoundFile:
     except OSError:
         return FoundFile(entry.path, 0, 0.0)
     return FoundFile(entry.path, found.st_size, found.st_mtime)
-
-
-def _remote_files(folder: str) -> Iterator[FoundFile]:
-    for parent, _, names in tf.io.gfile.walk(folder):
-        for name in names:
-            path = posixpath.join(parent, name)
-            found = tf.io.gfile.stat(path)
-            yield FoundFile(path, found.length, found.mtime_nsec / 1e9)

@@ -1,5 +1,6 @@
 """Decoding frames to check them, and resizing them, while they are converted."""
 
+import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.frames import decode_frame
@@ -7,7 +8,7 @@ from pipeline.console.errors import RejectedInputError
 from pipeline.sources.image_header import ImageHeader
 
 
-def decode_checked(encoded: bytes, header: ImageHeader) -> tf.Tensor:
+def decode_checked(encoded: bytes, header: ImageHeader) -> np.ndarray:
     """Decodes a frame as the input pipeline will.
 
     Args:
@@ -21,12 +22,12 @@ def decode_checked(encoded: bytes, header: ImageHeader) -> tf.Tensor:
       RejectedInputError: if it is damaged, or of another size than its header says.
     """
     try:
-        frame = decode_frame(encoded)
+        frame = decode_frame(encoded).numpy()
     except tf.errors.OpError as error:
         raise RejectedInputError(
             f"damaged or cut short ({_first_line(error)}); copy it again"
         ) from error
-    if tuple(frame.shape) != (header.height, header.width, 3):
+    if frame.shape != (header.height, header.width, 3):
         raise RejectedInputError(
             f"decodes to {list(frame.shape)}, its header says {header.height} x {header.width}; "
             "save it again"
@@ -34,19 +35,27 @@ def decode_checked(encoded: bytes, header: ImageHeader) -> tf.Tensor:
     return frame
 
 
-def resized_png(frame: tf.Tensor, height: int, width: int) -> bytes:
-    """Resizes a frame as `tf.image.resize` does, bicubic with antialias; PNG loses nothing.
+def resized(frame: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resizes a frame as `tf.image.resize` does, bicubic with antialias.
 
     Args:
       frame: [any height, any width, 3] uint8.
       height: wanted height in pixels.
       width: wanted width in pixels.
+
+    Returns:
+      [height, width, 3] uint8.
     """
-    with tf.device("cpu"):  # The same bytes on every machine.
+    with tf.device("cpu"):  # The same values on every machine.
         exact = tf.image.resize(frame, [height, width], method="bicubic", antialias=True)
         # The bicubic kernel overshoots at edges.
-        rounded = tf.cast(tf.clip_by_value(tf.round(exact), 0, 255), tf.uint8)
-        return tf.io.encode_png(rounded).numpy()
+        return tf.cast(tf.clip_by_value(tf.round(exact), 0, 255), tf.uint8).numpy()
+
+
+def encode_png(frame: np.ndarray) -> bytes:
+    """Encodes a frame [height, width, 3] uint8; PNG loses nothing."""
+    with tf.device("cpu"):
+        return tf.io.encode_png(frame).numpy()
 
 
 def _first_line(error: tf.errors.OpError) -> str:

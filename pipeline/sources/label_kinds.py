@@ -167,16 +167,12 @@ def order_classes(
     return ordered, class_names
 
 
-def misfit(description: Description, plan: LabelPlan | None) -> str:
+def misfit(description: Description, plan: LabelPlan) -> str:
     """Why a record's label does not fit the set's; empty if it does."""
     label = description.label
-    if plan is None:
-        return ""
-    if label is None:
-        return "no label (arrays named label or y), others have one; add it, or name --label_key"
+    assert label is not None
     if label.form != plan.form:
-        # JSON, which comes with frames, writes 0.0 and 0 alike.
-        is_whole = description.stored_bytes and {label.form, plan.form} == {"integer", "value"}
+        is_whole = label.is_loose and {label.form, plan.form} == {"integer", "value"}
         cure = f"use --label_kind={plan.spec.per}_value" if is_whole else "store one form"
         return f"the label's form is {label.form}, most of the set's are {plan.form}; {cure}"
     if plan.spec.kind == "class":

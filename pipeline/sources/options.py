@@ -1,7 +1,6 @@
 """The conversion's options: dataclasses that validate themselves."""
 
 import dataclasses
-import math
 import posixpath
 import re
 from typing import Any
@@ -11,9 +10,8 @@ from pipeline.console.options import REQUIRED, Effect, Options, option
 from pipeline.sources.limits import LARGEST_RECORD_MIB, MAX_RECORD_MIB
 from pipeline.sources.names import require_class
 from pipeline.sources.splits import SPLIT_NAME, SplitSpec
-from pipeline.sources.window_labels import REDUCTIONS, WindowLabels
+from pipeline.sources.window_labels import WindowLabels
 
-SOURCES = ("signals", "image_folders")
 LABEL_KINDS = (
     "auto",
     "step_class",
@@ -30,7 +28,7 @@ DEFAULT_SPLITS = "train=0.8,validation=0.1,test=0.1"
 ALL_TRAIN = "train=1"
 
 
-def folder(text: str) -> str:
+def as_folder(text: str) -> str:
     """A folder as listings and all workers spell it: absolute, no `//`, no `/` at the end.
 
     Raises:
@@ -47,17 +45,16 @@ class FolderOptions(Options):
     """What and where."""
 
     input_dir: str = option(
-        REQUIRED, "Folder with the recordings.", common=True, effect=Effect.PLACE, parse=folder
+        REQUIRED, "Folder with the recordings.", common=True, effect=Effect.NONE, parse=as_folder
     )
     output_dir: str = option(
         REQUIRED,
         "Writes OUTPUT_DIR/NAME/DATASET_VERSION/.",
         common=True,
         effect=Effect.PLACE,
-        parse=folder,
+        parse=as_folder,
     )
     name: str = option(REQUIRED, "Name of the dataset, such as sleep_stages.", common=True)
-    source: str = option(REQUIRED, "Kind of raw data.", SOURCES, common=True)
     dataset_version: str = option("1.0.0", "MAJOR.MINOR.PATCH.")
     overwrite: bool = option(False, "Replace a finished dataset.", common=True, effect=Effect.NONE)
     dry_run: bool = option(
@@ -93,8 +90,7 @@ class LabelOptions(Options):
 
     label_key: str = option(
         "",
-        "Array, or field of annotation.json, with the label; else label or y, and for image "
-        "folders without annotation.json the name of the folder above the sample's.",
+        "Array, or field of annotation.json, with the label; without it see --source.",
         common=True,
     )
     label_kind: str = option(
@@ -210,8 +206,7 @@ class LimitOptions(Options):
 
     max_record_mib: float = option(
         MAX_RECORD_MIB,
-        f"Larger arrays, or frames of a sample together, are rejected; at most "
-        f"{LARGEST_RECORD_MIB:g}.",
+        "Larger arrays, or frames of a sample together, are rejected; at most 2047.",
         positive=True,
     )
 
@@ -226,161 +221,35 @@ class LimitOptions(Options):
 
 
 @dataclasses.dataclass(frozen=True)
-class SignalOptions(Options):
-    """Signals."""
-
-    target_dir: str = option(
-        "",
-        "Folder with labels under the same names.",
-        common=True,
-        effect=Effect.PLACE,
-        parse=folder,
-    )
-    signal_key: str = option("", "Array with the signal; else the only one.", common=True)
-    single_step: bool = option(
-        False,
-        "The whole array is one time step, as a vector that a sequence of labels follows from.",
-    )
-    time_axis: int = option(0, "Axis of time; 1 for [channels, samples].", common=True)
-    window_samples: int | None = option(
-        None, "Cut continuous signals in such steps.", positive=True, common=True
-    )
-    sample_rate_hz: float | None = option(None, "With --window_secs.", common=True)
-    window_secs: float | None = option(
-        None, "Length of a step; needs --sample_rate_hz.", common=True
-    )
-    tail: str = option("drop", "What to do with a part of a window.", ("drop", "pad"))
-    window_label: str = option(
-        "auto",
-        "From labels of every sample to the label of a window; auto: majority of classes, mean of "
-        "values.",
-        REDUCTIONS,
-    )
-    non_finite: str = option(
-        "reject",
-        "Recordings with NaN or infinity in the signal: reject them, or put zeros there; a label "
-        "with them is rejected always.",
-        ("reject", "zero"),
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageFolderOptions(Options):
-    """Image folders."""
-
-    resize: str = option(
-        "",
-        "HEIGHTxWIDTH in pixels, as 180x320: bicubic with antialias, stored as PNG; without it the "
-        "files' bytes are stored as they are.",
-        common=True,
-    )
-    max_frame_pixels: int = option(64_000_000, "Larger frames are rejected.", positive=True)
-    max_annotation_mib: float = option(
-        16.0,
-        "Larger annotation.json are rejected; parsed, JSON takes up to 30 times its size.",
-        positive=True,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class ConvertOptions(
-    ShardOptions,
-    LimitOptions,
-    SplitOptions,
-    LabelOptions,
-    ImageFolderOptions,
-    SignalOptions,
-    FolderOptions,
-):
-    """Everything a conversion depends on."""
+class ConvertOptions(ShardOptions, LimitOptions, SplitOptions, LabelOptions, FolderOptions):
+    """What every conversion depends on; the options of a kind of raw folder derive from it."""
 
     def check(self) -> None:
         """See `Options`."""
         super().check()
-        _check_source(self)
-        _check_window(self)
+        if self.label_kind.startswith("sample_") and self.window_labels is None:
+            raise UsageError(
+                f"--label_kind={self.label_kind} is for continuous signals; add --window_samples, "
+                "or --sample_rate_hz with --window_secs"
+            )
 
     @property
-    def window(self) -> int | None:
-        """Samples per step, or None if the signals have a time axis of steps already."""
-        if self.window_samples is not None or self.window_secs is None:
-            return self.window_samples
-        assert self.sample_rate_hz is not None
-        return round(self.sample_rate_hz * self.window_secs)
+    def source(self) -> str:
+        """Name of the kind of raw folder: that of its file."""
+        return type(self).__module__.rpartition(".")[2]
 
     @property
     def window_labels(self) -> WindowLabels | None:
         """How labels of every sample become labels of windows; None without windows."""
-        if not self.window:
-            return None
-        return WindowLabels(self.window, self.window_label, keeps_tail=self.tail == "pad")
-
-    @property
-    def resize_shape(self) -> tuple[int, int] | None:
-        """Height and width of the frames in pixels, or None if they stay as they are."""
-        if not self.resize:
-            return None
-        height, _, width = self.resize.partition("x")
-        return int(height), int(width)
+        return None
 
     def recorded(self) -> dict[str, Any]:
         """The options that the records depend on, as JSON values, without folders."""
         fields = dataclasses.fields(self)
         kept = [f.name for f in fields if f.metadata["effect"] is Effect.RESULT]
         values = {name: getattr(self, name) for name in kept}
-        # Of the folder with labels only that there is one: whoever predicts reads signals alike.
-        target_dir = "targets" if self.target_dir else ""
-        return {**values, "target_dir": target_dir, "class_names": list(self.class_names)}
-
-
-def _check_source(options: ConvertOptions) -> None:
-    other = SignalOptions if options.source == "image_folders" else ImageFolderOptions
-    for field in dataclasses.fields(other):
-        if getattr(options, field.name) != field.default:
-            raise UsageError(
-                f"--{field.name} has no effect with --source={options.source}; leave it out"
-            )
-    if options.signal_key and options.signal_key == options.label_key and not options.target_dir:
-        raise UsageError(
-            f"--signal_key and --label_key are both {options.label_key}; name two arrays"
-        )
-    if options.resize and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", options.resize):
-        raise UsageError(
-            f"--resize={options.resize}: expected HEIGHTxWIDTH in pixels, as in 180x320"
-        )
-
-
-def _check_window(options: ConvertOptions) -> None:
-    rate, secs = options.sample_rate_hz, options.window_secs
-    has_window = options.window_samples is not None or secs is not None
-    if options.single_step and (has_window or options.time_axis):
-        raise UsageError(
-            "--single_step does not go with --time_axis and the window flags; leave out one of them"
-        )
-    needs_window = {
-        "label_kind": options.label_kind.startswith("sample_"),
-        "window_label": options.window_label != "auto",
-        "tail": options.tail != "drop",
-    }
-    for name, needs in needs_window.items():
-        if needs and not has_window:
-            raise UsageError(
-                f"--{name}={getattr(options, name)} is for continuous signals; add "
-                "--window_samples, or --sample_rate_hz with --window_secs"
-            )
-    if (rate is None) != (secs is None):
-        raise UsageError("--sample_rate_hz and --window_secs go together: give both, or neither")
-    if rate is None or secs is None:
-        return
-    if options.window_samples is not None:
-        raise UsageError("give --window_samples, or --sample_rate_hz with --window_secs, not both")
-    samples = rate * secs
-    is_positive = rate > 0 and secs > 0 and math.isfinite(samples) and round(samples) >= 1
-    if not is_positive or abs(samples - round(samples)) > 1e-6:
-        raise UsageError(
-            f"--sample_rate_hz={rate:g} with --window_secs={secs:g} is a window of {samples:g} "
-            "samples; it must be a whole number of at least 1"
-        )
+        lists = {name: [*value] for name, value in values.items() if isinstance(value, tuple)}
+        return {"source": self.source, **values, **lists}
 
 
 def _compile(flag: str, regex: str) -> re.Pattern[str]:

@@ -1,12 +1,22 @@
-"""What a kind of raw data has to offer to be converted: list, describe, read."""
+"""What a kind of raw folder has to offer to be converted: list, describe, read.
+
+A kind is one file of `kinds/`: its options, its errors, its reading. The table there finds it by
+its class; nothing else names it.
+"""
 
 import dataclasses
+import posixpath
+import typing
+import unicodedata
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from pipeline.console.errors import printable
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.files import Files
+from pipeline.sources.grouping import ReadText, group_of, split_of
+from pipeline.sources.options import ConvertOptions
 
 InputKind = Literal["signal", "frames"]
 LabelForm = Literal["integer", "text", "value"]
@@ -31,12 +41,14 @@ class Label(NamedTuple):
       dtype: NumPy name of the dtype it will be stored in.
       shape: shape in the source.
       classes: distinct classes in this record, sorted; empty for values.
+      is_loose: whether the source writes 0.0 and 0 alike, as JSON does.
     """
 
     form: LabelForm
     dtype: str
     shape: tuple[int, ...]
     classes: tuple[int, ...] | tuple[str, ...] = ()
+    is_loose: bool = False
 
 
 class Description(NamedTuple):
@@ -103,32 +115,57 @@ class RawRecord:
     padding: int = 0
 
 
-def checked_file(file: InputFile) -> InputFile:
-    """A listed input under a name that can be written, and with its problem if it has one.
+def _no_text(key: str, flag: str) -> str:
+    raise RejectedInputError(f"no field {key!r} (--{flag}), as inputs of this kind have none")
 
-    Args:
-      file: as the source lists it; the name is what the file system has.
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A kind of raw folder; the first line of its docstring says in the help what it is.
+
+    Instances are small and picklable, and touch no file until they are asked to.
+
+    Attributes:
+      options: what to read, and how. The type of this field has the kind's flags.
+      files: where inputs are listed and opened.
+      kind: what the data is called in a record.
+      suffix: how files end that are an input each, in letters of any case.
+      input_name: what one input is called.
+      no_label: why an input without a label is rejected where others have one, and what to do.
     """
-    path, problem = printable(file.path), file.problem
-    if path != file.path:
-        problem = "its name is not UTF-8; rename it"
-    elif not file.size_bytes:  # It is not opened: a pipe has no bytes, too, and never ends.
-        problem = "it is empty; remove it, or copy it again"
-    return InputFile(path, file.size_bytes, problem)
 
+    options: ConvertOptions
+    files: Files
+    kind: ClassVar[InputKind] = "signal"
+    suffix: ClassVar[str] = ""
+    input_name: ClassVar[str] = "file"
+    no_label: ClassVar[str] = "no label, others have one; add it, or name --label_key"
 
-@runtime_checkable  # Beam checks type hints at run time.
-class Source(Protocol):
-    """A kind of raw data. Implementations are small and picklable."""
-
-    def kind(self) -> InputKind:
-        """What the data is called in the record."""
+    @classmethod
+    def options_kind(cls) -> type[ConvertOptions]:
+        """The kind of its options."""
+        return typing.get_type_hints(cls)["options"]
 
     def list_inputs(self) -> Iterator[InputFile]:
-        """Lists the inputs under the input folder, in any order."""
+        """Lists the inputs under the input folder, in any order.
+
+        That is, if no kind says otherwise, all files with its suffix that are not hidden, in any
+        depth.
+        """
+        root = posixpath.join(self.options.input_dir, "")
+        for found in self.files.list(self.options.input_dir):
+            path = found.path.removeprefix(root)
+            is_hidden = any(part.startswith(".") for part in path.split("/"))
+            if path.lower().endswith(self.suffix) and not is_hidden:
+                yield InputFile(path, found.size_in_bytes)
 
     def record_id(self, path: str) -> str:
-        """Id of the record at a relative path."""
+        """Id of the record: the relative path without suffix, in Unicode's composed form (NFC)."""
+        return unicodedata.normalize("NFC", path[: len(path) - len(self.suffix)])
+
+    def full_path(self, path: str) -> str:
+        """Where the input at a relative path is."""
+        return posixpath.join(self.options.input_dir, path)
 
     def describe(self, path: str) -> Description:
         """Describes one input from its header.
@@ -136,6 +173,20 @@ class Source(Protocol):
         Raises:
           RejectedInputError: if it cannot be converted.
         """
+        raise NotImplementedError
+
+    def group_and_split(self, path: str, read: ReadText = _no_text) -> tuple[str, str]:
+        """Group of an input, and the split that it or its path prescribes, empty if none.
+
+        Args:
+          path: relative path.
+          read: the text that it has under a key, for `--group_key` and `--split_key`.
+
+        Raises:
+          RejectedInputError: if the id, the group or the split is no name.
+        """
+        group = group_of(self.options, path, self.record_id(path), read)
+        return group, split_of(self.options, path, read)
 
     def read(self, path: str) -> RawRecord:
         """Reads one input.
@@ -143,10 +194,30 @@ class Source(Protocol):
         Raises:
           RejectedInputError: if it cannot be converted.
         """
+        raise NotImplementedError
 
-    def read_data(self, path: str) -> np.ndarray | list[bytes]:
+    def read_data(self, path: str) -> np.ndarray:
         """Reads one input without its label, which need not be there.
+
+        Returns:
+          `[time, *step_shape]`, as the input pipeline reads it from a record.
 
         Raises:
           RejectedInputError: if it cannot be converted.
         """
+        return np.asarray(self.read(path).data)
+
+    def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
+        """What to do about an input whose steps are unlike those of most.
+
+        Args:
+          found: the input.
+          step_shape: shape of a step of most inputs.
+        """
+        return "make all recordings alike"
+
+    @property
+    def nothing(self) -> str:
+        """What is wrong with an input folder without inputs."""
+        folder = self.options.input_dir
+        return f"no {self.input_name} under --input_dir={folder}; give another folder"

@@ -7,14 +7,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipeline.batches.frames import decode_frame
 from pipeline.console.errors import RejectedInputError
-from pipeline.sources.files import GFiles
-from pipeline.sources.kinds import make_source
-from pipeline.sources.options import ConvertOptions
-from pipeline.sources.source import InputFile
+from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds import source_like
+from pipeline.sources.listing import checked_file, group_by_id, listing_rejects
 from tfrecords_schema import DatasetError, InputSpec
-from tfrecords_schema.decoding import decode
 
 # Padded values of a batch; a batch has one record at least.
 _MAX_BATCH_BYTES = 256 << 20
@@ -58,24 +55,17 @@ class RawFolder:
         Raises:
           DatasetError: if the options do not say how raw recordings were read, or there are none.
         """
-        if "source" not in options:
-            raise DatasetError(
-                "the model's dataset was not converted by python -m pipeline, so that how to read "
-                "raw recordings is not known; convert them, and give --predict_split"
-            )
-        values = {**options, "input_dir": input_dir.rstrip("/"), "output_dir": ""}
-        converted = decode(ConvertOptions, values, "schema.json: options")
-        self._source = make_source(converted, GFiles())
+        self._source = source_like(options, input_dir.rstrip("/"), GFiles())
         self._spec = input_spec
         if not tf.io.gfile.isdir(input_dir):
             raise DatasetError(f"--input_dir={input_dir}: no such folder; give one that exists")
-        found = sorted(self._source.list_inputs())
-        # Not opened: a pipe has no bytes, too, and would never end.
-        self.rejects = [(f.path, f.problem or "it is empty") for f in found if _is_bad(f)]
-        paths = [file.path for file in found if not _is_bad(file)]
-        if not paths:
-            raise DatasetError(_why_nothing(input_dir, input_spec.kind))
-        self.paths = paths
+        # Conversions leave out the same.
+        by_id = group_by_id(self._source, map(checked_file, self._source.list_inputs()))
+        rejects = {name: listing_rejects(name, files) for name, files in by_id.items()}
+        self.rejects = sorted((r.path, r.reason) for found in rejects.values() for r in found)
+        self.paths = sorted(files[0].path for name, files in by_id.items() if not rejects[name])
+        if not by_id:
+            raise DatasetError(self._source.nothing)
 
     def batches(self, batch_size: int) -> Iterator[RawBatch]:
         """All recordings that can be read, in batches of at most `batch_size`, in order of path."""
@@ -95,10 +85,9 @@ class RawFolder:
         """`[time, *step_shape]`; None for a recording that is left out."""
         try:
             data = self._source.read_data(path)
-            data = data if isinstance(data, np.ndarray) else _decoded(data)
             self._check(data)
             return data
-        except (RejectedInputError, tf.errors.InvalidArgumentError) as error:
+        except RejectedInputError as error:
             self.rejects.append((path, str(error)))
             return None
 
@@ -121,19 +110,6 @@ class RawFolder:
         paths = [path for _, path, _ in rows]
         ids = [self._source.record_id(path) for path in paths]
         return RawBatch([number for number, _, _ in rows], ids, paths, steps, inputs)
-
-
-def _is_bad(file: InputFile) -> bool:
-    return bool(file.problem) or not file.size_bytes
-
-
-def _why_nothing(input_dir: str, kind: str) -> str:
-    what = "npz files" if kind == "signal" else "folders with frames"
-    return f"no {kind} under --input_dir={input_dir}; give a folder with {what}"
-
-
-def _decoded(frames: list[bytes]) -> np.ndarray:
-    return np.stack([decode_frame(tf.constant(frame)).numpy() for frame in frames])
 
 
 def _too_large(rows: list[tuple[int, str, np.ndarray]]) -> bool:

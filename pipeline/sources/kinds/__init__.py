@@ -1,14 +1,67 @@
-"""The kinds of raw data by the name that `--source` gives them."""
+"""All kinds of raw folders: every file here that declares one."""
+
+import dataclasses
+import functools
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
 
 from pipeline.sources.files import Files
-from pipeline.sources.kinds.image_folders import ImageFolderSource
-from pipeline.sources.kinds.signals import SignalSource
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Source
+from tfrecords_schema.decoding import decode
+from tfrecords_schema.errors import DatasetError
+
+
+@functools.cache
+def sources() -> dict[str, type[Source]]:
+    """Every kind by its name, which is that of its file."""
+    found = {}
+    for module in pkgutil.iter_modules(__path__):
+        name = f"{__name__}.{module.name}"
+        for value in vars(importlib.import_module(name)).values():
+            if isinstance(value, type) and issubclass(value, Source) and value.__module__ == name:
+                found[module.name] = value
+    return found
 
 
 def make_source(options: ConvertOptions, files: Files) -> Source:
-    """The source that `--source` names, reading through `files`."""
-    if options.source == "image_folders":
-        return ImageFolderSource(options, files)
-    return SignalSource(options, files)
+    """The source that options are for, reading through `files`."""
+    return sources()[options.source](options, files)
+
+
+def source_like(recorded: Mapping[str, Any], input_dir: str, files: Files) -> Source:
+    """A source that reads a folder as a conversion did.
+
+    Args:
+      recorded: the options that the manifest records; those of other kinds are left aside.
+      input_dir: the folder.
+      files: where it is.
+
+    Raises:
+      DatasetError: if the options do not say how.
+    """
+    cure = "convert them, and give --predict_split"
+    if "source" not in recorded:
+        raise DatasetError(
+            "the model's dataset was not converted by python -m pipeline, so that how to read raw "
+            f"recordings is not known; {cure}"
+        )
+    fields = {name: _fields(kind) for name, kind in sources().items()}
+    unknown = sorted({*recorded} - {"source"}.union(*fields.values()))
+    if recorded["source"] not in fields:
+        unknown = [f"source={recorded['source']}"]
+    if unknown:
+        raise DatasetError(
+            f"the model's dataset was converted with --{unknown[0]}, which this version does not "
+            f"have, so that it cannot read raw recordings; {cure}"
+        )
+    kind = sources()[recorded["source"]]
+    own = {name: recorded[name] for name in recorded.keys() & fields[recorded["source"]]}
+    given = {**own, "input_dir": input_dir, "output_dir": ""}
+    return kind(decode(kind.options_kind(), given, "schema.json: options"), files)
+
+
+def _fields(kind: type[Source]) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind.options_kind())}

@@ -13,7 +13,8 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from pipeline.console.errors import ChangedInputError, RejectedInputError
+from pipeline.console.errors import ChangedInputError, RejectedInputError, UsageError
+from pipeline.console.options import option
 from pipeline.sources.annotations import (
     ANNOTATION,
     describe_label,
@@ -21,13 +22,12 @@ from pipeline.sources.annotations import (
     label_array,
     parse_annotation,
 )
-from pipeline.sources.files import Files, FoundFile, GFiles
-from pipeline.sources.grouping import group_of, split_of, text_of
-from pipeline.sources.image_decoding import decode_checked, resized_png
+from pipeline.sources.files import Files, FoundFile
+from pipeline.sources.grouping import text_of
 from pipeline.sources.image_header import ImageHeader, read_image_header
 from pipeline.sources.limits import require_size
 from pipeline.sources.options import ConvertOptions
-from pipeline.sources.source import Description, InputFile, InputKind, RawRecord
+from pipeline.sources.source import Description, InputFile, RawRecord, Source
 
 _FRAMES = "imgs"
 # What is a frame beside other files. The content decides which format it has, or that it has none.
@@ -43,8 +43,42 @@ class _Contents(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageFolderSource:
-    """The samples under `options.input_dir`, in any depth.
+class ImageFolderOptions(ConvertOptions):
+    """Image folders."""
+
+    resize: str = option(
+        "",
+        "HEIGHTxWIDTH in pixels, as 180x320: bicubic with antialias, stored as PNG; without it the "
+        "files' bytes are stored as they are.",
+        common=True,
+    )
+    max_frame_pixels: int = option(64_000_000, "Larger frames are rejected.", positive=True)
+    max_annotation_mib: float = option(
+        16.0,
+        "Larger annotation.json are rejected; parsed, JSON takes up to 30 times its size.",
+        positive=True,
+    )
+
+    def check(self) -> None:
+        """See `Options`."""
+        super().check()
+        if self.resize and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", self.resize):
+            raise UsageError(
+                f"--resize={self.resize}: expected HEIGHTxWIDTH in pixels, as in 180x320"
+            )
+
+    @property
+    def resize_shape(self) -> tuple[int, int] | None:
+        """Height and width of the frames in pixels, or None if they stay as they are."""
+        if not self.resize:
+            return None
+        height, _, width = self.resize.partition("x")
+        return int(height), int(width)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFolderSource(Source):
+    """Folders of frames, a sample each; without --label_key its class is the name of the one above.
 
     A sample is a folder with `imgs/`, or with frames or `annotation.json` in it. Where there is
     `imgs/`, all files in it are frames, and no others. A folder that holds other files alone is
@@ -52,12 +86,9 @@ class ImageFolderSource:
     below, and those below it: which of them is the sample cannot be known.
     """
 
-    options: ConvertOptions
-    files: Files = dataclasses.field(default_factory=GFiles)
-
-    def kind(self) -> InputKind:
-        """Encoded images."""
-        return "frames"
+    options: ImageFolderOptions
+    kind = "frames"
+    input_name = "folder with frames"
 
     def list_inputs(self) -> Iterator[InputFile]:
         """Lists the samples' folders with the bytes in them; `.` is the input folder itself."""
@@ -75,10 +106,6 @@ class ImageFolderSource:
         for sample, size in sorted(sizes.items()):
             if sample in framed or sample in annotated or sample not in with_folders:
                 yield InputFile(sample or ".", size, _nested(sample, framed))
-
-    def record_id(self, path: str) -> str:
-        """The relative path, in Unicode's composed form (NFC)."""
-        return unicodedata.normalize("NFC", path)
 
     def describe(self, path: str) -> Description:
         """Describes a sample from its images' headers and its annotation.
@@ -99,11 +126,12 @@ class ImageFolderSource:
         if self.options.resize_shape:  # PNG of photographs takes a half to all of the raw bytes.
             stored_bytes = len(headers) * height * width * 3
         self._require_record_size("the frames, resized,", stored_bytes)
+        group, split = self.group_and_split(path, _reader(annotation))
         return Description(
             record_id=self.record_id(path),
             path=path,
-            group=group_of(self.options, path, self.record_id(path), _reader(annotation)),
-            split=split_of(self.options, path, _reader(annotation)),
+            group=group,
+            split=split,
             checksum=_checksum(contents),
             dtype="uint8",
             steps=len(headers),
@@ -120,22 +148,36 @@ class ImageFolderSource:
         Raises:
           RejectedInputError: like `describe`, or if a frame is damaged.
         """
+        from pipeline.sources.image_decoding import encode_png
+
         contents = self._contents(path)
         label = self._label(path, self._annotation(contents))
-        frames = [self._frame(frame) for frame in contents.frames]
+        frames = []
+        for frame in contents.frames:
+            encoded, pixels = self._frame(frame)
+            frames.append(encode_png(pixels) if self.options.resize else encoded)
         return RawRecord(frames, label, _checksum(self._contents(path)))
 
-    def read_data(self, path: str) -> list[bytes]:
-        """Reads a sample's frames alone; its annotation may be there or not.
+    def read_data(self, path: str) -> np.ndarray:
+        """Reads a sample's frames alone, decoded; its annotation may be there or not.
+
+        Returns:
+          `[time, height, width, 3]` uint8.
 
         Raises:
           RejectedInputError: like `read`.
         """
-        return [self._frame(frame) for frame in self._contents(path).frames]
+        frames = self._contents(path).frames
+        _require_one_size(frames, [self._header(frame) for frame in frames])
+        return np.stack([self._frame(frame)[1] for frame in frames])
+
+    def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
+        """See `Source`."""
+        return f"make all frames alike with --resize={step_shape[0]}x{step_shape[1]}"
 
     def _files(self, folder: str) -> Iterator[tuple[str, FoundFile]]:
         """Relative path and metadata of every file under a folder that is not hidden."""
-        root = posixpath.join(self.options.input_dir, "")
+        root = self.full_path("")
         inside = posixpath.join(root, folder, "")
         for found in self.files.list(inside):
             path = found.path.removeprefix(root)
@@ -172,14 +214,17 @@ class ImageFolderSource:
             )
         return header
 
-    def _frame(self, frame: FoundFile) -> bytes:
+    def _frame(self, frame: FoundFile) -> tuple[bytes, np.ndarray]:
+        """A frame's file, and its pixels `[height, width, 3]` uint8, resized if they shall be."""
+        from pipeline.sources.image_decoding import decode_checked, resized  # TensorFlow is slow.
+
         with _opened(self.files, frame) as file:
             encoded = file.read(frame.size_in_bytes + 1)
             if len(encoded) != frame.size_in_bytes:
                 raise ChangedInputError("it changes while it is read; wait until it does not")
-            decoded = decode_checked(encoded, self._checked_header(io.BytesIO(encoded)))
+            pixels = decode_checked(encoded, self._checked_header(io.BytesIO(encoded)))
         shape = self.options.resize_shape
-        return resized_png(decoded, *shape) if shape else encoded
+        return encoded, resized(pixels, *shape) if shape else pixels
 
     def _annotation(self, contents: _Contents) -> dict[str, Any] | None:
         found = contents.annotation

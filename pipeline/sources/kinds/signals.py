@@ -5,51 +5,80 @@ import dataclasses
 import functools
 import math
 import posixpath
-import unicodedata
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
-from pipeline.console.errors import RejectedInputError
-from pipeline.sources.files import Files, GFiles, require_file
-from pipeline.sources.grouping import group_of, split_of, text_of
+from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.console.options import Effect, option
+from pipeline.sources.files import require_file
+from pipeline.sources.grouping import text_of
 from pipeline.sources.limits import require_size
 from pipeline.sources.names import decode, require_class
 from pipeline.sources.npz import ArrayHeader, NpzFile, open_npz
-from pipeline.sources.options import ConvertOptions
-from pipeline.sources.source import Description, InputFile, InputKind, Label, RawRecord
-from tfrecords_schema.schema import SUPPORTED_DTYPES
+from pipeline.sources.options import as_folder
+from pipeline.sources.source import Description, Label, RawRecord, Source
+from pipeline.sources.windows import WindowOptions
 
-_SUFFIX = ".npz"
 _LABEL_KEYS = ("label", "y")
 _MAX_CLASSES_PER_RECORD = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
-class SignalSource:
-    """The npz files under `options.input_dir`."""
+class SignalOptions(WindowOptions):
+    """Signals."""
 
-    options: ConvertOptions
-    files: Files = dataclasses.field(default_factory=GFiles)
+    target_dir: str = option(
+        "",
+        "Folder with labels under the same names.",
+        common=True,
+        effect=Effect.NONE,
+        parse=as_folder,
+    )
+    signal_key: str = option("", "Array with the signal; else the only one.", common=True)
+    single_step: bool = option(
+        False,
+        "The whole array is one time step, as a vector that a sequence of labels follows from.",
+    )
+    time_axis: int = option(0, "Axis of time; 1 for [channels, samples].", common=True)
+    non_finite: str = option(
+        "reject",
+        "Recordings with NaN or infinity in the signal: reject them, or put zeros there; a label "
+        "with them is rejected always.",
+        ("reject", "zero"),
+    )
 
-    def kind(self) -> InputKind:
-        """Arrays."""
-        return "signal"
+    def check(self) -> None:
+        """See `Options`."""
+        super().check()
+        if self.signal_key and self.signal_key == self.label_key and not self.target_dir:
+            raise UsageError(
+                f"--signal_key and --label_key are both {self.label_key}; name two arrays"
+            )
+        if self.single_step and (self.window or self.time_axis):
+            raise UsageError(
+                "--single_step does not go with --time_axis and the window flags; leave out one of "
+                "them"
+            )
 
-    def list_inputs(self) -> Iterator[InputFile]:
-        """Lists all npz files that are not hidden, in any depth."""
-        root = posixpath.join(self.options.input_dir, "")
-        for found in self.files.list(self.options.input_dir):
-            path = found.path.removeprefix(root)
-            hidden = any(part.startswith(".") for part in path.split("/"))
-            if path.lower().endswith(_SUFFIX) and not hidden:
-                yield InputFile(path, found.size_in_bytes)
+    def recorded(self) -> dict[str, Any]:
+        """See `ConvertOptions`; of the folder with labels only that there is one."""
+        return {**super().recorded(), "target_dir": "targets" if self.target_dir else ""}
 
-    def record_id(self, path: str) -> str:
-        """The relative path without suffix, in Unicode's composed form (NFC)."""
-        return unicodedata.normalize("NFC", path[: -len(_SUFFIX)])
+
+@dataclasses.dataclass(frozen=True)
+class SignalSource(Source):
+    """npz files, a recording each; its label is the array label or y, or in a file of --target_dir.
+
+    A file of targets has the recording's relative path.
+    """
+
+    options: SignalOptions
+    suffix = ".npz"
+    input_name = "npz file"
+    no_label = "no label (arrays named label or y), others have one; add it, or name --label_key"
 
     def describe(self, path: str) -> Description:
         """Describes a recording from its zip directory and npy headers.
@@ -57,14 +86,12 @@ class SignalSource:
         Raises:
           RejectedInputError: if an array is missing, ambiguous, or of an unusable shape or dtype.
         """
-        with self._open(self._input_path(path)) as npz:
+        with self._open(self.full_path(path)) as npz:
             label_key = None if self.options.target_dir else self._label_key(npz)
             signal_key = self._signal_key(npz, label_key)
             header = npz.header(signal_key)
             label = self._describe_label(npz, label_key) if label_key else None
-            read = functools.partial(_scalar, npz)
-            group = group_of(self.options, path, self.record_id(path), read)
-            split = split_of(self.options, path, read)
+            group, split = self.group_and_split(path, functools.partial(_scalar, npz))
             checksum = npz.checksum
         if self.options.target_dir:
             label, target_checksum = self._describe_target(path)
@@ -89,7 +116,7 @@ class SignalSource:
         Raises:
           RejectedInputError: like `describe`, or if the file is damaged.
         """
-        with self._open(self._input_path(path)) as npz:
+        with self._open(self.full_path(path)) as npz:
             label_key = None if self.options.target_dir else self._label_key(npz)
             signal_key = self._signal_key(npz, label_key)
             signal, zeroed = self._signal(npz, signal_key)
@@ -109,11 +136,18 @@ class SignalSource:
         Raises:
           RejectedInputError: like `read`.
         """
-        with self._open(self._input_path(path)) as npz:
+        with self._open(self.full_path(path)) as npz:
             keys = [self.options.label_key] if self.options.label_key else _LABEL_KEYS
             keys = [] if self.options.target_dir else keys
             found = (key for key in keys if key in npz.keys and self._leaves_a_signal(npz, key))
             return self._signal(npz, self._signal_key(npz, next(found, None)))[0]
+
+    def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
+        """See `Source`."""
+        is_matrix = len(found.step_shape) == len(step_shape) == 1
+        hint = ", or, if time is their second axis, add --time_axis=1"
+        is_other = is_matrix and found.step_shape != step_shape and not self.options.time_axis
+        return super().make_alike(found, step_shape) + (hint if is_other else "")
 
     def _open(self, path: str) -> AbstractContextManager[NpzFile]:
         return open_npz(path, self.files, self.options.max_record_mib)
@@ -163,9 +197,6 @@ class SignalSource:
                 "axis of time, or repair the recording"
             )
         return (shape[axis], *np.delete(shape, axis).tolist())
-
-    def _input_path(self, path: str) -> str:
-        return posixpath.join(self.options.input_dir, path)
 
     def _label_key(self, npz: NpzFile) -> str | None:
         key = self.options.label_key
@@ -232,6 +263,8 @@ class SignalSource:
         return [key for key in npz.keys if key not in other]
 
     def _describe_label(self, npz: NpzFile, key: str) -> Label:
+        from tfrecords_schema.schema import SUPPORTED_DTYPES  # Help must not wait for TensorFlow.
+
         header = npz.header(key)
         dtype = "float32" if header.dtype == np.float64 else header.dtype.newbyteorder("=").name
         if header.dtype.kind in "iubUS" and not self.options.label_kind.endswith("_value"):
@@ -314,6 +347,8 @@ def _axis_hint(shape: tuple[int, ...], window: int) -> str:
 
 
 def _converted_dtype(header: ArrayHeader, key: str) -> str:
+    from tfrecords_schema.schema import SUPPORTED_DTYPES  # Help must not wait for TensorFlow.
+
     name = header.dtype.newbyteorder("=").name
     if name == "float64":
         return "float32"

@@ -58,7 +58,7 @@ def test_the_version_names_what_matters(capsys: pytest.CaptureFixture[str]) -> N
     [
         ("--sorce=signals", "unknown flag --sorce; did you mean --source?"),
         ("--inputdir=x", "unknown flag --inputdir; did you mean --input_dir?"),
-        ("--source=signal", "'signal' is none of signals, image_folders; did you mean signals?"),
+        ("--source=signal", "'signal' is none of image_folders, signals; did you mean signals?"),
         ("--label_kind=step_clas", "did you mean step_class?"),
         ("--runer=DirectRunner", "unknown flag --runer; did you mean --runner?"),
         ("--direct_num_worker=2", "did you mean --direct_num_workers?"),

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.console.errors import RejectedInputError, UsageError
-from pipeline.sources.kinds.signals import SignalSource
-from pipeline.sources.options import ConvertOptions
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds.signals import SignalOptions, SignalSource
 from tests.pipeline.conversions import (
     Converter,
     Folders,
@@ -25,11 +25,8 @@ from tests.pipeline.conversions import (
     write_npz,
     write_recordings,
 )
-from tfrecords_schema import InputSpec
-from trainer.data.raw_batches import RawFolder
 
 _MIB = 1 << 20
-_RECORDED = ConvertOptions("", "", "test", "signals").recorded()
 _TRAIN = "--splits=train=1"
 
 
@@ -102,9 +99,8 @@ def test_a_bomb_is_rejected_in_little_memory(
     folders: Folders, make: Callable[[pathlib.Path], None], message: str
 ) -> None:
     make(folders.inputs / "bomb.npz")
-    source = SignalSource(
-        ConvertOptions(str(folders.inputs), "", "test", "signals", max_record_mib=64)
-    )
+    options = SignalOptions(str(folders.inputs), "", "test", max_record_mib=64)
+    source = SignalSource(options, GFiles())
     tracemalloc.start()
     with pytest.raises(RejectedInputError) as error:
         source.describe("bomb.npz")
@@ -128,7 +124,7 @@ def test_no_member_is_unpacked_beyond_the_size_that_it_declares(folders: Folders
         directory[offset : offset + 4] = value.to_bytes(4, "little")
     directory[-6:-2] = (start + len(stream)).to_bytes(4, "little")
     path.write_bytes(path.read_bytes()[:start] + stream + bytes(directory))
-    source = SignalSource(ConvertOptions(str(folders.inputs), "", "test", "signals"))
+    source = SignalSource(SignalOptions(str(folders.inputs), "", "test"), GFiles())
     tracemalloc.start()
     assert (source.read("bomb.npz").data == np.zeros((16, 1))).all()
     _, peak_bytes = tracemalloc.get_traced_memory()
@@ -168,19 +164,6 @@ def test_what_is_odd_in_a_folder_stops_nothing(
     assert found == {"new\nline.npz": "id 'new\\nline' is no name: expected one line of at most "
                      "1000 characters of valid Unicode; repair it"}  # fmt: skip
     assert len(read_records(dataset)) == 9
-
-
-def test_raw_folders_name_what_cannot_be_listed_and_open_no_pipe(folders: Folders) -> None:
-    write_npz(folders, "good", signal=np.ones((3, 2), np.float32))
-    os.mkfifo(folders.inputs / "pipe.npz")
-    (folders.inputs / "loop").symlink_to(folders.inputs)
-    (folders.inputs / "nowhere.npz").symlink_to(folders.inputs / "missing")
-    raw = RawFolder(str(folders.inputs), InputSpec("signal", "float32", (2,)), _RECORDED)
-    assert [batch.sources for batch in raw.batches(2)] == [["good.npz"]]
-    assert raw.rejects == [("nowhere.npz", "it is empty"), ("pipe.npz", "it is empty")]
-    os.mkfifo(os.fsencode(folders.inputs) + b"/caf\xe9.npz")
-    with pytest.raises(UsageError, match=r"the name .*caf\\udce9.npz is not UTF-8; rename"):
-        RawFolder(str(folders.inputs), InputSpec("signal", "float32", (2,)), _RECORDED)
 
 
 _NAMES = {

@@ -3,15 +3,16 @@
 import pytest
 
 from pipeline.conversion.inputs import check, count_inputs, decide
-from pipeline.sources.options import ConvertOptions
+from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds.signals import SignalOptions, SignalSource
 from pipeline.sources.source import Description
 
 
 @pytest.mark.parametrize("time_axis", [0, 1])
 def test_another_time_axis_is_suggested_where_none_is_given(time_axis: int) -> None:
-    options = ConvertOptions("in", "out", "test", "signals", time_axis=time_axis)
+    source = SignalSource(SignalOptions("in", "out", "test", time_axis=time_axis), GFiles())
     usual, odd = _signal("usual", (2,)), _signal("odd", (3,))
-    decision = decide(count_inputs([usual, usual, odd]), options, "signal")
+    decision = decide(count_inputs([usual, usual, odd]), source)
     assert check(usual, decision) is None
     reject = check(odd, decision)
     assert reject is not None

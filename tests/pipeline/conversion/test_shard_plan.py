@@ -13,7 +13,7 @@ from pipeline.conversion.shard_plan import (
     hash_bin,
     plan_shards,
 )
-from pipeline.sources.options import ConvertOptions
+from pipeline.sources.kinds.signals import SignalOptions
 from pipeline.sources.source import Description
 
 _BINS = st.dictionaries(st.integers(0, 65_535), st.integers(1, 1000), min_size=1, max_size=60)
@@ -51,7 +51,7 @@ def test_small_records_make_small_shards_as_the_help_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     sizes = count_sizes(_records(3 * 64))
-    options = ConvertOptions("", "", "test", "signals", shard_size_mib=1, splits="train=1")
+    options = SignalOptions("", "", "test", shard_size_mib=1, splits="train=1")
     plan = plan_shards(sizes, InputCounts(), Decision(None), GroupCounts(), options)
     assert plan.num_shards("train") == 3
     with pytest.raises(SystemExit):

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.grouping import split_of
-from pipeline.sources.options import ConvertOptions
+from pipeline.sources.kinds.signals import SignalOptions
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from pipeline.sources.options import ConvertOptions
     ],
 )
 def test_a_split_that_no_split_can_be_called_is_rejected(name: str, cure: str) -> None:
-    options = ConvertOptions("in", "out", "test", "signals", split_key="fold")
+    options = SignalOptions("in", "out", "test", split_key="fold")
     with pytest.raises(RejectedInputError) as error:
         split_of(options, "a.npz", lambda *_: name)
     assert f"split {name!r} under 'fold' is no name of a split; {cure}" in str(error.value)

@@ -75,7 +75,9 @@ def test_whole_numbers_that_are_no_classes_get_a_hint() -> None:
 @pytest.mark.parametrize("forms", [("integer", "value"), ("value", "integer")])
 def test_numbers_in_json_are_of_one_kind_whichever_are_whole(forms: tuple[str, str]) -> None:
     most, other = forms
-    from_json = _described(2, (2,), other)._replace(stored_bytes=7)
+    found = _described(2, (2,), other)
+    assert found.label is not None
+    from_json = found._replace(label=found.label._replace(is_loose=True))
     assert misfit(from_json, _plan((2, (2,)), form=most)) == (
         f"the label's form is {other}, most of the set's are {most}; use --label_kind=step_value"
     )

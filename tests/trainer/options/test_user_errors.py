@@ -236,8 +236,8 @@ _CASES = {
         "give one that exists",
     ),
     "raw folder without recordings": Case(
-        f"--mode=predict {_RUN} --input_dir=@/empty", 1, "no signal under --input_dir=@/empty", "",
-        "give a folder with npz files",
+        f"--mode=predict {_RUN} --input_dir=@/empty", 1, "no npz file under --input_dir=@/empt", "",
+        "give another folder",
     ),
     "format of predictions": Case(
         f"--mode=predict {_RUN} --output=p.txt", 2, "--output=p.txt", ".parquet or .csv", ""

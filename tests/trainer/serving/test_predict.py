@@ -197,7 +197,7 @@ def test_what_cannot_be_predicted_is_said(trained, tmp_path):
         run_inference(str(tmp_path), mode="predict")
     with pytest.raises(DatasetError, match=r"has no split 'tst'.*did you mean 'test'"):
         run_inference(run_dir, mode="predict", predict_split="tst")
-    with pytest.raises(DatasetError, match="no signal under --input_dir"):
+    with pytest.raises(DatasetError, match="no npz file under --input_dir"):
         run_inference(run_dir, mode="predict", input_dir=tmp_path)
     with pytest.raises(ValueError, match=r"expected a name in \.parquet or \.csv"):
         run_inference(run_dir, mode="predict", output="p.txt")

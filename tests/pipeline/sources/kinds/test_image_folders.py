@@ -16,9 +16,9 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from pipeline.console.errors import RejectedInputError
+from pipeline.sources.gfiles import GFiles
 from pipeline.sources.image_header import read_image_header
-from pipeline.sources.kinds.image_folders import ImageFolderSource
-from pipeline.sources.options import ConvertOptions
+from pipeline.sources.kinds.image_folders import ImageFolderOptions, ImageFolderSource
 from tests.pipeline.batches.test_frames_batches import MODES, encoded_image, pillow_decode
 from tests.pipeline.conversions import Converter, Folders, hashes, read_records, rejects
 from tfrecords_schema import Dataset
@@ -326,10 +326,10 @@ def test_a_huge_image_is_rejected_in_little_memory(
 ) -> None:
     bomb = header(50_000, 49_999) + bytes(10_000_000)
     write_sample(folders.inputs / "0", {"imgs/1.jpg": bomb})
-    options = ConvertOptions(str(folders.inputs), "", "test", "image_folders")
+    options = ImageFolderOptions(str(folders.inputs), "", "test")
     tracemalloc.start()
     with pytest.raises(RejectedInputError, match=r"1\.jpg: 50000 x 49999 pixels, more than"):
-        ImageFolderSource(options).describe("0")
+        ImageFolderSource(options, GFiles()).describe("0")
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < 500_000
@@ -343,10 +343,10 @@ def test_of_many_texts_none_takes_the_bytes_of_the_longest(
 ) -> None:
     annotation = {"v": ["x" * 10_000, *[other] * 10_000]}
     write_sample(folders.inputs / "0", {"imgs/1.jpg": _JPEG}, annotation)
-    options = ConvertOptions(str(folders.inputs), "", "t", "image_folders", label_key="v")
+    options = ImageFolderOptions(str(folders.inputs), "", "t", label_key="v")
     tracemalloc.start()
     with pytest.raises(RejectedInputError, match=reason):
-        ImageFolderSource(options).describe("0")
+        ImageFolderSource(options, GFiles()).describe("0")
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < 2_000_000
@@ -356,11 +356,11 @@ def test_a_huge_annotation_is_not_read(folders: Folders) -> None:
     sample = write_sample(folders.inputs / "0", {"imgs/1.jpg": _JPEG}, [])
     with open(sample / "annotation.json", "r+b") as file:
         file.truncate((16 << 20) + 1)  # A hole, which takes no space on the disk.
-    options = ConvertOptions(str(folders.inputs), "", "test", "image_folders")
+    options = ImageFolderOptions(str(folders.inputs), "", "test")
     with pytest.raises(
         RejectedInputError, match="has 16777217 bytes, more than --max_annotation_mib=16 MiB"
     ):
-        ImageFolderSource(options).describe("0")
+        ImageFolderSource(options, GFiles()).describe("0")
 
 
 @pytest.mark.parametrize("mode", MODES)

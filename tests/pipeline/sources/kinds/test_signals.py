@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from pipeline.console.errors import RejectedInputError, UsageError
-from pipeline.sources.kinds.signals import SignalSource
-from pipeline.sources.options import ConvertOptions
+from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds.signals import SignalOptions, SignalSource
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
 
 _X, _Y = np.zeros((4, 2), np.float32), np.ones((4, 2), np.float32)
 
 
 def _source(folders: Folders, **options: Any) -> SignalSource:
-    return SignalSource(ConvertOptions(str(folders.inputs), "", "test", "signals", **options))
+    return SignalSource(SignalOptions(str(folders.inputs), "", "test", **options), GFiles())
 
 
 @pytest.mark.parametrize(

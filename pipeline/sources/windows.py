@@ -1,0 +1,76 @@
+"""Options of kinds of raw folders whose signals may be continuous: these are cut in windows."""
+
+import dataclasses
+import math
+
+from pipeline.console.errors import UsageError
+from pipeline.console.options import option
+from pipeline.sources.options import ConvertOptions
+from pipeline.sources.window_labels import REDUCTIONS, WindowLabels
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowOptions(ConvertOptions):
+    """Windows of continuous signals."""
+
+    window_samples: int | None = option(
+        None, "Cut continuous signals in such steps.", positive=True, common=True
+    )
+    sample_rate_hz: float | None = option(None, "With --window_secs.", common=True)
+    window_secs: float | None = option(
+        None, "Length of a step; needs --sample_rate_hz.", common=True
+    )
+    tail: str = option("drop", "What to do with a part of a window.", ("drop", "pad"))
+    window_label: str = option(
+        "auto",
+        "From labels of every sample to the label of a window; auto: majority of classes, mean of "
+        "values.",
+        REDUCTIONS,
+    )
+
+    def check(self) -> None:
+        """See `Options`."""
+        has_window = self.window_samples is not None or self.window_secs is not None
+        needs_window = {"window_label": self.window_label != "auto", "tail": self.tail != "drop"}
+        for name, needs in needs_window.items():
+            if needs and not has_window:
+                raise UsageError(
+                    f"--{name}={getattr(self, name)} is for continuous signals; add "
+                    "--window_samples, or --sample_rate_hz with --window_secs"
+                )
+        if (self.sample_rate_hz is None) != (self.window_secs is None):
+            raise UsageError(
+                "--sample_rate_hz and --window_secs go together: give both, or neither"
+            )
+        if self.sample_rate_hz is not None and self.window_secs is not None:
+            if self.window_samples is not None:
+                raise UsageError(
+                    "give --window_samples, or --sample_rate_hz with --window_secs, not both"
+                )
+            _require_samples(self.sample_rate_hz, self.window_secs)
+        super().check()
+
+    @property
+    def window(self) -> int | None:
+        """Samples per step, or None if the signals have a time axis of steps already."""
+        if self.window_samples is not None or self.window_secs is None:
+            return self.window_samples
+        assert self.sample_rate_hz is not None
+        return round(self.sample_rate_hz * self.window_secs)
+
+    @property
+    def window_labels(self) -> WindowLabels | None:
+        """See `ConvertOptions`."""
+        if not self.window:
+            return None
+        return WindowLabels(self.window, self.window_label, keeps_tail=self.tail == "pad")
+
+
+def _require_samples(rate_hz: float, secs: float) -> None:
+    samples = rate_hz * secs
+    is_positive = rate_hz > 0 and secs > 0 and math.isfinite(samples) and round(samples) >= 1
+    if not is_positive or abs(samples - round(samples)) > 1e-6:
+        raise UsageError(
+            f"--sample_rate_hz={rate_hz:g} with --window_secs={secs:g} is a window of {samples:g} "
+            "samples; it must be a whole number of at least 1"
+        )
