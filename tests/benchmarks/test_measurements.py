@@ -1,9 +1,14 @@
 """What the benchmarks measure: the same work on both sides, and figures that mean what they say."""
 
+import pathlib
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 
+import benchmarks
 from benchmarks.harness.many_records import write_many
 from benchmarks.harness.measure import Row, against, alternately, within
 from benchmarks.harness.recordings import lognormal_lengths, record_id, write_pairs
@@ -93,3 +98,11 @@ def test_things_are_measured_in_turn():
 @pytest.mark.parametrize(("second", "holds"), [([0.9, 0.8, 0.7], True), ([0.5, 0.4, 0.3], False)])
 def test_precisions_differ_only_beyond_what_seeds_do(second, holds):
     assert compare([0.8, 0.9, 0.7], second)["holds"] is holds
+
+
+def test_every_script_finds_what_it_imports():
+    folder = pathlib.Path(benchmarks.__file__).parent
+    paths = [path.relative_to(folder.parent) for path in folder.rglob("*.py")]
+    names = [".".join(path.with_suffix("").parts) for path in paths]
+    code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=folder.parent)
