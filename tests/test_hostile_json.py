@@ -16,7 +16,7 @@ import pytest
 from pipeline.conversion.channel_sums import ChannelSums
 from pipeline.conversion.parts import Part, read_part
 from pipeline.conversion.work_dir import WorkDir
-from pipeline.sources.options import ConvertOptions
+from pipeline.sources.kinds.signals import SignalOptions
 from pipeline.sources.source import Reject
 from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
 from tfrecords_schema import InputSpec, RecordSchema, open_dataset, write_index
@@ -189,7 +189,8 @@ def test_a_report_refuses_what_no_run_wrote(name, content, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"surplus": 1}, "options.field: got 'surplus', expected one of input_dir"),
+        ({"surplus": 1}, "converted with --surplus, which this version does not have"),
+        ({"source": [1]}, "converted with --source=.1., which this version does not have"),
         ({"class_names": None}, "options.class_names: got None, expected a list"),
         ({"class_names": [None]}, r"options.class_names\[0\]: got None, expected a text"),
         ({"window_samples": "3"}, "options.window_samples: got '3', expected a whole number"),
@@ -197,6 +198,6 @@ def test_a_report_refuses_what_no_run_wrote(name, content, tmp_path):
     ],
 )
 def test_options_of_a_run_that_no_conversion_has_are_refused(change, message, tmp_path):
-    options = ConvertOptions("", "", "test", "signals").recorded() | change
-    with pytest.raises(UserError, match=f"schema.json: {message}"):
+    options = {**SignalOptions("", "", "test").recorded(), "source": "signals", **change}
+    with pytest.raises(UserError, match=message):
         RawFolder(str(tmp_path), _SCHEMA.input, options)

@@ -48,17 +48,18 @@ def source_like(recorded: Mapping[str, Any], input_dir: str, files: Files) -> So
             "the model's dataset was not converted by python -m pipeline, so that how to read raw "
             f"recordings is not known; {cure}"
         )
-    fields = {name: _fields(kind) for name, kind in sources().items()}
+    name = str(recorded["source"])
+    fields = {kind: _fields(source) for kind, source in sources().items()}
     unknown = sorted({*recorded} - {"source"}.union(*fields.values()))
-    if recorded["source"] not in fields:
-        unknown = [f"source={recorded['source']}"]
+    if name not in fields:
+        unknown = [f"source={name}"]
     if unknown:
         raise DatasetError(
             f"the model's dataset was converted with --{unknown[0]}, which this version does not "
             f"have, so that it cannot read raw recordings; {cure}"
         )
-    kind = sources()[recorded["source"]]
-    own = {name: recorded[name] for name in recorded.keys() & fields[recorded["source"]]}
+    kind = sources()[name]
+    own = {key: recorded[key] for key in recorded.keys() & fields[name]}
     given = {**own, "input_dir": input_dir, "output_dir": ""}
     return kind(decode(kind.options_kind(), given, "schema.json: options"), files)
 
