@@ -1,4 +1,4 @@
-"""Raw folders: one file a kind, and what they share: files, labels, groups, splits, limits.
+"""Raw folders: one file a kind in `kinds/`, and what they share: files, labels, groups, splits.
 
 Imports `console` and `batches`; never Beam. Begin with `source.py`, the protocol of a kind.
 """

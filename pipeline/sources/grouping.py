@@ -18,16 +18,27 @@ def text_of(value: str | int | float) -> str:
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
-def group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText) -> str:
-    """Group of an input, in Unicode's composed form (NFC); its own id if no flag says otherwise.
+def group_and_split(
+    options: ConvertOptions, path: str, record_id: str, read: ReadText
+) -> tuple[str, str]:
+    """Group of an input, and the split that it or its path prescribes.
+
+    Args:
+      options: where they are.
+      path: relative path.
+      record_id: its id, the group if no flag says otherwise.
+      read: reads a field of its own.
+
+    Returns:
+      The group in Unicode's composed form (NFC), and the split, empty if none.
 
     Raises:
-      RejectedInputError: if `--group_regex` does not match, or what it finds, or the id, is no
-        name.
+      RejectedInputError: if the id, the group or the split is no name, or `--group_regex` does not
+        match.
     """
     require_name(record_id, "id")
-    name = _group_of(options, path, record_id, read)
-    return require_name(unicodedata.normalize("NFC", name), "group")
+    group = unicodedata.normalize("NFC", _group_of(options, path, record_id, read))
+    return require_name(group, "group"), _split_of(options, path, read)
 
 
 def _group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText) -> str:
@@ -44,12 +55,7 @@ def _group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText
     return found[1] if found.re.groups and found[1] is not None else found[0]
 
 
-def split_of(options: ConvertOptions, path: str, read: ReadText) -> str:
-    """Split that the input or its path prescribes; empty if none.
-
-    Raises:
-      RejectedInputError: if what `--split_key` names is no name of a split.
-    """
+def _split_of(options: ConvertOptions, path: str, read: ReadText) -> str:
     if options.split_key:
         name = read(options.split_key, "split_key")
         if not SPLIT_NAME.fullmatch(name):

@@ -20,7 +20,7 @@ from isal import isal_zlib
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.files import Files
-from pipeline.sources.limits import MAX_RECORD_MIB, require_size
+from pipeline.sources.options import MAX_RECORD_MIB, require_size
 
 _SUFFIX = ".npy"
 _DAMAGED = (

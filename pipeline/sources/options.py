@@ -7,7 +7,6 @@ from typing import Any
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import REQUIRED, Effect, Options, option
-from pipeline.sources.limits import LARGEST_RECORD_MIB, MAX_RECORD_MIB
 from pipeline.sources.names import require_class
 from pipeline.sources.splits import SPLIT_NAME, SplitSpec
 from pipeline.sources.window_labels import WindowLabels
@@ -26,6 +25,9 @@ LABEL_KINDS = (
 )
 DEFAULT_SPLITS = "train=0.8,validation=0.1,test=0.1"
 ALL_TRAIN = "train=1"
+MAX_RECORD_MIB = 1024.0
+_LARGEST_RECORD_MIB = 2047.0  # A serialized record must stay below 2 GiB.
+_MIB = 1 << 20
 
 
 def as_folder(text: str) -> str:
@@ -202,7 +204,10 @@ class ShardOptions(Options):
 
 @dataclasses.dataclass(frozen=True)
 class LimitOptions(Options):
-    """Limits of one input, checked before it is read."""
+    """Limits of one input, checked before it is read.
+
+    A file of a few kB can announce arrays, images or texts of many GB, and unpack to them.
+    """
 
     max_record_mib: float = option(
         MAX_RECORD_MIB,
@@ -213,10 +218,10 @@ class LimitOptions(Options):
     def check(self) -> None:
         """See `Options`."""
         super().check()
-        if self.max_record_mib > LARGEST_RECORD_MIB:
+        if self.max_record_mib > _LARGEST_RECORD_MIB:
             raise UsageError(
                 f"--max_record_mib={self.max_record_mib:g}: a record holds less than 2 GiB; give "
-                f"at most {LARGEST_RECORD_MIB:g}"
+                f"at most {_LARGEST_RECORD_MIB:g}"
             )
 
 
@@ -250,6 +255,19 @@ class ConvertOptions(ShardOptions, LimitOptions, SplitOptions, LabelOptions, Fol
         values = {name: getattr(self, name) for name in kept}
         lists = {name: [*value] for name, value in values.items() if isinstance(value, tuple)}
         return {"source": self.source, **values, **lists}
+
+
+def require_size(what: str, size_bytes: int, flag: str, limit_mib: float) -> None:
+    """Checks a size that a header declares.
+
+    Raises:
+      RejectedInputError: if it is above the limit.
+    """
+    if size_bytes > limit_mib * _MIB:
+        raise RejectedInputError(
+            f"{what} has {size_bytes} bytes, more than --{flag}={limit_mib:g} MiB; cut it into "
+            "several, or allow more"
+        )
 
 
 def _compile(flag: str, regex: str) -> re.Pattern[str]:

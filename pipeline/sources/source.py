@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.files import Files
-from pipeline.sources.grouping import ReadText, group_of, split_of
+from pipeline.sources.grouping import ReadText, group_and_split
 from pipeline.sources.options import ConvertOptions
 
 InputKind = Literal["signal", "frames"]
@@ -176,17 +176,8 @@ class Source:
         raise NotImplementedError
 
     def group_and_split(self, path: str, read: ReadText = _no_text) -> tuple[str, str]:
-        """Group of an input, and the split that it or its path prescribes, empty if none.
-
-        Args:
-          path: relative path.
-          read: the text that it has under a key, for `--group_key` and `--split_key`.
-
-        Raises:
-          RejectedInputError: if the id, the group or the split is no name.
-        """
-        group = group_of(self.options, path, self.record_id(path), read)
-        return group, split_of(self.options, path, read)
+        """See `grouping.group_and_split`; `read` reads what an input holds under a key."""
+        return group_and_split(self.options, path, self.record_id(path), read)
 
     def read(self, path: str) -> RawRecord:
         """Reads one input.

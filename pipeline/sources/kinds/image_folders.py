@@ -25,8 +25,7 @@ from pipeline.sources.annotations import (
 from pipeline.sources.files import Files, FoundFile
 from pipeline.sources.grouping import text_of
 from pipeline.sources.image_header import ImageHeader, read_image_header
-from pipeline.sources.limits import require_size
-from pipeline.sources.options import ConvertOptions
+from pipeline.sources.options import ConvertOptions, require_size
 from pipeline.sources.source import Description, InputFile, RawRecord, Source
 
 _FRAMES = "imgs"

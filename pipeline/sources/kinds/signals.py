@@ -15,10 +15,9 @@ from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import Effect, option
 from pipeline.sources.files import require_file
 from pipeline.sources.grouping import text_of
-from pipeline.sources.limits import require_size
 from pipeline.sources.names import decode, require_class
 from pipeline.sources.npz import ArrayHeader, NpzFile, open_npz
-from pipeline.sources.options import as_folder
+from pipeline.sources.options import as_folder, require_size
 from pipeline.sources.source import Description, Label, RawRecord, Source
 from pipeline.sources.windows import WindowOptions
 

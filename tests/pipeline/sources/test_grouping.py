@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.console.errors import RejectedInputError
-from pipeline.sources.grouping import split_of
+from pipeline.sources.grouping import group_and_split
 from pipeline.sources.kinds.signals import SignalOptions
 
 
@@ -18,5 +18,5 @@ from pipeline.sources.kinds.signals import SignalOptions
 def test_a_split_that_no_split_can_be_called_is_rejected(name: str, cure: str) -> None:
     options = SignalOptions("in", "out", "test", split_key="fold")
     with pytest.raises(RejectedInputError) as error:
-        split_of(options, "a.npz", lambda *_: name)
+        group_and_split(options, "a.npz", "a", lambda *_: name)
     assert f"split {name!r} under 'fold' is no name of a split; {cure}" in str(error.value)
