@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError
-from pipeline.sources.names import require_class
+from pipeline.sources.names import class_values
 from pipeline.sources.source import Label, LabelForm
 
 ANNOTATION = "annotation.json"
@@ -89,10 +89,7 @@ def describe_label(label: np.ndarray) -> Label:
     if label.dtype == np.float32:
         return Label("value", "float32", label.shape, is_loose=True)
     form: LabelForm = "text" if label.dtype.kind in "OU" else "integer"
-    values = np.unique(label).tolist()
-    if form == "text":
-        values = [require_class(value) for value in values]
-    return Label(form, "int64", label.shape, tuple(values), is_loose=True)
+    return Label(form, "int64", label.shape, class_values(label), is_loose=True)
 
 
 def _kind(value: Any) -> str:

@@ -267,14 +267,9 @@ def _unknown_class(label: Label, plan: LabelPlan) -> str:
 
 
 def _class_indices(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
-    if plan.form == "text":
-        label = np.char.decode(label, "utf-8") if label.dtype.kind == "S" else label
-        index = {name: number for number, name in enumerate(plan.classes)}
-        return np.array([index[name] for name in label.reshape(-1).tolist()], np.int64)
-    classes = np.array(plan.classes, np.int64)
-    order = np.argsort(classes, kind="stable")
-    found = np.searchsorted(classes, label.reshape(-1).astype(np.int64), sorter=order)
-    return order[found].astype(np.int64)
+    label = np.char.decode(label, "utf-8") if label.dtype.kind == "S" else label
+    index = {value: number for number, value in enumerate(plan.classes)}
+    return np.array([index[value] for value in label.reshape(-1).tolist()], np.int64)
 
 
 def _label_shape(fit: LabelFit, per: str) -> tuple[int, ...]:

@@ -1,8 +1,13 @@
 """Names that come from the input: of groups and of classes."""
 
+from typing import Any
+
+import numpy as np
+
 from pipeline.console.errors import RejectedInputError
 
 _MAX_LENGTH = 1000
+_MAX_CLASSES_PER_RECORD = 10_000
 
 
 def decode(text: bytes, what: str) -> str:
@@ -42,6 +47,29 @@ def require_class(name: str) -> str:
             f"class {name[:100]!r} is empty, or has spaces around it; name it, or remove the spaces"
         )
     return require_name(name, "class")
+
+
+def class_values(label: np.ndarray) -> tuple[Any, ...]:
+    """Distinct classes of a label, sorted: ints, or texts (bytes are UTF-8).
+
+    Raises:
+      RejectedInputError: if there are more than 10,000, or one is no name, or beyond int64.
+    """
+    values = np.unique(label)
+    if values.dtype.kind == "u" and values.size and values[-1] > np.iinfo(np.int64).max:
+        raise RejectedInputError(f"class {values[-1]} is beyond int64; number the classes from 0")
+    if len(values) > _MAX_CLASSES_PER_RECORD:
+        raise RejectedInputError(
+            f"the label has {len(values)} distinct values, too many for classes; store values as "
+            "floats, or use --label_kind=step_value"
+        )
+    return tuple(sorted(map(_class_of, values.tolist())))
+
+
+def _class_of(value: Any) -> int | str:
+    if isinstance(value, bytes):
+        value = decode(value, "class")
+    return require_class(value) if isinstance(value, str) else int(value)
 
 
 def require_name(name: str, what: str) -> str:

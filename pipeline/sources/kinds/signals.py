@@ -15,14 +15,13 @@ from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import Effect, option
 from pipeline.sources.files import require_file
 from pipeline.sources.grouping import text_of
-from pipeline.sources.names import decode, require_class
-from pipeline.sources.npz import ArrayHeader, NpzFile, open_npz
+from pipeline.sources.names import class_values, decode
+from pipeline.sources.npz import NpzFile, open_npz
 from pipeline.sources.options import as_folder, require_size
-from pipeline.sources.source import Description, Label, RawRecord, Source
+from pipeline.sources.source import Description, Label, LabelForm, RawRecord, Source
 from pipeline.sources.windows import WindowOptions
 
 _LABEL_KEYS = ("label", "y")
-_MAX_CLASSES_PER_RECORD = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,16 +85,16 @@ class SignalSource(Source):
           RejectedInputError: if an array is missing, ambiguous, or of an unusable shape or dtype.
         """
         with self._open(self.full_path(path)) as npz:
-            label_key = None if self.options.target_dir else self._label_key(npz)
-            signal_key = self._signal_key(npz, label_key)
+            signal_key, label_key = self._keys(npz)
             header = npz.header(signal_key)
-            label = self._describe_label(npz, label_key) if label_key else None
+            label = self._describe_label(npz, label_key)
             group, split = self.group_and_split(path, functools.partial(_scalar, npz))
             checksum = npz.checksum
         if self.options.target_dir:
-            label, target_checksum = self._describe_target(path)
-            checksum = f"{checksum};{target_checksum}"
-        dtype = _converted_dtype(header, signal_key)
+            with self._open_target(path) as npz:
+                label = self._describe_label(npz, self._label_key(npz))
+                checksum = f"{checksum};{npz.checksum}"
+        dtype = _converted_dtype(header.dtype, signal_key)
         shape = self._time_first(header.shape, signal_key)
         steps, step_shape = self._steps(shape, signal_key)
         samples = shape[0] if self.options.window else 0
@@ -116,8 +115,7 @@ class SignalSource(Source):
           RejectedInputError: like `describe`, or if the file is damaged.
         """
         with self._open(self.full_path(path)) as npz:
-            label_key = None if self.options.target_dir else self._label_key(npz)
-            signal_key = self._signal_key(npz, label_key)
+            signal_key, label_key = self._keys(npz)
             signal, zeroed = self._signal(npz, signal_key)
             padding = self._padding(npz, signal_key, signal.shape)
             label = npz.array(label_key) if label_key else None
@@ -170,15 +168,18 @@ class SignalSource(Source):
     def _signal(self, npz: NpzFile, key: str) -> tuple[np.ndarray, int]:
         """The signal as it is stored, and how many values in it were not finite and are 0."""
         signal = npz.array(key)
-        dtype = _converted_dtype(ArrayHeader(signal.shape, False, signal.dtype), key)
+        dtype = _converted_dtype(signal.dtype, key)
         with np.errstate(over="ignore"):  # What float32 cannot hold is found as infinity later.
             signal = signal.astype(dtype, copy=False)
         self._time_first(signal.shape, key)  # Whether there is such an axis.
         if signal.ndim:  # Of a single number there is none to move.
             signal = np.moveaxis(signal, self.options.time_axis, 0)
         signal = self._cut(signal, key)
-        is_kept = self.options.non_finite == "reject" or signal.dtype.kind != "f"
-        return (signal, 0) if is_kept else _with_zeros(signal)
+        if self.options.non_finite == "reject":
+            return signal, 0
+        bad = ~np.isfinite(signal)
+        zeroed = int(bad.sum())
+        return (np.where(bad, signal.dtype.type(0), signal) if zeroed else signal), zeroed
 
     def _padding(self, npz: NpzFile, key: str, cut: tuple[int, ...]) -> int:
         """Samples that a signal has only since it was cut in windows."""
@@ -197,13 +198,16 @@ class SignalSource(Source):
             )
         return (shape[axis], *np.delete(shape, axis).tolist())
 
+    def _keys(self, npz: NpzFile) -> tuple[str, str | None]:
+        """The array with the signal, and the one with the label if there is one in this file."""
+        label_key = None if self.options.target_dir else self._label_key(npz)
+        return self._signal_key(npz, label_key), label_key
+
     def _label_key(self, npz: NpzFile) -> str | None:
-        key = self.options.label_key
         if self.options.label_kind == "none":
             return None
-        if key:
-            _require_key(npz, key, "label_key")
-            return key
+        if self.options.label_key:
+            return _required_key(npz, self.options.label_key, "label_key")
         for default in _LABEL_KEYS:
             if default in npz.keys and self._leaves_a_signal(npz, default):
                 return default
@@ -229,21 +233,16 @@ class SignalSource(Source):
 
     def _leaves_a_signal(self, npz: NpzFile, label_key: str) -> bool:
         """Whether the signal can be another array; in a file of targets it always is."""
-        options = self.options
-        if options.target_dir:
+        if self.options.target_dir:
             return True
-        if options.signal_key:
-            return label_key != options.signal_key
-        keys = self._keys_beside(npz, label_key)
-        if any(_signal_size(npz, key) > 1 for key in keys):
-            return True
-        is_longer = _signal_size(npz, label_key) > 1
-        return not is_longer and any(_signal_size(npz, key) for key in keys)
+        if self.options.signal_key:
+            return label_key != self.options.signal_key
+        largest = max((_signal_size(npz, k) for k in self._keys_beside(npz, label_key)), default=0)
+        return largest > 1 or largest == 1 >= _signal_size(npz, label_key)
 
     def _signal_key(self, npz: NpzFile, label_key: str | None) -> str:
         if self.options.signal_key:
-            _require_key(npz, self.options.signal_key, "signal_key")
-            return self.options.signal_key
+            return _required_key(npz, self.options.signal_key, "signal_key")
         keys = self._keys_beside(npz, label_key)
         if len(keys) > 1:
             # A number or a text beside the signal is no second signal; neither is an array of one
@@ -261,25 +260,22 @@ class SignalSource(Source):
         other = {label_key, self.options.group_key, self.options.split_key}
         return [key for key in npz.keys if key not in other]
 
-    def _describe_label(self, npz: NpzFile, key: str) -> Label:
+    def _describe_label(self, npz: NpzFile, key: str | None) -> Label | None:
         from tfrecords_schema.schema import SUPPORTED_DTYPES  # Help must not wait for TensorFlow.
 
+        if key is None:
+            return None
         header = npz.header(key)
-        dtype = "float32" if header.dtype == np.float64 else header.dtype.newbyteorder("=").name
+        dtype = _stored_dtype(header.dtype)
         if header.dtype.kind in "iubUS" and not self.options.label_kind.endswith("_value"):
             values = class_values(npz.array(key))
-            form: Any = "integer" if header.dtype.kind in "iub" else "text"
+            form: LabelForm = "integer" if header.dtype.kind in "iub" else "text"
             return Label(form, "int64", header.shape, values)
         if dtype not in SUPPORTED_DTYPES:
             raise RejectedInputError(
                 f"label {key!r} has dtype {header.dtype}; expected text, integers or floats"
             )
         return Label("value", dtype, header.shape)
-
-    def _describe_target(self, path: str) -> tuple[Label | None, str]:
-        with self._open_target(path) as npz:
-            key = self._label_key(npz)
-            return (self._describe_label(npz, key) if key else None), npz.checksum
 
     def _steps(self, shape: tuple[int, ...], key: str) -> tuple[int, tuple[int, ...]]:
         window = self.options.window
@@ -316,44 +312,23 @@ class SignalSource(Source):
         return np.ascontiguousarray(signal.reshape((steps, *step_shape)))
 
 
-def class_values(label: np.ndarray) -> tuple[Any, ...]:
-    """Distinct classes of a label array, sorted: ints, or texts.
-
-    Raises:
-      RejectedInputError: if there are more than 10,000.
-    """
-    values = np.unique(label)
-    if values.dtype.kind == "u" and values.size and values[-1] > np.iinfo(np.int64).max:
-        raise RejectedInputError(f"class {values[-1]} is beyond int64; number the classes from 0")
-    if len(values) > _MAX_CLASSES_PER_RECORD:
-        raise RejectedInputError(
-            f"the label has {len(values)} distinct values, too many for classes; store values as "
-            "floats, or use --label_kind=step_value"
-        )
-    return tuple(sorted(map(class_of, values.tolist())))
-
-
-def class_of(value: Any) -> int | str:
-    """One label as Python's int or str (bytes are UTF-8)."""
-    if isinstance(value, bytes):
-        value = decode(value, "class")
-    return require_class(value) if isinstance(value, str) else int(value)
-
-
 def _axis_hint(shape: tuple[int, ...], window: int) -> str:
     is_long = len(shape) == 2 and shape[1] >= window
     return f" (it is {list(shape)}: with channels first, add --time_axis=1)" if is_long else ""
 
 
-def _converted_dtype(header: ArrayHeader, key: str) -> str:
+def _stored_dtype(dtype: np.dtype) -> str:
+    name = dtype.newbyteorder("=").name
+    return "float32" if name == "float64" else name
+
+
+def _converted_dtype(dtype: np.dtype, key: str) -> str:
     from tfrecords_schema.schema import SUPPORTED_DTYPES  # Help must not wait for TensorFlow.
 
-    name = header.dtype.newbyteorder("=").name
-    if name == "float64":
-        return "float32"
+    name = _stored_dtype(dtype)
     if name not in SUPPORTED_DTYPES:
         raise RejectedInputError(
-            f"signal {key!r} has dtype {header.dtype}; expected one of "
+            f"signal {key!r} has dtype {dtype}; expected one of "
             f"{', '.join(SUPPORTED_DTYPES)} or float64"
         )
     return name
@@ -369,22 +344,16 @@ def _signal_size(npz: NpzFile, key: str) -> float:
     return math.prod(header.shape) if could_be else 0
 
 
-def _require_key(npz: NpzFile, key: str, flag: str) -> None:
+def _required_key(npz: NpzFile, key: str, flag: str) -> str:
     if key not in npz.keys:
         raise RejectedInputError(
             f"no array {key!r} (--{flag}); the file has {', '.join(npz.keys) or 'no arrays'}"
         )
-
-
-def _with_zeros(signal: np.ndarray) -> tuple[np.ndarray, int]:
-    bad = ~np.isfinite(signal)
-    count = int(bad.sum())
-    return (np.where(bad, signal.dtype.type(0), signal) if count else signal), count
+    return key
 
 
 def _scalar(npz: NpzFile, key: str, flag: str) -> str:
-    _require_key(npz, key, flag)
-    shape = npz.header(key).shape
+    shape = npz.header(_required_key(npz, key, flag)).shape
     if math.prod(shape) != 1:
         raise RejectedInputError(
             f"array {key!r} (--{flag}) has shape {list(shape)}; expected one value"

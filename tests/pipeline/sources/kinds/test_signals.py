@@ -207,3 +207,14 @@ def test_statistics_leave_out_what_only_fills_a_window(
     assert (found.count, found.minimum, found.maximum) == (90, (5.0, 5.0), (7.0, 7.0))
     np.testing.assert_allclose(found.mean, [(21 * 5 + 30 * 6 + 39 * 7) / 90] * 2, rtol=1e-12)
     assert not read_records(dataset)["r0"]["signal"][2, 1:].any()
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_labels_may_have_the_byte_order_of_any_machine(
+    folders: Folders, converter: Converter, order: str
+) -> None:
+    write_npz(
+        folders, "a", x=np.zeros((4, 2), f"{order}f8"), label=np.arange(4, dtype=f"{order}f8")
+    )
+    record = read_records(converter.dataset("--splits=train=1"))["a"]
+    np.testing.assert_array_equal(record["label"], np.arange(4, dtype=np.float32))
