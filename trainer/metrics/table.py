@@ -1,11 +1,10 @@
 """All metrics: every file of this room that declares one, in the order of their places."""
 
 import functools
-import importlib
 import math
-import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
 
+from pipeline.console.rooms import files_of
 from trainer import metrics
 from trainer.metrics.metric import FromSums, Mean, Metric
 
@@ -16,9 +15,7 @@ LOSS = "loss"
 @functools.cache
 def all_metrics() -> tuple[Metric, ...]:
     """The metrics of all kinds of labels."""
-    names = (module.name for module in pkgutil.iter_modules(metrics.__path__))
-    modules = (importlib.import_module(f"{metrics.__name__}.{name}") for name in names)
-    found = [module.METRIC for module in modules if hasattr(module, "METRIC")]
+    found = [file.METRIC for _, file in files_of(metrics) if hasattr(file, "METRIC")]
     return tuple(sorted(found, key=lambda metric: (metric.place, metric.name)))
 
 

@@ -7,12 +7,11 @@ class; nothing else names it.
 from __future__ import annotations
 
 import functools
-import importlib
 import math
-import pkgutil
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pipeline.console.options import Options
+from pipeline.console.rooms import classes_in
 
 if TYPE_CHECKING:
     import keras
@@ -140,14 +139,6 @@ def option_kinds() -> tuple[type[Options], ...]:
 @functools.cache
 def families() -> dict[str, Family]:
     """Every family by its name, which is that of its file."""
-    import trainer.models as room
+    from trainer import models
 
-    found: dict[str, Family] = {}
-    for module in pkgutil.iter_modules(room.__path__):
-        if not module.ispkg:
-            values = vars(importlib.import_module(f"{room.__name__}.{module.name}")).values()
-            kinds = [v for v in values if isinstance(v, type) and issubclass(v, Family)]
-            for kind in kinds:
-                if kind is not Family and kind.__module__.endswith(f".{module.name}"):
-                    found[module.name] = kind()
-    return found
+    return {name: kind() for name, kind in classes_in(models, Family).items()}

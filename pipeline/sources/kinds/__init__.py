@@ -2,11 +2,11 @@
 
 import dataclasses
 import functools
-import importlib
-import pkgutil
+import sys
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.console.rooms import classes_in
 from pipeline.sources.files import Files
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Source
@@ -17,13 +17,7 @@ from tfrecords_schema.errors import DatasetError
 @functools.cache
 def sources() -> dict[str, type[Source]]:
     """Every kind by its name, which is that of its file."""
-    found = {}
-    for module in pkgutil.iter_modules(__path__):
-        name = f"{__name__}.{module.name}"
-        for value in vars(importlib.import_module(name)).values():
-            if isinstance(value, type) and issubclass(value, Source) and value.__module__ == name:
-                found[module.name] = value
-    return found
+    return classes_in(sys.modules[__name__], Source)
 
 
 def make_source(options: ConvertOptions, files: Files) -> Source:
