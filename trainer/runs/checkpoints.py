@@ -48,6 +48,10 @@ _EARLIER_STATE = "next.json"
 _SEED_GENERATOR = re.compile(r"seed_generator_\d+/")
 _SHA256 = re.compile("[0-9a-f]{64}")
 _NAME = re.compile(r"^ckpt-(\d+)$")
+# What this and earlier versions, or a kill of them, leave in a checkpoint; all else is the user's.
+_OURS = re.compile(
+    r"((model|optimizer)(-[0-9a-f]{12})?\.npz|(state|next)\.json)(\.tmp|\..*-[0-9a-f]{32}\.tmp)?"
+)
 
 
 class CheckpointError(UserError):
@@ -130,7 +134,8 @@ def _hashed(name: str, digest: str) -> str:
 
 def _remove_all_but(names: Iterable[str], directory: str) -> None:
     for name in {*names_in(directory)} - {*names}:
-        remove(join(directory, name))
+        if _OURS.fullmatch(name):
+            remove(join(directory, name))
 
 
 def load(directory: str, variables: Variables) -> TrainingState:

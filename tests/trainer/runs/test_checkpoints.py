@@ -297,6 +297,18 @@ def test_every_flipped_bit_of_a_state_is_found(tmp_path):
             load(str(tmp_path / "c"), {})
 
 
+def test_files_of_the_user_in_a_checkpoint_stay(tmp_path):
+    folder = tmp_path / "best"
+    save(str(folder), TrainingState(), _variables(1))
+    own = ("notes.txt", "figures.npz", "model.keras", "model-best.npz")
+    for name in own:
+        (folder / name).write_text("the only copy")
+    (folder / "model-0123456789ab.npz").write_text("of a kill")
+    save(str(folder), TrainingState(), _variables(2))
+    assert {*own} < {path.name for path in folder.iterdir()}
+    assert len([*folder.glob("model-????????????.npz")]) == 1
+
+
 def test_a_damaged_checkpoint_does_not_push_out_whole_ones(tmp_path):
     checkpoints = Checkpoints(str(tmp_path), keep=1)
     for step in (5, 9):
