@@ -14,9 +14,20 @@ LOSS = "loss"
 
 @functools.cache
 def all_metrics() -> tuple[Metric, ...]:
-    """The metrics of all kinds of labels."""
-    found = [file.METRIC for _, file in files_of(metrics) if hasattr(file, "METRIC")]
-    return tuple(sorted(found, key=lambda metric: (metric.place, metric.name)))
+    """The metrics of all kinds of labels.
+
+    Raises:
+      ValueError: two files declare one of the same name.
+    """
+    found: dict[str, tuple[str, Metric]] = {}
+    for file, module in files_of(metrics):
+        metric = getattr(module, "METRIC", None)
+        if metric and (first := found.setdefault(metric.name, (file, metric))[0]) != file:
+            raise ValueError(
+                f"{first}.py and {file}.py both declare the metric {metric.name!r}; rename one"
+            )
+    declared = (metric for _, metric in found.values())
+    return tuple(sorted(declared, key=lambda metric: (metric.place, metric.name)))
 
 
 def epoch_means(label_kind: str | None = None) -> dict[str, Mean]:

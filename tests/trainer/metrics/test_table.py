@@ -65,6 +65,13 @@ def test_a_new_file_is_measured_monitored_and_reported(nearness, tmp_path, capsy
     assert "<td>nearness</td>" in (tmp_path / "run" / "report.html").read_text()
 
 
+def test_two_files_with_one_name_are_told(nearness):
+    (nearness / "closeness.py").write_text(_FILE)
+    with pytest.raises(ValueError, match=r"closeness.py and nearness.py both .* 'nearness'"):
+        all_metrics()
+    sys.modules.pop("trainer.metrics.closeness", None)
+
+
 def test_help_shows_a_new_file_without_tensorflow(nearness):
     code = f"{_HELP}\nassert 'tensorflow' not in sys.modules"
     shown = subprocess.run(
