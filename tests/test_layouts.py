@@ -32,13 +32,13 @@ _SMALL = (
     "--temporal_filters=",
     "--rnn_cell=none",
     "--batch_normalization=false",
-    "--frame_conv_filters=2",
     "--test_split=validation",
     "--noreport",
     "--notensorboard",
 )
 _READ_IN_A_WAY_OF_THEIR_OWN = {3, 4, 5, 6, 11, 12, 13, 14}
 _WITH_CONVOLUTIONS = {1, 4, 5}
+_FRAMES = ("--frame_conv_filters=2",)
 _VECTORS = ("--conv_filters=", "--conv_strides=")
 
 
@@ -145,13 +145,13 @@ _LAYOUTS = {
         {"recordings/{n}.npz": lambda d: {"signal": d.floats(d.steps, 8), "age": 20 + d.number}},
         (8,), "record value 1", _VECTORS,
     ),
-    11: Layout({"clips/{text}/clip_{n}": Draw.frames}, (12, 16, 3), "record class 2"),
+    11: Layout({"clips/{text}/clip_{n}": Draw.frames}, (12, 16, 3), "record class 2", _FRAMES),
     12: Layout(
         {
             "Train/{n}/imgs": Draw.frames,
             "Train/{n}/annotation.json": lambda d: [{"velocity": d.floats(2).tolist(), "box": {}}],
         },
-        (12, 16, 3), "record value 2",
+        (12, 16, 3), "record value 2", _FRAMES,
     ),
     13: Layout(
         {"samples/{n}.npz": lambda d: {"x": d.floats(16), "label": d.floats(d.steps)}},

@@ -8,9 +8,10 @@ identity of a run follow from the fields. No other module looks at absl's flags.
 import dataclasses
 import enum
 import inspect
+import itertools
 import math
 import typing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from absl import flags
@@ -133,6 +134,35 @@ def read(kind: type[OptionsType], values: flags.FlagValues) -> OptionsType:
     if missing:
         raise UsageError(f"{', '.join(missing)} {'are' if missing[1:] else 'is'} required")
     return kind(**given)
+
+
+def refuse_unused(
+    values: flags.FlagValues,
+    kinds: Mapping[str, Iterable[type[Options]]],
+    used: str,
+    choice: str,
+) -> None:
+    """Refuses what is given and only another choice reads.
+
+    Args:
+      values: parsed flags.
+      kinds: by each choice the kinds of options that it reads.
+      used: what is chosen.
+      choice: name of the flag that chooses.
+
+    Raises:
+      UsageError: if a flag is given that has no effect; the message says what reads it.
+    """
+    readers: dict[str, list[str]] = {}
+    for name, read_kinds in kinds.items():
+        for field in itertools.chain(*map(dataclasses.fields, read_kinds)):
+            readers.setdefault(field.name, []).append(name)
+    for flag, names in readers.items():
+        if used not in names and values[flag].present:
+            raise UsageError(
+                f"--{flag} has no effect with --{choice}={used}; leave it out, or choose what "
+                f"reads it: {', '.join(names)}"
+            )
 
 
 def fill_in(

@@ -2,13 +2,11 @@
 
 import dataclasses
 import inspect
-import itertools
 
 from absl.flags import FlagValues
 
 from pipeline.console.command import Command
-from pipeline.console.errors import UsageError
-from pipeline.console.options import REQUIRED, Options, option, read
+from pipeline.console.options import REQUIRED, Options, option, read, refuse_unused
 from pipeline.sources.kinds import sources
 from pipeline.sources.options import ConvertOptions
 
@@ -42,9 +40,5 @@ def asked(values: FlagValues) -> ConvertOptions:
       UsageError: they make no sense; the message says what to change.
     """
     source = read(SourceOptions, values).source
-    own = {field.name for field in dataclasses.fields(_OPTIONS[source])}
-    for field in itertools.chain(*map(dataclasses.fields, _OPTIONS.values())):
-        flag = values[field.name]
-        if field.name not in own and flag.present and flag.value != field.default:
-            raise UsageError(f"--{field.name} has no effect with --source={source}; leave it out")
+    refuse_unused(values, {name: (kind,) for name, kind in _OPTIONS.items()}, source, "source")
     return read(_OPTIONS[source], values)

@@ -5,12 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pipeline.console.command import Command
-from pipeline.console.options import (
-    Options,
-    fill_in,
-    option,
-    read,
-)
+from pipeline.console.options import Options, fill_in, option, read, refuse_unused
 from trainer.models.family import ChosenModel, families, option_kinds
 from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
 
@@ -75,6 +70,9 @@ def asked(argv: Sequence[str]) -> Asked:
     predict.require_mode(run.mode)
     name = read(ModelOptions, values)
     family = families()[name.model]
+    if run.mode == "train":
+        kinds = {known: found.options for known, found in families().items()}
+        refuse_unused(values, kinds, name.model, "model")
     data, training = read(DataOptions, values), read(TrainingOptions, values)
     model = ChosenModel(family, tuple(read(kind, values) for kind in family.options))
     recorded = (run, name, data, training, *model.options)

@@ -16,6 +16,7 @@ from pipeline.console.options import (
     flagfile_text,
     option,
     read,
+    refuse_unused,
 )
 
 
@@ -35,6 +36,13 @@ class _Toy(Options):
         """See `Options`."""
         if self.loud and self.size < 2:
             raise UsageError("--loud needs --size=2 at least")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Other(Options):
+    """Something else."""
+
+    depth: int = option(1, "How deep it is.")
 
 
 _COMMAND = Command("toy", "Makes a toy.", [_Toy])
@@ -164,6 +172,16 @@ def test_a_recorded_flagfile_never_says_where_something_is_written():
     values = _COMMAND.parse(["--size=2"]).values
     fill_in("--name=a\n--size=7\n--folder=/elsewhere\n", values, [_Toy], "it")
     assert read(_Toy, values) == _Toy("a", 2, folder="")
+
+
+def test_what_only_another_choice_reads_is_refused_where_it_is_given():
+    kinds = {"toy": [_Toy], "other": [_Other], "both": [_Other, _Toy]}
+    values = Command("toy", "Makes a toy.", [_Toy, _Other]).parse(["--depth=1"]).values
+    for used in ("other", "both"):
+        refuse_unused(values, kinds, used, "kind")
+    message = "--depth has no effect with --kind=toy; leave it out, or .* reads it: other, both"
+    with pytest.raises(UsageError, match=message):
+        refuse_unused(values, kinds, "toy", "kind")
 
 
 @pytest.mark.parametrize("line", ["--unknown=1", "--size=many", "no flag at all"])

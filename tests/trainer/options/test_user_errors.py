@@ -206,6 +206,10 @@ _CASES = {
     "unknown metric": Case(
         f"{_NEW} --monitor=acuracy", 2, "'acuracy'", "loss, accuracy", "did you mean accuracy?"
     ),
+    "option of another model": Case(
+        f"{_NEW} --frame_pool=2", 2, "--frame_pool has no effect with --model=signal",
+        "reads it: frames, sequence", "leave it out",
+    ),
     "model of sequences": Case(
         f"{_NEW} --model=sequence", 1, "one label per step", "sequences with a length of their own",
         "use --model=signal",
