@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pipeline.console.options import Options
 from pipeline.console.rooms import classes_in
+from tfrecords_schema.errors import UserError
 
 if TYPE_CHECKING:
     import keras
@@ -122,9 +124,27 @@ class ChosenModel(NamedTuple):
         return self.family.task(label, *self.options, **scoring)
 
     def build(self, data: DataSpec) -> BuiltModel:
-        """See `Family.build`."""
+        """See `Family.build`.
+
+        Raises:
+          UserError: also where the outputs are not those that the label needs.
+        """
         built = self.family.build(data, *self.options)
-        return built if isinstance(built, BuiltModel) else BuiltModel(built)
+        built = built if isinstance(built, BuiltModel) else BuiltModel(built)
+        self._require_outputs([output.shape for output in built.full.outputs], data)
+        return built
+
+    def _require_outputs(self, found: Sequence[tuple[int | None, ...]], data: DataSpec) -> None:
+        axes = ("batch",) if data.label.per == "record" else ("batch", "time")
+        if [(len(shape), shape[-1]) for shape in found] != [(len(axes) + 1, data.units)]:
+            from pipeline.console.texts import label_kind_text
+
+            name = type(self.family).__module__.rpartition(".")[2]
+            shown = ", ".join(str([*shape]) for shape in found)
+            raise UserError(
+                f"--model={name} gives {shown}, expected [{', '.join(axes)}, {data.units}], as the "
+                f"label is {label_kind_text(data.label)}; use another --model, or mend its build"
+            )
 
     def restored(self) -> ChosenModel:
         """See `Family.restored`."""
