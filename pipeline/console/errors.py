@@ -1,5 +1,8 @@
 """The errors of a conversion."""
 
+import contextlib
+from collections.abc import Iterator
+
 from pipeline.console import exit_codes
 from tfrecords_schema.errors import UserError
 
@@ -22,6 +25,21 @@ class RejectedInputError(UserError):
 
 class ChangedInputError(RejectedInputError):
     """An input is not, or no longer, what it was when it was listed or described."""
+
+
+@contextlib.contextmanager
+def fault_named(where: str) -> Iterator[None]:
+    """Turns what is no `UserError`, and so a fault of the code, into one that says where it was.
+
+    Raises:
+      RuntimeError: the block raised such a fault, which is its cause.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise RuntimeError(printable(f"{where}: {type(error).__name__}: {error}")) from error
 
 
 def printable(text: str) -> str:

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
-from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.console.errors import RejectedInputError, UsageError, fault_named
 from pipeline.sources.label_kinds import (
     MAX_CLASSES,
     LabelFit,
@@ -30,12 +30,16 @@ def describe(source: Source, record_id: str, files: Sequence[InputFile]) -> list
       source: kind of raw data.
       record_id: the id.
       files: all inputs of that id.
+
+    Raises:
+      RuntimeError: the kind failed by a fault of its code; the message names the file.
     """
     if found := listing_rejects(record_id, files):
         return [*found]
     path = files[0].path
     try:
-        return [source.describe(path)]
+        with fault_named(f"{type(source).__name__}.describe({source.full_path(path)!r})"):
+            return [source.describe(path)]
     except RejectedInputError as error:
         return [Reject(path, "describe", str(error))]
 

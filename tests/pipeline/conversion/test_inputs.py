@@ -1,11 +1,14 @@
 """What is decided of a set from the descriptions of its inputs."""
 
+from typing import ClassVar
+
 import pytest
 
-from pipeline.conversion.inputs import check, count_inputs, decide
+from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.conversion.inputs import Outcome, check, count_inputs, decide, describe
 from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.signals import SignalOptions, SignalSource
-from pipeline.sources.source import Description
+from pipeline.sources.source import Description, InputFile, Reject
 
 
 @pytest.mark.parametrize("time_axis", [0, 1])
@@ -18,6 +21,30 @@ def test_another_time_axis_is_suggested_where_none_is_given(time_axis: int) -> N
     assert reject is not None
     assert ("add --time_axis=1" in reject.reason) == (not time_axis)
     assert "make all recordings alike" in reject.reason
+
+
+class _Failing(SignalSource):
+    def describe(self, path: str) -> Description:
+        raise self.errors[path]
+
+    errors: ClassVar[dict[str, Exception]] = {
+        "a.npz": KeyError("label"),
+        "b.npz": UsageError("no such thing"),
+        "c.npz": RejectedInputError("broken"),
+    }
+
+
+def test_a_fault_of_a_kind_names_the_file_and_what_a_user_can_mend_stays_as_it_is() -> None:
+    source = _Failing(SignalOptions("/in", "out", "test"), GFiles())
+
+    def found(path: str) -> list[Outcome]:
+        return describe(source, "id", [InputFile(path, 1)])
+
+    with pytest.raises(RuntimeError, match=r"_Failing.describe\('/in/a.npz'\): KeyError: 'label'"):
+        found("a.npz")
+    with pytest.raises(UsageError, match=r"^no such thing$"):
+        found("b.npz")
+    assert found("c.npz") == [Reject("c.npz", "describe", "broken")]
 
 
 def _signal(name: str, step_shape: tuple[int, ...]) -> Description:
