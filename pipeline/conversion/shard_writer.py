@@ -14,7 +14,7 @@ import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 
-from pipeline.console.errors import ChangedInputError, RejectedInputError
+from pipeline.console.errors import ChangedInputError, RejectedInputError, fault_named
 from pipeline.conversion.channel_sums import ChannelSums
 from pipeline.conversion.inputs import Decision
 from pipeline.conversion.packs import unpack
@@ -115,10 +115,11 @@ class ShardWriter(beam.DoFn):
         return rows
 
     def _encode(self, record: Description, part: Part, offset: int) -> tuple[bytes, IndexRow]:
-        raw = self._read(record)
-        label = None
-        if self._labels is not None and raw.label is not None:
-            label = convert_label(raw.label, self._labels)
+        label, place = None, self._source.full_path(record.path)
+        with fault_named(f"{type(self._source).__name__}.read({place!r})"):
+            raw = self._read(record)
+            if self._labels is not None and raw.label is not None:
+                label = convert_label(raw.label, self._labels)
         moments = self._moments(raw, part)
         try:
             serialized = self._schema.encode(record.record_id, raw.data, label)

@@ -193,6 +193,7 @@ def convert_label(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
 
     Raises:
       RejectedInputError: if a value is not finite.
+      LookupError: if a class is none of the plan's.
     """
     spec = plan.spec
     label = plan.windows.reduce(label) if plan.windows else label
@@ -269,7 +270,13 @@ def _unknown_class(label: Label, plan: LabelPlan) -> str:
 def _class_indices(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
     label = np.char.decode(label, "utf-8") if label.dtype.kind == "S" else label
     index = {value: number for number, value in enumerate(plan.classes)}
-    return np.array([index[value] for value in label.reshape(-1).tolist()], np.int64)
+    try:
+        return np.array([index[value] for value in label.reshape(-1).tolist()], np.int64)
+    except KeyError as error:
+        known = ", ".join(map(repr, plan.classes[:10]))
+        raise LookupError(
+            f"the class {error.args[0]!r} was read, but describe listed only {known}"
+        ) from error
 
 
 def _label_shape(fit: LabelFit, per: str) -> tuple[int, ...]:

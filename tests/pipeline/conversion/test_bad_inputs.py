@@ -1,5 +1,6 @@
 """What is wrong with the input is told, with what to do; one bad file stops no conversion."""
 
+import dataclasses
 import io
 import pathlib
 import zipfile
@@ -8,6 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from pipeline.sources.kinds.signals import SignalSource
+from pipeline.sources.source import RawRecord
 from tests.pipeline.conversions import (
     Converter,
     Folders,
@@ -297,6 +300,22 @@ def test_two_files_with_one_id_are_both_rejected_and_name_each_other(
     ]
     assert "also that of caf\u00e9.npz" in found[0]["reason"]
     assert "also that of cafe\u0301.npz" in found[1]["reason"]
+
+
+def test_a_class_that_only_read_finds_is_named_with_its_file(
+    folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_recordings(folders, 6)
+    read = SignalSource.read
+
+    def other_class(source: SignalSource, path: str) -> RawRecord:
+        found = read(source, path)
+        return dataclasses.replace(found, label=np.full_like(found.label, 7))
+
+    monkeypatch.setattr(SignalSource, "read", other_class)
+    message = r"SignalSource.read\('/.*\.npz'\): LookupError: the class 7 .* listed only 0, 1"
+    with pytest.raises(RuntimeError, match=message):
+        converter.run("--splits=train=1")
 
 
 def test_a_finished_dataset_is_not_replaced_unless_asked(
