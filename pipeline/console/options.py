@@ -215,14 +215,31 @@ def fields_of(kind: type[Options]) -> Iterator[tuple[Any, Any]]:
 
 
 def declarations(kinds: Iterable[type[Options]]) -> dict[type[Options], list[tuple[Any, Any]]]:
-    """Fields with their types by the class that adds them: what kinds inherit comes once, first."""
-    found = {}
-    for kind in kinds:
-        for base in reversed(kind.__mro__):
-            if issubclass(base, Options):
-                own = inspect.get_annotations(base)
-                found[base] = [pair for pair in fields_of(base) if pair[0].name in own]
+    """Fields with their types by the class that adds them: what kinds inherit comes once, first.
+
+    Raises:
+      TypeError: a class is no dataclass, or two declare an option of the same name.
+    """
+    found: dict[type[Options], list[tuple[Any, Any]]] = {}
+    owners: dict[str, type[Options]] = {}
+    for base in itertools.chain.from_iterable(reversed(kind.__mro__) for kind in kinds):
+        if not issubclass(base, Options) or base in found:
+            continue
+        if "__dataclass_fields__" not in vars(base):
+            raise TypeError(f"{_place(base)} lacks @dataclasses.dataclass(frozen=True) above it")
+        own = inspect.get_annotations(base)
+        found[base] = [pair for pair in fields_of(base) if pair[0].name in own]
+        for field, _ in found[base]:
+            if (owner := owners.setdefault(field.name, base)) is not base:
+                raise TypeError(
+                    f"{_place(owner)} and {_place(base)} both declare --{field.name}; rename one, "
+                    "or derive both from a class that has it"
+                )
     return {base: fields for base, fields in found.items() if fields}
+
+
+def _place(kind: type[Options]) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def value_text(value: Any) -> str:

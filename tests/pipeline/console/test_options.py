@@ -184,6 +184,20 @@ def test_what_only_another_choice_reads_is_refused_where_it_is_given():
         refuse_unused(values, kinds, "toy", "kind")
 
 
+def test_an_option_of_two_classes_and_a_class_without_the_decorator_are_told():
+    @dataclasses.dataclass(frozen=True)
+    class Clash(Options):
+        size: float = option(0.0, "Of something else.")
+
+    class Bare(Options):
+        length: int = option(1, "How long it is.")
+
+    with pytest.raises(TypeError, match=r"_Toy and .*\.Clash both declare --size; rename one"):
+        Command("toy", "Makes a toy.", [_Toy, Clash])
+    with pytest.raises(TypeError, match=r"\.Bare lacks @dataclasses.dataclass"):
+        Command("toy", "Makes a toy.", [Bare])
+
+
 @pytest.mark.parametrize("line", ["--unknown=1", "--size=many", "no flag at all"])
 def test_a_recorded_flagfile_with_a_wrong_line_is_told(line):
     values = _COMMAND.parse(["--name=a"]).values
