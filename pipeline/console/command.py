@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.metadata
-import inspect
 import os
 import platform
 import shutil
@@ -25,6 +24,7 @@ from pipeline.console.options import (
     value_text,
 )
 from pipeline.console.quiet import discard_standard_output
+from pipeline.console.rooms import first_line
 from pipeline.console.version import VERSION
 
 PROJECT = "variable-length-training"
@@ -139,7 +139,7 @@ class Command:
             shown = [field for field in fields if is_full or field.metadata["common"]]
             hidden += len(fields) - len(shown)
             if shown:
-                title = (inspect.getdoc(kind) or "").splitlines()[0].rstrip(".")
+                title = (first_line(kind) or kind.__name__).rstrip(".")
                 parts.append("\n".join([f"{title[0].lower()}{title[1:]}:", *map(_line, shown)]))
         if hidden:
             more = "flag" if hidden == 1 else "flags"

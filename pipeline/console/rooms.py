@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import TypeVar
 
@@ -25,3 +25,16 @@ def classes_in(room: ModuleType, base: type[Kind]) -> dict[str, type[Kind]]:
         if isinstance(value, type) and issubclass(value, base) and value is not base
         if value.__module__ == module.__name__
     }
+
+
+def first_line(kind: type) -> str:
+    """The first line of a class's own docstring; empty without one, whatever its bases have."""
+    text = (vars(kind).get("__doc__") or "").strip()
+    is_generated = text.startswith(f"{kind.__name__}(")  # By `dataclasses.dataclass`.
+    return "" if is_generated else text.partition("\n")[0]
+
+
+def first_lines(kinds: Mapping[str, type]) -> str:
+    """What a help says of each class by its name, in one line."""
+    texts = {name: first_line(kind) for name, kind in kinds.items()}
+    return " ".join(f"{name}: {text}" if text else f"{name}." for name, text in texts.items())

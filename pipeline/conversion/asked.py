@@ -1,27 +1,23 @@
 """What a command line of `python -m pipeline` asks for; read without TensorFlow and Beam."""
 
 import dataclasses
-import inspect
 
 from absl.flags import FlagValues
 
 from pipeline.console.command import Command
 from pipeline.console.options import REQUIRED, Options, option, read, refuse_unused
+from pipeline.console.rooms import first_lines
 from pipeline.sources.kinds import sources
 from pipeline.sources.options import ConvertOptions
 
 _OPTIONS = {name: kind.options_kind() for name, kind in sources().items()}
 
 
-def _line(name: str) -> str:
-    return f"{name}: {(inspect.getdoc(sources()[name]) or '').splitlines()[0]}"
-
-
 @dataclasses.dataclass(frozen=True)
 class SourceOptions(Options):
     """Which kind of raw folder."""
 
-    source: str = option(REQUIRED, " ".join(map(_line, _OPTIONS)), tuple(_OPTIONS), common=True)
+    source: str = option(REQUIRED, first_lines(sources()), tuple(_OPTIONS), common=True)
 
 
 COMMAND = Command(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pipeline.console.command import Command
 from pipeline.console.options import Options, fill_in, option, read, refuse_unused
+from pipeline.console.rooms import first_lines
 from trainer.models.family import ChosenModel, families, option_kinds
 from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
 
@@ -16,7 +17,7 @@ class ModelOptions(Options):
 
     model: str = option(
         "signal",
-        " ".join(f"{name}: {type(family).__doc__}" for name, family in families().items()),
+        first_lines({name: type(family) for name, family in families().items()}),
         tuple(families()),
         common=True,
     )
