@@ -73,15 +73,16 @@ def check_identity(
     Raises:
       CheckpointError: if an option with an effect on the result differs and is not allowed to.
     """
+    names = changed_options(found, expected)
     changed = [
         f"--{name} was {found.get(name)!r} and is {expected.get(name)!r}"
-        for name in changed_options(found, expected)
+        for name in names
         if name not in allowed
     ]
     if changed:
         raise CheckpointError(
             f"the run folder holds a training with other options: {'; '.join(changed)}. Give "
-            "another --run_dir, the same options, or name what may differ in --allow_changed"
+            f"another --run_dir, the same options, or --allow_changed={','.join(names)}"
         )
 
 

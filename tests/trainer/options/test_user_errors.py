@@ -163,7 +163,7 @@ _CASES = {
     "going on with another option": Case(
         f"{_AGAIN} --learning_rate=0.5 --histograms", 1,
         "--learning_rate was '0.0002' and is '0.5'", "",
-        "Give another --run_dir, the same options, or name what may differ in --allow_changed",
+        "Give another --run_dir, the same options, or --allow_changed=learning_rate\n",
     ),
     "checkpoint of another model": Case(
         f"--mode=evaluate {_RUN} --dense_units=3", 1, "is of another model",

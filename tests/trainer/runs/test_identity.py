@@ -1,8 +1,11 @@
 """Which runs are the same, also between versions that have other options."""
 
+import pytest
+
 from tests.datasets import toy_dataset
 from trainer.runs.asked import asked
-from trainer.runs.identity import changed_options, identity
+from trainer.runs.checkpoints import CheckpointError
+from trainer.runs.identity import changed_options, check_identity, identity
 
 
 def _identity(folder, *flags):
@@ -48,3 +51,9 @@ def test_a_run_that_recorded_the_options_of_all_models_is_still_the_same(tmp_pat
     old = {**new, "frame_pooling": "rows", "horizon_steps": "99"}
     assert changed_options(old, new) == []
     assert changed_options({**new, "from_the_future": "1"}, new) == ["from_the_future"]
+
+
+def test_the_message_has_the_flag_that_allows_all_that_changed():
+    found, expected = {"seed": "0", "epochs": "8"}, {"seed": "1", "epochs": "9"}
+    with pytest.raises(CheckpointError, match=r"--seed was '0' and is '1'.*_changed=epochs,seed$"):
+        check_identity(found, expected, ("epochs",))
