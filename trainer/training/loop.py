@@ -7,6 +7,7 @@ within an epoch. Keras callbacks run here all the same.
 import itertools
 import json
 import math
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -139,7 +140,8 @@ class Trainer:
         if self._worker.is_chief:
             print(
                 f"resuming at epoch {restored.epoch + 1}, step {restored.step} "
-                f"(global step {restored.global_step})"
+                f"(global step {restored.global_step})",
+                file=sys.stderr,
             )
 
     def _apply_changes(self, restored: TrainingState) -> None:

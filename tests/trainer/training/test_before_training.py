@@ -47,7 +47,7 @@ def test_problems_of_every_split_come_first(flags, message, dry_run, places, mon
     assert sorted(folder.rglob("*")) == before
 
 
-def test_options_of_a_run_that_has_no_epoch_left_stay_those_it_was_trained_with(places):
+def test_options_of_a_run_that_has_no_epoch_left_stay_those_it_was_trained_with(places, capsys):
     folder, training = places
     training = [*training, f"--run_dir={folder}/finished"]
     assert run_trainer(*training) == 0
@@ -56,6 +56,7 @@ def test_options_of_a_run_that_has_no_epoch_left_stay_those_it_was_trained_with(
     changed = ("--learning_rate=0.5", "--allow_changed=learning_rate,epochs")
     assert run_trainer(*training, *changed) == 0
     assert flags.read_text() == before
+    assert "resuming at epoch 2, step 0" in capsys.readouterr().err
     assert run_trainer(*training, *changed, "--epochs=2") == 0
     assert "--learning_rate=0.5" in flags.read_text()
 
