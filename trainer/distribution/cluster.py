@@ -25,6 +25,7 @@ LOST_WORKER_ERRORS = (
 _LONGEST_EVALUATION_MSECS = 7 * 24 * 3600 * 1000
 _LEAVING_MSECS = 10_000
 _JOBS = ("chief", "worker")
+_TF_CONFIG = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
 Resolver = Any
 """A `tf.distribute.cluster_resolver.ClusterResolver`."""
 
@@ -62,7 +63,7 @@ def find_cluster() -> Resolver | None:
     """The cluster that TF_CONFIG or SLURM's variables describe; None where neither does.
 
     Raises:
-      UserError: if TF_CONFIG is there and is not a cluster of workers.
+      UserError: if TF_CONFIG, or a step of SLURM, is there and is not a cluster of workers.
     """
     if "TF_CONFIG" in os.environ:
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
@@ -70,10 +71,22 @@ def find_cluster() -> Resolver | None:
             _check_tf_config(resolver)
         except json.JSONDecodeError as error:
             raise UserError(f"TF_CONFIG is no JSON ({error}); correct it, or unset it") from error
+        except UserError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"TF_CONFIG is no cluster ({error}); expected {_TF_CONFIG}; correct it, or unset it"
+            ) from error
         return resolver
     if "SLURM_STEP_NUM_TASKS" not in os.environ:
         return None
-    return _slurm_step(int(os.environ["SLURM_STEP_NUM_TASKS"]))
+    try:
+        return _slurm_step(int(os.environ["SLURM_STEP_NUM_TASKS"]))
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"SLURM's variables are those of no step ({error}); start the workers with srun, or "
+            "unset SLURM_STEP_NUM_TASKS"
+        ) from error
 
 
 def _slurm_step(tasks: int) -> Resolver:
@@ -200,9 +213,12 @@ def _place(resolver: Resolver) -> tuple[int, int]:
 
 
 def _check_tf_config(resolver: Resolver) -> None:
-    others = set(resolver.cluster_spec().as_dict()) - set(_JOBS)
-    if others or (resolver.cluster_spec().as_dict() and resolver.task_type not in _JOBS):
+    jobs = resolver.cluster_spec().as_dict()
+    if set(jobs) - set(_JOBS) or (jobs and resolver.task_type not in _JOBS):
         raise UserError(
-            f"TF_CONFIG has the jobs {', '.join(resolver.cluster_spec().as_dict())} and the task "
-            f"type {resolver.task_type!r}; expected chief and worker only"
+            f"TF_CONFIG has the jobs {', '.join(jobs)} and the task type {resolver.task_type!r}; "
+            "expected chief and worker only"
         )
+    own, index = len(jobs.get(resolver.task_type, ())), int(resolver.task_id or 0)
+    if jobs and not 0 <= index < own:
+        raise ValueError(f"task {index} of the {own} of job {resolver.task_type}")

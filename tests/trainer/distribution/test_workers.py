@@ -98,21 +98,54 @@ def test_a_cluster_with_parameter_servers_is_refused(monkeypatch):
         make_strategy(_RUN)
 
 
-def test_a_cluster_that_cannot_be_read_is_refused(monkeypatch):
-    monkeypatch.setenv("TF_CONFIG", "no json")
-    with pytest.raises(UserError, match=r"TF_CONFIG is no JSON .*; correct it, or unset it"):
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("no json", "is no JSON"),
+        ("3", "is no cluster"),
+        ('{"cluster": 3}', "is no cluster .*must be a dictionary.*; expected {"),
+        ('{"cluster": {"worker": 3}}', "is no cluster .*must be a list"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": 3}', "is no cluster"),
+        (
+            '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+            "task 1 of the 1 of job worker",
+        ),
+    ],
+)
+def test_a_cluster_that_cannot_be_read_is_refused(config, message, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(UserError, match=f"TF_CONFIG .*{message}.*; correct it, or unset it"):
+        make_strategy(_RUN)
+
+
+_STEP = {
+    "SLURM_PROCID": "2",
+    "SLURM_STEP_NUM_TASKS": "3",
+    "SLURM_STEP_NODELIST": "node[7-8]",
+    "SLURM_STEP_TASKS_PER_NODE": "2,1",
+}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"SLURM_STEP_NUM_TASKS": "3"},
+        {**_STEP, "SLURM_STEP_NUM_TASKS": "x"},
+        {**_STEP, "SLURM_PROCID": "x"},
+    ],
+)
+def test_a_slurm_step_that_cannot_be_read_is_refused(step, monkeypatch):
+    for name in ("TF_CONFIG", *_STEP):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in step.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=r"SLURM's variables are those of no step .*srun"):
         make_strategy(_RUN)
 
 
 def test_tasks_of_a_slurm_step_are_workers(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    step = {
-        "SLURM_PROCID": "2",
-        "SLURM_STEP_NUM_TASKS": "3",
-        "SLURM_STEP_NODELIST": "node[7-8]",
-        "SLURM_STEP_TASKS_PER_NODE": "2,1",
-    }
-    for name, value in step.items():
+    for name, value in _STEP.items():
         monkeypatch.setenv(name, value)
     found = cluster.find_cluster()
     assert found.cluster_spec().as_dict() == {"worker": ["node7:8888", "node7:8889", "node8:8888"]}
