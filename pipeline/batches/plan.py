@@ -14,6 +14,7 @@ from tfrecords_schema.errors import UserError
 
 # Tell apart the two random orders of an epoch.
 _RECORDS, _BATCHES = 0, 1
+_MOST = 2**31 - 1  # Steps are int32.
 _UINT64_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -41,11 +42,14 @@ class BatchOptions:
             raise UserError("batch_size and batch_steps are both None; give one of them.")
         for name in ("batch_size", "batch_steps", "num_buckets", "align"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"{name} is {value}; it must be at least 1.")
+            if value is not None and not 1 <= value <= _MOST:
+                limit = "at least 1" if value < 1 else f"at most {_MOST}"
+                raise UserError(f"{name} is {value}; it must be {limit}.")
         given = self.boundaries
         if given is not None and (not given or given[0] < 1 or np.any(np.diff(given) <= 0)):
             raise UserError(f"boundaries are {given}; they must be positive and ascending.")
+        if given and given[-1] > _MOST:
+            raise UserError(f"boundaries are {given}; they must be at most {_MOST}.")
 
     def rows(self, padded_steps: np.ndarray) -> np.ndarray:
         """Most records of a global batch at each padded length: int64."""

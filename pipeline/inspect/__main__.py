@@ -14,6 +14,8 @@ from pipeline.console import quiet
 from pipeline.console.command import Command
 from pipeline.console.options import Options, option, read
 
+_MOST_REPLICAS = 100_000
+
 
 @dataclasses.dataclass(frozen=True)
 class ShowOptions(Options):
@@ -39,7 +41,9 @@ class EpochOptions(Options):
     )
     align: int | None = option(None, "The same, for short.", common=True)
     seed: int | None = option(None, "Of the training (default: 0).", common=True)
-    replicas: int | None = option(None, "That share a global batch (default: 1).", common=True)
+    replicas: int | None = option(
+        None, "That share a global batch (default: 1).", high=_MOST_REPLICAS, common=True
+    )
 
     @property
     def is_asked_for(self) -> bool:

@@ -191,6 +191,9 @@ def test_property_11_a_million_records_in_two_seconds():
         ({"num_buckets": 0}, "num_buckets is 0"),
         ({"boundaries": (5, 5)}, r"boundaries are \(5, 5\); they must be positive and ascending"),
         ({"boundaries": ()}, r"boundaries are \(\)"),
+        ({"batch_size": 10**20}, "batch_size is 1.*0; it must be at most 2147483647"),
+        ({"align": 2**31}, "align is 2147483648; it must be at most 2147483647"),
+        ({"boundaries": (9, 2**31)}, "they must be at most 2147483647"),
     ],
 )
 def test_options_check_themselves(options, message):
