@@ -14,6 +14,7 @@ def run_command(
     argv: Sequence[str],
     *,
     goes_on: str | None = None,
+    unread: int = exit_codes.ERROR,
 ) -> int:
     """Runs a command, and says in a line why it ended early.
 
@@ -25,6 +26,7 @@ def run_command(
       argv: arguments without the program's name.
       goes_on: how to go on with what the command works on, may be empty. None for a command that
         only shows something: where nobody reads it, as with `| head`, it ends without a word.
+      unread: exit status where nobody reads the output.
 
     Returns:
       The exit status; see `exit_codes`.
@@ -37,7 +39,7 @@ def run_command(
         discard_standard_output()
         if goes_on is not None:
             print_error("; ".join(filter(None, ("nobody reads the output any more", goes_on))))
-        return exit_codes.ERROR
+        return unread
     except KeyboardInterrupt:
         print("\n" + "; ".join(filter(None, ("interrupted", goes_on))), file=sys.stderr)
         return exit_codes.INTERRUPTED

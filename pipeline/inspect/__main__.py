@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.console import quiet
+from pipeline.console import exit_codes, quiet
 from pipeline.console.command import Command
 from pipeline.console.options import Options, option, read
 
@@ -90,7 +90,7 @@ def main(argv: Sequence[str]) -> int:
     Returns:
       0, or 1 if it is no dataset or the options do not suit it.
     """
-    return run_command(_inspect, argv)
+    return run_command(_inspect, argv, unread=exit_codes.OK)
 
 
 def _inspect(argv: Sequence[str]) -> None:
@@ -100,11 +100,14 @@ def _inspect(argv: Sequence[str]) -> None:
     page = _page_path(options, dataset)
     facts = gather(dataset, options.split)
     epoch = _epoch(options, planned, dataset)
-    print(facts_text(facts))
-    if epoch:
-        print(f"\n{epoch_text(epoch)}")
-    if page:
-        _write_page(page, facts, epoch, options.samples)
+    try:
+        print(facts_text(facts))
+        if epoch:
+            print(f"\n{epoch_text(epoch)}")
+        sys.stdout.flush()
+    finally:  # Also where nobody reads the text.
+        if page:
+            _write_page(page, facts, epoch, options.samples)
 
 
 def _epoch(options: ShowOptions, planned: EpochOptions, dataset: Dataset) -> EpochFacts | None:

@@ -1,8 +1,11 @@
 """`python -m pipeline.inspect`: what it says is what the records are, within 80 columns."""
 
 import json
+import os
 import pathlib
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -242,6 +245,17 @@ def test_a_mistake_is_named(tmp_path, capsys, flag, code, message):
     found, _, err = _inspect(capsys, dataset.path, flag)
     assert found == code
     assert message in err
+
+
+def test_where_nobody_reads_the_text_the_page_is_written_all_the_same(tmp_path):
+    dataset, _ = toy_dataset(tmp_path)
+    read, write = os.pipe()
+    os.close(read)
+    command = ["-m", "pipeline.inspect", dataset.path, f"--html={tmp_path}/page.html"]
+    done = subprocess.run([sys.executable, *command], stdout=write, stderr=-1, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "page.html").is_file()
 
 
 def test_a_fault_in_the_code_is_not_hidden(tmp_path, capsys, monkeypatch):
