@@ -72,3 +72,11 @@ def test_another_run_is_refused_before_a_model_is_built(places, monkeypatch, cap
     assert "--seed was '0' and is '3'" in capsys.readouterr().err
     found = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
     assert found == before
+
+
+@pytest.mark.parametrize(("split", "status"), [("train", 0), ("validation", 1)])
+def test_statistics_of_another_split_than_is_trained_on_are_not_used(places, split, status, capsys):
+    flags = ("--normalization=training_split", f"--train_split={split}", "--dry_run")
+    assert run_trainer(*places[1], *flags) == status
+    message = "needs the training split's statistics, which this dataset's manifest lacks"
+    assert (message in capsys.readouterr().err) == bool(status)
