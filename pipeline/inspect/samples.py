@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.frames import decode_frame
+from pipeline.sources.windows import recorded_window
 from tfrecords_schema import Dataset, LabelSpec, RecordSchema
 
 _LENGTH_BYTES = 8
@@ -51,11 +52,9 @@ class TimeAxis:
     @classmethod
     def of(cls, dataset: Dataset) -> "TimeAxis":
         """From the dataset's schema and the options of its conversion."""
-        options, shape = dataset.manifest.options, dataset.schema.input.step_shape
-        window = options.get("window_samples") or options.get("window_secs")
-        rate_hz = options.get("sample_rate_hz")
-        is_signal = dataset.schema.input.kind == "signal"
-        has_samples = is_signal and (len(shape) == 2 or (len(shape) == 1 and bool(window)))
+        is_cut, rate_hz = recorded_window(dataset.manifest.options)
+        shape, is_signal = dataset.schema.input.step_shape, dataset.schema.input.kind == "signal"
+        has_samples = is_signal and (len(shape) == 2 or (len(shape) == 1 and is_cut))
         return cls(shape[0] / rate_hz if rate_hz and has_samples else None, has_samples)
 
     def of_label(self, label: LabelSpec) -> "TimeAxis":

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from pipeline.console.errors import UsageError
 from pipeline.console.options import option
@@ -64,6 +66,12 @@ class WindowOptions(ConvertOptions):
         if not self.window:
             return None
         return WindowLabels(self.window, self.window_label, keeps_tail=self.tail == "pad")
+
+
+def recorded_window(options: Mapping[str, Any]) -> tuple[bool, float | None]:
+    """Whether options that a manifest records cut continuous signals, and the rate of those, Hz."""
+    is_cut = bool(options.get("window_samples") or options.get("window_secs"))
+    return is_cut, options.get("sample_rate_hz")
 
 
 def _require_samples(rate_hz: float, secs: float) -> None:
