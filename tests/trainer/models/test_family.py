@@ -1,14 +1,20 @@
 """What every family must hold to, whichever it is."""
 
+import contextlib
 import re
 
 import keras
+import numpy as np
 import pytest
 
-from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP
+from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP, VALUE_SEQUENCE
 from tfrecords_schema import InputSpec
 from tfrecords_schema.errors import UserError
-from trainer.models.family import ChosenModel, DataSpec, Family
+from trainer.models.family import ChosenModel, DataSpec, Family, families
+
+_SIGNAL = InputSpec("signal", "float32", (3000,))
+_FRAMES = InputSpec("frames", "uint8", (16, 16, 3))
+_LENGTHS = np.array([3, 1, 5], np.int32)
 
 
 class _Fixed(Family):
@@ -56,3 +62,36 @@ def test_outputs_that_the_label_needs_are_taken(label, shape):
 def test_other_outputs_are_refused(label, shapes, message):
     with pytest.raises(UserError, match=re.escape(message)):
         _build(label, *shapes)
+
+
+def _models(name):
+    """The family with its default options, for each input and label that these suit."""
+    family = families()[name]
+    chosen = ChosenModel(family, tuple(kind() for kind in family.options))
+    for spec in (_SIGNAL, _FRAMES):
+        for label in (CLASS_PER_STEP, CLASS_PER_RECORD, VALUE_SEQUENCE):
+            with contextlib.suppress(UserError):
+                label = chosen.label(spec, label)
+                model = chosen.build(DataSpec(spec, label, None)).full
+                if spec.kind in {part.name for part in model.inputs}:
+                    yield spec, label, model
+
+
+@pytest.mark.parametrize("name", families())
+def test_property_08_a_record_gives_the_same_alone_and_padded_beside_others(name):
+    keras.utils.set_random_seed(0)
+    models = [*_models(name)]
+    if not models:
+        pytest.skip("its default options suit none of the data")
+    for spec, label, model in models:
+        values = np.random.default_rng(0).integers(0, 256, (3, 7, *spec.step_shape))
+        given = {spec.kind: values.astype(spec.dtype)}
+        given |= dict.fromkeys(("lengths", "label_lengths"), _LENGTHS)
+        inputs = {part.name: given[part.name] for part in model.inputs}
+        together = np.asarray(model(inputs))
+        for row, length in enumerate(_LENGTHS):
+            own = {key: value[row : row + 1] for key, value in inputs.items()}
+            own[spec.kind] = own[spec.kind][:, :length]
+            alone = np.asarray(model(own))[0]
+            expected = together[row] if label.per == "record" else together[row, :length]
+            np.testing.assert_allclose(alone, expected, rtol=1e-3, atol=1e-3 * np.abs(alone).max())
