@@ -16,6 +16,7 @@ _ROOMS = {
     "trainer": (
         "metrics",
         "options",
+        "augmentation",
         "step",
         "layers",
         "models",

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.console import quiet
+from pipeline.console.options import value_text
 from trainer.runs.asked import COMMAND, Asked
 
 if __name__ == "__main__":
@@ -24,6 +25,7 @@ from trainer.serving import inference
 from trainer.session import Session, build, open_data, open_session
 from trainer.training import dry_run
 from trainer.training.loop import Trainer
+from trainer.trials import settle
 
 
 def main(argv: Sequence[str]) -> int:
@@ -36,6 +38,9 @@ def _run(asked: Asked) -> None:
     if asked.run.mode in AFTER_TRAINING:
         return inference.run(asked)
     data = open_data(asked)
+    asked = settle(asked, data)
+    for choice in asked.choices:
+        print(f"--{choice.name}={value_text(choice.value)}  ({choice.reason})")
     strategy, built = build(asked, data)
     if asked.run.dry_run and data.train:
         return print(dry_run.text(asked.recorded, data.dataset, built.full, data.train, strategy))
@@ -54,7 +59,7 @@ def _train(asked: Asked, session: Session) -> None:
     trainer = Trainer(
         model=session.model, steps=session.steps, strategy=session.strategy,
         train=session.train, validation=session.validation, run=run, training=asked.training,
-        identity=identity.identity(asked.recorded, dataset),
+        identity=identity.identity(asked.recorded, dataset), fit=session.fit,
     )  # fmt: skip
     trainer.resume()  # What it refuses leaves the run folder as it is.
     if session.is_chief and not trainer.is_finished:

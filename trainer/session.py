@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable
 
 import keras
 import tensorflow as tf
@@ -16,7 +17,7 @@ from trainer.options.options import DataOptions
 from trainer.runs import identity, run_folder
 from trainer.runs.asked import Asked
 from trainer.step.steps import Steps
-from trainer.step.task import Task
+from trainer.step.task import Batch, Task
 from trainer.training.feature_cache import FeatureCache, open_cache
 from trainer.training.optimizers import make_optimizer
 
@@ -59,6 +60,7 @@ class Session:
       train: the training split as the step reads it: features, where there is a cache.
       validation: likewise.
       steps: of the model, or of its part behind the features.
+      fit: see `BuiltModel`.
     """
 
     data: Data
@@ -68,6 +70,7 @@ class Session:
     train: SplitData | None
     validation: SplitData | None
     steps: Steps
+    fit: Callable[[Iterable[Batch]], float] | None = None
 
     @property
     def is_chief(self) -> bool:
@@ -141,10 +144,11 @@ def open_session(
                 )
     steps = Steps(
         strategy, computed, built.full.optimizer, data.task,
+        members=built.members, augment=asked.augment(data.label.per),
         clip_norm=asked.training.clip_norm, accumulate=asked.training.accumulate_batches > 1,
         jit_compile=asked.run.jit_compile,
     )  # fmt: skip
-    return Session(data, strategy, built.full, cache, train, validation, steps)
+    return Session(data, strategy, built.full, cache, train, validation, steps, built.fit)
 
 
 def _split_of_baseline(dataset: Dataset, data: DataOptions, task: Task) -> SplitData | None:

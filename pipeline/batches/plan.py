@@ -29,6 +29,8 @@ class BatchOptions:
       num_buckets: most padded lengths, where `boundaries` is not given.
       boundaries: padded lengths in steps, ascending; None finds those with the least padding.
       align: boundaries that are found are multiples of this many steps.
+      by_length: whether records of like length share a batch; else they meet at random, each batch
+        padded to its longest, when an epoch is shuffled.
     """
 
     batch_size: int | None = 32
@@ -36,6 +38,7 @@ class BatchOptions:
     num_buckets: int = 8
     boundaries: tuple[int, ...] | None = None
     align: int = 1
+    by_length: bool = True
 
     def __post_init__(self) -> None:
         if self.batch_size is None and self.batch_steps is None:
@@ -141,6 +144,8 @@ def plan_epoch(
     boundaries = choose_boundaries(steps, options)
     _check_budget(steps, boundaries, options)
     order = _order(steps, shuffle, seed, epoch, _RECORDS).astype(np.int32)
+    if shuffle and not options.by_length:
+        return _at_random(order, steps, options)
     records, sizes, padded_steps = _cut(order, steps, boundaries, options)
     plan = EpochPlan(records, _starts(sizes), padded_steps, int(steps.sum(dtype=np.int64)))
     return _reordered(plan, _order(padded_steps, shuffle, seed, epoch, _BATCHES))
@@ -212,6 +217,29 @@ def _cut(
         np.concatenate([np.repeat(rows, counts // rows), left_sizes]).astype(np.int32),
         np.concatenate([np.repeat(boundaries, counts // rows), left_padded]).astype(np.int32),
     )
+
+
+def _at_random(order: np.ndarray, steps: np.ndarray, options: BatchOptions) -> EpochPlan:
+    """Cuts records in `order` into batches, each padded to its longest record."""
+    if options.batch_steps is None:
+        sizes = _near_equal_sizes(len(order), options.batch_size or 1)
+    else:
+        sizes = np.array(_fitting_sizes(steps[order].tolist(), options.batch_steps))
+    starts = _starts(sizes)
+    padded = np.maximum.reduceat(steps[order], starts[:-1]).astype(np.int32)
+    return EpochPlan(order, starts, padded, int(steps.sum(dtype=np.int64)))
+
+
+def _fitting_sizes(steps: list[int], budget: int) -> list[int]:
+    """Fills one batch after the other, in the order given."""
+    sizes, longest = [0], 0
+    for length in steps:
+        longest = max(longest, length)
+        if longest * (sizes[-1] + 1) > budget and sizes[-1]:
+            sizes.append(0)
+            longest = length
+        sizes[-1] += 1
+    return sizes
 
 
 def _last_of_runs(counts: np.ndarray, numbers: np.ndarray) -> np.ndarray:

@@ -55,7 +55,9 @@ class TimeAxis:
         is_cut, rate_hz = recorded_window(dataset.manifest.options)
         shape, is_signal = dataset.schema.input.step_shape, dataset.schema.input.kind == "signal"
         has_samples = is_signal and (len(shape) == 2 or (len(shape) == 1 and is_cut))
-        return cls(shape[0] / rate_hz if rate_hz and has_samples else None, has_samples)
+        if not rate_hz:
+            return cls(None, has_samples)
+        return cls((shape[0] if has_samples else 1) / rate_hz, has_samples)
 
     def of_label(self, label: LabelSpec) -> "TimeAxis":
         """The axis of a label with a time axis; that of a sequence is its own."""

@@ -18,7 +18,12 @@ class WindowOptions(ConvertOptions):
     window_samples: int | None = option(
         None, "Cut continuous signals in such steps.", positive=True, common=True
     )
-    sample_rate_hz: float | None = option(None, "With --window_secs.", common=True)
+    sample_rate_hz: float | None = option(
+        None,
+        "Of the signals: for --window_secs, plots in seconds, and models of sound.",
+        positive=True,
+        common=True,
+    )
     window_secs: float | None = option(
         None, "Length of a step; needs --sample_rate_hz.", common=True
     )
@@ -40,15 +45,11 @@ class WindowOptions(ConvertOptions):
                     f"--{name}={getattr(self, name)} is for continuous signals; add "
                     "--window_samples, or --sample_rate_hz with --window_secs"
                 )
-        if (self.sample_rate_hz is None) != (self.window_secs is None):
-            raise UsageError(
-                "--sample_rate_hz and --window_secs go together: give both, or neither"
-            )
-        if self.sample_rate_hz is not None and self.window_secs is not None:
+        if self.window_secs is not None:
+            if self.sample_rate_hz is None:
+                raise UsageError("--window_secs needs --sample_rate_hz; give both, or neither")
             if self.window_samples is not None:
-                raise UsageError(
-                    "give --window_samples, or --sample_rate_hz with --window_secs, not both"
-                )
+                raise UsageError("give --window_samples or --window_secs, not both")
             _require_samples(self.sample_rate_hz, self.window_secs)
         super().check()
 

@@ -186,6 +186,7 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | N
         num_buckets=options.num_buckets,
         boundaries=options.boundaries or None,
         align=options.boundary_align,
+        by_length=options.batching == "length",
     )
     split = SplitData(
         dataset, name, batch_options,

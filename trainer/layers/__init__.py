@@ -5,8 +5,16 @@ and scattered back.
 """
 
 from trainer.layers.batch_normalization import BatchNormalization
-from trainer.layers.convolution import Conv1D, Conv2D, NeverEmpty, TemporalConvolution
+from trainer.layers.competing_kernels import CompetingKernels, Standardize
+from trainer.layers.convolution import (
+    Conv1D,
+    Conv2D,
+    NeverEmpty,
+    TemporalConvolution,
+    TemporalMaxPooling,
+)
 from trainer.layers.dropout import Dropout
+from trainer.layers.ensemble import MemberMean
 from trainer.layers.features import FeaturesApart, FeaturesTogether
 from trainer.layers.feedback_decoder import FeedbackDecoder
 from trainer.layers.frozen import Frozen, SplitFeatures
@@ -16,6 +24,7 @@ from trainer.layers.packing import (
     PackSteps,
     RecordPooling,
     RepeatRecords,
+    Rows,
     UnpackRecords,
     UnpackSequence,
     UnpackSteps,
@@ -24,12 +33,15 @@ from trainer.layers.packing import (
     unpack_steps,
     valid_steps,
 )
+from trainer.layers.patches import JoinSteps, RepeatPatches
 from trainer.layers.recurrent import GRU, LSTM
+from trainer.layers.spectrum import LogMel
 
 __all__ = [
     "GRU",
     "LSTM",
     "BatchNormalization",
+    "CompetingKernels",
     "Conv1D",
     "Conv2D",
     "Dropout",
@@ -37,14 +49,21 @@ __all__ = [
     "FeaturesTogether",
     "FeedbackDecoder",
     "Frozen",
+    "JoinSteps",
+    "LogMel",
+    "MemberMean",
     "NeverEmpty",
     "Normalization",
     "PackRecords",
     "PackSteps",
     "RecordPooling",
+    "RepeatPatches",
     "RepeatRecords",
+    "Rows",
     "SplitFeatures",
+    "Standardize",
     "TemporalConvolution",
+    "TemporalMaxPooling",
     "UnpackRecords",
     "UnpackSequence",
     "UnpackSteps",

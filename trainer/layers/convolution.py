@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.layers.packing import longest, pack_steps, unpack_steps
+from trainer.layers.gaps import Gaps
 
 
 def call_never_empty(function: Callable[[tf.Tensor], tf.Tensor], rows: tf.Tensor) -> tf.Tensor:
@@ -79,16 +79,37 @@ class NeverEmpty(keras.layers.Wrapper):
 
 @keras.saving.register_keras_serializable(package="trainer")
 class TemporalConvolution(keras.layers.Layer):
-    """A Conv1D over time with "same" padding; beyond a record's ends it sees zeros.
+    """A Conv1D over time; beyond a record's ends it sees zeros, as on the record alone.
 
-    The steps are unpacked to zeros before and packed after, so that neither padding nor the
-    neighbouring record enters.
+    Args:
+      filters: outputs.
+      kernel_steps: length of the kernel.
+      activation: of the outputs.
+      dilation: steps from one element of the kernel to the next.
+      causal: whether a step sees only itself and earlier ones; else as many on both sides.
+      use_bias: whether outputs have one.
     """
 
-    def __init__(self, filters: int, kernel_steps: int, activation: Any = None, **kwargs: Any):
+    def __init__(
+        self,
+        filters: int,
+        kernel_steps: int,
+        activation: Any = None,
+        *,
+        dilation: int = 1,
+        causal: bool = False,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
+        self.dilation, self.causal = dilation, causal
         self.convolution = keras.layers.Conv1D(
-            filters, kernel_steps, padding="same", activation=activation, dtype=self.dtype_policy
+            filters,
+            kernel_steps,
+            dilation_rate=dilation,
+            activation=activation,
+            use_bias=use_bias,
+            dtype=self.dtype_policy,
         )
 
     def build(self, packed_shape: Any, lengths_shape: Any = None) -> None:
@@ -98,9 +119,10 @@ class TemporalConvolution(keras.layers.Layer):
 
     def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """`[valid, features]`, `[batch] int32` -> `[valid, filters]`."""
-        return pack_steps(
-            self.convolution(unpack_steps(packed, lengths, longest(lengths))), lengths
-        )
+        reach = (self.convolution.kernel_size[0] - 1) * self.dilation
+        before = reach if self.causal else reach // 2
+        gaps = Gaps.around(lengths, max(before, reach - before))
+        return gaps.slide(self.convolution, packed, before)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
@@ -109,8 +131,37 @@ class TemporalConvolution(keras.layers.Layer):
             "filters": inner["filters"],
             "kernel_steps": inner["kernel_size"][0],
             "activation": inner["activation"],
+            "dilation": self.dilation,
+            "causal": self.causal,
+            "use_bias": inner["use_bias"],
         }
         return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class TemporalMaxPooling(keras.layers.Layer):
+    """The greatest of so many neighbouring steps of the record, for each of its steps.
+
+    Args:
+      steps: how many, the step in their middle.
+    """
+
+    def __init__(self, steps: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.steps = steps
+
+    def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """`[valid, features]`, `[batch] int32` -> `[valid, features]`."""
+
+        def window(rows: tf.Tensor) -> tf.Tensor:
+            return tf.nn.max_pool1d(rows, self.steps, 1, "VALID")
+
+        gaps = Gaps.around(lengths, self.steps // 2)
+        return gaps.slide(window, packed, (self.steps - 1) // 2, fill=packed.dtype.min)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "steps": self.steps}
 
 
 def _strided_convolution(inputs: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:

@@ -5,6 +5,7 @@ length are padding. Packed, it is `[valid, ...]`: the valid steps of row 0 in or
 and so on. A row of length 0 has no packed step, and a packed tensor may be empty.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -82,6 +83,31 @@ class UnpackRecords(_Packing):
 
 
 @keras.saving.register_keras_serializable(package="trainer")
+class Rows(_Packing):
+    """Other rows of the same values, such as a row for each sample of a step.
+
+    Args:
+      shape: of a row.
+    """
+
+    def __init__(self, shape: Sequence[int], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.shape = tuple(shape)
+
+    def call(self, packed: tf.Tensor) -> tf.Tensor:
+        """`[rows, ...]` -> `[other rows, *shape]`."""
+        return tf.reshape(packed, [-1, *self.shape])
+
+    def compute_output_spec(self, packed: Any) -> Any:
+        """Any number of rows."""
+        return keras.KerasTensor((None, *self.shape), dtype=packed.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "shape": self.shape}
+
+
+@keras.saving.register_keras_serializable(package="trainer")
 class RecordPooling(keras.layers.Layer):
     """The last, the mean or the maximum of a record's valid steps: one vector for the record."""
 
@@ -93,16 +119,23 @@ class RecordPooling(keras.layers.Layer):
 
     def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """`[valid, features]`, `[batch] int32` -> `[batch, features]`; zero for length 0."""
-        time = longest(lengths)
-        padded = unpack_steps(packed, lengths, time)
-        if self.kind == "mean":
-            sums = tf.reduce_sum(padded, axis=1)
-            return sums / tf.cast(tf.maximum(lengths, 1), sums.dtype)[:, None]
+        batch = tf.size(lengths)
         if self.kind == "last":
-            return tf.gather(padded, tf.maximum(lengths - 1, 0), batch_dims=1)
-        valid = tf.sequence_mask(lengths, time)[..., None]
-        highest = tf.reduce_max(tf.where(valid, padded, padded.dtype.min), axis=1)
+            return _last_steps(packed, lengths)
+        record = tf.repeat(tf.range(batch), lengths)
+        if self.kind == "mean":
+            values = tf.cast(packed, keras.backend.result_type(packed.dtype, "float32"))
+            sums = tf.math.unsorted_segment_sum(values, record, batch)
+            return tf.cast(
+                sums / tf.cast(tf.maximum(lengths, 1), sums.dtype)[:, None], packed.dtype
+            )
+        highest = tf.math.unsorted_segment_max(packed, record, batch)
         return tf.where(lengths[:, None] > 0, highest, tf.zeros_like(highest))
+
+
+def _last_steps(packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    with_zeros = tf.concat([tf.zeros([1, *packed.shape[1:]], packed.dtype), packed], axis=0)
+    return tf.gather(with_zeros, tf.where(lengths > 0, tf.cumsum(lengths), 0))
 
 
 @keras.saving.register_keras_serializable(package="trainer")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pipeline.console.options import Options
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import keras
 
     from tfrecords_schema import InputSpec, LabelSpec, Statistics
-    from trainer.step.task import Task
+    from trainer.step.task import Batch, Task
 
 
 class DataSpec(NamedTuple):
@@ -52,11 +52,17 @@ class BuiltModel(NamedTuple):
         nothing is frozen.
       from_features: `{"signal": [batch, time, values] float32, "lengths"}` to the outputs of
         `full`, with the same variables; None with `features`.
+      fit: fits what no gradient trains to batches of the training split, before its first update,
+        and returns a mean loss on records left out; None where there is nothing.
+      members: from the inputs of `full` to a list of outputs: a mean, and what it is the mean of,
+        each trained by itself. None where there is but one.
     """
 
     full: keras.Model
     features: keras.Model | None = None
     from_features: keras.Model | None = None
+    members: keras.Model | None = None
+    fit: Callable[[Iterable[Batch]], float] | None = None
 
 
 class Family:
@@ -64,9 +70,12 @@ class Family:
 
     Attributes:
       options: dataclasses whose fields are its flags; families may share them.
+      automatic: whether options that are not given are decided by the rules; else they have their
+        defaults.
     """
 
     options: ClassVar[tuple[type[Options], ...]] = ()
+    automatic: ClassVar[bool] = False
 
     def label(self, input_spec: InputSpec, label: LabelSpec | None) -> LabelSpec | None:
         """What it predicts: the dataset's own label, or another."""

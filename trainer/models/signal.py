@@ -15,25 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import nearest
-from pipeline.console.options import Options, option
+from pipeline.console.options import option
 from tfrecords_schema.errors import DatasetError, UserError
 from trainer.models.family import DataSpec, Family
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
+from trainer.models.parts.normalization import NormalizationOptions, normalize
 
 if TYPE_CHECKING:
     from tfrecords_schema import InputSpec, LabelSpec, Statistics
 
 
 @dataclasses.dataclass(frozen=True)
-class SignalModelOptions(Options):
+class SignalModelOptions(NormalizationOptions):
     """What the signal model is made of."""
 
-    normalization: str = option(
-        "none",
-        "Of values: by none, by the training split's, or by each record's own statistics.",
-        ("none", "training_split", "record"),
-        common=True,
-    )
     conv_filters: tuple[int, ...] = option(
         (32, 32, 32, 32), "Filters of the convolutions within a step; empty for none.", low=1
     )
@@ -219,35 +214,9 @@ def encode_steps(
         channels = shape[-1] if shape else 1
     as_channels = (-1, channels) if options.conv_filters else (*shape[:-1], channels)
     x = keras.layers.Reshape(as_channels, dtype=float32_at_least())(x)
-    x = _normalize(x, lengths, options, channels, statistics)
+    x = normalize(x, lengths, options.normalization, channels, statistics, "normalize")
     x = _convolutional_stage(x, options)
     return _dense_stage(x, options.step_dense_units, options, "step_dense", options.dropout)
-
-
-def _normalize(
-    x: Any, lengths: Any, options: SignalModelOptions, channels: int, statistics: Statistics | None
-) -> Any:
-    mean: list[float] = []
-    deviation: list[float] = []
-    if options.normalization == "training_split":
-        if statistics is None:
-            raise DatasetError(
-                "normalization=training_split needs the training split's statistics, which this "
-                "dataset's manifest lacks; use record or none."
-            )
-        mean, deviation = _per_channel(statistics, channels)
-    layer = layers.Normalization(options.normalization, mean, deviation, name="normalize")
-    return layer(x, lengths)
-
-
-def _per_channel(statistics: Statistics, channels: int) -> tuple[list[float], list[float]]:
-    """Statistics per channel; those of a signal without a channel axis are pooled into one."""
-    mean, deviation = statistics.mean, statistics.deviation
-    if len(mean) == channels:
-        return list(mean), list(deviation)
-    pooled = sum(mean) / len(mean)
-    squares = [d * d + (m - pooled) ** 2 for m, d in zip(mean, deviation, strict=True)]
-    return [pooled], [math.sqrt(sum(squares) / len(squares))]
 
 
 def _convolutional_stage(x: Any, options: SignalModelOptions) -> Any:

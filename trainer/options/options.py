@@ -169,6 +169,14 @@ class DataOptions(Options):
         common=True,
         effect=Effect.PLAN,
     )
+    batching: str = option(
+        "length",
+        "Which records share a batch: those of like length, or any (random), where the cost of a "
+        "model does not follow padding.",
+        ("length", "random"),
+        common=True,
+        effect=Effect.PLAN,
+    )
     num_buckets: int = option(
         8,
         "Number of length buckets; their boundaries pad least.",
@@ -192,6 +200,13 @@ class TrainingOptions(Options):
     """How to train."""
 
     epochs: int = option(8, "Passes over the training split.", low=1, common=True)
+    max_minutes: float = option(
+        0.0,
+        "Minutes of training after which it ends, its schedule run through; 0: as long as --epochs "
+        "take.",
+        low=0,
+        common=True,
+    )
     optimizer: str = option("adam", "Optimizer.", ("adam", "sgd"))
     accumulate_batches: int = option(1, "Global batches whose gradients make one update.", low=1)
     learning_rate: float = option(2e-4, "Learning rate, at its highest.", common=True)

@@ -1,14 +1,29 @@
 """What a command line of `python -m trainer` asks for; read without TensorFlow."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from absl import flags
 
 from pipeline.console.command import Command
-from pipeline.console.options import Options, fill_in, option, read, refuse_unused
+from pipeline.console.options import (
+    Options,
+    fill_in,
+    option,
+    read,
+    refuse_unused,
+    value_text,
+)
 from pipeline.console.rooms import first_lines
+from trainer.augmentation.augmentation import Augmentation, augmentations, augmented
 from trainer.models.family import ChosenModel, families, option_kinds
+from trainer.models.parts.network import samples_of_step
+from trainer.options.automatic import Choice, Facts, decide, family_for
 from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
+
+AUTO = "auto"
+_BY_DEFAULT = "signal"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,14 +31,17 @@ class ModelOptions(Options):
     """Which model."""
 
     model: str = option(
-        "signal",
-        first_lines({name: type(family) for name, family in families().items()}),
-        tuple(families()),
+        AUTO,
+        f"{AUTO}: decided from the data, as is every option that is not given. "
+        + first_lines({name: type(family) for name, family in families().items()}),
+        (AUTO, *families()),
         common=True,
     )
 
 
-RECORDED = (RunOptions, ModelOptions, DataOptions, TrainingOptions, *option_kinds())
+RECORDED = (
+    RunOptions, ModelOptions, DataOptions, TrainingOptions, *option_kinds(), *augmentations(),
+)  # fmt: skip
 """Kinds of options that a training depends on; its flagfile has those that its model reads."""
 
 COMMAND = Command(
@@ -42,7 +60,9 @@ class Asked(NamedTuple):
       training: how to train.
       predict: what to predict, and where to.
       model: which model, with its options.
+      augmentations: those that training uses.
       recorded: every option that says what was run.
+      choices: what was decided for whoever did not say.
     """
 
     run: RunOptions
@@ -50,7 +70,15 @@ class Asked(NamedTuple):
     training: TrainingOptions
     predict: PredictOptions
     model: ChosenModel
+    augmentations: tuple[Augmentation, ...]
     recorded: tuple[Options, ...]
+    choices: tuple[Choice, ...] = ()
+
+    def augment(self, per: str) -> Callable[[Any, Any], Any] | None:
+        """From a batch and the number of the epoch to the batch that is trained on."""
+        if not self.augmentations:
+            return None
+        return lambda batch, epoch: augmented(batch, self.augmentations, self.run.seed, epoch, per)
 
 
 def asked(argv: Sequence[str]) -> Asked:
@@ -69,6 +97,7 @@ def asked(argv: Sequence[str]) -> Asked:
         run = read(RunOptions, values)
     predict = read(PredictOptions, values)
     predict.require_mode(run.mode)
+    choices = _decide(values, run) if run.mode == "train" else ()
     name = read(ModelOptions, values)
     family = families()[name.model]
     if run.mode == "train":
@@ -76,5 +105,61 @@ def asked(argv: Sequence[str]) -> Asked:
         refuse_unused(values, kinds, name.model, "model")
     data, training = read(DataOptions, values), read(TrainingOptions, values)
     model = ChosenModel(family, tuple(read(kind, values) for kind in family.options))
-    recorded = (run, name, data, training, *model.options)
-    return Asked(run, data, training, predict, model, recorded)
+    changes = tuple(read(kind, values) for kind in augmentations())
+    recorded = (run, name, data, training, *model.options, *changes)
+    used = tuple(one for one in changes if one.is_on)
+    return Asked(run, data, training, predict, model, used, recorded, choices)
+
+
+def _decide(values: flags.FlagValues, run: RunOptions) -> tuple[Choice, ...]:
+    """Sets options that were not given, for a family that wants that; returns which, and why."""
+    from trainer.runs.run_folder import earlier_flags
+
+    model = read(ModelOptions, values).model
+    if model == AUTO:
+        model = _asked_for(values)
+    if model and not families()[model].automatic:
+        values["model"].parse(model)
+        return ()
+    facts = _facts(run.dataset, read(DataOptions, values).train_split)
+    of_model = family_for(facts)
+    if model:
+        values["model"].parse(model)
+    else:
+        fill_in(_flag(of_model), values, RECORDED, "the rules")
+        model = of_model.value
+    family = families()[model]
+    if not family.automatic:
+        return (of_model,)
+    readable = {*_names(RECORDED)} - _names(option_kinds()) | _names(family.options)
+    given = {name: values[name].value for name in readable if values[name].present}
+    choices = [choice for choice in decide(facts, given) if choice.name in readable]
+    earlier = earlier_flags(run.run_dir, {choice.name for choice in choices})
+    fill_in(earlier, values, RECORDED, "config.flags of the run folder")
+    choices = [choice for choice in choices if not values[choice.name].present]
+    fill_in("".join(map(_flag, choices)), values, RECORDED, "the rules")
+    return tuple(choices)
+
+
+def _facts(dataset: str, train_split: str) -> Facts:
+    from tfrecords_schema import open_dataset
+
+    found = open_dataset(dataset)
+    return Facts.of(found, train_split, samples_of_step(found.schema.input.step_shape))
+
+
+def _flag(choice: Choice) -> str:
+    return f"--{choice.name}={value_text(choice.value)}\n"
+
+
+def _asked_for(values: flags.FlagValues) -> str:
+    """The family that options are given of, without --model; empty where any would do."""
+    given = {name for name in _names(option_kinds()) if values[name].present}
+    fitting = [name for name, family in families().items() if given <= _names(family.options)]
+    if any(families()[name].automatic for name in fitting):
+        return ""
+    return _BY_DEFAULT if _BY_DEFAULT in fitting or not fitting else fitting[0]
+
+
+def _names(kinds: Iterable[type[Options]]) -> set[str]:
+    return {field.name for kind in kinds for field in dataclasses.fields(kind)}

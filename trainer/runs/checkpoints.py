@@ -70,6 +70,7 @@ class TrainingState:
       callbacks: state of each callback, by its class's name.
       best: the best monitored value so far, or None.
       identity: what the run's result depends on (dataset fingerprint, options).
+      seconds: of training, with all that was done again after a kill.
     """
 
     epoch: int = 0
@@ -79,6 +80,7 @@ class TrainingState:
     callbacks: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     best: float | None = None
     identity: dict[str, Any] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def save(directory: str, state: TrainingState, variables: Variables) -> None:

@@ -79,6 +79,13 @@ def read_flags(run_dir: str) -> str:
     return _read(run_dir, _FLAGS)
 
 
+def earlier_flags(run_dir: str, names: set[str]) -> str:
+    """What the flagfile of an earlier start says of some options; empty if there is none."""
+    content = read(join(run_dir, _FLAGS)) or b""
+    lines = content.decode(errors="backslashreplace").splitlines(keepends=True)
+    return "".join(line for line in lines if line[2:].partition("=")[0] in names)
+
+
 def _read(run_dir: str, name: str) -> str:
     content = read(join(run_dir, name))
     if content is None:

@@ -69,12 +69,16 @@ class Steps:
         optimizer: keras.optimizers.Optimizer,
         task: Task,
         *,
+        members: keras.Model | None = None,
+        augment: Callable[[Batch, tf.Tensor], Batch] | None = None,
         clip_norm: float = 0.0,
         accumulate: bool = False,
         jit_compile: bool = False,
     ):
         self._strategy = strategy
         self._model = model
+        self._members = members
+        self._augment = augment
         self._optimizer = reduced_once(optimizer)
         self._task = task
         # Parts of a batch that the model reads: signal or frames, lengths, perhaps more.
@@ -91,19 +95,28 @@ class Steps:
             self._kept = GradientSums(model.trainable_variables) if accumulate else None
 
     def train(
-        self, batch: Any, element_spec: Any, *, update: bool = True, asked_to_stop: bool = False
+        self,
+        batch: Any,
+        element_spec: Any,
+        *,
+        epoch: int = 0,
+        update: bool = True,
+        asked_to_stop: bool = False,
     ) -> StepResult:
         """Trains on one global batch.
 
         Args:
           batch: one global batch.
           element_spec: of one replica's batch.
+          epoch: that it belongs to, for augmentations.
           update: whether the weights change; if not, the gradients are kept for the next update,
             for which the steps must have been built with `accumulate`.
           asked_to_stop: whether this worker was asked to; the result tells all of them.
         """
         replica_fn = self._update_replica if update else self._accumulate_replica
-        return self._call(replica_fn, batch, element_spec, asked_to_stop)
+        if not self._model.trainable_variables:
+            replica_fn = self._evaluate_replica  # All of it is fitted already.
+        return self._call(replica_fn, batch, element_spec, asked_to_stop, epoch)
 
     def evaluate(self, batch: Any, element_spec: Any) -> dict[str, list[float]]:
         """Metric sums of one global batch over all replicas."""
@@ -114,17 +127,23 @@ class Steps:
         return self._predict(batch)
 
     def _call(
-        self, replica_fn: Callable[[Batch], Sums], batch: Any, spec: Any, stop: bool = False
+        self,
+        replica_fn: Callable[[Batch, tf.Tensor], Sums],
+        batch: Any,
+        spec: Any,
+        stop: bool = False,
+        epoch: int = 0,
     ) -> StepResult:
         name = replica_fn.__name__
         if name not in self._compiled:
             # With free batch and time axes in the signature one trace serves every bucket.
             self._compiled[name] = tf.function(
-                lambda batch, stop: self._on_replicas(replica_fn, batch, stop),
-                input_signature=[spec, tf.TensorSpec([], tf.float32)],
+                lambda batch, stop, epoch: self._on_replicas(replica_fn, batch, stop, epoch),
+                input_signature=[spec, tf.TensorSpec([]), tf.TensorSpec([], tf.int64)],
             )
         compiled = self._is_new(name, batch)
-        *sums, stops = self._compiled[name](batch, tf.constant(float(stop))).numpy().tolist()
+        flags = tf.constant(float(stop)), tf.constant(epoch, tf.int64)
+        *sums, stops = self._compiled[name](batch, *flags).numpy().tolist()
         named = dict(zip(self._task.sum_names, sums, strict=True))
         return StepResult(named, asked_to_stop=stops[0] > 0, compiled=compiled)
 
@@ -139,42 +158,49 @@ class Steps:
         return is_new
 
     def _on_replicas(
-        self, replica_fn: Callable[[Batch], Sums], batch: Any, stop: tf.Tensor
+        self,
+        replica_fn: Callable[[Batch, tf.Tensor], Sums],
+        batch: Any,
+        stop: tf.Tensor,
+        epoch: tf.Tensor,
     ) -> tf.Tensor:
         """`[sums + 1, 2]`: what the replicas return, added up; the last row, who asked to stop."""
 
-        def run(own: Batch, stop: tf.Tensor) -> tf.Tensor:
-            sums = replica_fn(own)
+        def run(own: Batch, stop: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+            sums = replica_fn(own, epoch)
             rows = [sums[name] for name in self._task.sum_names]
             # All in one tensor: a reduction of its own for each would cost a round trip.
             return _added_up(tf.stack([*rows, tf.stack([stop, stop])]))
 
         compiled = tf.function(run, jit_compile=True) if self._jit_compile else run
-        added = self._strategy.run(compiled, args=(batch, stop))
+        added = self._strategy.run(compiled, args=(batch, stop, epoch))
         return self._strategy.experimental_local_results(added)[0]
 
-    def _update_replica(self, batch: Batch) -> Sums:
-        gradients, sums = self._gradients(batch)
+    def _update_replica(self, batch: Batch, epoch: tf.Tensor) -> Sums:
+        gradients, sums = self._gradients(batch, epoch)
         if self._kept is not None:
             gradients = self._kept.take(gradients)
         *summed, weight = _added_up(gradients)
         self._apply([tf.math.divide_no_nan(g, weight) for g in summed])
         return sums
 
-    def _accumulate_replica(self, batch: Batch) -> Sums:
-        gradients, sums = self._gradients(batch)
+    def _accumulate_replica(self, batch: Batch, epoch: tf.Tensor) -> Sums:
+        gradients, sums = self._gradients(batch, epoch)
         if self._kept is None:
             raise ValueError("a step without update needs Steps(accumulate=True)")
         self._kept.add(gradients)
         return sums
 
-    def _gradients(self, batch: Batch) -> tuple[list[tf.Tensor], Sums]:
+    def _gradients(self, batch: Batch, epoch: tf.Tensor) -> tuple[list[tf.Tensor], Sums]:
         """Gradients of this replica's sum of weighted losses and that sum's weight; all sums."""
+        if self._augment:
+            batch = self._augment(batch, epoch)
         variables = [v.value for v in self._model.trainable_variables]
         with tf.GradientTape() as tape:
-            outputs = self._outputs(batch, training=True)
-            loss = self._task.loss_sum(batch, outputs)
-            loss_sum = loss[0]
+            outputs, apart = self._training_outputs(batch)
+            losses = [self._task.loss_sum(batch, each) for each in apart]
+            loss_sum = tf.add_n([loss[0] for loss in losses])
+        loss = self._task.loss_sum(batch, outputs)
         gradients = tape.gradient(loss_sum, variables, unconnected_gradients="zero")
         sums = {LOSS: loss, **self._task.metric_sums(batch, outputs)}
         return [*gradients, loss[1]], sums
@@ -195,10 +221,19 @@ class Steps:
             penalty = tf.add_n(self._model.losses)
         return tape.gradient(penalty, variables, unconnected_gradients="zero")
 
-    def _evaluate_replica(self, batch: Batch) -> Sums:
+    def _evaluate_replica(self, batch: Batch, epoch: tf.Tensor) -> Sums:
         outputs = self._outputs(batch, training=False)
         loss = self._task.loss_sum(batch, outputs)
         return {LOSS: loss, **self._task.metric_sums(batch, outputs)}
+
+    def _training_outputs(self, batch: Batch) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Outputs of the model, and those whose losses are added up: its members', or the same."""
+        if self._members is None:
+            outputs = self._outputs(batch, training=True)
+            return outputs, [outputs]
+        inputs = {name: batch[name] for name in self._inputs}
+        mean, *apart = self._members(inputs, training=True)
+        return mean, apart
 
     def _outputs(self, batch: Batch, training: bool) -> tf.Tensor:
         inputs = {name: batch[name] for name in self._inputs}

@@ -13,7 +13,6 @@ from pipeline.batches.valid_labels import flat_labels
 from tfrecords_schema import LabelSpec
 from trainer.data.split_data import NamingBatches, SplitData
 
-_HEAD_BIAS = "head/bias"
 # Enough for a mean; a whole split may take hours to read.
 _BATCHES = 16
 
@@ -32,12 +31,13 @@ def start_at_mean_label(model: keras.Model, train: SplitData, plan: EpochPlan) -
     Raises:
       DatasetError: for a record that is not what the index says.
     """
-    biases = [v for v in model.trainable_variables if v.path == _HEAD_BIAS]
+    biases = [v for v in model.trainable_variables if f"/{v.path}".endswith("/head/bias")]
     if train.label is None or train.label.kind != "value" or not biases:
         return
     labels = _labels(train, plan, train.label)
     if labels.size and np.isfinite(labels).all():  # Else the loss of a step says which record.
-        biases[0].assign(labels.mean(0, dtype=np.float64))
+        for bias in biases:
+            bias.assign(labels.mean(0, dtype=np.float64))
 
 
 def _labels(train: SplitData, plan: EpochPlan, label: LabelSpec) -> np.ndarray:

@@ -9,7 +9,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -20,7 +20,7 @@ from pipeline.console.options import Effect
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import append, atomic_write, read
 from trainer.data.epoch_stream import EpochStream
-from trainer.data.split_data import SplitData
+from trainer.data.split_data import NamingBatches, SplitData
 from trainer.distribution import cluster
 from trainer.distribution.watchdog import Watchdog
 from trainer.metrics.table import LOSS, better_mode, epoch_figures
@@ -36,10 +36,13 @@ from trainer.training.callbacks import (
 )
 from trainer.training.divergence import DivergenceCheck, TrainingStep
 from trainer.training.initial_bias import start_at_mean_label
-from trainer.training.optimizers import current_rate, set_rate
+from trainer.training.optimizers import Clocked, current_rate, set_rate
 from trainer.training.progress import Progress
 from trainer.training.termination import StoppedError, Termination
 from trainer.training.timing import Timing
+
+# All workers agree on the time after every so many steps.
+_CLOCK_STEPS = 4
 
 
 class Trainer:
@@ -61,9 +64,11 @@ class Trainer:
         training: TrainingOptions,
         identity: dict[str, Any],
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        fit: Callable[[Iterable[Any]], float] | None = None,
     ):
         self._model, self._steps = model, steps
         model.stop_training = False  # Callbacks set it.
+        self._fit = fit
         self._strategy, self._train, self._validation = strategy, train, validation
         self._run, self._training = run, training
         self._stream = EpochStream(train, strategy, seed=run.seed, epochs=training.epochs)
@@ -85,12 +90,20 @@ class Trainer:
         self._stop_asked = self._save_due = False
         self._sign = -1.0 if mode == "max" else 1.0
         self._has_resumed = False
+        self._seconds_before = 0.0
         self.state = TrainingState(identity=identity)
 
     @property
     def is_finished(self) -> bool:
         """Whether no epoch is left to train."""
-        return self.state.epoch >= self._training.epochs or self._model.stop_training
+        done = self.state.epoch >= self._training.epochs or self._model.stop_training
+        return done or self._time_share >= 1
+
+    @property
+    def _time_share(self) -> float:
+        """The part of --max_minutes that has passed, without the step under way."""
+        most = 60 * self._training.max_minutes
+        return self.state.seconds / most if most else 0.0
 
     @property
     def variables(self) -> dict[str, list[keras.Variable]]:
@@ -131,7 +144,7 @@ class Trainer:
         if self._worker.is_chief:
             _cut_history(self._history_path, restored.epoch if restored else 0)
         if restored is None:
-            return start_at_mean_label(self._model, self._train, self._stream.plan(0))
+            return self._start()
         self.state = restored
         self._apply_changes(restored)
         self._model.stop_training = any(
@@ -143,6 +156,12 @@ class Trainer:
                 f"(global step {restored.global_step})",
                 file=sys.stderr,
             )
+
+    def _start(self) -> None:
+        plan = self._stream.plan(0)
+        start_at_mean_label(self._model, self._train, plan)
+        if self._fit:
+            self._fit(NamingBatches(iter(self._train.read(plan)), self._train, plan))
 
     def _apply_changes(self, restored: TrainingState) -> None:
         """Lets options that differ from the checkpoint's have their effect."""
@@ -192,13 +211,19 @@ class Trainer:
 
     def _train_steps(self, plan: EpochPlan) -> Timing:
         timing = Timing()
+        self._seconds_before = self.state.seconds
+        self._skip_updates(plan)
         batches, spec = self._stream.batches(self.state.epoch, self.state.step)
         for step in self._steps_left(plan):
             batch = timing.wait_for(batches)
             self._hooks.on_train_batch_begin(step.number)
             with self._watchdog.step(self.state.global_step):
                 result = self._steps.train(
-                    batch, spec, update=step.updates, asked_to_stop=self._termination.asked
+                    batch,
+                    spec,
+                    epoch=step.epoch,
+                    update=step.updates,
+                    asked_to_stop=self._termination.asked,
                 )
             timing.count(self._train.lengths[step.rows], compiled=result.compiled)
             self._count(step, result.sums)
@@ -209,7 +234,26 @@ class Trainer:
                     step.epoch, step.number + 1, plan.num_steps, self.state.sums, timing
                 )
             self._between_updates(step, result.asked_to_stop)
+            if self._keep_time(plan, timing, step):
+                break
         return timing
+
+    def _keep_time(self, plan: EpochPlan, timing: Timing, step: TrainingStep) -> bool:
+        """Takes the schedule as far as the time is; returns whether there is none left."""
+        if not self._training.max_minutes:
+            return False
+        if step.global_number % _CLOCK_STEPS == 0 or step.is_last:
+            millis = round(1000 * (self._seconds_before + timing.train_secs))
+            self.state.seconds = cluster.from_chief(self._strategy, millis) / 1000
+            self._skip_updates(plan)
+        return self._time_share >= 1 and step.updates
+
+    def _skip_updates(self, plan: EpochPlan) -> None:
+        rate = self._model.optimizer._learning_rate
+        if isinstance(rate, Clocked):
+            every = self._training.accumulate_batches
+            in_all = self._training.epochs * math.ceil(plan.num_steps / every)
+            rate.skip(max(0.0, self._time_share * in_all - self.state.global_step / every))
 
     def _steps_left(self, plan: EpochPlan) -> Iterator[TrainingStep]:
         """The steps of the epoch that are still to be done; every few change the weights."""
@@ -292,6 +336,7 @@ class Trainer:
         """Whether the epoch that ends is one to keep; the last always is."""
         epoch = self.state.epoch + 1
         is_last = epoch >= self._training.epochs or self._model.stop_training
+        is_last |= self._time_share >= 1
         return is_last or epoch % self._training.checkpoint_every_epochs == 0
 
     def _save_checkpoint(self) -> None:

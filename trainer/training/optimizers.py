@@ -1,8 +1,10 @@
 """Optimizer and learning rate from options."""
 
 import math
+from typing import Any
 
 import keras
+import tensorflow as tf
 
 from trainer.options.options import TrainingOptions
 
@@ -19,6 +21,8 @@ def make_optimizer(options: TrainingOptions, batches_per_epoch: int) -> keras.op
     """
     steps_per_epoch = math.ceil(batches_per_epoch / options.accumulate_batches)
     rate = _learning_rate(options, steps_per_epoch)
+    if options.max_minutes and not isinstance(rate, float):
+        rate = Clocked(rate)
     decay = options.weight_decay or None
     if options.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(
@@ -29,6 +33,22 @@ def make_optimizer(options: TrainingOptions, batches_per_epoch: int) -> keras.op
     if decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
+
+
+class Clocked(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that time can take ahead: `ahead` updates are skipped."""
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule):
+        self._schedule = schedule
+        self._ahead = tf.Variable(0.0, trainable=False, name="updates_skipped")
+
+    def __call__(self, step: Any) -> Any:
+        """The learning rate at an update."""
+        return self._schedule(tf.cast(step, tf.float32) + self._ahead)
+
+    def skip(self, updates: float) -> None:
+        """Goes on as if so many more updates had been done."""
+        self._ahead.assign(updates)
 
 
 def current_rate(optimizer: keras.optimizers.Optimizer) -> float:

@@ -250,7 +250,7 @@ _REFUSED = [
     (_nothing, ["--splits=train=0.8,test=0.1"], "must be above 0 and sum to 1, got a sum of 0.9"),
     (_nothing, ["--splits=train=8,test=2"], "with counts, one split must be rest"),
     (_nothing, ["--splits=0.8"], "got '0.8', expected train=0.8"),
-    (_nothing, ["--window_secs=3"], "--sample_rate_hz and --window_secs go together"),
+    (_nothing, ["--window_secs=3"], "--window_secs needs --sample_rate_hz"),
     (_nothing, ["--window_secs=0.5", "--sample_rate_hz=5"], "is a window of 2.5 samples; it must"),
     (_nothing, ["--window_samples=0"], "--window_samples=0: expected a number above 0"),
     (_nothing, ["--split_regex=_[0"], "--split_regex=_[0: not a regular expression"),

@@ -1,0 +1,122 @@
+"""Random convolutions that compete: how often, and how strongly, each of a group fits best."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainer.layers.gaps import Gaps
+
+KERNEL_SAMPLES = 9
+_KERNELS = 8  # That compete with each other.
+_MOST_CHANNELS = 8  # Of a group.
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class CompetingKernels(keras.layers.Layer):
+    """Features of Hydra (Dempster, Schmidt and Webb 2023, arXiv 2203.13652) over whole records.
+
+    Of each group of 8 random kernels, at each sample, the best fit is counted by its strength and
+    the worst fit by its number, on the record and on its differences, at every dilation; the
+    counts are divided by the record's length, for records differ in it. A group sees up to 8 of the
+    channels. Nothing is trained.
+
+    Args:
+      groups: of kernels, at each dilation.
+      dilations: 1, 2, 4 and so on, so many.
+      seed: of the kernels.
+    """
+
+    def __init__(self, groups: int, dilations: int, seed: int = 0, **kwargs: Any):
+        super().__init__(trainable=False, **kwargs)
+        self.groups, self.dilations, self.seed = groups, dilations, seed
+
+    def build(self, packed_shape: Any, lengths_shape: Any = None) -> None:
+        """Draws the kernels; NumPy's generator is the same on every machine."""
+        shape = (KERNEL_SAMPLES, packed_shape[-1], self.groups * _KERNELS)
+        random = np.random.default_rng(self.seed)
+        self.kernels = []
+        for number in range(2 * self.dilations):
+            kernel = self.add_weight(name=f"kernels_{number}", shape=shape, trainable=False)
+            kernel.assign(_drawn(random, shape))
+            self.kernels.append(kernel)
+
+    def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """`[valid, channels]`, `[batch]` -> `[batch, features]` of at least 0; 0 for length 0."""
+        record = tf.repeat(tf.range(tf.size(lengths)), lengths)
+        first = tf.gather(tf.cumsum(lengths, exclusive=True), record)
+        number = tf.range(tf.size(record))
+        before = tf.gather(packed, tf.maximum(number - 1, first))
+        inputs = (packed, packed - before)
+        count = tf.cast(tf.maximum(lengths, 1), packed.dtype)[:, None]
+
+        def per_record(values: tf.Tensor) -> tf.Tensor:
+            rows = tf.reshape(values, [-1, self.groups * _KERNELS])
+            return tf.math.unsorted_segment_sum(rows, record, tf.size(lengths)) / count
+
+        features = []
+        for place, kernel in enumerate(self.kernels):
+            dilation = 2 ** (place // 2)
+            fits = _fits(inputs[place % 2], lengths, tf.cast(kernel, packed.dtype), dilation)
+            fits = tf.reshape(fits, [-1, self.groups, _KERNELS])
+            best = tf.one_hot(tf.argmax(fits, -1), _KERNELS, dtype=fits.dtype)
+            worst = tf.one_hot(tf.argmin(fits, -1), _KERNELS, dtype=fits.dtype)
+            positive = tf.cast(fits > 0, fits.dtype)
+            features += [
+                per_record(best * tf.maximum(fits, 0)), per_record(worst), per_record(positive)
+            ]  # fmt: skip
+        return tf.concat(features, axis=1)
+
+    def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
+        """Three features for each kernel."""
+        features = 3 * 2 * self.dilations * self.groups * _KERNELS
+        return keras.KerasTensor((lengths.shape[0], features), dtype=packed.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        own = {"groups": self.groups, "dilations": self.dilations, "seed": self.seed}
+        return {**super().get_config(), **own}
+
+
+def _drawn(random: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarray:
+    """Normal kernels of mean 0 and absolute sum 1, each group over channels of its own."""
+    _, channels, count = shape
+    kernels = random.normal(size=shape)
+    if channels > 1:
+        seen = min(channels, _MOST_CHANNELS, max(2, channels // 2))
+        order = random.random((channels, count // _KERNELS)).argsort(axis=0)
+        kernels *= np.repeat(order < seen, _KERNELS, axis=1)
+    kernels -= kernels.mean(0, keepdims=True)
+    return (kernels / np.abs(kernels).sum((0, 1), keepdims=True)).astype(np.float32)
+
+
+def _fits(packed: tf.Tensor, lengths: tf.Tensor, kernel: tf.Tensor, dilation: int) -> tf.Tensor:
+    def window(rows: tf.Tensor) -> tf.Tensor:
+        return tf.nn.convolution(rows, kernel, padding="VALID", dilations=[dilation])
+
+    reach = (KERNEL_SAMPLES - 1) * dilation // 2
+    return Gaps.around(lengths, reach).slide(window, packed, reach)
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class Standardize(keras.layers.Layer):
+    """Subtracts and divides by fixed numbers, after a square root; set by `adapt_to`."""
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the numbers, 0 and 1."""
+        shape = (input_shape[-1],)
+        self.mean = self.add_weight(name="mean", shape=shape, trainable=False)
+        self.deviation = self.add_weight(
+            name="deviation", shape=shape, initializer="ones", trainable=False
+        )
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        """`[batch, features]` of at least 0 -> the same shape."""
+        return (tf.sqrt(features) - self.mean) / self.deviation
+
+    def adapt_to(self, features: np.ndarray) -> None:
+        """Takes mean and deviation of the roots; a feature that is mostly 0 is kept small."""
+        roots = np.sqrt(features)
+        self.mean.assign(roots.mean(0))
+        self.deviation.assign(roots.std(0) + (roots == 0).mean(0) ** 4 + 1e-8)

@@ -1,0 +1,32 @@
+"""One answer from several networks."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class MemberMean(keras.layers.Layer):
+    """The mean over networks: of their probabilities, or of their values.
+
+    Args:
+      of_classes: whether outputs are logits of classes; the result is the log of the mean of their
+        softmax then, so that its softmax is that mean.
+    """
+
+    def __init__(self, of_classes: bool, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.of_classes = of_classes
+
+    def call(self, members: list[tf.Tensor]) -> tf.Tensor:
+        """A list of `[batch, (time), units]` -> the same shape."""
+        stacked = tf.stack(members)
+        if not self.of_classes:
+            return tf.reduce_mean(stacked, axis=0)
+        logs = tf.nn.log_softmax(stacked)
+        return tf.reduce_logsumexp(logs, axis=0) - tf.math.log(tf.cast(len(members), logs.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "of_classes": self.of_classes}

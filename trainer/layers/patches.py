@@ -1,0 +1,75 @@
+"""Fewer, longer steps and back: neighbouring steps of a record as one, each patch as its steps."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def patch_lengths(lengths: tf.Tensor, steps: int) -> tf.Tensor:
+    """Patches of each record: its steps in groups of so many, the last one filled up."""
+    return -(-lengths // steps)
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class JoinSteps(keras.layers.Layer):
+    """Joins every `steps` steps of a record to one; beyond the record's end there are zeros.
+
+    Args:
+      steps: how many.
+    """
+
+    def __init__(self, steps: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.steps = steps
+
+    def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """`[valid, channels]`, `[batch]` -> `[patches, steps * channels]`, `[batch]` of patches."""
+        patches, channels = patch_lengths(lengths, self.steps), packed.shape[-1]
+        filled = tf.scatter_nd(
+            _places(lengths, self.steps)[:, None],
+            packed,
+            [tf.reduce_sum(patches) * self.steps, channels],
+        )
+        return tf.reshape(filled, [-1, self.steps * channels]), patches
+
+    def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
+        """Known number of values."""
+        joined = keras.KerasTensor((None, self.steps * packed.shape[-1]), dtype=packed.dtype)
+        return joined, keras.KerasTensor(lengths.shape, dtype="int32")
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "steps": self.steps}
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class RepeatPatches(keras.layers.Layer):
+    """Gives every step what its patch has, the way back from `JoinSteps`.
+
+    Args:
+      steps: of a patch.
+    """
+
+    def __init__(self, steps: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.steps = steps
+
+    def call(self, patches: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """`[patches, features]`, `[batch]` of steps -> `[valid, features]`."""
+        return tf.gather(patches, _places(lengths, self.steps) // self.steps)
+
+    def compute_output_spec(self, patches: Any, lengths: Any) -> Any:
+        """As many features."""
+        return keras.KerasTensor((None, *patches.shape[1:]), dtype=patches.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "steps": self.steps}
+
+
+def _places(lengths: tf.Tensor, steps: int) -> tf.Tensor:
+    """`[valid]`: where each step stands once every record is filled up to whole patches."""
+    filled = patch_lengths(lengths, steps) * steps
+    moved_by = tf.cumsum(filled - lengths, exclusive=True)
+    return tf.range(tf.reduce_sum(lengths)) + tf.repeat(moved_by, lengths)

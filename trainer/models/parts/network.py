@@ -1,0 +1,213 @@
+"""What networks over samples share: from packed samples to features, and on to the labels.
+
+A family of this kind says only what stands between: its `encode`. Everything runs on packed rows,
+so its cost follows the valid samples, whatever records share a batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+from pipeline.console.options import option
+from tfrecords_schema.errors import DatasetError, UserError
+from trainer.models.family import BuiltModel, DataSpec, Family
+from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
+from trainer.models.parts.normalization import NormalizationOptions, normalize
+from trainer.models.parts.random_convolutions import (
+    RandomConvolutionOptions,
+    random_convolutions,
+    ridge_fit,
+)
+from trainer.models.signal import float32_at_least, head_units
+
+# A step of one axis that is longer than this is a stretch of signal, not a vector of features.
+_MOST_FEATURES = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkOptions(NormalizationOptions):
+    """What networks over samples are made of."""
+
+    width: int | None = option(None, "Filters of a layer; by itself as published.", low=1)
+    depth: int | None = option(None, "Blocks of layers; by itself as published.", low=1)
+    patch_samples: int = option(
+        1, "Neighbouring samples that are one to the network; more is faster.", low=1, common=True
+    )
+    front_end: str = option(
+        "none",
+        "Before the network: none, or log_mel, the log of a mel spectrogram of the samples.",
+        ("none", "log_mel"),
+        common=True,
+    )
+    frame_samples: int = option(256, "Samples of a frame of --front_end=log_mel.", low=8)
+    hop_samples: int = option(128, "Samples from one frame to the next.", low=1)
+    mel_bands: int = option(40, "Bands of --front_end=log_mel.", low=4)
+    causal: bool = option(False, "Whether a step sees only itself and earlier ones.")
+    head_dropout: float = option(0.0, "Dropout rate before the last layer.", low=0, high=1)
+    ensemble: int = option(
+        1, "Networks that are trained side by side; their probabilities are averaged.", low=1,
+        common=True,
+    )  # fmt: skip
+    random_convolutions: bool = option(
+        False,
+        "Whether random convolutions with a ridge are one more of them, see --model=hydra.",
+        common=True,
+    )
+
+
+class Features(NamedTuple):
+    """Packed rows of records.
+
+    Attributes:
+      rows: `[valid, features]`.
+      lengths: `[batch] int32`, rows of each record.
+    """
+
+    rows: Any
+    lengths: Any
+
+
+class Network(Family):
+    """A network over the samples of a recording; one label per step or per record."""
+
+    options = (NetworkOptions, RandomConvolutionOptions)
+    automatic = True
+
+    def encode(self, x: Features, options: NetworkOptions) -> Features:
+        """From samples to features, a row for each.
+
+        Args:
+          x: normalized samples, packed.
+          options: of the network.
+        """
+        raise NotImplementedError
+
+    def build(self, data: DataSpec, *options: Any) -> BuiltModel:
+        """See `Family.build`."""
+        chosen, convolutions = options
+        if data.label.per not in ("step", "record"):
+            raise UserError(
+                f"this family predicts one label per step or per record, the dataset has one per "
+                f"{data.label.per}; use --model=sequence"
+            )
+        inputs, lengths, x, scale = network_inputs(data, chosen)
+        members = []
+        for number in range(chosen.ensemble):
+            name = f"member_{number}" if chosen.ensemble > 1 else "network"
+            rows = self._member(x, lengths, scale, chosen, data, name)
+            members.append(_unpack(rows, lengths, inputs[data.input.kind], data, f"{name}_unpack"))
+        if len(members) == 1 and not chosen.random_convolutions:
+            return BuiltModel(keras.Model(inputs, members[0], name="model"))
+        of_classes = data.label.kind == "class"
+        mean = layers.MemberMean(of_classes, name="mean_of_trained")(members)
+        trained = keras.Model(inputs, [mean, *members], name="members")
+        features = None
+        if chosen.random_convolutions:
+            features, fitted = random_convolutions(x.rows, x.lengths, lengths, data, convolutions)
+            members.append(fitted)
+        mean = layers.MemberMean(of_classes, name="member_mean")(members)
+        full = keras.Model(inputs, mean, name="model")
+        if features is None:
+            return BuiltModel(full, members=trained)
+        fit = ridge_fit(full, keras.Model(inputs, features), data)
+        return BuiltModel(full, members=trained, fit=fit)
+
+    def _member(
+        self,
+        x: Features,
+        steps: Any,
+        scale: tuple[int, int],
+        options: NetworkOptions,
+        data: DataSpec,
+        name: str,
+    ) -> Any:
+        """One network as a model of its own, applied: packed logits or values."""
+        rows = keras.Input(x.rows.shape[1:], dtype=x.rows.dtype, name="rows")
+        lengths = keras.Input((), dtype="int32", name="row_lengths")
+        step_lengths = keras.Input((), dtype="int32", name="step_lengths")
+        found = self.encode(Features(rows, lengths), options)
+        if data.label.per == "record":
+            y = layers.RecordPooling("mean", name="pool")(found.rows, found.lengths)
+            y = layers.PackRecords(name="pack_records")(y, lengths)
+        else:
+            y = _to_steps(found.rows, step_lengths, *scale)
+        if options.head_dropout:
+            y = layers.Dropout(options.head_dropout, name="head_dropout")(y)
+        y = keras.layers.Dense(head_units(data.label), dtype=float32_at_least(), name="head")(y)
+        inputs = {"rows": rows, "row_lengths": lengths, "step_lengths": step_lengths}
+        member = keras.Model(inputs, y, name=name)
+        return member({"rows": x.rows, "row_lengths": x.lengths, "step_lengths": steps})
+
+
+def samples_of_step(shape: tuple[int, ...]) -> int:
+    """Samples in a step along time; 1 where a step is a vector of channels."""
+    return shape[0] if len(shape) == 2 or (len(shape) == 1 and shape[0] > _MOST_FEATURES) else 1
+
+
+def network_inputs(
+    data: DataSpec, options: NetworkOptions
+) -> tuple[dict[str, Any], Any, Features, tuple[int, int]]:
+    """What every network over samples begins with.
+
+    Returns:
+      Inputs by name; `lengths: [batch]` in steps; normalized rows behind the front end; samples of
+      a step, and samples that a row stands for.
+
+    Raises:
+      DatasetError: the dataset holds no signals, or lacks the statistics that are asked for.
+    """
+    kind = data.input.kind
+    if kind != "signal":
+        raise DatasetError(f"this family needs signals, the dataset has {kind}; use --model=frames")
+    padded = keras.Input((None, *data.input.step_shape), dtype=data.input.dtype, name=kind)
+    lengths = keras.Input((), dtype="int32", name="lengths")
+    packed = layers.PackSteps(name="pack")(padded, lengths)
+    x, samples = _samples(packed, lengths, data)
+    x, factor = _front_end(x, options, data)
+    return {kind: padded, "lengths": lengths}, lengths, x, (samples, factor)
+
+
+def _samples(packed: Any, lengths: Any, data: DataSpec) -> tuple[Features, int]:
+    """Steps as the samples they consist of, `[valid samples, channels]`."""
+    samples = samples_of_step(data.input.step_shape)
+    channels = math.prod(data.input.step_shape) // samples
+    rows = layers.Rows((channels,), name="samples")(packed)
+    return Features(rows, lengths * samples if samples > 1 else lengths), samples
+
+
+def _front_end(x: Features, options: NetworkOptions, data: DataSpec) -> tuple[Features, int]:
+    """The rows that the network sees, and how many samples each stands for."""
+    kind, channels = options.normalization, x.rows.shape[-1]
+    rows = normalize(x.rows, x.lengths, kind, channels, data.statistics, "normalize")
+    x, factor = Features(rows, x.lengths), 1
+    if options.front_end == "log_mel":
+        x = Features(
+            *layers.LogMel(
+                options.frame_samples, options.hop_samples, options.mel_bands, name="log_mel"
+            )(x.rows, x.lengths)
+        )
+        rows = layers.Normalization("record", name="normalize_bands")(x.rows, x.lengths)
+        x, factor = Features(rows, x.lengths), options.hop_samples
+    if options.patch_samples > 1:
+        x = Features(*layers.JoinSteps(options.patch_samples, name="patches")(x.rows, x.lengths))
+        factor *= options.patch_samples
+    return x, factor
+
+
+def _to_steps(rows: Any, steps: Any, samples: int, factor: int) -> Any:
+    """A row for each step: the mean over its samples."""
+    if factor > 1:
+        of_steps = steps * samples if samples > 1 else steps
+        rows = layers.RepeatPatches(factor, name="repeat_patches")(rows, of_steps)
+    if samples == 1:
+        return rows
+    rows = layers.Rows((samples, rows.shape[-1]), name="samples_of_step")(rows)
+    return keras.layers.GlobalAveragePooling1D(name="mean_of_step")(rows)
+
+
+def _unpack(x: Any, lengths: Any, padded: Any, data: DataSpec, name: str) -> Any:
+    if data.label.per == "record":
+        return layers.UnpackRecords(name=name)(x, lengths)
+    return layers.UnpackSteps(name=name)(x, lengths, padded)

@@ -1,0 +1,228 @@
+"""What a training is like where nobody says: few rules, from what the manifest knows of the data.
+
+A rule sees numbers of the training split and of a step, never a name. Options that are given stay.
+What no number tells is left to short trials, see `Choice.candidates`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from tfrecords_schema import Dataset
+
+# Rows that a training computes on, in all: some five minutes of two processor cores.
+_ROWS = 8_000_000
+_UPDATES = (300, 3000)
+_MOST_EPOCHS = 500
+# Rows of a record that a network sees; longer ones are patched.
+_ROWS_OF_RECORD = 1024
+_SOUND_HZ = 2000
+
+
+class Choice(NamedTuple):
+    """One option that was decided.
+
+    Attributes:
+      name: of the option.
+      value: as a flag takes it.
+      reason: in a few words.
+      candidates: values that trials choose from, the first of those that do as well.
+    """
+
+    name: str
+    value: Any
+    reason: str
+    candidates: tuple[str, ...] = ()
+
+
+class Facts(NamedTuple):
+    """What the rules see: the training split and the shape of its data.
+
+    Attributes:
+      kind: of the input, `signal` or `frames`.
+      samples: of a step along time.
+      channels: values of a sample.
+      per: what has a label: `step`, `record` or `sequence`.
+      class_counts: labels of each class, of all of them; empty for values.
+      records: number of records.
+      groups: number of groups.
+      steps: of all records.
+      median_steps: of a record.
+      longest: steps of the longest record.
+      rate_hz: of samples, if it is known.
+      has_validation: whether there is a validation split.
+    """
+
+    kind: str
+    samples: int
+    channels: int
+    per: str
+    class_counts: tuple[int, ...]
+    records: int
+    groups: int
+    steps: int
+    median_steps: int
+    longest: int
+    rate_hz: float | None
+    has_validation: bool
+
+    @classmethod
+    def of(cls, dataset: Dataset, train_split: str, samples: int) -> Facts:
+        """Those of a dataset.
+
+        Args:
+          dataset: which.
+          train_split: name of the split that is trained on.
+          samples: of a step along time.
+        """
+        manifest, schema = dataset.manifest, dataset.schema
+        if train_split not in manifest.splits:
+            dataset.split(train_split)  # Says which there are.
+        split, label = manifest.splits[train_split], schema.label
+        names = label.class_names if label else ()
+        return cls(
+            kind=schema.input.kind,
+            samples=samples,
+            channels=math.prod(schema.input.step_shape) // samples,
+            per=label.per if label else "record",
+            class_counts=tuple(split.class_counts.get(name, 0) for name in names),
+            records=split.records,
+            groups=split.groups,
+            steps=split.steps,
+            median_steps=_median(split.length_histogram),
+            longest=max(split.length_histogram, default=1),
+            rate_hz=manifest.options.get("sample_rate_hz"),
+            has_validation="validation" in manifest.splits,
+        )
+
+
+class Decisions:
+    """Options that are given, and those decided so far."""
+
+    def __init__(self, given: Mapping[str, Any]):
+        """Starts with options that are given, which stay."""
+        self._given = dict(given)
+        self.choices: list[Choice] = []
+
+    def __getitem__(self, name: str) -> Any:
+        decided = {choice.name: choice.value for choice in self.choices}
+        return {**decided, **self._given}[name]
+
+    def get(self, name: str, default: Any) -> Any:
+        """An option's value; the default where nothing is known of it."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def decide(self, name: str, value: Any, reason: str, candidates: tuple[str, ...] = ()) -> None:
+        """Decides an option, unless it is given."""
+        if name not in self._given:
+            self.choices.append(Choice(name, value, reason, candidates))
+
+
+def family_for(facts: Facts) -> Choice:
+    """Which family of models."""
+    if facts.per == "sequence":
+        return Choice("model", "sequence", "labels are sequences with a length of their own")
+    if facts.kind == "frames":
+        return Choice("model", "frames", "image folders")
+    return Choice("model", "inception_time", "the best published network by itself on signals")
+
+
+def decide(facts: Facts, given: Mapping[str, Any]) -> list[Choice]:
+    """All that is decided for an automatic family, in the order in which one asks.
+
+    Args:
+      facts: of the data.
+      given: options that the user gave, with their values; they stay, and others follow from them.
+    """
+    so_far = Decisions(given)
+    for rule in (_front_end, _normalization, _members, _batches, _updates, _regularization):
+        rule(facts, so_far)
+    return so_far.choices
+
+
+def _front_end(facts: Facts, so_far: Decisions) -> None:
+    """What comes before the network, so that it sees some hundred rows of a record."""
+    rate, samples = facts.rate_hz, facts.median_steps * facts.samples
+    is_sound = rate and rate >= _SOUND_HZ and facts.channels <= 2 and facts.per == "record"
+    if is_sound:
+        so_far.decide("front_end", "log_mel", f"sound: {rate:g} samples a second")
+    if so_far.get("front_end", "none") == "log_mel" and rate:
+        frame = 2 ** math.ceil(math.log2(0.025 * rate))
+        so_far.decide("frame_samples", frame, "25 ms or a little more")
+        so_far.decide("hop_samples", max(1, round(0.01 * rate)), "10 ms")
+        return
+    patch = max(1, round(samples / _ROWS_OF_RECORD))
+    if patch > 1:
+        so_far.decide("patch_samples", patch, f"recordings of {samples:,} samples (median)")
+
+
+def _normalization(facts: Facts, so_far: Decisions) -> None:
+    """Absolute level carries the label, or hides it; only the data can tell."""
+    if facts.per == "record":
+        kinds = ("record", "training_split", "both")
+        so_far.decide("normalization", "record", "before trials", kinds)
+    else:
+        so_far.decide("normalization", "both", "with and without absolute level")
+
+
+def _members(facts: Facts, so_far: Decisions) -> None:
+    if facts.per != "record":
+        return
+    rows = facts.median_steps * facts.samples // _factor(so_far)
+    fitting = int(math.log2(max(1, (rows - 1) / 8))) + 1
+    so_far.decide("random_convolutions", True, "a second opinion that takes seconds")
+    so_far.decide("dilations", min(max(fitting, 1), 10), f"{rows:,} rows of a record (median)")
+
+
+def _factor(so_far: Decisions) -> int:
+    """Samples for each row that the network computes on."""
+    hop = so_far.get("hop_samples", 1) if so_far.get("front_end", "none") == "log_mel" else 1
+    return hop * so_far.get("patch_samples", 1)
+
+
+def _batches(facts: Facts, so_far: Decisions) -> None:
+    size = 2 ** round(math.log2(max(1, facts.records / 10)))
+    size = min(max(size, 4), 16 if facts.records < 2000 else 32, facts.records)
+    so_far.decide("batching", "random", "the cost follows valid samples, so any records may meet")
+    so_far.decide("batch_size", size, f"{facts.records:,} records")
+
+
+def _updates(facts: Facts, so_far: Decisions) -> None:
+    rows = max(1, facts.steps * facts.samples // _factor(so_far)) * so_far.get("ensemble", 1)
+    batches = math.ceil(facts.records / so_far["batch_size"])
+    affordable = max(1, _ROWS // rows)
+    epochs = min(max(1, round(_UPDATES[1] / batches)), affordable, _MOST_EPOCHS)
+    epochs = max(epochs, min(round(_UPDATES[0] / batches), 2 * affordable), 1)
+    so_far.decide("epochs", epochs, f"{epochs * batches:,} updates")
+    so_far.decide("max_minutes", 8, "more is rarely worth waiting for")
+    so_far.decide("learning_rate", 0.001, "AdamW")
+    so_far.decide("lr_schedule", "cosine", "ends with small steps")
+    so_far.decide("warmup_epochs", so_far["epochs"] / 20, "a twentieth of the training")
+    so_far.decide("evaluate_with", "last", "the schedule has come to its end there")
+
+
+def _regularization(facts: Facts, so_far: Decisions) -> None:
+    so_far.decide("weight_decay", 0.01, "AdamW's own default")
+    so_far.decide("head_dropout", 0.4, "few recordings are learnt by heart")
+    if not facts.class_counts:
+        return
+    so_far.decide("label_smoothing", 0.1, "classes")
+    present = [count for count in facts.class_counts if count]
+    if present and max(present) > 3 * min(present):
+        reason = f"classes of {min(present):,} to {max(present):,} labels"
+        so_far.decide("class_weights", "balanced", reason)
+
+
+def _median(histogram: dict[int, int]) -> int:
+    passed, half = 0, sum(histogram.values()) / 2
+    for steps, count in sorted(histogram.items()):
+        passed += count
+        if passed >= half:
+            return steps
+    return 1
