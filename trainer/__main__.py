@@ -37,8 +37,8 @@ def _run(asked: Asked) -> None:
     configure(asked.run)
     if asked.run.mode in AFTER_TRAINING:
         return inference.run(asked)
+    asked = settle(asked)
     data = open_data(asked)
-    asked = settle(asked, data)
     for choice in asked.choices:
         print(f"--{choice.name}={value_text(choice.value)}  ({choice.reason})")
     strategy, built = build(asked, data)

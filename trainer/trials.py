@@ -1,61 +1,58 @@
-"""Short trials that decide what no number of a manifest tells: how values are normalized.
+"""Short trials that decide what no number of a manifest tells, such as how values are normalized.
 
 Random convolutions with a ridge take seconds, and their closed form predicts every record from all
-others. So each way to normalize is tried on the training split alone, without a part held out.
+others. So each candidate is tried on the training split alone, without a part held out.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-from typing import Any
 
+from trainer.distribution import cluster
 from trainer.models.family import ChosenModel, DataSpec, families
 from trainer.options.automatic import Choice
 from trainer.runs.asked import Asked
-from trainer.session import Data
+from trainer.session import Data, open_data
 
 _RECORDS = 512
 _FAMILY = "hydra"
 
 
-def settle(asked: Asked, data: Data) -> Asked:
-    """The command with what its choices left open decided; each choice says how."""
-    for choice in [choice for choice in asked.choices if choice.candidates]:
-        losses = {value: _loss(asked, data, {choice.name: value}) for value in choice.candidates}
-        best = min(losses, key=lambda value: losses[value])
-        tried = ", ".join(f"{value} {loss:.3f}" for value, loss in losses.items())
-        decided = Choice(choice.name, best, f"loss on records left out: {tried}")
-        asked = _with(asked, {choice.name: best}, [
-            decided if each is choice else each for each in asked.choices
-        ])  # fmt: skip
+def settle(asked: Asked) -> Asked:
+    """The command with what the rules left open decided by trials; each choice says how.
+
+    Workers of a cluster must agree, and small differences between machines could part them: so
+    they take the first candidate of each.
+    """
+    settled: dict[str, Choice] = {}
+    is_alone = cluster.find_cluster() is None
+    data: Data | None = None
+    while left := [choice for choice in asked.choices if choice.candidates]:
+        name, candidates = left[0].name, left[0].candidates
+        if not is_alone or asked.run.mode != "train":
+            settled[name] = Choice(name, candidates[0], "no trials on several workers")
+        else:
+            data = data or open_data(asked)
+            losses = {
+                value: _loss(asked.again({**settled, name: Choice(name, value, "")}), data)
+                for value in candidates
+            }
+            best = min(losses, key=lambda value: losses[value])
+            tried = ", ".join(f"{value} {loss:.3f}" for value, loss in losses.items())
+            settled[name] = Choice(name, best, f"loss on training records left out: {tried}")
+        asked = asked.again(settled)
     return asked
 
 
-def _loss(asked: Asked, data: Data, values: dict[str, Any]) -> float:
+def _loss(asked: Asked, data: Data) -> float:
     """Mean loss of random convolutions on training records, each predicted from all others."""
     assert data.train is not None
     family = families()[_FAMILY]
-    given = {kind: group for group in asked.recorded for kind in type(group).__mro__}
-    options = tuple(
-        _replaced(given[kind] if kind in given else kind(), values) for kind in family.options
-    )
+    given = {type(group): group for group in asked.model.options}
+    options = tuple(given[kind] if kind in given else kind() for kind in family.options)
     spec = DataSpec(data.dataset.schema.input, data.label, data.learnt.statistics)
     built = ChosenModel(family, options).build(spec)
     assert built.fit is not None
     plan = data.train.plan(seed=asked.run.seed)
-    batches = -(-_RECORDS // max(1, len(plan.records) // plan.num_steps))
+    batches = -(-_RECORDS * plan.num_steps // len(plan.records))
     return built.fit(itertools.islice(data.train.read(plan), batches))
-
-
-def _with(asked: Asked, values: dict[str, Any], choices: list[Choice]) -> Asked:
-    model = ChosenModel(
-        asked.model.family, tuple(_replaced(group, values) for group in asked.model.options)
-    )
-    recorded = tuple(_replaced(group, values) for group in asked.recorded)
-    return asked._replace(model=model, recorded=recorded, choices=tuple(choices))
-
-
-def _replaced(group: Any, values: dict[str, Any]) -> Any:
-    names = {field.name for field in dataclasses.fields(group)} & values.keys()
-    return dataclasses.replace(group, **{name: values[name] for name in names})

@@ -107,6 +107,7 @@ class TemporalConvolution(keras.layers.Layer):
             filters,
             kernel_steps,
             dilation_rate=dilation,
+            padding="causal" if causal else "same",
             activation=activation,
             use_bias=use_bias,
             dtype=self.dtype_policy,
@@ -119,10 +120,19 @@ class TemporalConvolution(keras.layers.Layer):
 
     def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """`[valid, features]`, `[batch] int32` -> `[valid, filters]`."""
-        reach = (self.convolution.kernel_size[0] - 1) * self.dilation
+        inner = self.convolution
+        kernel = tf.cast(tf.convert_to_tensor(inner.kernel), self.compute_dtype)
+        reach = (kernel.shape[0] - 1) * self.dilation
         before = reach if self.causal else reach // 2
+
+        def window(rows: tf.Tensor) -> tf.Tensor:
+            return tf.nn.convolution(rows, kernel, padding="VALID", dilations=[self.dilation])
+
         gaps = Gaps.around(lengths, max(before, reach - before))
-        return gaps.slide(self.convolution, packed, before)
+        outputs = gaps.slide(window, packed, before)
+        if inner.use_bias:
+            outputs = tf.nn.bias_add(outputs, tf.convert_to_tensor(inner.bias))
+        return outputs if inner.activation is None else inner.activation(outputs)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""

@@ -20,6 +20,8 @@ _MOST_EPOCHS = 500
 # Rows of a record that a network sees; longer ones are patched.
 _ROWS_OF_RECORD = 1024
 _SOUND_HZ = 2000
+_FAST_STEP = 256
+_LONG_RECORD = 2000
 
 
 class Choice(NamedTuple):
@@ -102,9 +104,10 @@ class Facts(NamedTuple):
 class Decisions:
     """Options that are given, and those decided so far."""
 
-    def __init__(self, given: Mapping[str, Any]):
-        """Starts with options that are given, which stay."""
+    def __init__(self, given: Mapping[str, Any], settled: Mapping[str, Choice]):
+        """Starts with options that are given, or settled by trials, which stay."""
         self._given = dict(given)
+        self._settled = settled
         self.choices: list[Choice] = []
 
     def __getitem__(self, name: str) -> Any:
@@ -121,7 +124,8 @@ class Decisions:
     def decide(self, name: str, value: Any, reason: str, candidates: tuple[str, ...] = ()) -> None:
         """Decides an option, unless it is given."""
         if name not in self._given:
-            self.choices.append(Choice(name, value, reason, candidates))
+            choice = Choice(name, value, reason, candidates)
+            self.choices.append(self._settled.get(name, choice))
 
 
 def family_for(facts: Facts) -> Choice:
@@ -133,14 +137,15 @@ def family_for(facts: Facts) -> Choice:
     return Choice("model", "inception_time", "the best published network by itself on signals")
 
 
-def decide(facts: Facts, given: Mapping[str, Any]) -> list[Choice]:
+def decide(facts: Facts, given: Mapping[str, Any], settled: Mapping[str, Choice]) -> list[Choice]:
     """All that is decided for an automatic family, in the order in which one asks.
 
     Args:
       facts: of the data.
       given: options that the user gave, with their values; they stay, and others follow from them.
+      settled: what trials have decided.
     """
-    so_far = Decisions(given)
+    so_far = Decisions(given, settled)
     for rule in (_front_end, _normalization, _members, _batches, _updates, _regularization):
         rule(facts, so_far)
     return so_far.choices
@@ -148,16 +153,29 @@ def decide(facts: Facts, given: Mapping[str, Any]) -> list[Choice]:
 
 def _front_end(facts: Facts, so_far: Decisions) -> None:
     """What comes before the network, so that it sees some hundred rows of a record."""
-    rate, samples = facts.rate_hz, facts.median_steps * facts.samples
-    is_sound = rate and rate >= _SOUND_HZ and facts.channels <= 2 and facts.per == "record"
-    if is_sound:
+    rate, samples = facts.rate_hz or 0, facts.median_steps * facts.samples
+    if facts.channels <= 2 and rate >= _SOUND_HZ:
         so_far.decide("front_end", "log_mel", f"sound: {rate:g} samples a second")
-    if so_far.get("front_end", "none") == "log_mel" and rate:
-        frame = 2 ** math.ceil(math.log2(0.025 * rate))
-        so_far.decide("frame_samples", frame, "25 ms or a little more")
-        so_far.decide("hop_samples", max(1, round(0.01 * rate)), "10 ms")
-        return
-    patch = max(1, round(samples / _ROWS_OF_RECORD))
+    elif facts.per == "step" and facts.samples >= _FAST_STEP:
+        so_far.decide("front_end", "log_mel", f"{facts.samples:,} samples in a step")
+    elif facts.per == "record" and facts.channels <= 2 and samples > _LONG_RECORD:
+        reason = f"recordings of {samples:,} samples (median)"
+        so_far.decide("front_end", "none", reason, ("none", "log_mel"))
+    if so_far.get("front_end", "none") == "log_mel":
+        if rate >= _SOUND_HZ:
+            hop, frame = max(1, round(0.01 * rate)), 2 ** math.ceil(math.log2(0.025 * rate))
+        else:
+            frame = 256 if facts.per == "step" else 2 ** round(math.log2(samples / 16))
+            frame = min(frame, 512)
+            hop = frame // 4
+        so_far.decide("frame_samples", frame, "25 ms or more" if rate else "of unknown rate")
+        so_far.decide("hop_samples", hop, "from frame to frame")
+        if rate:
+            so_far.decide("rate_hz", rate, "as converted")
+        samples //= so_far["hop_samples"]
+    patch = round(samples / _ROWS_OF_RECORD)
+    if facts.per == "step":
+        patch = min(patch, facts.samples // 4)
     if patch > 1:
         so_far.decide("patch_samples", patch, f"recordings of {samples:,} samples (median)")
 
@@ -196,8 +214,8 @@ def _batches(facts: Facts, so_far: Decisions) -> None:
 def _updates(facts: Facts, so_far: Decisions) -> None:
     rows = max(1, facts.steps * facts.samples // _factor(so_far)) * so_far.get("ensemble", 1)
     batches = math.ceil(facts.records / so_far["batch_size"])
-    affordable = max(1, _ROWS // rows)
-    epochs = min(max(1, round(_UPDATES[1] / batches)), affordable, _MOST_EPOCHS)
+    affordable = _ROWS // rows
+    epochs = min(round(_UPDATES[1] / batches), affordable, _MOST_EPOCHS)
     epochs = max(epochs, min(round(_UPDATES[0] / batches), 2 * affordable), 1)
     so_far.decide("epochs", epochs, f"{epochs * batches:,} updates")
     so_far.decide("max_minutes", 8, "more is rarely worth waiting for")

@@ -1,7 +1,7 @@
 """What a command line of `python -m trainer` asks for; read without TensorFlow."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from absl import flags
@@ -63,6 +63,7 @@ class Asked(NamedTuple):
       augmentations: those that training uses.
       recorded: every option that says what was run.
       choices: what was decided for whoever did not say.
+      argv: the command line.
     """
 
     run: RunOptions
@@ -73,6 +74,11 @@ class Asked(NamedTuple):
     augmentations: tuple[Augmentation, ...]
     recorded: tuple[Options, ...]
     choices: tuple[Choice, ...] = ()
+    argv: tuple[str, ...] = ()
+
+    def again(self, settled: Mapping[str, Choice]) -> "Asked":
+        """The same command, with these options decided, and others by what follows from them."""
+        return asked(self.argv, settled)
 
     def augment(self, per: str) -> Callable[[Any, Any], Any] | None:
         """From a batch and the number of the epoch to the batch that is trained on."""
@@ -81,8 +87,12 @@ class Asked(NamedTuple):
         return lambda batch, epoch: augmented(batch, self.augmentations, self.run.seed, epoch, per)
 
 
-def asked(argv: Sequence[str]) -> Asked:
+def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> Asked:
     """Reads a command line; after training, with what it leaves out from the run folder.
+
+    Args:
+      argv: arguments without the program's name.
+      settled: what trials have decided, where the rules would leave it open.
 
     Raises:
       UsageError: it makes no sense; the message says what to change.
@@ -97,7 +107,7 @@ def asked(argv: Sequence[str]) -> Asked:
         run = read(RunOptions, values)
     predict = read(PredictOptions, values)
     predict.require_mode(run.mode)
-    choices = _decide(values, run) if run.mode == "train" else ()
+    choices = _decide(values, run, settled or {}) if run.mode == "train" else ()
     name = read(ModelOptions, values)
     family = families()[name.model]
     if run.mode == "train":
@@ -108,10 +118,12 @@ def asked(argv: Sequence[str]) -> Asked:
     changes = tuple(read(kind, values) for kind in augmentations())
     recorded = (run, name, data, training, *model.options, *changes)
     used = tuple(one for one in changes if one.is_on)
-    return Asked(run, data, training, predict, model, used, recorded, choices)
+    return Asked(run, data, training, predict, model, used, recorded, choices, tuple(argv))
 
 
-def _decide(values: flags.FlagValues, run: RunOptions) -> tuple[Choice, ...]:
+def _decide(
+    values: flags.FlagValues, run: RunOptions, settled: Mapping[str, Choice]
+) -> tuple[Choice, ...]:
     """Sets options that were not given, for a family that wants that; returns which, and why."""
     from trainer.runs.run_folder import earlier_flags
 
@@ -133,7 +145,7 @@ def _decide(values: flags.FlagValues, run: RunOptions) -> tuple[Choice, ...]:
         return (of_model,)
     readable = {*_names(RECORDED)} - _names(option_kinds()) | _names(family.options)
     given = {name: values[name].value for name in readable if values[name].present}
-    choices = [choice for choice in decide(facts, given) if choice.name in readable]
+    choices = [choice for choice in decide(facts, given, settled) if choice.name in readable]
     earlier = earlier_flags(run.run_dir, {choice.name for choice in choices})
     fill_in(earlier, values, RECORDED, "config.flags of the run folder")
     choices = [choice for choice in choices if not values[choice.name].present]

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 import time
@@ -215,3 +216,34 @@ def test_options_check_themselves(options, message):
 def test_errors_say_what_to_set(steps, options, message):
     with pytest.raises(ValueError, match=message):
         plan_epoch(np.array(steps, np.int32), BatchOptions(**options), seed=0, epoch=0)
+
+
+@given(some_lengths, some_options(), st.integers(0, 9), st.integers(0, 3))
+def test_random_batches_hold_every_record_once_and_are_padded_to_their_longest(
+    steps, options, seed, epoch
+):
+    options = dataclasses.replace(options, by_length=False)
+    plan = plan_epoch(steps, options, seed=seed, epoch=epoch)
+    batches = [plan.rows(step) for step in range(plan.num_steps)]
+    np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(len(steps)))
+    for rows, padded_steps in zip(batches, plan.padded_steps, strict=True):
+        assert padded_steps == steps[rows].max()
+        if options.batch_steps is None:
+            assert len(rows) <= options.batch_size
+        else:
+            assert len(rows) * padded_steps <= options.batch_steps
+
+
+def test_random_batches_are_of_near_equal_size_and_mix_lengths():
+    steps = np.repeat([1, 100], 50)
+    plan = plan_epoch(steps, BatchOptions(batch_size=16, by_length=False), seed=3, epoch=0)
+    sizes = np.diff(plan.step_starts)
+    assert set(sizes) == {14, 15}
+    assert all(set(steps[plan.rows(step)]) == {1, 100} for step in range(plan.num_steps))
+    in_order, by_length = (
+        plan_epoch(
+            steps, BatchOptions(batch_size=16, by_length=way), seed=3, epoch=0, shuffle=False
+        )
+        for way in (False, True)
+    )
+    np.testing.assert_array_equal(in_order.records, by_length.records)  # As evaluation reads.

@@ -11,7 +11,7 @@ from trainer.runs.identity import changed_options, check_identity, identity
 def _identity(folder, *flags):
     dataset, _ = toy_dataset(folder)
     given = [f"--dataset={dataset.path}", "--run_dir=runs/new", *flags]
-    return identity(asked(given).recorded, dataset)
+    return identity(asked(["--model=signal", *given]).recorded, dataset)
 
 
 def test_the_identity_has_what_a_result_depends_on_and_nothing_else(tmp_path):

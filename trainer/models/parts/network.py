@@ -44,6 +44,7 @@ class NetworkOptions(NormalizationOptions):
     frame_samples: int = option(256, "Samples of a frame of --front_end=log_mel.", low=8)
     hop_samples: int = option(128, "Samples from one frame to the next.", low=1)
     mel_bands: int = option(40, "Bands of --front_end=log_mel.", low=4)
+    rate_hz: float = option(16000.0, "Samples a second, for those bands.", positive=True)
     causal: bool = option(False, "Whether a step sees only itself and earlier ones.")
     head_dropout: float = option(0.0, "Dropout rate before the last layer.", low=0, high=1)
     ensemble: int = option(
@@ -185,7 +186,11 @@ def _front_end(x: Features, options: NetworkOptions, data: DataSpec) -> tuple[Fe
     if options.front_end == "log_mel":
         x = Features(
             *layers.LogMel(
-                options.frame_samples, options.hop_samples, options.mel_bands, name="log_mel"
+                options.frame_samples,
+                options.hop_samples,
+                options.mel_bands,
+                options.rate_hz,
+                name="log_mel",
             )(x.rows, x.lengths)
         )
         rows = layers.Normalization("record", name="normalize_bands")(x.rows, x.lengths)

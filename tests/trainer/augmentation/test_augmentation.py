@@ -1,0 +1,174 @@
+"""Every augmentation of the room: what it draws depends on seed, epoch and record alone."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.augmentation.augmentation import Draws, augmentations, augmented
+from trainer.augmentation.crop import Crop
+from trainer.augmentation.gain import Gain
+from trainer.augmentation.masks import Masks
+from trainer.augmentation.noise import Noise
+from trainer.augmentation.pictures import Pictures
+from trainer.augmentation.time_stretch import TimeStretch
+
+_LENGTHS = [7, 0, 12, 1, 5]
+
+
+def _switched_on(kind):
+    """An augmentation with every strength at a half."""
+    types = {field.name: type(field.default) for field in dataclasses.fields(kind)}
+    values = {bool: True, float: 0.5, int: 4}
+    return kind(**{name: values[found] for name, found in types.items()})
+
+
+def _batch(kind, lengths=_LENGTHS, time=12, records=None, dtype="float32", seed=0):
+    shape = (time, 3) if kind == "signal" else (time, 4, 6, 3)
+    rows = [
+        np.random.default_rng([seed, row]).normal(120, 40, shape) for row in range(len(lengths))
+    ]
+    values = np.stack(rows).astype("uint8" if kind == "frames" else dtype)
+    label = np.arange(time)[None] + 100 * np.arange(len(lengths))[:, None]
+    return {
+        kind: tf.constant(values),
+        "lengths": tf.constant(lengths, tf.int32),
+        "record": tf.constant(records or list(range(len(lengths))), tf.int32),
+        "label": tf.constant(label, tf.int64),
+    }
+
+
+def _wider(values):
+    """Three more steps of padding, which is not zero."""
+    paddings = [[0, 0], [0, 3], *[[0, 0]] * (len(values.shape) - 2)]
+    return tf.pad(values, paddings, constant_values=tf.cast(9, values.dtype))
+
+
+def _valid(batch, kind):
+    return [
+        values[:length] for values, length in
+        zip(batch[kind].numpy(), batch["lengths"].numpy(), strict=True)
+    ]  # fmt: skip
+
+
+ALL = [
+    pytest.param(_switched_on(kind), of, id=f"{kind.__name__}-{of}")
+    for kind in augmentations()
+    for of in (("signal", "frames") if not kind.input_kind else (kind.input_kind,))
+]
+
+
+@pytest.mark.parametrize(("one", "kind"), ALL)
+def test_property_07_a_record_is_changed_alike_in_any_batch(one, kind):
+    whole = _batch(kind)
+    expected = _valid(augmented(whole, [one], 5, tf.constant(2), "step"), kind)
+    assert any((a.shape != b.shape) or (a != b).any() for a, b in zip(
+        expected, _valid(whole, kind), strict=True
+    ))  # fmt: skip
+    for row in range(len(_LENGTHS)):
+        rows = {name: value[row : row + 1] for name, value in whole.items()}
+        rows[kind], rows["label"] = _wider(rows[kind]), _wider(rows["label"])
+        alone = augmented(rows, [one], 5, tf.constant(2), "step")
+        np.testing.assert_allclose(_valid(alone, kind)[0], expected[row], rtol=2e-5)
+
+
+@pytest.mark.parametrize(("one", "kind"), ALL)
+def test_epochs_seeds_and_records_differ_and_padding_stays_padding(one, kind):
+    batch = _batch(kind, [12] * 8)
+    first, again, epoch, seed = (
+        augmented(batch, [one], seed, tf.constant(epoch), "record")
+        for seed, epoch in ((0, 0), (0, 0), (0, 1), (1, 0))
+    )
+
+    def same(a, b):
+        return all(
+            x.shape == y.shape and (x == y).all()
+            for x, y in zip(_valid(a, kind), _valid(b, kind), strict=True)
+        )
+
+    assert same(first, again)
+    assert not same(first, epoch)
+    assert not same(first, seed)
+    empty = augmented(_batch(kind), [one], 0, tf.constant(0), "record")
+    assert empty["lengths"][1] == 0
+    assert (empty["lengths"].numpy()[[0, 2, 3, 4]] >= 1).all()
+    assert first[kind].dtype == batch[kind].dtype
+
+
+def test_labels_of_steps_move_with_a_crop():
+    batch = _batch("signal", [12, 9])
+    batch["signal"] = tf.cast(batch["label"], tf.float32)[..., None]
+    cut = augmented(batch, [Crop(crop=0.6)], 1, tf.constant(0), "step")
+    for values, label, length in zip(cut["signal"], cut["label"], cut["lengths"], strict=True):
+        np.testing.assert_array_equal(values[:length, 0], label[:length])
+        assert (np.diff(label[:length]) == 1).all()
+    assert (cut["lengths"].numpy() < [12, 9]).any()
+
+
+def test_crop_steps_bound_a_record_and_reach_both_ends():
+    batch = _batch("signal", [12] * 64)
+    batch["signal"] = tf.cast(batch["label"], tf.float32)[..., None]
+    cut = augmented(batch, [Crop(crop_steps=5)], 0, tf.constant(0), "step")
+    assert set(cut["lengths"].numpy()) == {5}
+    starts = cut["label"].numpy()[:, 0] % 100
+    assert starts.min() == 0
+    assert starts.max() == 7
+
+
+def test_stretch_keeps_the_shape_of_a_line():
+    batch = _batch("signal", [100] * 32, time=100)
+    batch["signal"] = tf.tile(tf.range(100.0)[None, :, None], [32, 1, 1])
+    changed = augmented(batch, [TimeStretch(time_stretch=0.5)], 0, tf.constant(0), "record")
+    lengths = changed["lengths"].numpy()
+    assert 67 <= lengths.min() < 80 < 120 < lengths.max() <= 150
+    for values, length in zip(changed["signal"].numpy(), lengths, strict=True):
+        slopes = np.diff(values[:length, 0])
+        np.testing.assert_allclose(slopes, slopes[0], atol=1e-3)
+        assert 1 / 1.5 - 1e-3 <= slopes[0] <= 1.5 + 1e-3
+
+
+def test_noise_and_gain_have_the_strength_that_they_say():
+    batch = _batch("signal", [400] * 8, time=400)
+    given = batch["signal"].numpy()
+    noisy = augmented(batch, [Noise(noise=0.1)], 0, tf.constant(0), "record")["signal"].numpy()
+    added = (noisy - given) / given.std(1, keepdims=True)
+    assert abs(added.std() - 0.1) < 0.005
+    assert abs(added.mean()) < 0.005
+    assert abs(np.mean((added / added.std()) ** 4) - 3) < 0.3  # As a normal distribution has it.
+    louder = augmented(batch, [Gain(gain=0.5)], 0, tf.constant(0), "record")["signal"].numpy()
+    factors = (louder / given).mean((1, 2))
+    assert (factors >= 1 / 1.5 - 1e-3).all()
+    assert (factors <= 1.5 + 1e-3).all()
+
+
+def test_integer_samples_are_rounded_within_their_range():
+    batch = _batch("signal", [12], dtype="int16")
+    batch["signal"] = tf.constant(np.full((1, 12, 3), 32_000, np.int16))
+    loud = augmented(batch, [Gain(gain=3.0)], 2, tf.constant(0), "record")["signal"]
+    assert loud.dtype == tf.int16
+    assert (loud.numpy() > 0).all()
+
+
+def test_masks_set_one_stretch_and_pictures_are_mirrored():
+    batch = _batch("signal", [12] * 40)
+    masked = augmented(batch, [Masks(time_mask=0.5)], 0, tf.constant(0), "record")["signal"]
+    for row in masked.numpy():
+        out = np.flatnonzero((row == 0).all(-1))
+        assert len(out) <= 6
+        assert len(out) == 0 or out[-1] - out[0] == len(out) - 1
+    frames = _batch("frames", [12] * 40)
+    mirrored = augmented(frames, [Pictures(flip=True)], 0, tf.constant(0), "record")["frames"]
+    same = (mirrored.numpy() == frames["frames"].numpy()).all((1, 2, 3, 4))
+    other = (mirrored.numpy() == frames["frames"].numpy()[:, :, :, ::-1]).all((1, 2, 3, 4))
+    assert (same ^ other).all()
+    assert 8 < same.sum() < 32
+
+
+def test_draws_are_uniform_and_independent():
+    draws = Draws(0, tf.constant(0), tf.range(20_000), "test")
+    first, second = draws.uniform(0).numpy(), draws.uniform(1).numpy()
+    assert abs(first.mean() - 0.5) < 0.01
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.03
+    counts, _ = np.histogram(first, 20, (0, 1))
+    assert np.abs(counts - 1000).max() < 150

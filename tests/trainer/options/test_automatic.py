@@ -1,0 +1,73 @@
+"""The rules: what they decide, that given options stay, and that others follow from those."""
+
+import math
+
+import pytest
+
+from trainer.options.automatic import Choice, Facts, decide, family_for
+
+_FACTS = Facts(
+    kind="signal", samples=1, channels=3, per="record", class_counts=(50, 50), records=100,
+    groups=100, steps=20_000, median_steps=200, longest=400, rate_hz=None, has_validation=False,
+)  # fmt: skip
+
+
+def _decided(facts=_FACTS, given=None, settled=None):
+    return {choice.name: choice for choice in decide(facts, given or {}, settled or {})}
+
+
+@pytest.mark.parametrize("records", [1, 2, 3, 10, 100, 3_000, 10**6])
+@pytest.mark.parametrize("steps", [1, 20, 1_000, 10**6])
+@pytest.mark.parametrize("per", ["record", "step"])
+def test_any_size_of_data_gets_a_training_of_bounded_cost(records, steps, per):
+    facts = _FACTS._replace(
+        records=records, steps=records * steps, median_steps=steps, longest=steps, per=per
+    )
+    values = {name: choice.value for name, choice in _decided(facts).items()}
+    assert 1 <= values["batch_size"] <= max(records, 1)
+    assert values["epochs"] >= 1
+    rows = records * steps / values.get("patch_samples", 1) / values.get("hop_samples", 1)
+    assert values["epochs"] == 1 or values["epochs"] * rows <= 20e6
+    assert all(choice.reason for choice in _decided(facts).values())
+
+
+def test_what_is_given_stays_and_others_follow_from_it():
+    plain, given = _decided(), _decided(given={"batch_size": 50, "normalization": "none"})
+    assert "batch_size" in plain
+    assert "batch_size" not in given
+    assert "normalization" not in given
+    assert given["epochs"].value != plain["epochs"].value
+    assert math.isclose(
+        _decided(given={"epochs": 40})["warmup_epochs"].value, 2
+    )  # fmt: skip
+
+
+def test_what_trials_settled_takes_the_place_of_what_is_open():
+    assert _decided()["normalization"].candidates
+    settled = Choice("normalization", "both", "tried")
+    assert _decided(settled={"normalization": settled})["normalization"] == settled
+
+
+def test_unequal_classes_are_balanced_and_values_have_no_smoothing():
+    assert "class_weights" not in _decided()
+    unequal = _decided(_FACTS._replace(class_counts=(90, 0, 10)))
+    assert unequal["class_weights"].value == "balanced"
+    assert "10 to 90" in unequal["class_weights"].reason
+    values = _decided(_FACTS._replace(class_counts=()))
+    assert "label_smoothing" not in values
+
+
+def test_sound_is_heard_and_long_recordings_of_unknown_rate_are_tried_both_ways():
+    sound = _decided(_FACTS._replace(channels=1, rate_hz=8000.0, median_steps=4000, steps=400_000))
+    assert sound["front_end"].value == "log_mel"
+    assert not sound["front_end"].candidates
+    assert sound["hop_samples"].value == 80
+    assert sound["frame_samples"].value == 256
+    unknown = _decided(_FACTS._replace(channels=1, median_steps=4000, steps=400_000))
+    assert unknown["front_end"].candidates == ("none", "log_mel")
+    assert unknown["patch_samples"].value == 4
+
+
+def test_families():
+    assert family_for(_FACTS).value == "inception_time"
+    assert family_for(_FACTS._replace(per="sequence")).value == "sequence"
