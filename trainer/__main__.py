@@ -63,7 +63,9 @@ def _train(asked: Asked, session: Session) -> None:
     )  # fmt: skip
     trainer.resume()  # What it refuses leaves the run folder as it is.
     if session.is_chief and not trainer.is_finished:
-        run_folder.write(run.run_dir, asked.recorded, dataset, session.model, session.train)
+        run_folder.write(
+            run.run_dir, asked.recorded, dataset, session.model, session.train, asked.choices
+        )
     trainer.run()
 
 

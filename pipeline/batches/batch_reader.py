@@ -1,5 +1,6 @@
 """Padded batches of an epoch plan, for each replica, as a `tf.data.Dataset`."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -82,7 +83,8 @@ class BatchReader:
         self._places = [shared_tensor(x) for x in (index.shard, index.offset, index.steps)]
         self._label_steps = index.label_steps() if _has_label_lengths(self._schema) else None
         self._no_record = tf.data.Dataset.from_tensors(_record_without_steps(dataset.schema))
-        self._trace = tf.function(self._variant, input_signature=_DEALT_SPEC)
+        # Each reader traces once; TensorFlow would count those of all readers, and warn.
+        self._trace = tf.function(functools.partial(self._variant), input_signature=_DEALT_SPEC)
 
     def epoch(self, plan: EpochPlan, *, start_step: int = 0) -> tf.data.Dataset:
         """The batches of `plan`, from global step `start_step` of the epoch on.

@@ -244,6 +244,12 @@ class TrainingOptions(Options):
         ("best", "last"),
         effect=Effect.NONE,
     )
+    validate_every_epochs: int = option(
+        1,
+        "Validate after every so many epochs, and after the last.",
+        low=1,
+        effect=Effect.MEASURING,
+    )
     checkpoint_every_steps: int = option(
         0, "Also checkpoint within an epoch; 0: after epochs only.", low=0, effect=Effect.NONE
     )

@@ -23,6 +23,7 @@ class RunFiles:
       options: flags by name, as text.
       versions: `versions.json`.
       plan: `plan.json`.
+      choices: of `choices.json`: name, value and reason of what was decided from the data.
       epochs: `metrics.jsonl`, one dict for each epoch.
       evaluations: `evaluation-<split>.json` by split, the test split first.
     """
@@ -31,6 +32,7 @@ class RunFiles:
     options: dict[str, str]
     versions: dict[str, Any]
     plan: dict[str, Any]
+    choices: list[dict[str, Any]]
     epochs: list[dict[str, Any]]
     evaluations: dict[str, dict[str, Any]]
 
@@ -50,6 +52,7 @@ class RunFiles:
             options,
             _object(run_dir, "versions.json"),
             _object(run_dir, "plan.json"),
+            _object(run_dir, "choices.json").get("choices", []),
             [_object(run_dir, _HISTORY, line) for line in _text(run_dir, _HISTORY).splitlines()],
             {str(evaluation.get("split")): evaluation for evaluation in found},
         )

@@ -26,8 +26,11 @@ def training_curve(
         marker = "o" if len(epochs) < 3 else ""
         axes.plot(epochs, train, color=MAIN_COLOUR, marker=marker, label="training")
         if any(value is not None for value in validation):
-            values = np.array(validation, float)
-            axes.plot(epochs, values, color=_VALIDATION_COLOUR, marker=marker, label="validation")
+            measured = ~np.isnan(values := np.array(validation, float))
+            at = np.array(epochs)[measured]
+            axes.plot(
+                at, values[measured], color=_VALIDATION_COLOUR, marker=marker, label="validation"
+            )
         axes.set(title=name, xlabel="epoch")
         axes.xaxis.set_major_locator(whole_numbers())
         axes.grid(alpha=0.25)

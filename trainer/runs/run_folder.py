@@ -4,6 +4,7 @@ import dataclasses
 import importlib.metadata
 import json
 import platform
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write, read
 from trainer.data.split_data import SplitData
+from trainer.options.automatic import Choice
 from trainer.runs.checkpoints import CheckpointError
 
 _PACKAGES = ("tensorflow", "keras", "numpy")
@@ -134,13 +136,21 @@ def write(
     dataset: Dataset,
     model: keras.Model,
     train: SplitData,
+    choices: Sequence[Choice] = (),
 ) -> None:
-    """Writes `config.flags`, `schema.json`, `versions.json` and `plan.json`."""
+    """Writes `config.flags`, `schema.json`, `versions.json`, `plan.json`, and `choices.json`.
+
+    The last one only where something was decided now, and not by an earlier start.
+    """
     tf.io.gfile.makedirs(run_dir)
     atomic_write(join(run_dir, _FLAGS), flagfile_text(options).encode())
     _write_json(join(run_dir, _SCHEMA), dataclasses.asdict(LearntFrom.of(dataset)))
     _write_json(join(run_dir, "versions.json"), _versions(dataset, model))
     _write_json(join(run_dir, "plan.json"), _plan(train))
+    if choices:
+        names = ("name", "value", "reason")
+        found = [{name: getattr(choice, name) for name in names} for choice in choices]
+        _write_json(join(run_dir, "choices.json"), {"choices": found})
 
 
 def _versions(dataset: Dataset, model: keras.Model) -> dict[str, Any]:
@@ -157,9 +167,9 @@ def _versions(dataset: Dataset, model: keras.Model) -> dict[str, Any]:
 
 
 def _plan(train: SplitData) -> dict[str, Any]:
-    plan = train.plan()
+    plan, by_length = train.plan(), train.options.by_length
     return {
-        "boundaries": sorted({int(steps) for steps in plan.padded_steps}),
+        "boundaries": sorted({int(steps) for steps in plan.padded_steps if by_length}),
         "padding_share": plan.padding_share,
         "steps_per_epoch": plan.num_steps,
         "batch_size": train.options.batch_size,

@@ -91,6 +91,7 @@ class Trainer:
         self._sign = -1.0 if mode == "max" else 1.0
         self._has_resumed = False
         self._seconds_before = 0.0
+        self._last_monitored = self._sign * math.inf
         self.state = TrainingState(identity=identity)
 
     @property
@@ -196,9 +197,10 @@ class Trainer:
         line = self._epoch_line(plan, timing)
         monitored = self._monitored(line)
         self._hooks.on_epoch_end(epoch, {**_logs(line), MONITORED: monitored})
-        due = self._is_checkpoint_due()
+        due = self._is_due(self._training.checkpoint_every_epochs)
         if due:
             self._divergence.check()
+        if due and (line["validation"] or not self._validation):
             self._keep_best(line, monitored)
         if self._worker.is_chief:
             _append_history(self._history_path, line)
@@ -304,8 +306,8 @@ class Trainer:
         }
 
     def _validate(self) -> dict[str, float] | None:
-        """Figures of the whole validation split, over all replicas."""
-        if self._validation is None:
+        """Figures of the whole validation split, over all replicas; None where it is not due."""
+        if self._validation is None or not self._is_due(self._training.validate_every_epochs):
             return None
         plan = self._validation.plan(shuffle=False)
         batches, spec = self._validation.batches(plan, self._strategy)
@@ -319,8 +321,11 @@ class Trainer:
 
         Nothing is better or worse than NaN, which would stay the best for ever.
         """
+        if self._validation and not line["validation"]:
+            return self._last_monitored
         value = (line["validation"] or line["train"])[self._training.monitor]
-        return value if math.isfinite(value) else self._sign * math.inf
+        self._last_monitored = value if math.isfinite(value) else self._sign * math.inf
+        return self._last_monitored
 
     def _keep_best(self, line: dict[str, Any], monitored: float) -> None:
         if self.state.best is None or self._sign * monitored < self._sign * self.state.best:
@@ -332,12 +337,12 @@ class Trainer:
             if self._worker.is_chief:
                 save(join(self._run.run_dir, "best"), best_state, {"model": self._model.variables})
 
-    def _is_checkpoint_due(self) -> bool:
-        """Whether the epoch that ends is one to keep; the last always is."""
+    def _is_due(self, every: int) -> bool:
+        """Whether the epoch that ends is one of every so many; the last always is."""
         epoch = self.state.epoch + 1
         is_last = epoch >= self._training.epochs or self._model.stop_training
         is_last |= self._time_share >= 1
-        return is_last or epoch % self._training.checkpoint_every_epochs == 0
+        return is_last or epoch % every == 0
 
     def _save_checkpoint(self) -> None:
         self._save_due = False
