@@ -18,6 +18,7 @@ from trainer.layers.ensemble import MemberMean
 from trainer.layers.features import FeaturesApart, FeaturesTogether
 from trainer.layers.feedback_decoder import FeedbackDecoder
 from trainer.layers.frozen import Frozen, SplitFeatures
+from trainer.layers.label_scale import LabelScale
 from trainer.layers.normalization import Normalization
 from trainer.layers.packing import (
     PackRecords,
@@ -50,6 +51,7 @@ __all__ = [
     "FeedbackDecoder",
     "Frozen",
     "JoinSteps",
+    "LabelScale",
     "LogMel",
     "MemberMean",
     "NeverEmpty",

@@ -190,7 +190,7 @@ def _normalization(facts: Facts, so_far: Decisions) -> None:
 
 
 def _members(facts: Facts, so_far: Decisions) -> None:
-    if facts.per != "record":
+    if facts.per != "record" or so_far.get("class_activation", "softmax") != "softmax":
         return
     rows = facts.median_steps * facts.samples // _factor(so_far)
     fitting = int(math.log2(max(1, (rows - 1) / 8))) + 1

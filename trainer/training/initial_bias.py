@@ -18,7 +18,7 @@ _BATCHES = 16
 
 
 def start_at_mean_label(model: keras.Model, train: SplitData, plan: EpochPlan) -> None:
-    """Sets the head's bias to the mean label of an epoch's first batches.
+    """Sets the head's bias, or its `LabelScale`, by the labels of an epoch's first batches.
 
     Models of classes, and the forecaster, whose outputs are in the unit of its normalized input,
     stay as they are.
@@ -31,13 +31,22 @@ def start_at_mean_label(model: keras.Model, train: SplitData, plan: EpochPlan) -
     Raises:
       DatasetError: for a record that is not what the index says.
     """
-    biases = [v for v in model.trainable_variables if f"/{v.path}".endswith("/head/bias")]
-    if train.label is None or train.label.kind != "value" or not biases:
+    if train.label is None or train.label.kind != "value":
+        return
+    biases, means, deviations = (
+        [v for v in model.variables if f"/{v.path}".endswith(end)]
+        for end in ("/head/bias", "/label_scale/mean", "/label_scale/deviation")
+    )
+    if not biases:
         return
     labels = _labels(train, plan, train.label)
-    if labels.size and np.isfinite(labels).all():  # Else the loss of a step says which record.
-        for bias in biases:
-            bias.assign(labels.mean(0, dtype=np.float64))
+    if not labels.size or not np.isfinite(labels).all():
+        return  # The loss of a step says which record.
+    mean, deviation = labels.mean(0, dtype=np.float64), labels.std(0, dtype=np.float64)
+    for variable in means or biases:
+        variable.assign(mean)
+    for variable in deviations:
+        variable.assign(np.where(deviation > 0, deviation, 1))
 
 
 def _labels(train: SplitData, plan: EpochPlan, label: LabelSpec) -> np.ndarray:

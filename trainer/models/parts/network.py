@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipeline.console.errors import UsageError
 from pipeline.console.options import option
 from tfrecords_schema.errors import DatasetError, UserError
 from trainer.models.family import BuiltModel, DataSpec, Family
@@ -21,6 +22,10 @@ from trainer.models.parts.random_convolutions import (
     ridge_fit,
 )
 from trainer.models.signal import float32_at_least, head_units
+
+if TYPE_CHECKING:
+    from tfrecords_schema import LabelSpec
+    from trainer.step.task import Task
 
 # A step of one axis that is longer than this is a stretch of signal, not a vector of features.
 _MOST_FEATURES = 256
@@ -85,6 +90,20 @@ class Network(Family):
         """
         raise NotImplementedError
 
+    def task(self, label: LabelSpec, *options: Any, **scoring: Any) -> Task:
+        """See `Family.task`; a mean of networks is one of their softmax.
+
+        Raises:
+          UsageError: another activation is asked for with it.
+        """
+        several = options[0].ensemble > 1 or options[0].random_convolutions
+        if several and scoring.get("activation", "softmax") != "softmax":
+            raise UsageError(
+                f"--class_activation={scoring['activation']} does not go with several networks; "
+                "add --ensemble=1 --random_convolutions=false"
+            )
+        return super().task(label, *options, **scoring)
+
     def build(self, data: DataSpec, *options: Any) -> BuiltModel:
         """See `Family.build`."""
         chosen, convolutions = options
@@ -137,6 +156,8 @@ class Network(Family):
         if options.head_dropout:
             y = layers.Dropout(options.head_dropout, name="head_dropout")(y)
         y = keras.layers.Dense(head_units(data.label), dtype=float32_at_least(), name="head")(y)
+        if data.label.kind == "value":
+            y = layers.LabelScale(dtype=float32_at_least(), name="label_scale")(y)
         inputs = {"rows": rows, "row_lengths": lengths, "step_lengths": step_lengths}
         member = keras.Model(inputs, y, name=name)
         return member({"rows": x.rows, "row_lengths": x.lengths, "step_lengths": steps})
