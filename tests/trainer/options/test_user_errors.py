@@ -207,7 +207,8 @@ _CASES = {
         f"{_NEW} --monitor=acuracy", 2, "'acuracy'", "loss, accuracy", "did you mean accuracy?"
     ),
     "option of another model": Case(
-        f"{_NEW} --model=signal --frame_pool=2", 2, "--frame_pool has no effect with --model=signal",
+        f"{_NEW} --model=signal --frame_pool=2", 2,
+        "--frame_pool has no effect with --model=signal",
         "reads it: frames, sequence", "leave it out",
     ),
     "model of sequences": Case(
