@@ -11,7 +11,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.layers.gaps import Gaps
+from trainer.layers.gaps import MULTIPLE, Gaps
+
+_FOLDED_FROM = 16  # Samples of a kernel; see `_long_convolution`.
 
 
 def call_never_empty(function: Callable[[tf.Tensor], tf.Tensor], rows: tf.Tensor) -> tf.Tensor:
@@ -126,6 +128,8 @@ class TemporalConvolution(keras.layers.Layer):
         before = reach if self.causal else reach // 2
 
         def window(rows: tf.Tensor) -> tf.Tensor:
+            if self.dilation == 1 and _FOLDED_FROM <= kernel.shape[0] <= MULTIPLE:
+                return _long_convolution(rows, kernel)
             return tf.nn.convolution(rows, kernel, padding="VALID", dilations=[self.dilation])
 
         gaps = Gaps.around(lengths, max(before, reach - before))
@@ -172,6 +176,26 @@ class TemporalMaxPooling(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
         return {**super().get_config(), "steps": self.steps}
+
+
+def _long_convolution(rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """The "valid" convolution of one long row, computed on several shorter ones that overlap.
+
+    oneDNN has one row to divide between processors otherwise: a kernel of 40 takes 1.5 times as
+    long, one of 20 the same, below 16 there is no difference (forward and backward, two cores).
+
+    Args:
+      rows: `[1, size, channels]`, size a multiple of `MULTIPLE`.
+      kernel: `[kernel samples, channels, filters]`, at most `MULTIPLE` samples.
+
+    Returns:
+      `[1, size, filters]`; at the end the kernel sees zeros.
+    """
+    channels, reach = rows.shape[-1], kernel.shape[0] - 1
+    parts = tf.reshape(rows, [-1, MULTIPLE, channels])
+    following = tf.pad(parts[1:, :reach], [[0, 1], [0, 0], [0, 0]])
+    outputs = tf.nn.conv1d(tf.concat([parts, following], axis=1), kernel, 1, "VALID")
+    return tf.reshape(outputs, [1, -1, kernel.shape[-1]])
 
 
 def _strided_convolution(inputs: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 # Sizes are rounded up to multiples of this, so that few shapes occur: oneDNN keeps a plan for each.
-_MULTIPLE = 256
+MULTIPLE = 256
 
 
 class Gaps(NamedTuple):
@@ -31,7 +31,7 @@ class Gaps(NamedTuple):
         record = tf.repeat(tf.range(tf.size(lengths)), lengths)
         places = tf.range(tf.size(record)) + (record + 1) * gap
         size = tf.size(record) + (tf.size(lengths) + 1) * gap + 1
-        return cls(places, -(-size // _MULTIPLE) * _MULTIPLE)
+        return cls(places, -(-size // MULTIPLE) * MULTIPLE)
 
     def spread(self, packed: tf.Tensor, fill: float = 0.0) -> tf.Tensor:
         """`[valid, channels]` -> `[size, channels]`, with `fill` in the gaps."""
