@@ -29,7 +29,7 @@ class CompetingKernels(keras.layers.Layer):
     """
 
     def __init__(self, groups: int, dilations: int, seed: int = 0, **kwargs: Any):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**{**kwargs, "trainable": False})  # A configuration has it, too.
         self.groups, self.dilations, self.seed = groups, dilations, seed
 
     def build(self, packed_shape: Any, lengths_shape: Any = None) -> None:
