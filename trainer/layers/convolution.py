@@ -138,6 +138,10 @@ class TemporalConvolution(keras.layers.Layer):
             outputs = tf.nn.bias_add(outputs, tf.convert_to_tensor(inner.bias))
         return outputs if inner.activation is None else inner.activation(outputs)
 
+    def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
+        """Known without a trace, which takes long."""
+        return keras.KerasTensor((None, self.convolution.filters), dtype=self.compute_dtype)
+
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
         inner = self.convolution.get_config()
@@ -158,11 +162,12 @@ class TemporalMaxPooling(keras.layers.Layer):
 
     Args:
       steps: how many, the step in their middle.
+      causal: whether the step is the last of them instead.
     """
 
-    def __init__(self, steps: int, **kwargs: Any):
+    def __init__(self, steps: int, *, causal: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
-        self.steps = steps
+        self.steps, self.causal = steps, causal
 
     def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """`[valid, features]`, `[batch] int32` -> `[valid, features]`."""
@@ -170,12 +175,18 @@ class TemporalMaxPooling(keras.layers.Layer):
         def window(rows: tf.Tensor) -> tf.Tensor:
             return tf.nn.max_pool1d(rows, self.steps, 1, "VALID")
 
-        gaps = Gaps.around(lengths, self.steps // 2)
-        return gaps.slide(window, packed, (self.steps - 1) // 2, fill=packed.dtype.min)
+        reach = self.steps - 1
+        before = reach if self.causal else reach // 2
+        gaps = Gaps.around(lengths, max(before, reach - before))
+        return gaps.slide(window, packed, before, fill=packed.dtype.min)
+
+    def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
+        """As many features."""
+        return keras.KerasTensor(packed.shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
-        return {**super().get_config(), "steps": self.steps}
+        return {**super().get_config(), "steps": self.steps, "causal": self.causal}
 
 
 def _long_convolution(rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

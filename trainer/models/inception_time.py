@@ -43,7 +43,7 @@ def _block(x: Any, lengths: Any, options: NetworkOptions, name: str) -> Any:
         )(narrow, lengths)
         for kernel in _KERNELS
     ]
-    highest = layers.TemporalMaxPooling(3, name=f"{name}_max")(x, lengths)
+    highest = layers.TemporalMaxPooling(3, causal=options.causal, name=f"{name}_max")(x, lengths)
     branches.append(keras.layers.Dense(filters, use_bias=False, name=f"{name}_of_max")(highest))
     x = keras.layers.Concatenate(name=f"{name}_all")(branches)
     x = layers.BatchNormalization(momentum=0.9, name=f"{name}_normalization")(x)
