@@ -37,10 +37,12 @@ from trainer.layers.packing import (
 from trainer.layers.patches import JoinSteps, RepeatPatches
 from trainer.layers.recurrent import GRU, LSTM
 from trainer.layers.spectrum import LogMel
+from trainer.layers.sums import Add
 
 __all__ = [
     "GRU",
     "LSTM",
+    "Add",
     "BatchNormalization",
     "CompetingKernels",
     "Conv1D",

@@ -27,7 +27,7 @@ class InceptionTime(Network):
                 name = f"shortcut_{number}"
                 same = keras.layers.Dense(rows.shape[-1], use_bias=False, name=name)(shortcut)
                 same = layers.BatchNormalization(momentum=0.9, name=f"{name}_normalization")(same)
-                rows = keras.layers.Add(name=f"{name}_sum")([rows, same])
+                rows = layers.Add(name=f"{name}_sum")([rows, same])
                 rows = shortcut = keras.layers.ReLU(name=f"{name}_relu")(rows)
         return Features(rows, x.lengths)
 

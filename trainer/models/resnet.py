@@ -38,5 +38,5 @@ def _block(x: Any, lengths: Any, filters: int, options: NetworkOptions, name: st
         )
         x = convolution(x, lengths)
         x = layers.BatchNormalization(momentum=0.9, name=f"{name}_normalization_{kernel}")(x)
-    x = keras.layers.Add(name=f"{name}_sum")([x, same])
+    x = layers.Add(name=f"{name}_sum")([x, same])
     return keras.layers.ReLU(name=f"{name}_relu")(x)
