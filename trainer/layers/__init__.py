@@ -4,6 +4,7 @@ Imports no other room of the trainer. Begin with `packing.py`: steps are gathere
 and scattered back.
 """
 
+from trainer.layers.attention import SelfAttention
 from trainer.layers.batch_normalization import BatchNormalization
 from trainer.layers.competing_kernels import CompetingKernels, Standardize
 from trainer.layers.convolution import (
@@ -11,6 +12,7 @@ from trainer.layers.convolution import (
     Conv2D,
     NeverEmpty,
     TemporalConvolution,
+    TemporalDepthwiseConvolution,
     TemporalMaxPooling,
 )
 from trainer.layers.dropout import Dropout
@@ -64,9 +66,11 @@ __all__ = [
     "RepeatPatches",
     "RepeatRecords",
     "Rows",
+    "SelfAttention",
     "SplitFeatures",
     "Standardize",
     "TemporalConvolution",
+    "TemporalDepthwiseConvolution",
     "TemporalMaxPooling",
     "UnpackRecords",
     "UnpackSequence",

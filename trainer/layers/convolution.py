@@ -157,6 +157,61 @@ class TemporalConvolution(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="trainer")
+class TemporalDepthwiseConvolution(keras.layers.Layer):
+    """A convolution over time of each feature by itself; zeros beyond a record's ends.
+
+    Time is the height of an image here: along its width, as `keras.layers.DepthwiseConv1D` has it,
+    the gradient takes 5 times as long (31 steps, 64 features, two cores).
+
+    Args:
+      kernel_steps: length of the kernel.
+      causal: whether a step sees only itself and earlier ones; else as many on both sides.
+      use_bias: whether outputs have one.
+    """
+
+    def __init__(
+        self, kernel_steps: int, *, causal: bool = False, use_bias: bool = True, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.kernel_steps, self.causal, self.use_bias = kernel_steps, causal, use_bias
+
+    def build(self, packed_shape: Any, lengths_shape: Any = None) -> None:
+        """Creates a kernel for each feature."""
+        shape = (self.kernel_steps, 1, packed_shape[-1], 1)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="glorot_uniform")
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=shape[2:3], initializer="zeros")
+
+    def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """`[valid, features]`, `[batch] int32` -> `[valid, features]`."""
+        kernel = tf.convert_to_tensor(self.kernel)
+
+        def window(rows: tf.Tensor) -> tf.Tensor:
+            found = tf.nn.depthwise_conv2d(rows[:, :, None], kernel, [1, 1, 1, 1], "VALID")
+            return found[:, :, 0]
+
+        reach = self.kernel_steps - 1
+        before = reach if self.causal else reach // 2
+        gaps = Gaps.around(lengths, max(before, reach - before))
+        outputs = gaps.slide(window, packed, before)
+        return outputs if self.bias is None else outputs + tf.convert_to_tensor(self.bias)
+
+    def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
+        """As many features."""
+        return keras.KerasTensor(packed.shape, dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        own = {
+            "kernel_steps": self.kernel_steps,
+            "causal": self.causal,
+            "use_bias": self.use_bias,
+        }
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package="trainer")
 class TemporalMaxPooling(keras.layers.Layer):
     """The greatest of so many neighbouring steps of the record, for each of its steps.
 

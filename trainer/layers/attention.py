@@ -1,0 +1,159 @@
+"""Self-attention over the valid steps of each record.
+
+Projections run on packed steps. The products of queries and keys run record beside record, up to
+the longest of the batch, masked; they are computed for some queries at a time and again for the
+gradient, so that memory grows with the length of records, not with its square.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainer.layers.packing import longest, pack_steps, unpack_steps
+
+# Products of queries and keys that are held at a time: 64 MiB in float32.
+_MOST_PRODUCTS = 2**24
+# Of the angles that positions turn by, as in Vaswani and others (2017) and RoFormer.
+_LONGEST_WAVE = 10_000.0
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class SelfAttention(keras.layers.Layer):
+    """Multi-head self-attention with rotary positions (RoFormer, Su 2021, arXiv 2104.09864).
+
+    Queries and keys are turned by angles that grow with the position in the record, so that their
+    products depend on how far apart they are.
+
+    Args:
+      heads: that attend side by side; the features must be a multiple of twice as many.
+      causal: whether a step sees only itself and earlier ones.
+      most_products: of queries and keys that are held at a time.
+    """
+
+    def __init__(
+        self,
+        heads: int,
+        *,
+        causal: bool = False,
+        most_products: int = _MOST_PRODUCTS,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.heads, self.causal, self.most_products = heads, causal, most_products
+
+    def build(self, packed_shape: Any, lengths_shape: Any = None) -> None:
+        """Creates the projections for `features` inputs."""
+        features = packed_shape[-1]
+        if features % (2 * self.heads):
+            raise ValueError(
+                f"{self.name}: {self.heads} heads need a multiple of {2 * self.heads} features, "
+                f"for positions turn pairs of them; got {features}."
+            )
+        names = ("query", "key", "value", "output")
+        self.projections = [
+            keras.layers.Dense(features, name=name, dtype=self.dtype_policy) for name in names
+        ]
+        for projection in self.projections:
+            projection.build((None, features))
+
+    def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """`[valid, features]`, `[batch] int32` -> the same shape."""
+        *of_inputs, of_outputs = self.projections
+        position = tf.ragged.range(lengths).flat_values
+        query, key, value = (
+            tf.reshape(each(packed), [-1, self.heads, packed.shape[-1] // self.heads])
+            for each in of_inputs
+        )
+        heads = [
+            tf.transpose(unpack_steps(each, lengths, longest(lengths)), [0, 2, 1, 3])
+            for each in (_turned(query, position), _turned(key, position), value)
+        ]
+        found = tf.transpose(self._attend(*heads, lengths), [0, 2, 1, 3])
+        return of_outputs(tf.reshape(pack_steps(found, lengths), [-1, packed.shape[-1]]))
+
+    def _attend(
+        self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, lengths: tf.Tensor
+    ) -> tf.Tensor:
+        """All `[batch, heads, time, size]`, also the result; in blocks of queries."""
+        batch, time, size = tf.shape(query)[0], tf.shape(query)[2], query.shape[3]
+        of_one_query = tf.maximum(batch, 1) * self.heads * time
+        block = tf.clip_by_value(self.most_products // of_one_query, 1, time)
+        blocks = -(-time // block)
+        filled = tf.pad(query, [[0, 0], [0, 0], [0, blocks * block - time], [0, 0]])
+        filled = tf.reshape(filled, [batch, self.heads, blocks, block, size])
+        is_key = tf.sequence_mask(lengths, time)[:, None, None]
+
+        def of_block(given: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            queries, number = given
+            seen = is_key
+            if self.causal:
+                position = number * block + tf.range(block)
+                seen = is_key & (tf.range(time) <= position[:, None])
+            return _attention(queries, key, value, seen)
+
+        found = tf.map_fn(
+            of_block,
+            (tf.transpose(filled, [2, 0, 1, 3, 4]), tf.range(blocks)),
+            fn_output_signature=tf.TensorSpec([None, self.heads, None, size], query.dtype),
+        )
+        shape = [batch, self.heads, blocks * block, size]
+        return tf.reshape(tf.transpose(found, [1, 2, 0, 3, 4]), shape)[:, :, :time]
+
+    def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
+        """As many features."""
+        return keras.KerasTensor(packed.shape, dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        own = {"heads": self.heads, "causal": self.causal, "most_products": self.most_products}
+        return {**super().get_config(), **own}
+
+
+def _turned(rows: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
+    """`[valid, heads, size]` turned by positions `[valid]`: value i with value i + size / 2."""
+    half = rows.shape[-1] // 2
+    waves = tf.pow(_LONGEST_WAVE, -tf.range(half, dtype=tf.float32) / half)
+    # In float32 whatever the policy: bfloat16 does not count to 1,000.
+    angle = (tf.cast(position, tf.float32)[:, None] * waves)[:, None]
+    cosine, sine = tf.cos(angle), tf.sin(angle)
+    first, second = tf.split(tf.cast(rows, tf.float32), 2, axis=-1)
+    turned = [first * cosine - second * sine, second * cosine + first * sine]
+    return tf.cast(tf.concat(turned, axis=-1), rows.dtype)
+
+
+def _attention(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
+    """Scaled dot-product attention (Vaswani and others 2017), which keeps only its arguments.
+
+    Args:
+      query: `[batch, heads, queries, size]`.
+      key: `[batch, heads, time, size]`.
+      value: like `key`.
+      seen: bool, broadcasts to `[batch, heads, queries, time]`.
+    """
+    scale = query.shape[-1] ** -0.5
+
+    @tf.custom_gradient
+    def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> Any:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            share = _shares(query, key, seen, scale)
+            of_value = tf.matmul(tf.cast(share, value.dtype), upstream, transpose_a=True)
+            of_share = tf.cast(tf.matmul(upstream, value, transpose_b=True), share.dtype)
+            mean = tf.reduce_sum(of_share * share, axis=-1, keepdims=True)
+            of_product = tf.cast(share * (of_share - mean) * scale, query.dtype)
+            of_key = tf.matmul(of_product, query, transpose_a=True)
+            return tf.matmul(of_product, key), of_key, of_value
+
+        share = _shares(query, key, seen, scale)
+        return tf.matmul(tf.cast(share, value.dtype), value), gradient
+
+    return attend(query, key, value)
+
+
+def _shares(query: tf.Tensor, key: tf.Tensor, seen: tf.Tensor, scale: float) -> tf.Tensor:
+    """`[batch, heads, queries, time]` in float32 at least; what is not seen has exactly 0."""
+    dtype = keras.backend.result_type(query.dtype, "float32")
+    product = tf.cast(tf.matmul(query, key, transpose_b=True), dtype) * scale
+    product = tf.ensure_shape(product, [None, query.shape[1], None, None])  # Lost in the loop.
+    # Not infinite: a record of length 0 sees nothing, and its softmax may not be NaN.
+    return tf.nn.softmax(tf.where(seen, product, tf.constant(product.dtype.min, product.dtype)))
