@@ -61,16 +61,16 @@ class SelfAttention(keras.layers.Layer):
         """`[valid, features]`, `[batch] int32` -> the same shape."""
         *of_inputs, of_outputs = self.projections
         position = tf.ragged.range(lengths).flat_values
-        query, key, value = (
-            tf.reshape(each(packed), [-1, self.heads, packed.shape[-1] // self.heads])
-            for each in of_inputs
-        )
-        heads = [
-            tf.transpose(unpack_steps(each, lengths, longest(lengths)), [0, 2, 1, 3])
-            for each in (_turned(query, position), _turned(key, position), value)
-        ]
-        found = tf.transpose(self._attend(*heads, lengths), [0, 2, 1, 3])
-        return of_outputs(tf.reshape(pack_steps(found, lengths), [-1, packed.shape[-1]]))
+        shape = [-1, self.heads, packed.shape[-1] // self.heads]
+        query, key, value = (tf.reshape(each(packed), shape) for each in of_inputs)
+
+        def side_by_side(rows: tf.Tensor) -> tf.Tensor:
+            return tf.transpose(unpack_steps(rows, lengths, longest(lengths)), [0, 2, 1, 3])
+
+        query, key = side_by_side(_turned(query, position)), side_by_side(_turned(key, position))
+        found = self._attend(query, key, side_by_side(value), lengths)
+        found = pack_steps(tf.transpose(found, [0, 2, 1, 3]), lengths)
+        return of_outputs(tf.reshape(found, [-1, packed.shape[-1]]))
 
     def _attend(
         self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, lengths: tf.Tensor
@@ -95,6 +95,7 @@ class SelfAttention(keras.layers.Layer):
         found = tf.map_fn(
             of_block,
             (tf.transpose(filled, [2, 0, 1, 3, 4]), tf.range(blocks)),
+            parallel_iterations=1,  # Each holds all the products that may be held.
             fn_output_signature=tf.TensorSpec([None, self.heads, None, size], query.dtype),
         )
         shape = [batch, self.heads, blocks * block, size]

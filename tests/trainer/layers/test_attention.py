@@ -1,0 +1,137 @@
+"""Self-attention against a plain loop over records, heads and steps; in blocks; its gradient."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer import layers
+
+_LENGTHS = [3, 0, 1, 7]
+_FEATURES = 8
+
+
+def _layer(**options):
+    keras.utils.set_random_seed(2)
+    layer = layers.SelfAttention(2, **options)
+    layer.build((None, _FEATURES))
+    for variable in layer.variables:
+        variable.assign(np.random.default_rng(variable.shape.rank).normal(size=variable.shape))
+    return layer
+
+
+def _rows(lengths=_LENGTHS):
+    return np.random.default_rng(3).normal(size=(sum(lengths), _FEATURES)).astype("float32")
+
+
+def _by_loops(layer, rows, causal):
+    """One record: the sums as the papers write them, in complex numbers as RoFormer does."""
+    kernels = [np.asarray(p.kernel, np.float64) for p in layer.projections]
+    biases = [np.asarray(p.bias, np.float64) for p in layer.projections]
+    query, key, value = (rows @ k + b for k, b in zip(kernels[:3], biases[:3], strict=True))
+    size = _FEATURES // 2
+    found = np.zeros_like(query)
+    waves = 10_000.0 ** (-2 * np.arange(size // 2) / size)
+    for head in range(2):
+        of_head = slice(head * size, (head + 1) * size)
+        q, k = (
+            x[:, of_head][:, : size // 2] + 1j * x[:, of_head][:, size // 2 :] for x in (query, key)
+        )
+        for i in range(len(rows)):
+            seen = range(i + 1 if causal else len(rows))
+            products = [
+                np.sum((q[i] * np.conj(k[j]) * np.exp(1j * (i - j) * waves)).real) for j in seen
+            ]
+            weights = np.exp(np.array(products) / np.sqrt(size))
+            weights /= weights.sum()
+            found[i, of_head] = sum(
+                w * value[j, of_head] for w, j in zip(weights, seen, strict=True)
+            )
+    return found @ kernels[3] + biases[3]
+
+
+@pytest.mark.parametrize("most_products", [1, 40, 2**24])
+@pytest.mark.parametrize("causal", [False, True])
+def test_equals_loops_in_blocks_of_any_size(causal, most_products):
+    layer = _layer(causal=causal, most_products=most_products)
+    outputs = layer(_rows(), tf.constant(_LENGTHS))
+    records = np.split(_rows().astype(np.float64), np.cumsum(_LENGTHS)[:-1])
+    expected = np.concatenate([_by_loops(layer, r, causal) for r in records])
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
+
+
+def _naive(layer, rows):
+    """One record by TensorFlow's own operations, which it differentiates itself."""
+    from trainer.layers.attention import _turned
+
+    position = tf.range(len(rows))
+    query, key, value = (tf.reshape(p(rows), [-1, 2, 4]) for p in layer.projections[:3])
+    query, key = _turned(query, position), _turned(key, position)
+    products = tf.einsum("ihd,jhd->hij", query, key) / 2
+    found = tf.einsum("hij,jhd->ihd", tf.nn.softmax(products), value)
+    return layer.projections[3](tf.reshape(found, [-1, _FEATURES]))
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize("most_products", [40, 2**24])
+def test_gradients_equal_automatic_differentiation(most_products, in_graph):
+    layer, rows = _layer(most_products=most_products), tf.constant(_rows())
+
+    def results(call):
+        with tf.GradientTape() as tape:
+            tape.watch(rows)
+            loss = tf.reduce_sum(tf.sin(call()))
+        return tape.gradient(loss, [rows, *(v.value for v in layer.variables)])
+
+    def ours():
+        return results(lambda: layer(rows, tf.constant(_LENGTHS)))
+
+    found = (tf.function(ours) if in_graph else ours)()
+    expected = results(
+        lambda: tf.concat([_naive(layer, r) for r in tf.split(rows, _LENGTHS) if len(r)], axis=0)
+    )
+    for mine, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("lengths", [[], [0, 0]])
+def test_without_a_step_there_is_nothing(lengths):
+    lengths = tf.constant(lengths, tf.int32)
+    layer, rows = _layer(), tf.zeros([0, _FEATURES])
+    with tf.GradientTape() as tape:
+        outputs = layer(rows, lengths)
+        loss = tf.reduce_sum(outputs)
+    assert outputs.shape == (0, _FEATURES)
+    for gradient in tape.gradient(loss, [v.value for v in layer.variables]):
+        assert not np.any(gradient)
+
+
+def test_no_tensor_of_a_block_is_larger_than_asked():
+    most, sizes = 4 * 2 * 7 * 2, []  # Two queries of each record at a time.
+
+    def matmul(*args, **kwargs):
+        sizes.append(tf.size(found := tf.linalg.matmul(*args, **kwargs)).numpy())
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer.layers.attention.tf.matmul", matmul)
+        _layer(most_products=most)(_rows(), tf.constant(_LENGTHS))
+    assert max(sizes) <= most
+    assert len(sizes) >= 2 * 4
+
+
+def test_half_precision_keeps_far_positions_apart():
+    from trainer.layers.attention import _turned
+
+    rows = tf.ones([2, 1, 4], tf.bfloat16)
+    turned = tf.cast(_turned(rows, tf.constant([5000, 5001])), tf.float32)
+    assert np.abs(turned[0] - turned[1]).max() > 0.1
+
+
+def test_config_shape_and_heads_that_do_not_fit():
+    layer = layers.SelfAttention(2, causal=True, name="attention")
+    assert layer(keras.Input((8,)), keras.Input((), dtype="int32")).shape == (None, 8)
+    again = layers.SelfAttention.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    with pytest.raises(ValueError, match=r"multiple of 4 features.*got 6"):
+        layers.SelfAttention(2)(tf.zeros([1, 6]), tf.constant([1]))
