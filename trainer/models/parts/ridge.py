@@ -33,13 +33,14 @@ def fit_ridge(features: np.ndarray, targets: np.ndarray) -> Ridge:
     centre, offset = features.mean(0), targets.mean(0)
     centred = (features - centre).astype(np.float32)
     gram = (centred @ centred.T).astype(np.float64)
-    values, vectors = np.linalg.eigh(gram)
+    # The offset takes the mean out. Made the greatest, its direction is one of the vectors by
+    # itself, also where there are fewer features than records and others have the value 0, too.
+    values, vectors = np.linalg.eigh(gram + (np.trace(gram) + 1) / len(gram))
     turned = vectors.T @ (targets - offset)
-    mean_direction = np.argmax(np.abs(vectors.sum(0)))  # Taken out by the offset.
     best: tuple[float, np.ndarray, np.ndarray] | None = None
     for penalty in _PENALTIES:
         inverse = 1 / (np.maximum(values, 0) + penalty)
-        inverse[mean_direction] = 0
+        inverse[-1] = 0
         dual = vectors @ (turned * inverse[:, None])
         errors = dual / np.maximum(vectors**2 @ inverse, 1e-12)[:, None]
         score = float(np.mean(errors**2))
