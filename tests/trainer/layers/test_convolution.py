@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,19 +56,65 @@ def _operations(graph):
     return [op for each in [graph, *functions] for op in each.get_operations()]
 
 
-def test_convolution_over_time_sees_zeros_beyond_the_record():
-    lengths = [3, 0, 1, 5]
-    x = np.random.default_rng(2).normal(size=(4, 6, 3)).astype("float32") - 3.0
-    layer = layers.TemporalConvolution(4, 5, "relu")
-    outputs = layer(layers.pack_steps(x, lengths), tf.constant(lengths))
-    expected = [layer.convolution(x[r : r + 1, :n])[0] for r, n in enumerate(lengths) if n]
-    np.testing.assert_allclose(outputs, np.concatenate(expected), atol=1e-5)
-    assert layer(tf.zeros([0, 3]), tf.zeros([2], tf.int32)).shape == (0, 4)
-
-
 def test_convolution_over_time_config_and_shape():
     layer = layers.TemporalConvolution(4, 5, "relu", name="over_time")
     outputs = layer(keras.Input((3,)), keras.Input((), dtype="int32"))
     assert outputs.shape == (None, 4)
     again = layers.TemporalConvolution.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
+
+
+_OVER_TIME = [(1, 1, False), (2, 1, False), (3, 1, False), (4, 3, False), (3, 4, False)]
+_OVER_TIME += [(1, 1, True), (2, 1, True), (3, 2, True), (4, 3, True)]
+_LENGTHS = [3, 0, 1, 9, 2]
+
+
+def _each_record(stock, layer, features=3):
+    """Both layers on the same records: packed, and a stock layer on each of them alone."""
+    x = np.random.default_rng(2).normal(size=(5, 10, features)).astype("float32") - 3.0
+    lengths = tf.constant(_LENGTHS)
+    outputs = layer(layers.pack_steps(x, lengths), lengths)
+    expected = [stock(x[r : r + 1, :n])[0] for r, n in enumerate(_LENGTHS) if n]
+    np.testing.assert_allclose(outputs, np.concatenate(expected), atol=1e-5)
+    again = type(layer).from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    assert (
+        layer(keras.Input((features,)), keras.Input((), dtype="int32")).shape[1:]
+        == (outputs.shape[1:])
+    )
+    assert layer(tf.zeros([0, features]), tf.zeros([0], tf.int32)).shape == (0, *outputs.shape[1:])
+
+
+@pytest.mark.parametrize(("kernel", "dilation", "causal"), _OVER_TIME)
+def test_over_time_like_the_stock_layer_on_each_record(kernel, dilation, causal):
+    of = {"dilation_rate": dilation, "padding": "causal" if causal else "same"}
+    stock = keras.layers.Conv1D(4, kernel, activation="relu", **of)
+    stock.build((None, None, 3))
+    layer = layers.TemporalConvolution(4, kernel, "relu", dilation=dilation, causal=causal)
+    layer.build((None, 3))
+    layer.set_weights(stock.get_weights())
+    _each_record(stock, layer)
+
+
+@pytest.mark.parametrize(("kernel", "causal"), [(k, c) for k, d, c in _OVER_TIME if d == 1])
+def test_over_time_by_feature_like_the_stock_layer_on_each_record(kernel, causal):
+    stock = keras.layers.DepthwiseConv1D(kernel, padding="valid" if causal else "same")
+    stock.build((None, None, 3))
+    layer = layers.TemporalDepthwiseConvolution(kernel, causal=causal)
+    layer.build((None, 3))
+    weights, bias = stock.get_weights()[0][:, None], np.array([1.0, -2.0, 3.0])
+    layer.set_weights([weights, bias])
+    stock.set_weights([weights[:, 0], bias])
+    before = [[0, 0], [kernel - 1, 0], [0, 0]] if causal else [[0, 0]] * 3
+    _each_record(lambda x: stock(np.pad(x, before)), layer)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+@pytest.mark.parametrize("causal", [False, True])
+def test_the_greatest_over_time_like_the_stock_layer_on_each_record(steps, causal):
+    stock = keras.layers.MaxPooling1D(steps, 1, padding="valid" if causal else "same")
+    before = [[0, 0], [steps - 1, 0], [0, 0]] if causal else [[0, 0]] * 3
+    _each_record(
+        lambda x: stock(np.pad(x, before, constant_values=-1e9)),
+        layers.TemporalMaxPooling(steps, causal=causal),
+    )
