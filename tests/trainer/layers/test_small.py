@@ -57,6 +57,28 @@ def test_record_pooling_names_its_choices():
         layers.RecordPooling("median")
 
 
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_sums_of_rows_and_of_none(in_graph):
+    layer = layers.Add()
+    call = tf.function(layer, reduce_retracing=True) if in_graph else layer
+    for rows in (3, 1, 0):
+        x = tf.ones([rows, 4])
+        np.testing.assert_array_equal(call([x, 2 * x]), np.full((rows, 4), 3.0))
+
+
+@pytest.mark.parametrize("of_classes", [True, False])
+def test_the_mean_of_members(of_classes):
+    members = np.random.default_rng(0).normal(size=(3, 2, 4)).astype("float32") * 30
+    found = layers.MemberMean(of_classes)([*members])
+    if of_classes:
+        shares = np.exp(members.astype("float64"))
+        shares /= shares.sum(-1, keepdims=True)
+        np.testing.assert_allclose(tf.nn.softmax(found), shares.mean(0), atol=1e-6)
+        np.testing.assert_allclose(tf.reduce_logsumexp(found, -1), 0, atol=1e-5)
+    else:
+        np.testing.assert_allclose(found, members.mean(0), rtol=1e-5)
+
+
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize(
     "layer_class",
