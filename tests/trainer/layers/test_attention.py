@@ -129,9 +129,10 @@ def test_half_precision_keeps_far_positions_apart():
 
 
 def test_config_shape_and_heads_that_do_not_fit():
-    layer = layers.SelfAttention(2, causal=True, name="attention")
+    layer = layers.SelfAttention(2, causal=True, most_products=5, name="attention")
     assert layer(keras.Input((8,)), keras.Input((), dtype="int32")).shape == (None, 8)
     again = layers.SelfAttention.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
+    assert (again.heads, again.causal, again.most_products) == (2, True, 5)
     with pytest.raises(ValueError, match=r"multiple of 4 features.*got 6"):
         layers.SelfAttention(2)(tf.zeros([1, 6]), tf.constant([1]))

@@ -50,7 +50,11 @@ class NetworkOptions(NormalizationOptions):
     hop_samples: int = option(128, "Samples from one frame to the next.", low=1)
     mel_bands: int = option(40, "Bands of --front_end=log_mel.", low=4)
     rate_hz: float = option(16000.0, "Samples a second, for those bands.", positive=True)
-    causal: bool = option(False, "Whether a step sees only itself and earlier ones.")
+    causal: bool = option(
+        False,
+        "Whether layers see only a row and earlier ones; patches, frames and normalization by "
+        "record still look ahead.",
+    )
     head_dropout: float = option(0.0, "Dropout rate before the last layer.", low=0, high=1)
     ensemble: int = option(
         1, "Networks that are trained side by side; their probabilities are averaged.", low=1,
