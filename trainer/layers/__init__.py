@@ -15,6 +15,7 @@ from trainer.layers.convolution import (
     TemporalDepthwiseConvolution,
     TemporalMaxPooling,
 )
+from trainer.layers.difference import StepDifference
 from trainer.layers.dropout import Dropout
 from trainer.layers.ensemble import MemberMean
 from trainer.layers.features import FeaturesApart, FeaturesTogether
@@ -69,6 +70,7 @@ __all__ = [
     "SelfAttention",
     "SplitFeatures",
     "Standardize",
+    "StepDifference",
     "TemporalConvolution",
     "TemporalDepthwiseConvolution",
     "TemporalMaxPooling",
