@@ -177,11 +177,13 @@ def float32_at_least() -> str:
     return keras.backend.result_type(keras.config.dtype_policy().compute_dtype, "float32")
 
 
-def unpack_predictions(x: Any, lengths: Any, padded: Any, label_spec: LabelSpec) -> Any:
+def unpack_predictions(
+    x: Any, lengths: Any, padded: Any, label_spec: LabelSpec, name: str = "unpack"
+) -> Any:
     """From the packed outputs of `predict_from_steps` to `[batch, (time of padded), units]`."""
     if label_spec.per == "record":
-        return layers.UnpackRecords(name="unpack")(x, lengths)
-    return layers.UnpackSteps(name="unpack")(x, lengths, padded)
+        return layers.UnpackRecords(name=name)(x, lengths)
+    return layers.UnpackSteps(name=name)(x, lengths, padded)
 
 
 def head_units(label_spec: LabelSpec) -> int:

@@ -1,0 +1,141 @@
+"""A network for videos that learns from nothing, also from a hundred recordings.
+
+Every frame is averaged down and seen beside what changed since the frame before it. Three small
+convolutions follow, and of their map a coarse grid is kept: where things are matters, and more
+layers or values learn few recordings by heart. Beside the grid stands a convolution over time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from pipeline.console.options import Options, option
+from tfrecords_schema.errors import DatasetError, UserError
+from trainer.models.family import BuiltModel, DataSpec, Family
+from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
+from trainer.models.signal import float32_at_least, head_units, unpack_predictions
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoOptions(Options):
+    """What the network for videos is made of."""
+
+    video_pixels: int = option(
+        80, "Frames are averaged down until their longer side has about so many.", low=1
+    )
+    video_filters: tuple[int, ...] = option(
+        (24, 48, 64),
+        "Filters of the convolutions on a frame; each halves the map before it.",
+        low=1,
+    )
+    video_grid: int = option(
+        5, "Rows and columns that are left of a frame's map, or a few more.", low=1
+    )
+    time_filters: int = option(
+        32,
+        "Filters of a convolution over three frames beside each frame's own map; 0: none.",
+        low=0,
+    )
+    video_dropout: float = option(0.0, "Dropout rate on what is left of each frame.", low=0, high=1)
+    video_networks: int = option(
+        1, "Networks trained side by side; their probabilities or values are averaged.", low=1
+    )
+
+
+class Video(Family):
+    """A small network on frames and their changes, from nothing; a label per frame or record."""
+
+    options = (VideoOptions,)
+    automatic = True
+
+    def build(self, data: DataSpec, *options: Any) -> BuiltModel:
+        """See `Family.build`."""
+        (chosen,) = options
+        _require_suitable(data)
+        frames = keras.Input((None, *data.input.step_shape), dtype="uint8", name="frames")
+        lengths = keras.Input((), dtype="int32", name="lengths")
+        inputs = {"frames": frames, "lengths": lengths}
+        x = _seen(layers.PackSteps(name="pack")(frames, lengths), lengths, chosen)
+        members = []
+        for number in range(chosen.video_networks):
+            name = f"network_{number}"
+            y = _network(x.shape[1:], data, chosen, name)({"rows": x, "row_lengths": lengths})
+            members.append(unpack_predictions(y, lengths, frames, data.label, f"{name}_unpack"))
+        if len(members) == 1:
+            return BuiltModel(keras.Model(inputs, members[0], name="model"))
+        mean = layers.MemberMean(data.label.kind == "class", name="mean")(members)
+        full = keras.Model(inputs, mean, name="model")
+        return BuiltModel(full, members=keras.Model(inputs, [mean, *members], name="members"))
+
+
+def _require_suitable(data: DataSpec) -> None:
+    if data.input.kind != "frames":
+        raise DatasetError(
+            f"--model=video needs frames, the dataset has {data.input.kind}; leave --model out"
+        )
+    if data.label.per not in ("step", "record"):
+        raise UserError(
+            f"--model=video predicts one label per frame or per record, the dataset has one per "
+            f"{data.label.per}; use --model=sequence"
+        )
+
+
+def _seen(packed: Any, lengths: Any, options: VideoOptions) -> Any:
+    """`[valid, height, width, 3]` uint8 -> `[valid, rows, columns, 6]`: frames and changes."""
+    x = keras.layers.Rescaling(1 / 127.5, -1, dtype=float32_at_least(), name="rescale")(packed)
+    factor = max(1, round(max(x.shape[1:3]) / options.video_pixels))
+    x = _averaged(x, (factor, factor), "small", dtype=float32_at_least())
+    change = layers.StepDifference(dtype=float32_at_least(), name="change")(x, lengths)
+    return keras.layers.Concatenate(name="frame_and_change")([x, change])
+
+
+def _network(shape: Any, data: DataSpec, options: VideoOptions, name: str) -> keras.Model:
+    """From packed frames to packed logits or values."""
+    rows = keras.Input(shape, name="rows")
+    lengths = keras.Input((), dtype="int32", name="row_lengths")
+    x = _over_time(_of_frame(rows, options), lengths, options)
+    if data.label.per == "record":
+        x = layers.RecordPooling("mean", name="pool")(x, lengths)
+        x = layers.PackRecords(name="pack_records")(x, lengths)
+    x = keras.layers.Dense(head_units(data.label), dtype=float32_at_least(), name="head")(x)
+    return keras.Model({"rows": rows, "row_lengths": lengths}, x, name=name)
+
+
+def _of_frame(x: Any, options: VideoOptions) -> Any:
+    """`[valid, rows, columns, channels]` -> `[valid, features]`."""
+    for number, filters in enumerate(options.video_filters):
+        name = f"frame_{number}"
+        if number:
+            x = _averaged(x, (2, 2), f"{name}_half")  # A stride would see every other place.
+        conv = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"{name}_conv")
+        x = _activated(conv(x), name)
+    pools = tuple(max(1, round(size / options.video_grid)) for size in x.shape[1:3])
+    x = keras.layers.Flatten(name="grid_vector")(_averaged(x, pools, "grid"))
+    if options.video_dropout:
+        x = layers.Dropout(options.video_dropout, name="grid_dropout")(x)
+    return x
+
+
+def _over_time(x: Any, lengths: Any, options: VideoOptions) -> Any:
+    """`[valid, features]` -> `[valid, more features]`."""
+    if not options.time_filters:
+        return x
+    y = keras.layers.Dense(options.time_filters, use_bias=False, name="time_values")(x)
+    y = _activated(y, "time_values")
+    conv = layers.TemporalConvolution(options.time_filters, 3, use_bias=False, name="time_conv")
+    y = _activated(conv(y, lengths), "time")
+    return keras.layers.Concatenate(name="frame_and_time")([x, y])
+
+
+def _activated(x: Any, name: str) -> Any:
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_normalization")(x)
+    return keras.layers.ReLU(name=f"{name}_relu")(x)
+
+
+def _averaged(x: Any, size: tuple[int, ...], name: str, **kwargs: Any) -> Any:
+    """Means of so many neighbouring rows and columns; less of them at the edges."""
+    if max(size) == 1:
+        return x
+    pool = keras.layers.AveragePooling2D(size, padding="same", **kwargs)
+    return layers.NeverEmpty(pool, name=name)(x)
