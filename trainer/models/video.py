@@ -99,6 +99,8 @@ def _network(shape: Any, data: DataSpec, options: VideoOptions, name: str) -> ke
         x = layers.RecordPooling("mean", name="pool")(x, lengths)
         x = layers.PackRecords(name="pack_records")(x, lengths)
     x = keras.layers.Dense(head_units(data.label), dtype=float32_at_least(), name="head")(x)
+    if data.label.kind == "value":
+        x = layers.LabelScale(dtype=float32_at_least(), name="label_scale")(x)
     return keras.Model({"rows": rows, "row_lengths": lengths}, x, name=name)
 
 

@@ -20,6 +20,13 @@ _MOST_EPOCHS = 500
 # Rows of a record that a network sees; longer ones are patched.
 _ROWS_OF_RECORD = 1024
 _SOUND_HZ = 2000
+# What a frame costs --model=video, in rows.
+_ROWS_OF_FRAME = 40
+# Of three networks together, fewer than that do worse than one for longer.
+_EPOCHS_OF_THREE = 40
+# Of a batch: frames that a network keeps maps of, and values of all of them.
+_FRAMES_OF_BATCH = 512
+_VALUES_OF_BATCH = 3 * 2**25
 _FAST_STEP = 256
 _LONG_RECORD = 2000
 
@@ -46,7 +53,7 @@ class Facts(NamedTuple):
     Attributes:
       kind: of the input, `signal` or `frames`.
       samples: of a step along time.
-      channels: values of a sample.
+      channels: values of a sample, or of a frame.
       per: what has a label: `step`, `record` or `sequence`.
       class_counts: labels of each class, of all of them; empty for values.
       records: number of records.
@@ -133,7 +140,7 @@ def family_for(facts: Facts) -> Choice:
     if facts.per == "sequence":
         return Choice("model", "sequence", "labels are sequences with a length of their own")
     if facts.kind == "frames":
-        return Choice("model", "frames", "image folders")
+        return Choice("model", "video", "frames: learns without downloaded weights")
     return Choice("model", "inception_time", "the best published network by itself on signals")
 
 
@@ -146,9 +153,27 @@ def decide(facts: Facts, given: Mapping[str, Any], settled: Mapping[str, Choice]
       settled: what trials have decided.
     """
     so_far = Decisions(given, settled)
-    for rule in (_front_end, _normalization, _members, _batches, _updates, _regularization):
+    first = (_frames,) if facts.kind == "frames" else (_front_end, _normalization, _members)
+    for rule in (*first, _batches, _updates, _regularization):
         rule(facts, so_far)
     return so_far.choices
+
+
+def _frames(facts: Facts, so_far: Decisions) -> None:
+    """Few recordings are the rule, so most of it is against learning them by heart."""
+    affordable = _ROWS // (3 * facts.steps * _ROWS_OF_FRAME)
+    networks = 3 if affordable >= _EPOCHS_OF_THREE else 1
+    most = max(2, min(_FRAMES_OF_BATCH, _VALUES_OF_BATCH // facts.channels))
+    size = min(max(most // facts.longest, 2), 8, facts.records)
+    so_far.decide("video_networks", networks, f"{facts.steps:,} frames to learn from")
+    so_far.decide("video_dropout", 0.3, "of the values that are kept of a frame")
+    so_far.decide("batch_size", size, f"recordings of up to {facts.longest:,} frames")
+    if so_far["batch_size"] * facts.longest > most:
+        steps = max(1, most // so_far["batch_size"])
+        so_far.decide("crop_steps", steps, f"so that a batch is {most:,} frames")
+    so_far.decide("frame_shift", 0.15, "a camera may look a little elsewhere")
+    so_far.decide("brightness", 0.1, "light may differ")
+    so_far.decide("contrast", 0.2, "light may differ; labels may not allow mirrored frames")
 
 
 def _front_end(facts: Facts, so_far: Decisions) -> None:
@@ -198,6 +223,13 @@ def _members(facts: Facts, so_far: Decisions) -> None:
     so_far.decide("dilations", min(max(fitting, 1), 10), f"{rows:,} rows of a record (median)")
 
 
+def _rows(facts: Facts, so_far: Decisions) -> int:
+    """Rows of an epoch that networks compute on."""
+    if facts.kind == "frames":
+        return facts.steps * _ROWS_OF_FRAME * so_far.get("video_networks", 1)
+    return max(1, facts.steps * facts.samples // _factor(so_far)) * so_far.get("ensemble", 1)
+
+
 def _factor(so_far: Decisions) -> int:
     """Samples for each row that the network computes on."""
     hop = so_far.get("hop_samples", 1) if so_far.get("front_end", "none") == "log_mel" else 1
@@ -208,11 +240,12 @@ def _batches(facts: Facts, so_far: Decisions) -> None:
     size = 2 ** round(math.log2(max(1, facts.records / 10)))
     size = min(max(size, 4), 16 if facts.records < 2000 else 32, facts.records)
     so_far.decide("batching", "random", "the cost follows valid samples, so any records may meet")
-    so_far.decide("batch_size", size, f"{facts.records:,} records")
+    if facts.kind != "frames":
+        so_far.decide("batch_size", size, f"{facts.records:,} records")
 
 
 def _updates(facts: Facts, so_far: Decisions) -> None:
-    rows = max(1, facts.steps * facts.samples // _factor(so_far)) * so_far.get("ensemble", 1)
+    rows = _rows(facts, so_far)
     batches = math.ceil(facts.records / so_far["batch_size"])
     affordable = _ROWS // rows
     epochs = min(round(_UPDATES[1] / batches), affordable, _MOST_EPOCHS)

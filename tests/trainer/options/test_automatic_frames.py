@@ -1,0 +1,49 @@
+import pytest
+
+from trainer.options.automatic import Facts, decide
+
+
+def _facts(records=100, frames=8, height=120, width=160):
+    return Facts(
+        kind="frames", samples=1, channels=3 * height * width, per="record", class_counts=(),
+        records=records, groups=records, steps=records * frames, median_steps=frames,
+        longest=frames, rate_hz=None, has_validation=False,
+    )  # fmt: skip
+
+
+def _decided(facts):
+    choices = decide(facts)
+    assert all(choice.reason for choice in choices)
+    assert len({choice.name for choice in choices}) == len(choices)
+    return {choice.name: choice.value for choice in choices}
+
+
+def _frames_computed(facts, chosen):
+    return chosen["epochs"] * facts.steps * chosen["video_networks"]
+
+
+def test_few_frames_are_learnt_by_several_networks_and_never_mirrored():
+    chosen = _decided(_facts())
+    assert chosen["model"] == "video"
+    assert chosen["video_networks"] == 3
+    assert chosen["batch_size"] == 8
+    assert chosen["epochs"] >= 40
+    assert "crop_steps" not in chosen
+    assert "flip" not in chosen
+
+
+@pytest.mark.parametrize("records", [1, 10, 100, 1000, 10_000])
+def test_the_frames_of_a_training_are_bounded(records):
+    facts = _facts(records)
+    chosen = _decided(facts)
+    assert chosen["epochs"] >= 1
+    assert _frames_computed(facts, chosen) <= 400_000
+    assert chosen["max_minutes"] <= 8
+
+
+@pytest.mark.parametrize(("frames", "height", "width"), [(3000, 60, 80), (100, 1080, 1920)])
+def test_the_memory_of_a_batch_is_bounded(frames, height, width):
+    chosen = _decided(_facts(50, frames, height, width))
+    held = chosen["batch_size"] * min(chosen["crop_steps"], frames)
+    assert held <= 512
+    assert held * height * width <= 2**25
