@@ -1,6 +1,8 @@
+"""The rules for frames: bounded, several networks for few of them, never mirrored."""
+
 import pytest
 
-from trainer.options.automatic import Facts, decide
+from trainer.options.automatic import Facts, decide, family_for
 
 
 def _facts(records=100, frames=8, height=120, width=160):
@@ -12,7 +14,8 @@ def _facts(records=100, frames=8, height=120, width=160):
 
 
 def _decided(facts):
-    choices = decide(facts)
+    assert family_for(facts).value == "video"
+    choices = decide(facts, {}, {})
     assert all(choice.reason for choice in choices)
     assert len({choice.name for choice in choices}) == len(choices)
     return {choice.name: choice.value for choice in choices}
@@ -24,7 +27,6 @@ def _frames_computed(facts, chosen):
 
 def test_few_frames_are_learnt_by_several_networks_and_never_mirrored():
     chosen = _decided(_facts())
-    assert chosen["model"] == "video"
     assert chosen["video_networks"] == 3
     assert chosen["batch_size"] == 8
     assert chosen["epochs"] >= 40
