@@ -37,7 +37,7 @@ from trainer.layers.packing import (
     unpack_steps,
     valid_steps,
 )
-from trainer.layers.patches import JoinSteps, RepeatPatches
+from trainer.layers.patches import JoinSteps, LengthsInSamples, RepeatPatches
 from trainer.layers.recurrent import GRU, LSTM
 from trainer.layers.spectrum import LogMel
 from trainer.layers.sums import Add
@@ -57,6 +57,7 @@ __all__ = [
     "Frozen",
     "JoinSteps",
     "LabelScale",
+    "LengthsInSamples",
     "LogMel",
     "MemberMean",
     "NeverEmpty",

@@ -12,6 +12,31 @@ def patch_lengths(lengths: tf.Tensor, steps: int) -> tf.Tensor:
 
 
 @keras.saving.register_keras_serializable(package="trainer")
+class LengthsInSamples(keras.layers.Layer):
+    """Lengths of records in samples, of those in steps.
+
+    Args:
+      samples: of a step.
+    """
+
+    def __init__(self, samples: int, **kwargs: Any):
+        super().__init__(**{"autocast": False, **kwargs})
+        self.samples = samples
+
+    def call(self, lengths: tf.Tensor) -> tf.Tensor:
+        """`[batch] int32` -> the same shape."""
+        return lengths * self.samples
+
+    def compute_output_spec(self, lengths: Any) -> Any:
+        """The same; a product of Keras tensors and numbers would count as sparse."""
+        return keras.KerasTensor(lengths.shape, dtype="int32")
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "samples": self.samples}
+
+
+@keras.saving.register_keras_serializable(package="trainer")
 class JoinSteps(keras.layers.Layer):
     """Joins every `steps` steps of a record to one; beyond the record's end there are zeros.
 

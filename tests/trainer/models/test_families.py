@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP
-from tfrecords_schema import InputSpec
+from tfrecords_schema import InputSpec, Statistics
 from tfrecords_schema.errors import UserError
 from trainer.models.family import DataSpec, families
 from trainer.models.parts.network import NetworkOptions
@@ -17,7 +17,7 @@ from trainer.serving.export import export
 from trainer.serving.serving import Serving
 from trainer.step.task import Task
 
-_FAMILIES = sorted(name for name, family in families().items() if family.automatic)
+_FAMILIES = sorted(n for n, family in families().items() if NetworkOptions in family.options)
 # Every kind of label and every shape of a step; not each with each.
 _DATA = {
     "class_per_record": ((3,), CLASS_PER_RECORD),
@@ -28,6 +28,7 @@ _DATA = {
 _FRONT_ENDS = {
     "log_mel": {"front_end": "log_mel", "frame_samples": 8, "hop_samples": 4, "mel_bands": 4},
     "patches": {"patch_samples": 3},
+    "both": {"normalization": "both"},
 }
 _DEPTHS = {"inception_time": 3}  # Its shortcut spans three blocks.
 _CONVOLUTIONS = RandomConvolutionOptions(kernel_groups=1, dilations=2)
@@ -47,7 +48,7 @@ def _built(name, data, ensemble=1, both=False, **options):
     given = {**size, "ensemble": ensemble, "random_convolutions": both, **options}
     try:
         built = families()[name].build(
-            DataSpec(InputSpec("signal", "float32", shape), label, None),
+            DataSpec(InputSpec("signal", "float32", shape), label, _statistics(shape)),
             NetworkOptions(**given),
             _CONVOLUTIONS,
         )
@@ -59,6 +60,12 @@ def _built(name, data, ensemble=1, both=False, **options):
     for variable in (*built.full.trainable_variables, *_moving_averages(built.full)):
         variable.assign(variable + rng.uniform(0.05, 0.3, variable.shape))
     return built
+
+
+def _statistics(shape):
+    channels = shape[-1] if shape else 1
+    numbers = [tuple(number + 0.1 * c for c in range(channels)) for number in (0.2, 1.5, -3, 3)]
+    return Statistics(*numbers, count=100)
 
 
 def _model(name, data, **options):

@@ -200,7 +200,11 @@ def _samples(packed: Any, lengths: Any, data: DataSpec) -> tuple[Features, int]:
     samples = samples_of_step(data.input.step_shape)
     channels = math.prod(data.input.step_shape) // samples
     rows = layers.Rows((channels,), name="samples")(packed)
-    return Features(rows, lengths * samples if samples > 1 else lengths), samples
+    return Features(rows, _samples_of(lengths, samples, "sample_lengths")), samples
+
+
+def _samples_of(lengths: Any, samples: int, name: str) -> Any:
+    return layers.LengthsInSamples(samples, name=name)(lengths) if samples > 1 else lengths
 
 
 def _front_end(x: Features, options: NetworkOptions, data: DataSpec) -> tuple[Features, int]:
@@ -229,7 +233,7 @@ def _front_end(x: Features, options: NetworkOptions, data: DataSpec) -> tuple[Fe
 def _to_steps(rows: Any, steps: Any, samples: int, factor: int) -> Any:
     """A row for each step: the mean over its samples."""
     if factor > 1:
-        of_steps = steps * samples if samples > 1 else steps
+        of_steps = _samples_of(steps, samples, "samples_of_steps")
         rows = layers.RepeatPatches(factor, name="repeat_patches")(rows, of_steps)
     if samples == 1:
         return rows
