@@ -90,11 +90,20 @@ def test_a_wrong_line_is_said_in_a_line_and_ends_with_2(
     assert not folders.output.exists()
 
 
-@pytest.mark.parametrize(("rate", "secs"), [("inf", "1"), ("nan", "1"), ("1e300", "1e300")])
-def test_a_window_without_an_end_is_refused(converter: Converter, rate: str, secs: str) -> None:
+@pytest.mark.parametrize(
+    ("rate", "secs", "message"),
+    [
+        ("inf", "1", "expected a finite number above 0"),
+        ("nan", "1", "expected a number above 0"),
+        ("1e300", "1e300", "samples; it must be a whole number of at least 1"),
+    ],
+)
+def test_a_window_without_an_end_is_refused(
+    converter: Converter, rate: str, secs: str, message: str
+) -> None:
     outcome = converter.run(f"--sample_rate_hz={rate}", f"--window_secs={secs}")
     assert outcome.code == 2
-    assert "samples; it must be a whole number of at least 1" in outcome.text
+    assert message in outcome.text
 
 
 def test_a_folder_may_be_named_from_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,11 @@
 
 import pytest
 
+from tests.datasets import CLASS_PER_RECORD
+from tests.trainer.frame_models import frames_dataset
+from trainer.models.video import Video
 from trainer.options.automatic import Facts, decide, family_for
+from trainer.runs.asked import asked
 
 
 def _facts(records=100, frames=8, height=120, width=160):
@@ -49,3 +53,14 @@ def test_the_memory_of_a_batch_is_bounded(frames, height, width):
     held = chosen["batch_size"] * min(chosen["crop_steps"], frames)
     assert held <= 512
     assert held * height * width <= 2**25
+
+
+def test_a_command_without_a_model_trains_the_family_for_frames(tmp_path):
+    dataset = frames_dataset(tmp_path, CLASS_PER_RECORD, {"train": [2, 3, 1]})
+    command = [f"--dataset={dataset.path}", f"--run_dir={tmp_path}/run"]
+    found = asked([*command, "--video_networks=2", "--brightness=0"])
+    assert isinstance(found.model.family, Video)
+    assert found.model.options[0].video_networks == 2
+    assert found.training.label_smoothing > 0
+    assert {choice.name for choice in found.choices}.isdisjoint({"video_networks", "brightness"})
+    assert [type(one).__name__ for one in found.augmentations] == ["Pictures", "Shift"]
