@@ -23,8 +23,7 @@ demo: $(VENV)/installed
 	  --sample_rate_hz=50 --window_secs=2 --group_regex='subject_\d+' \
 	  --split_regex='(?P<test>subject_0[34])|(?P<validation>subject_08)'
 	rm -rf demo/run
-	$(BIN)/python -m trainer --flagfile=trainer/configs/watch.flags \
-	  --dataset=$(DATASET) --run_dir=demo/run
+	$(BIN)/python -m trainer --dataset=$(DATASET) --run_dir=demo/run --max_minutes=2
 	@$(BIN)/python -m benchmarks.results.closing_table --run_dir=demo/run
 
 test: $(VENV)/installed-test

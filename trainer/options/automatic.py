@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 # Rows that a training computes on, in all: some five minutes of two processor cores.
 _ROWS = 8_000_000
-_UPDATES = (300, 3000)
+_UPDATES = (300, 1200)
+# Of three networks side by side, fewer than that do worse than one for longer.
+_UPDATES_OF_SEVERAL = 600
+_NETWORKS = 3
 _MOST_EPOCHS = 500
 # Rows of a record that a network sees; longer ones are patched.
 _ROWS_OF_RECORD = 1024
 _SOUND_HZ = 2000
 # What a frame costs --model=video, in rows.
 _ROWS_OF_FRAME = 40
-# Of three networks together, fewer than that do worse than one for longer.
-_EPOCHS_OF_THREE = 40
 # Of a batch: frames that a network keeps maps of, and values of all of them.
 _FRAMES_OF_BATCH = 512
 _VALUES_OF_BATCH = 3 * 2**25
@@ -161,11 +162,8 @@ def decide(facts: Facts, given: Mapping[str, Any], settled: Mapping[str, Choice]
 
 def _frames(facts: Facts, so_far: Decisions) -> None:
     """Few recordings are the rule, so most of it is against learning them by heart."""
-    affordable = _ROWS // (3 * facts.steps * _ROWS_OF_FRAME)
-    networks = 3 if affordable >= _EPOCHS_OF_THREE else 1
     most = max(2, min(_FRAMES_OF_BATCH, _VALUES_OF_BATCH // facts.channels))
     size = min(max(most // facts.longest, 2), 8, facts.records)
-    so_far.decide("video_networks", networks, f"{facts.steps:,} frames to learn from")
     so_far.decide("video_dropout", 0.3, "of the values that are kept of a frame")
     so_far.decide("batch_size", size, f"recordings of up to {facts.longest:,} frames")
     if so_far["batch_size"] * facts.longest > most:
@@ -200,7 +198,7 @@ def _front_end(facts: Facts, so_far: Decisions) -> None:
         samples //= so_far["hop_samples"]
     patch = round(samples / _ROWS_OF_RECORD)
     if facts.per == "step":
-        patch = min(patch, facts.samples // 4)
+        patch = min(patch, facts.samples // _factor(so_far) // 8)  # A step stays several rows.
     if patch > 1:
         so_far.decide("patch_samples", patch, f"recordings of {samples:,} samples (median)")
 
@@ -224,10 +222,10 @@ def _members(facts: Facts, so_far: Decisions) -> None:
 
 
 def _rows(facts: Facts, so_far: Decisions) -> int:
-    """Rows of an epoch that networks compute on."""
+    """Rows of an epoch that a network computes on."""
     if facts.kind == "frames":
-        return facts.steps * _ROWS_OF_FRAME * so_far.get("video_networks", 1)
-    return max(1, facts.steps * facts.samples // _factor(so_far)) * so_far.get("ensemble", 1)
+        return facts.steps * _ROWS_OF_FRAME
+    return max(1, facts.steps * facts.samples // _factor(so_far))
 
 
 def _factor(so_far: Decisions) -> int:
@@ -245,8 +243,13 @@ def _batches(facts: Facts, so_far: Decisions) -> None:
 
 
 def _updates(facts: Facts, so_far: Decisions) -> None:
-    rows = _rows(facts, so_far)
     batches = math.ceil(facts.records / so_far["batch_size"])
+    several = "video_networks" if facts.kind == "frames" else "ensemble"
+    if so_far.get("class_activation", "softmax") == "softmax":
+        of_several = batches * (_ROWS // (_NETWORKS * _rows(facts, so_far)))
+        networks = _NETWORKS if of_several >= _UPDATES_OF_SEVERAL else 1
+        so_far.decide(several, networks, f"{facts.steps:,} steps to learn from")
+    rows = _rows(facts, so_far) * so_far.get(several, 1)
     affordable = _ROWS // rows
     epochs = min(round(_UPDATES[1] / batches), affordable, _MOST_EPOCHS)
     epochs = max(epochs, min(round(_UPDATES[0] / batches), 2 * affordable), 1)

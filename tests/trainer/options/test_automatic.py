@@ -71,3 +71,12 @@ def test_sound_is_heard_and_long_recordings_of_unknown_rate_are_tried_both_ways(
 def test_families():
     assert family_for(_FACTS).value == "inception_time"
     assert family_for(_FACTS._replace(per="sequence")).value == "sequence"
+
+
+def test_patches_leave_a_step_several_rows():
+    nights = _FACTS._replace(
+        per="step", samples=3000, channels=1, records=9, steps=9_000, median_steps=1_000
+    )
+    values = {name: choice.value for name, choice in _decided(nights).items()}
+    assert values["front_end"] == "log_mel"
+    assert 3000 / values["hop_samples"] / values["patch_samples"] >= 8
