@@ -33,11 +33,12 @@ def start_at_mean_label(model: keras.Model, train: SplitData, plan: EpochPlan) -
     """
     if train.label is None or train.label.kind != "value":
         return
-    biases, means, deviations = (
-        [v for v in model.variables if f"/{v.path}".endswith(end)]
-        for end in ("/head/bias", "/label_scale/mean", "/label_scale/deviation")
+    biases = [v for v in model.variables if v.path == "head/bias"]
+    means, deviations = (
+        [v for v in model.variables if v.path.endswith(f"label_scale/{name}")]
+        for name in ("mean", "deviation")
     )
-    if not biases:
+    if not (biases or means):
         return
     labels = _labels(train, plan, train.label)
     if not labels.size or not np.isfinite(labels).all():

@@ -80,3 +80,23 @@ def test_a_training_starts_there(tmp_path):
     assert run_trainer(*run, *model, "--noreport", "--notensorboard") == 0
     line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
     assert line["train"]["rmse"] < 10
+
+
+def test_a_network_of_the_rules_starts_in_the_unit_of_its_labels(tmp_path):
+    label = LabelSpec("record", "value", "float32", (2,))
+    schema = RecordSchema(_SIGNAL, label)
+    records = [
+        dataclasses.replace(record, label=1000 * record.label + np.float32([500, -20]))
+        for record in random_records([3, 1, 7, 4, 2], schema, prefix="a")
+    ]
+    dataset = write_dataset(tmp_path, {"train": records}, schema)
+    train = SplitData(dataset, "train", BatchOptions(batch_size=2), label=label)
+    family = families()["fcn"]
+    options = tuple(kind() for kind in family.options)
+    model = ChosenModel(family, options).build(DataSpec(_SIGNAL, label, None)).full
+    start_at_mean_label(model, train, train.plan())
+    labels = np.stack([record.label for record in records])
+    scale = model.get_layer("network").get_layer("label_scale")
+    np.testing.assert_allclose(scale.mean, labels.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(scale.deviation, labels.std(0), rtol=1e-5)
+    assert not model.get_layer("network").get_layer("head").bias.numpy().any()
