@@ -1,5 +1,7 @@
 """Trials choose how values are normalized by what the data shows."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -64,3 +66,43 @@ def test_one_command_trains_goes_on_and_says_why(tmp_path, capsys):
     assert "left out" not in capsys.readouterr().out
     assert (tmp_path / "run" / "config.flags").read_text() == config
     assert run_trainer(f"--run_dir={tmp_path / 'run'}", "--mode=export") == 0
+
+
+def _records(lengths, labels, values=None, classes=2):
+    rng = np.random.default_rng(0)
+    found = []
+    for number, (length, label) in enumerate(zip(lengths, labels, strict=True)):
+        data = rng.normal(size=(length, 2)).astype("float32") if values is None else values(length)
+        found.append(Record(f"r{number}", data, np.int64(label), f"g{number}"))
+    names = tuple(f"class{number}" for number in range(classes))
+    label = LabelSpec("record", "class", "int64", (), names)
+    return found, RecordSchema(InputSpec("signal", "float32", (2,)), label)
+
+
+@pytest.mark.parametrize(
+    ("records", "schema"),
+    [
+        pytest.param(*_records([9], [0]), id="one record"),
+        pytest.param(*_records([9, 5, 7], [0, 1, 0]), id="three records"),
+        pytest.param(*_records([9, 5, 7, 6], [0] * 4), id="one class of two"),
+        pytest.param(*_records([9, 5, 7, 6], [0] * 4, classes=1), id="one class only"),
+        pytest.param(*_records([9, 5, 7], [0, 5, 9], classes=10), id="more classes than records"),
+        pytest.param(*_records([1, 1, 2, 1], [0, 1, 0, 1]), id="one step"),
+        pytest.param(
+            *_records([9, 5, 7, 6], [0, 1, 0, 1], lambda n: np.full((n, 2), 7, "float32")),
+            id="constant channels",
+        ),
+        pytest.param(
+            *_records([9, 5, 7, 6], [0, 1, 0, 1], lambda n: np.full((n, 2), 1e9, "float32")),
+            id="constant and far from zero",
+        ),
+        pytest.param(*_records([1, 3000, 2], [0, 1, 0]), id="one long record"),
+    ],
+)
+def test_little_or_odd_data_trains_without_a_traceback_or_nan(records, schema, tmp_path):
+    dataset = write_dataset(tmp_path, {"train": records, "test": records[:1]}, schema)
+    flags = [f"--dataset={dataset.path}", f"--run_dir={tmp_path / 'run'}", "--notensorboard"]
+    small = ["--width=4", "--depth=1", "--kernel_groups=2", "--epochs=2", "--ensemble=1"]
+    assert run_trainer(*flags, *small, "--noreport") == 0
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert all(np.isfinite(json.loads(line)["train"]["loss"]) for line in lines)

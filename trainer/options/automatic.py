@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from trainer.options.options import DataOptions
+
 if TYPE_CHECKING:
     from tfrecords_schema import Dataset
 
@@ -22,6 +24,8 @@ _NETWORKS = 3
 _MOST_EPOCHS = 500
 # Rows of a record that a network sees; longer ones are patched.
 _ROWS_OF_RECORD = 1024
+# Of a record in training, which bounds memory; evaluation sees all of it.
+_LONGEST_ROWS = 8 * _ROWS_OF_RECORD
 _SOUND_HZ = 2000
 # What a frame costs --model=video, in rows.
 _ROWS_OF_FRAME = 40
@@ -63,7 +67,7 @@ class Facts(NamedTuple):
       median_steps: of a record.
       longest: steps of the longest record.
       rate_hz: of samples, if it is known.
-      has_validation: whether there is a validation split.
+      has_statistics: whether those of the split's channels are known.
     """
 
     kind: str
@@ -77,7 +81,7 @@ class Facts(NamedTuple):
     median_steps: int
     longest: int
     rate_hz: float | None
-    has_validation: bool
+    has_statistics: bool
 
     @classmethod
     def of(cls, dataset: Dataset, train_split: str, samples: int) -> Facts:
@@ -105,7 +109,8 @@ class Facts(NamedTuple):
             median_steps=_median(split.length_histogram),
             longest=max(split.length_histogram, default=1),
             rate_hz=manifest.options.get("sample_rate_hz"),
-            has_validation="validation" in manifest.splits,
+            has_statistics=manifest.statistics is not None
+            and train_split == DataOptions.train_split,
         )
 
 
@@ -201,11 +206,17 @@ def _front_end(facts: Facts, so_far: Decisions) -> None:
         patch = min(patch, facts.samples // _factor(so_far) // 8)  # A step stays several rows.
     if patch > 1:
         so_far.decide("patch_samples", patch, f"recordings of {samples:,} samples (median)")
+    most = _LONGEST_ROWS * _factor(so_far) // facts.samples
+    if facts.longest > most:
+        reason = f"of recordings of up to {facts.longest:,} steps, in training alone"
+        so_far.decide("crop_steps", max(most, 1), reason)
 
 
 def _normalization(facts: Facts, so_far: Decisions) -> None:
     """Absolute level carries the label, or hides it; only the data can tell."""
-    if facts.per == "record":
+    if not facts.has_statistics:
+        so_far.decide("normalization", "record", "no statistics of the training split are known")
+    elif facts.per == "record":
         kinds = ("record", "training_split", "both")
         so_far.decide("normalization", "record", "before trials", kinds)
     else:
@@ -225,7 +236,8 @@ def _rows(facts: Facts, so_far: Decisions) -> int:
     """Rows of an epoch that a network computes on."""
     if facts.kind == "frames":
         return facts.steps * _ROWS_OF_FRAME
-    return max(1, facts.steps * facts.samples // _factor(so_far))
+    steps = min(facts.steps, facts.records * so_far.get("crop_steps", facts.longest))
+    return max(1, steps * facts.samples // _factor(so_far))
 
 
 def _factor(so_far: Decisions) -> int:

@@ -8,7 +8,7 @@ from trainer.options.automatic import Choice, Facts, decide, family_for
 
 _FACTS = Facts(
     kind="signal", samples=1, channels=3, per="record", class_counts=(50, 50), records=100,
-    groups=100, steps=20_000, median_steps=200, longest=400, rate_hz=None, has_validation=False,
+    groups=100, steps=20_000, median_steps=200, longest=400, rate_hz=None, has_statistics=True,
 )  # fmt: skip
 
 
@@ -26,6 +26,7 @@ def test_any_size_of_data_gets_a_training_of_bounded_cost(records, steps, per):
     values = {name: choice.value for name, choice in _decided(facts).items()}
     assert 1 <= values["batch_size"] <= max(records, 1)
     assert values["epochs"] >= 1
+    steps = min(steps, values.get("crop_steps", steps))
     rows = records * steps / values.get("patch_samples", 1) / values.get("hop_samples", 1)
     assert values["epochs"] == 1 or values["epochs"] * rows <= 20e6
     assert all(choice.reason for choice in _decided(facts).values())
@@ -80,3 +81,15 @@ def test_patches_leave_a_step_several_rows():
     values = {name: choice.value for name, choice in _decided(nights).items()}
     assert values["front_end"] == "log_mel"
     assert 3000 / values["hop_samples"] / values["patch_samples"] >= 8
+
+
+def test_without_statistics_nothing_asks_for_them():
+    without = _decided(_FACTS._replace(has_statistics=False))["normalization"]
+    assert (without.value, without.candidates) == ("record", ())
+
+
+def test_the_rows_of_a_record_in_training_are_bounded():
+    assert "crop_steps" not in _decided()
+    facts = _FACTS._replace(longest=10**7, steps=10**7 + 20_000)
+    cropped = {name: choice.value for name, choice in _decided(facts).items()}
+    assert cropped["crop_steps"] / cropped.get("patch_samples", 1) <= 8192
