@@ -260,7 +260,7 @@ def _updates(facts: Facts, so_far: Decisions) -> None:
     if so_far.get("class_activation", "softmax") == "softmax":
         of_several = batches * (_ROWS // (_NETWORKS * _rows(facts, so_far)))
         networks = _NETWORKS if of_several >= _UPDATES_OF_SEVERAL else 1
-        so_far.decide(several, networks, f"{facts.steps:,} steps to learn from")
+        so_far.decide(several, networks, f"{_rows(facts, so_far):,} rows in an epoch")
     rows = _rows(facts, so_far) * so_far.get(several, 1)
     affordable = _ROWS // rows
     epochs = min(round(_UPDATES[1] / batches), affordable, _MOST_EPOCHS)

@@ -135,6 +135,7 @@ def _decide(
         return ()
     facts = _facts(run.dataset, read(DataOptions, values).train_split)
     of_model = family_for(facts)
+    is_open = not model
     if model:
         values["model"].parse(model)
     else:
@@ -150,6 +151,8 @@ def _decide(
     fill_in(earlier, values, RECORDED, "config.flags of the run folder")
     choices = [choice for choice in choices if not values[choice.name].present]
     fill_in("".join(map(_flag, choices)), values, RECORDED, "the rules")
+    if values["model"].value == of_model.value and is_open and choices:
+        choices.insert(0, of_model)
     return tuple(choices)
 
 
