@@ -1,0 +1,75 @@
+"""What the rules decide on, on several replicas and after a kill: networks, ridge, augmentation."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.datasets import CLASS_PER_RECORD, toy_dataset
+from tests.trainer import processes as runs
+
+_FLAGS = (
+    "--width=4", "--depth=2", "--kernel_groups=2", "--ensemble=2", "--epochs=4", "--batch_size=6",
+    "--head_dropout=0", "--noise=0.1", "--crop=0.3", "--time_stretch=0.2", "--gain=0.1",
+    "--learning_rate=0.01", "--checkpoint_every_epochs=1", "--validate_every_epochs=1",
+    "--noreport", "--notensorboard", "--deterministic",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rules")
+    return toy_dataset(folder, label=CLASS_PER_RECORD, sizes={"train": 23})[0].path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(dataset, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("one") / "run"
+    _finish(_start(dataset, run_dir))
+    return runs.arrays(run_dir)
+
+
+def _start(dataset, run_dir, *flags):
+    command = [sys.executable, "-m", "trainer", f"--dataset={dataset}", f"--run_dir={run_dir}"]
+    return subprocess.Popen(
+        [*command, *_FLAGS, *flags],
+        cwd=runs.REPOSITORY,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _finish(process):
+    output, _ = process.communicate(timeout=runs.TIMEOUT_SECS)
+    assert process.returncode == 0, output
+
+
+def test_property_09_replicas_augment_and_average_alike(dataset, undisturbed, tmp_path):
+    _finish(_start(dataset, tmp_path / "run", "--cpu_replicas=3"))
+    found = runs.arrays(tmp_path / "run")
+    assert found.keys() == undisturbed.keys()
+    for name, value in undisturbed.items():
+        np.testing.assert_allclose(found[name], value, 1e-3, 1e-4, err_msg=name)
+
+
+def test_property_10_a_killed_training_goes_on_bit_for_bit(dataset, undisturbed, tmp_path):
+    run_dir = tmp_path / "run"
+    process = _start(dataset, run_dir)
+    deadline = time.monotonic() + runs.TIMEOUT_SECS
+    while not (run_dir / "checkpoints" / "ckpt-4" / "state.json").exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    _finish(_start(dataset, run_dir))
+    found = runs.arrays(run_dir)
+    assert found.keys() == undisturbed.keys()
+    for name, value in undisturbed.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
