@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trainer.step.task import Batch
 
 # Of more records the ridge takes the first that come in a random order.
-_MOST_RECORDS = 8192
+_MOST_RECORDS = 4096
 
 
 @dataclasses.dataclass(frozen=True)
