@@ -36,7 +36,7 @@ class Set:
       folder: of the files, below the folder of all data.
       tests: regular expression of test recordings; several for folds.
       published: figure to measure against, and whose.
-      metric: of the evaluation; of values the first component.
+      metric: of the evaluation; of values rmse or mse of the first component.
       flags: of the conversion, beside name and splits.
       development: regular expression of validation recordings with `--development`; without it
         three tenths of the training recordings at random.
@@ -160,7 +160,8 @@ def score(run_dir: pathlib.Path, split: str, metric: str, flags: list[str]) -> f
         run_module("trainer", f"--run_dir={run_dir}", "--notensorboard", *flags)
     found = json.loads(result.read_text())
     if "per_component" in found:
-        return float(found["per_component"][metric][0])
+        rmse = float(found["per_component"][0]["rmse"])
+        return rmse**2 if metric == "mse" else rmse
     return float(found["metrics"][metric])
 
 
