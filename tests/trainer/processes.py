@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,12 +28,14 @@ SMALL_MODEL = (
 )
 
 
-def start(dataset: str, run_dir: pathlib.Path, *flags: str) -> subprocess.Popen:
-    """Starts a training of the small model."""
+def start(
+    dataset: str, run_dir: pathlib.Path, *flags: str, model: Sequence[str] = SMALL_MODEL
+) -> subprocess.Popen:
+    """Starts a training, of the small model if no flags of another are given."""
     command = [sys.executable, "-m", "trainer", f"--dataset={dataset}", f"--run_dir={run_dir}"]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     return subprocess.Popen(
-        [*command, *SMALL_MODEL, *flags],
+        [*command, *model, *flags],
         cwd=REPOSITORY,
         env=environment,
         stdout=subprocess.PIPE,
@@ -41,17 +44,25 @@ def start(dataset: str, run_dir: pathlib.Path, *flags: str) -> subprocess.Popen:
     )
 
 
-def train(dataset: str, run_dir: pathlib.Path, *flags: str) -> str:
+def train(
+    dataset: str, run_dir: pathlib.Path, *flags: str, model: Sequence[str] = SMALL_MODEL
+) -> str:
     """Trains to the end and returns what was printed."""
-    process = start(dataset, run_dir, *flags)
+    process = start(dataset, run_dir, *flags, model=model)
     output, _ = process.communicate(timeout=TIMEOUT_SECS)
     assert process.returncode == 0, output
     return output
 
 
-def train_and_kill(dataset: str, run_dir: pathlib.Path, checkpoint: str, *flags: str) -> None:
+def train_and_kill(
+    dataset: str,
+    run_dir: pathlib.Path,
+    checkpoint: str,
+    *flags: str,
+    model: Sequence[str] = SMALL_MODEL,
+) -> None:
     """Trains until a checkpoint is there, then kills the process at once."""
-    process = start(dataset, run_dir, *flags)
+    process = start(dataset, run_dir, *flags, model=model)
     deadline = time.monotonic() + TIMEOUT_SECS
     while not (run_dir / "checkpoints" / checkpoint / "state.json").exists():
         assert process.poll() is None, process.communicate()[0]

@@ -1,11 +1,5 @@
 """What the rules decide on, on several replicas and after a kill: networks, ridge, augmentation."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pytest
 
@@ -29,29 +23,12 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed(dataset, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("one") / "run"
-    _finish(_start(dataset, run_dir))
+    runs.train(dataset, run_dir, model=_FLAGS)
     return runs.arrays(run_dir)
 
 
-def _start(dataset, run_dir, *flags):
-    command = [sys.executable, "-m", "trainer", f"--dataset={dataset}", f"--run_dir={run_dir}"]
-    return subprocess.Popen(
-        [*command, *_FLAGS, *flags],
-        cwd=runs.REPOSITORY,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def _finish(process):
-    output, _ = process.communicate(timeout=runs.TIMEOUT_SECS)
-    assert process.returncode == 0, output
-
-
 def test_property_09_replicas_augment_and_average_alike(dataset, undisturbed, tmp_path):
-    _finish(_start(dataset, tmp_path / "run", "--cpu_replicas=3"))
+    runs.train(dataset, tmp_path / "run", "--cpu_replicas=3", model=_FLAGS)
     found = runs.arrays(tmp_path / "run")
     assert found.keys() == undisturbed.keys()
     for name, value in undisturbed.items():
@@ -60,15 +37,9 @@ def test_property_09_replicas_augment_and_average_alike(dataset, undisturbed, tm
 
 def test_property_10_a_killed_training_goes_on_bit_for_bit(dataset, undisturbed, tmp_path):
     run_dir = tmp_path / "run"
-    process = _start(dataset, run_dir)
-    deadline = time.monotonic() + runs.TIMEOUT_SECS
-    while not (run_dir / "checkpoints" / "ckpt-4" / "state.json").exists():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    _finish(_start(dataset, run_dir))
+    runs.train_and_kill(dataset, run_dir, "ckpt-4", model=_FLAGS)
+    assert runs.last_step(run_dir) < 16  # Something was left to do.
+    runs.train(dataset, run_dir, model=_FLAGS)
     found = runs.arrays(run_dir)
     assert found.keys() == undisturbed.keys()
     for name, value in undisturbed.items():
