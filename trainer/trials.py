@@ -29,7 +29,7 @@ def settle(asked: Asked) -> Asked:
     data: Data | None = None
     while left := [choice for choice in asked.choices if choice.candidates]:
         name, candidates = left[0].name, left[0].candidates
-        if not is_alone or asked.run.mode != "train":
+        if not is_alone:
             settled[name] = Choice(name, candidates[0], "no trials on several workers")
         else:
             data = data or open_data(asked)
@@ -48,8 +48,10 @@ def _loss(asked: Asked, data: Data) -> float:
     """Mean loss of random convolutions on training records, each predicted from all others."""
     assert data.train is not None
     family = families()[_FAMILY]
-    given = {type(group): group for group in asked.model.options}
-    options = tuple(given[kind] if kind in given else kind() for kind in family.options)
+    options = tuple(
+        next((group for group in asked.model.options if isinstance(group, kind)), kind())
+        for kind in family.options
+    )
     spec = DataSpec(data.dataset.schema.input, data.label, data.learnt.statistics)
     built = ChosenModel(family, options).build(spec)
     assert built.fit is not None

@@ -70,11 +70,15 @@ class Family:
 
     Attributes:
       options: dataclasses whose fields are its flags; families may share them.
+      inputs: kinds of input that it takes.
+      labels: what it predicts a label for.
       automatic: whether options that are not given are decided by the rules; else they have their
         defaults.
     """
 
     options: ClassVar[tuple[type[Options], ...]] = ()
+    inputs: ClassVar[tuple[str, ...]] = ("signal", "frames")
+    labels: ClassVar[tuple[str, ...]] = ("step", "record", "sequence")
     automatic: ClassVar[bool] = False
 
     def label(self, input_spec: InputSpec, label: LabelSpec | None) -> LabelSpec | None:
@@ -136,23 +140,39 @@ class ChosenModel(NamedTuple):
         """See `Family.build`.
 
         Raises:
-          UserError: also where the outputs are not those that the label needs.
+          UserError: also where the family is for other data, or the outputs are not those that the
+            label needs.
         """
+        self._require_suitable(data)
         built = self.family.build(data, *self.options)
         built = built if isinstance(built, BuiltModel) else BuiltModel(built)
         self._require_outputs([output.shape for output in built.full.outputs], data)
         return built
+
+    @property
+    def _name(self) -> str:
+        return type(self.family).__module__.rpartition(".")[2]
+
+    def _require_suitable(self, data: DataSpec) -> None:
+        kind, per = data.input.kind, data.label.per
+        suiting = [n for n, f in families().items() if kind in f.inputs and per in f.labels]
+        if kind not in self.family.inputs or per not in self.family.labels:
+            raise UserError(
+                f"--model={self._name} is for {' or '.join(self.family.inputs)} with labels per "
+                f"{' or '.join(self.family.labels)}; the dataset has {kind} with labels per {per}: "
+                f"leave --model out, or choose from {', '.join(suiting)}"
+            )
 
     def _require_outputs(self, found: Sequence[tuple[int | None, ...]], data: DataSpec) -> None:
         axes = ("batch",) if data.label.per == "record" else ("batch", "time")
         if [(len(shape), shape[-1]) for shape in found] != [(len(axes) + 1, data.units)]:
             from pipeline.console.texts import label_kind_text
 
-            name = type(self.family).__module__.rpartition(".")[2]
             shown = ", ".join(str([*shape]) for shape in found)
             raise UserError(
-                f"--model={name} gives {shown}, expected [{', '.join(axes)}, {data.units}], as the "
-                f"label is {label_kind_text(data.label)}; use another --model, or mend its build"
+                f"--model={self._name} gives {shown}, expected [{', '.join(axes)}, {data.units}], "
+                f"as the label is {label_kind_text(data.label)}; use another --model, or mend its "
+                "build"
             )
 
     def restored(self) -> ChosenModel:

@@ -5,6 +5,7 @@ As published: kernels of 8, 5 and 3 samples, 128, 256 and 128 filters.
 
 from __future__ import annotations
 
+from tfrecords_schema.errors import UserError
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.parts.network import Features, Network, NetworkOptions
 
@@ -16,6 +17,8 @@ class FCN(Network):
 
     def encode(self, x: Features, options: NetworkOptions) -> Features:
         """See `Network.encode`."""
+        if options.depth is not None:
+            raise UserError(f"--depth={options.depth}: an FCN is three convolutions; leave it out")
         rows, width = x.rows, options.width or 128
         for kernel, filters in zip(_KERNELS, (width, 2 * width, width), strict=True):
             convolution = layers.TemporalConvolution(

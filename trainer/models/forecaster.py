@@ -42,6 +42,8 @@ class Forecaster(Family):
     """An encoder and a decoder, both recurrent: the steps that follow the signal's own."""
 
     options = (SignalModelOptions, ForecastOptions)
+    inputs = ("signal",)
+    labels = ("sequence",)
 
     def label(self, input_spec: InputSpec, label: LabelSpec | None) -> LabelSpec:
         """See `forecast_label`."""

@@ -78,6 +78,8 @@ class Frames(Family):
     """A network on every frame, a recurrence over frames; one label per frame or per record."""
 
     options = (FrameModelOptions, SignalModelOptions)
+    inputs = ("frames",)
+    labels = ("step", "record")
 
     def build(self, data: DataSpec, *options: Any) -> BuiltModel:
         """See `build_frame_model`."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from trainer.models.family import BuiltModel, DataSpec, Family
 from trainer.models.lazy import keras  # Help must not wait for TensorFlow.
-from trainer.models.parts.network import NetworkOptions, network_inputs
+from trainer.models.parts.network import FrontEndOptions, network_inputs
 from trainer.models.parts.random_convolutions import (
     RandomConvolutionOptions,
     random_convolutions,
@@ -22,8 +22,10 @@ from trainer.models.parts.random_convolutions import (
 class Hydra(Family):
     """Random convolutions and a ridge, fitted exactly in one pass; one label per record."""
 
-    options = (NetworkOptions, RandomConvolutionOptions)
+    options = (FrontEndOptions, RandomConvolutionOptions)
     automatic = True
+    inputs = ("signal",)
+    labels = ("record",)
 
     def build(self, data: DataSpec, *options: Any) -> BuiltModel:
         """See `Family.build`."""

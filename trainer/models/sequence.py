@@ -23,6 +23,7 @@ class Sequence(Family):
     """One vector, or one image, to a sequence whose length the label has."""
 
     options = (SignalModelOptions, FrameModelOptions)
+    labels = ("sequence",)
 
     def build(self, data: DataSpec, *options: Any) -> keras.Model:
         """See `build_sequence_model`."""

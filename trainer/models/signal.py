@@ -117,6 +117,8 @@ class Signal(Family):
     """Convolutions within a step, a recurrence over steps; one label per step or per record."""
 
     options = (SignalModelOptions,)
+    inputs = ("signal",)
+    labels = ("step", "record")
 
     def build(self, data: DataSpec, *options: Any) -> keras.Model:
         """See `build_signal_model`."""

@@ -10,15 +10,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from pipeline.console.options import Options, option
-from tfrecords_schema.errors import DatasetError, UserError
-from trainer.models.family import BuiltModel, DataSpec, Family
+from pipeline.console.options import option
+from trainer.models.family import BuiltModel, DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
+from trainer.models.parts.ensemble import EnsembleFamily, EnsembleOptions, averaged
 from trainer.models.signal import float32_at_least, head_units, unpack_predictions
 
 
 @dataclasses.dataclass(frozen=True)
-class VideoOptions(Options):
+class VideoOptions(EnsembleOptions):
     """What the network for videos is made of."""
 
     video_pixels: int = option(
@@ -38,47 +38,27 @@ class VideoOptions(Options):
         low=0,
     )
     video_dropout: float = option(0.0, "Dropout rate on what is left of each frame.", low=0, high=1)
-    video_networks: int = option(
-        1, "Networks trained side by side; their probabilities or values are averaged.", low=1
-    )
 
 
-class Video(Family):
+class Video(EnsembleFamily):
     """A small network on frames and their changes, from nothing; a label per frame or record."""
 
     options = (VideoOptions,)
-    automatic = True
+    inputs = ("frames",)
 
     def build(self, data: DataSpec, *options: Any) -> BuiltModel:
         """See `Family.build`."""
         (chosen,) = options
-        _require_suitable(data)
         frames = keras.Input((None, *data.input.step_shape), dtype="uint8", name="frames")
         lengths = keras.Input((), dtype="int32", name="lengths")
         inputs = {"frames": frames, "lengths": lengths}
         x = _seen(layers.PackSteps(name="pack")(frames, lengths), lengths, chosen)
-        members = []
-        for number in range(chosen.video_networks):
+        networks = []
+        for number in range(chosen.ensemble):
             name = f"network_{number}"
             y = _network(x.shape[1:], data, chosen, name)({"rows": x, "row_lengths": lengths})
-            members.append(unpack_predictions(y, lengths, frames, data.label, f"{name}_unpack"))
-        if len(members) == 1:
-            return BuiltModel(keras.Model(inputs, members[0], name="model"))
-        mean = layers.MemberMean(data.label.kind == "class", name="mean")(members)
-        full = keras.Model(inputs, mean, name="model")
-        return BuiltModel(full, members=keras.Model(inputs, [mean, *members], name="members"))
-
-
-def _require_suitable(data: DataSpec) -> None:
-    if data.input.kind != "frames":
-        raise DatasetError(
-            f"--model=video needs frames, the dataset has {data.input.kind}; leave --model out"
-        )
-    if data.label.per not in ("step", "record"):
-        raise UserError(
-            f"--model=video predicts one label per frame or per record, the dataset has one per "
-            f"{data.label.per}; use --model=sequence"
-        )
+            networks.append(unpack_predictions(y, lengths, frames, data.label, f"{name}_unpack"))
+        return averaged(inputs, networks, data, [])
 
 
 def _seen(packed: Any, lengths: Any, options: VideoOptions) -> Any:

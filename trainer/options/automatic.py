@@ -62,7 +62,6 @@ class Facts(NamedTuple):
       per: what has a label: `step`, `record` or `sequence`.
       class_counts: labels of each class, of all of them; empty for values.
       records: number of records.
-      groups: number of groups.
       steps: of all records.
       median_steps: of a record.
       longest: steps of the longest record.
@@ -76,7 +75,6 @@ class Facts(NamedTuple):
     per: str
     class_counts: tuple[int, ...]
     records: int
-    groups: int
     steps: int
     median_steps: int
     longest: int
@@ -104,7 +102,6 @@ class Facts(NamedTuple):
             per=label.per if label else "record",
             class_counts=tuple(split.class_counts.get(name, 0) for name in names),
             records=split.records,
-            groups=split.groups,
             steps=split.steps,
             median_steps=_median(split.length_histogram),
             longest=max(split.length_histogram, default=1),
@@ -229,6 +226,8 @@ def _members(facts: Facts, so_far: Decisions) -> None:
     rows = facts.median_steps * facts.samples // _factor(so_far)
     fitting = int(math.log2(max(1, (rows - 1) / 8))) + 1
     so_far.decide("random_convolutions", True, "a second opinion that takes seconds")
+    if not so_far["random_convolutions"] and so_far.get("model", "") != "hydra":
+        return
     so_far.decide("dilations", min(max(fitting, 1), 10), f"{rows:,} rows of a record (median)")
 
 
@@ -256,12 +255,11 @@ def _batches(facts: Facts, so_far: Decisions) -> None:
 
 def _updates(facts: Facts, so_far: Decisions) -> None:
     batches = math.ceil(facts.records / so_far["batch_size"])
-    several = "video_networks" if facts.kind == "frames" else "ensemble"
     if so_far.get("class_activation", "softmax") == "softmax":
         of_several = batches * (_ROWS // (_NETWORKS * _rows(facts, so_far)))
         networks = _NETWORKS if of_several >= _UPDATES_OF_SEVERAL else 1
-        so_far.decide(several, networks, f"{_rows(facts, so_far):,} rows in an epoch")
-    rows = _rows(facts, so_far) * so_far.get(several, 1)
+        so_far.decide("ensemble", networks, f"{_rows(facts, so_far):,} rows in an epoch")
+    rows = _rows(facts, so_far) * so_far.get("ensemble", 1)
     affordable = _ROWS // rows
     epochs = min(round(_UPDATES[1] / batches), affordable, _MOST_EPOCHS)
     epochs = max(epochs, min(round(_UPDATES[0] / batches), 2 * affordable), 1)

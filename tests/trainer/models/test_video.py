@@ -2,11 +2,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP
+from tests.datasets import (
+    CLASS_PER_RECORD,
+    CLASS_PER_STEP,
+    VALUE_PER_RECORD,
+    VALUE_PER_STEP,
+    VALUE_SEQUENCE,
+)
 from tests.trainer.frame_models import random_frames
-from tfrecords_schema import DatasetError, InputSpec, LabelSpec
+from tfrecords_schema import InputSpec
 from tfrecords_schema.errors import UserError
-from trainer.models.family import DataSpec
+from trainer.models.family import ChosenModel, DataSpec
 from trainer.models.video import Video, VideoOptions
 
 _SHAPE = (18, 25, 3)
@@ -30,7 +36,7 @@ def _frames(batch=4, time=3, seed=0):
 
 @_LABELS
 def test_shapes_of_outputs(label):
-    model = _built(label, video_networks=2, video_dropout=0.5).full
+    model = _built(label, ensemble=2, video_dropout=0.5).full
     units = 2 if label.kind == "value" else 3
     time = () if label.per == "record" else (None,)
     assert model.output.shape == (None, *time, units)
@@ -89,7 +95,7 @@ def test_a_frame_sees_its_neighbours_but_no_other_record():
 
 
 def test_a_replica_without_a_frame_gets_zeros_and_leaves_all_as_it_is():
-    built = _built(video_networks=2)
+    built = _built(ensemble=2)
     averages = [v.numpy() for v in built.full.non_trainable_variables if "moving" in v.path]
 
     @tf.function
@@ -109,7 +115,7 @@ def test_a_replica_without_a_frame_gets_zeros_and_leaves_all_as_it_is():
 
 
 def test_the_mean_of_the_networks_is_what_is_predicted():
-    built = _built(CLASS_PER_RECORD, video_networks=3)
+    built = _built(CLASS_PER_RECORD, ensemble=3)
     inputs = {"frames": _frames(), "lengths": np.array([3, 3, 1, 2], np.int32)}
     mean, *members = (tf.nn.softmax(each).numpy() for each in built.members(inputs))
     np.testing.assert_allclose(mean, np.mean(members, axis=0), atol=1e-6)
@@ -117,9 +123,15 @@ def test_the_mean_of_the_networks_is_what_is_predicted():
     assert sum(v.path.endswith("head/bias") for v in built.full.trainable_variables) == 3
 
 
-def test_what_it_does_not_suit_is_refused():
-    signal = DataSpec(InputSpec("signal", "float32", (3,)), VALUE_PER_RECORD, None)
-    with pytest.raises(DatasetError, match="needs frames, the dataset has signal"):
-        Video().build(signal, VideoOptions())
-    with pytest.raises(UserError, match="one per sequence; use --model=sequence"):
-        _built(LabelSpec("sequence", "value", "float32", (2,)))
+@pytest.mark.parametrize(
+    ("spec", "label"),
+    [
+        (InputSpec("signal", "float32", (3,)), VALUE_PER_RECORD),
+        (InputSpec("frames", "uint8", _SHAPE), VALUE_SEQUENCE),
+    ],
+    ids=["signal", "sequence"],
+)
+def test_what_it_does_not_suit_is_refused(spec, label):
+    message = "--model=video is for frames with labels per step or record; the dataset has "
+    with pytest.raises(UserError, match=message + spec.kind):
+        ChosenModel(Video(), (VideoOptions(),)).build(DataSpec(spec, label, None))

@@ -8,7 +8,7 @@ from trainer.options.automatic import Choice, Facts, decide, family_for
 
 _FACTS = Facts(
     kind="signal", samples=1, channels=3, per="record", class_counts=(50, 50), records=100,
-    groups=100, steps=20_000, median_steps=200, longest=400, rate_hz=None, has_statistics=True,
+    steps=20_000, median_steps=200, longest=400, rate_hz=None, has_statistics=True,
 )  # fmt: skip
 
 

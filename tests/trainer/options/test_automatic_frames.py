@@ -12,7 +12,7 @@ from trainer.runs.asked import asked
 def _facts(records=100, frames=8, height=120, width=160):
     return Facts(
         kind="frames", samples=1, channels=3 * height * width, per="record", class_counts=(),
-        records=records, groups=records, steps=records * frames, median_steps=frames,
+        records=records, steps=records * frames, median_steps=frames,
         longest=frames, rate_hz=None, has_statistics=True,
     )  # fmt: skip
 
@@ -26,12 +26,12 @@ def _decided(facts):
 
 
 def _frames_computed(facts, chosen):
-    return chosen["epochs"] * facts.steps * chosen["video_networks"]
+    return chosen["epochs"] * facts.steps * chosen["ensemble"]
 
 
 def test_few_frames_are_learnt_by_several_networks_and_never_mirrored():
     chosen = _decided(_facts())
-    assert chosen["video_networks"] == 3
+    assert chosen["ensemble"] == 3
     assert chosen["batch_size"] == 8
     assert chosen["epochs"] * 100 / 8 >= 600
     assert "crop_steps" not in chosen
@@ -58,9 +58,9 @@ def test_the_memory_of_a_batch_is_bounded(frames, height, width):
 def test_a_command_without_a_model_trains_the_family_for_frames(tmp_path):
     dataset = frames_dataset(tmp_path, CLASS_PER_RECORD, {"train": [2, 3, 1]})
     command = [f"--dataset={dataset.path}", f"--run_dir={tmp_path}/run"]
-    found = asked([*command, "--video_networks=2", "--brightness=0"])
+    found = asked([*command, "--ensemble=2", "--brightness=0"])
     assert isinstance(found.model.family, Video)
-    assert found.model.options[0].video_networks == 2
+    assert found.model.options[0].ensemble == 2
     assert found.training.label_smoothing > 0
-    assert {choice.name for choice in found.choices}.isdisjoint({"video_networks", "brightness"})
+    assert {choice.name for choice in found.choices}.isdisjoint({"ensemble", "brightness"})
     assert [type(one).__name__ for one in found.augmentations] == ["Pictures", "Shift"]

@@ -212,11 +212,12 @@ _CASES = {
         "reads it: frames, sequence", "leave it out",
     ),
     "model of sequences": Case(
-        f"{_NEW} --model=sequence", 1, "one label per step", "sequences with a length of their own",
-        "use --model=signal",
+        f"{_NEW} --model=sequence", 1, "the dataset has signal with labels per step",
+        "is for signal or frames with labels per sequence", "leave --model out, or choose from",
     ),
     "model of frames": Case(
-        f"{_NEW} --model=frames", 1, "the dataset has signal", "needs frames", "use --model=signal"
+        f"{_NEW} --model=frames", 1, "the dataset has signal", "is for frames with labels per step",
+        "leave --model out, or choose from bidirectional",
     ),
     "horizon beyond the record": Case(
         f"{_NEW} --model=forecaster", 1, "steps, expected more than", "--horizon_steps=150",

@@ -8,35 +8,31 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.console.errors import UsageError
 from pipeline.console.options import option
-from tfrecords_schema.errors import DatasetError, UserError
-from trainer.models.family import BuiltModel, DataSpec, Family
+from tfrecords_schema.errors import UserError
+from trainer.models.family import BuiltModel, DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
+from trainer.models.parts.ensemble import EnsembleFamily, EnsembleOptions, averaged
 from trainer.models.parts.normalization import NormalizationOptions, normalize
 from trainer.models.parts.random_convolutions import (
     RandomConvolutionOptions,
     random_convolutions,
     ridge_fit,
 )
-from trainer.models.signal import float32_at_least, head_units
-
-if TYPE_CHECKING:
-    from tfrecords_schema import LabelSpec
-    from trainer.step.task import Task
+from trainer.models.signal import float32_at_least, head_units, unpack_predictions
 
 # A step of one axis that is longer than this is a stretch of signal, not a vector of features.
 _MOST_FEATURES = 256
+_OF_LOG_MEL = ("frame_samples", "hop_samples", "mel_bands", "rate_hz")
 
 
 @dataclasses.dataclass(frozen=True)
-class NetworkOptions(NormalizationOptions):
-    """What networks over samples are made of."""
+class FrontEndOptions(NormalizationOptions):
+    """From samples to the rows that a network sees."""
 
-    width: int | None = option(None, "Filters of a layer; by itself as published.", low=1)
-    depth: int | None = option(None, "Blocks of layers; by itself as published.", low=1)
     patch_samples: int = option(
         1, "Neighbouring samples that are one to the network; more is faster.", low=1, common=True
     )
@@ -50,21 +46,41 @@ class NetworkOptions(NormalizationOptions):
     hop_samples: int = option(128, "Samples from one frame to the next.", low=1)
     mel_bands: int = option(40, "Bands of --front_end=log_mel.", low=4)
     rate_hz: float = option(16000.0, "Samples a second, for those bands.", positive=True)
+
+    def check(self) -> None:
+        """See `Options`."""
+        for field in dataclasses.fields(self):
+            given = field.name in _OF_LOG_MEL and getattr(self, field.name) != field.default
+            if given and self.front_end != "log_mel":
+                raise UsageError(
+                    f"--{field.name} has no effect without --front_end=log_mel; leave one out, or "
+                    "add the other"
+                )
+        super().check()
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkOptions(EnsembleOptions, FrontEndOptions):
+    """What networks over samples are made of."""
+
+    width: int | None = option(None, "Filters of a layer; by itself as published.", low=1)
+    depth: int | None = option(None, "Blocks of layers; by itself as published.", low=1)
     causal: bool = option(
         False,
         "Whether layers see only a row and earlier ones; patches, frames and normalization by "
         "record still look ahead.",
     )
     head_dropout: float = option(0.0, "Dropout rate before the last layer.", low=0, high=1)
-    ensemble: int = option(
-        1, "Networks that are trained side by side; their probabilities are averaged.", low=1,
-        common=True,
-    )  # fmt: skip
     random_convolutions: bool = option(
         False,
         "Whether random convolutions with a ridge are one more of them, see --model=hydra.",
         common=True,
     )
+
+    @property
+    def is_several(self) -> bool:
+        """See `EnsembleOptions`."""
+        return super().is_several or self.random_convolutions
 
 
 class Features(NamedTuple):
@@ -79,11 +95,11 @@ class Features(NamedTuple):
     lengths: Any
 
 
-class Network(Family):
+class Network(EnsembleFamily):
     """A network over the samples of a recording; one label per step or per record."""
 
     options = (NetworkOptions, RandomConvolutionOptions)
-    automatic = True
+    inputs = ("signal",)
 
     def encode(self, x: Features, options: NetworkOptions) -> Features:
         """From samples to features, a row for each.
@@ -94,49 +110,26 @@ class Network(Family):
         """
         raise NotImplementedError
 
-    def task(self, label: LabelSpec, *options: Any, **scoring: Any) -> Task:
-        """See `Family.task`; a mean of networks is one of their softmax.
-
-        Raises:
-          UsageError: another activation is asked for with it.
-        """
-        several = options[0].ensemble > 1 or options[0].random_convolutions
-        if several and scoring.get("activation", "softmax") != "softmax":
-            raise UsageError(
-                f"--class_activation={scoring['activation']} does not go with several networks; "
-                "add --ensemble=1 --random_convolutions=false"
-            )
-        return super().task(label, *options, **scoring)
-
     def build(self, data: DataSpec, *options: Any) -> BuiltModel:
         """See `Family.build`."""
         chosen, convolutions = options
-        if data.label.per not in ("step", "record"):
-            raise UserError(
-                f"this family predicts one label per step or per record, the dataset has one per "
-                f"{data.label.per}; use --model=sequence"
-            )
         inputs, lengths, x, scale = network_inputs(data, chosen)
-        members = []
+        networks = []
         for number in range(chosen.ensemble):
             name = f"member_{number}" if chosen.ensemble > 1 else "network"
             rows = self._member(x, lengths, scale, chosen, data, name)
-            members.append(_unpack(rows, lengths, inputs[data.input.kind], data, f"{name}_unpack"))
-        if len(members) == 1 and not chosen.random_convolutions:
-            return BuiltModel(keras.Model(inputs, members[0], name="model"))
-        of_classes = data.label.kind == "class"
-        mean = layers.MemberMean(of_classes, name="mean_of_trained")(members)
-        trained = keras.Model(inputs, [mean, *members], name="members")
-        features = None
-        if chosen.random_convolutions:
-            features, fitted = random_convolutions(x.rows, x.lengths, lengths, data, convolutions)
-            members.append(fitted)
-        mean = layers.MemberMean(of_classes, name="member_mean")(members)
-        full = keras.Model(inputs, mean, name="model")
-        if features is None:
-            return BuiltModel(full, members=trained)
-        fit = ridge_fit(full, keras.Model(inputs, features), data)
-        return BuiltModel(full, members=trained, fit=fit)
+            padded = inputs[data.input.kind]
+            networks.append(unpack_predictions(rows, lengths, padded, data.label, f"{name}_unpack"))
+        if not chosen.random_convolutions:
+            if convolutions != RandomConvolutionOptions():
+                raise UserError(
+                    "--kernel_groups and --dilations have no effect without --random_convolutions; "
+                    "leave them out, or add it"
+                )
+            return averaged(inputs, networks, data, [])
+        features, fitted = random_convolutions(x.rows, x.lengths, lengths, data, convolutions)
+        built = averaged(inputs, networks, data, [fitted])
+        return built._replace(fit=ridge_fit(built.full, keras.Model(inputs, features), data))
 
     def _member(
         self,
@@ -173,7 +166,7 @@ def samples_of_step(shape: tuple[int, ...]) -> int:
 
 
 def network_inputs(
-    data: DataSpec, options: NetworkOptions
+    data: DataSpec, options: FrontEndOptions
 ) -> tuple[dict[str, Any], Any, Features, tuple[int, int]]:
     """What every network over samples begins with.
 
@@ -182,11 +175,9 @@ def network_inputs(
       a step, and samples that a row stands for.
 
     Raises:
-      DatasetError: the dataset holds no signals, or lacks the statistics that are asked for.
+      DatasetError: the dataset lacks the statistics that are asked for.
     """
     kind = data.input.kind
-    if kind != "signal":
-        raise DatasetError(f"this family needs signals, the dataset has {kind}; use --model=frames")
     padded = keras.Input((None, *data.input.step_shape), dtype=data.input.dtype, name=kind)
     lengths = keras.Input((), dtype="int32", name="lengths")
     packed = layers.PackSteps(name="pack")(padded, lengths)
@@ -207,7 +198,7 @@ def _samples_of(lengths: Any, samples: int, name: str) -> Any:
     return layers.LengthsInSamples(samples, name=name)(lengths) if samples > 1 else lengths
 
 
-def _front_end(x: Features, options: NetworkOptions, data: DataSpec) -> tuple[Features, int]:
+def _front_end(x: Features, options: FrontEndOptions, data: DataSpec) -> tuple[Features, int]:
     """The rows that the network sees, and how many samples each stands for."""
     kind, channels = options.normalization, x.rows.shape[-1]
     rows = normalize(x.rows, x.lengths, kind, channels, data.statistics, "normalize")
@@ -239,9 +230,3 @@ def _to_steps(rows: Any, steps: Any, samples: int, factor: int) -> Any:
         return rows
     rows = layers.Rows((samples, rows.shape[-1]), name="samples_of_step")(rows)
     return keras.layers.GlobalAveragePooling1D(name="mean_of_step")(rows)
-
-
-def _unpack(x: Any, lengths: Any, padded: Any, data: DataSpec, name: str) -> Any:
-    if data.label.per == "record":
-        return layers.UnpackRecords(name=name)(x, lengths)
-    return layers.UnpackSteps(name=name)(x, lengths, padded)

@@ -51,7 +51,7 @@ def random_convolutions(
     if data.label.per != "record":
         raise UserError(
             f"random convolutions predict one label per record, the dataset has one per "
-            f"{data.label.per}; choose another --model, and --random_convolutions=false"
+            f"{data.label.per}; leave out --random_convolutions"
         )
     features = layers.CompetingKernels(
         options.kernel_groups, options.dilations, dtype=float32_at_least(), name="features"
