@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfrecords_schema import Dataset, DatasetError, LabelSpec, open_dataset
+from trainer.augmentation.augmentation import require_kind
 from trainer.data.split_data import SplitData, class_weights, load_split
 from trainer.distribution import cluster
 from trainer.distribution.strategy import make_strategy
@@ -90,6 +91,8 @@ def open_data(asked: Asked) -> Data:
     if label is None:
         raise DatasetError(f"{run.dataset} has no labels; convert it with --label_key")
     is_training = run.mode == "train"
+    if is_training:
+        require_kind(asked.augmentations, dataset.schema.input.kind)
     task = asked.model.task(
         label,
         class_weights=class_weights(dataset, label, data) if is_training else None,

@@ -214,6 +214,11 @@ def fields_of(kind: type[Options]) -> Iterator[tuple[Any, Any]]:
         yield field, hints[field.name]
 
 
+def names_of(kinds: Iterable[type[Options]]) -> set[str]:
+    """The names of all fields of these kinds."""
+    return {field.name for kind in kinds for field in dataclasses.fields(kind)}
+
+
 def declarations(kinds: Iterable[type[Options]]) -> dict[type[Options], list[tuple[Any, Any]]]:
     """Fields with their types by the class that adds them: what kinds inherit comes once, first.
 

@@ -69,3 +69,26 @@ def frames_dataset(
     }
     schema = RecordSchema(INPUT, label)
     return write_dataset(folder, records, schema, num_shards=num_shards)
+
+
+def assert_padded_frames_change_nothing(
+    model: keras.Model, lengths: np.ndarray, shape: tuple[int, ...], tolerance: float
+) -> None:
+    """Trains on a batch, and on the same with other frames behind all records: all is the same.
+
+    Outputs, by a loss of them all, gradients, and what batches leave in the model.
+    """
+    frames = random_frames((len(lengths), int(lengths.max()), *shape))
+    start = [v.numpy() for v in model.variables]
+    results = []
+    for padded in (frames, np.concatenate([frames, frames[:, :1] ^ 255], axis=1)):
+        for variable, value in zip(model.variables, start, strict=True):
+            variable.assign(value)
+        with tf.GradientTape() as tape:
+            outputs = model({"frames": padded, "lengths": lengths}, training=True)
+            loss = tf.reduce_sum(tf.square(outputs))
+        gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+        results.append([loss, *gradients, *(v.numpy() for v in model.non_trainable_variables)])
+    assert any(np.abs(gradient).max() > 0 for gradient in gradients)
+    for first, second in zip(*results, strict=True):
+        np.testing.assert_allclose(first, second, atol=tolerance, rtol=tolerance)

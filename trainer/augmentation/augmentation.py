@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from pipeline.console.errors import UsageError
 from pipeline.console.options import Options
 from pipeline.console.rooms import classes_in
 
@@ -113,6 +114,24 @@ def augmentations() -> tuple[type[Augmentation], ...]:
     return tuple(classes_in(augmentation, Augmentation).values())
 
 
+def require_kind(used: Iterable[Augmentation], kind: str) -> None:
+    """Refuses augmentations that would change nothing.
+
+    Args:
+      used: augmentations that are on.
+      kind: of the input.
+
+    Raises:
+      UsageError: one is for the other kind.
+    """
+    for one in used:
+        if one.input_kind not in ("", kind):
+            flag = next(f.name for f in dataclasses.fields(one) if getattr(one, f.name))
+            raise UsageError(
+                f"--{flag} is for {one.input_kind}, the dataset has {kind}; leave it out"
+            )
+
+
 def augmented(
     batch: dict[str, Any], used: Sequence[Augmentation], seed: int, epoch: Any, per: str
 ) -> dict[str, Any]:
@@ -131,8 +150,6 @@ def augmented(
     given = batch[kind]
     values, lengths, label = tf.cast(given, tf.float32), batch["lengths"], batch["label"]
     for one in used:
-        if one.input_kind not in ("", kind):
-            continue
         draws = Draws(seed, epoch, batch["record"], type(one).__name__)
         if times := one.times(tf.maximum(lengths, 1), draws):
             new_lengths = tf.where(lengths > 0, times.lengths, 0)

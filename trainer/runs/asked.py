@@ -1,7 +1,7 @@
 """What a command line of `python -m trainer` asks for; read without TensorFlow."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from absl import flags
@@ -10,6 +10,7 @@ from pipeline.console.command import Command
 from pipeline.console.options import (
     Options,
     fill_in,
+    names_of,
     option,
     read,
     refuse_unused,
@@ -144,7 +145,7 @@ def _decide(
     family = families()[model]
     if not family.automatic:
         return (of_model,)
-    readable = {*_names(RECORDED)} - _names(option_kinds()) | _names(family.options)
+    readable = {*names_of(RECORDED)} - names_of(option_kinds()) | names_of(family.options)
     given = {name: values[name].value for name in readable if values[name].present}
     choices = [choice for choice in decide(facts, given, settled) if choice.name in readable]
     earlier = earlier_flags(run.run_dir, {choice.name for choice in choices})
@@ -169,12 +170,8 @@ def _flag(choice: Choice) -> str:
 
 def _asked_for(values: flags.FlagValues) -> str:
     """The family that options are given of, without --model; empty where any would do."""
-    given = {name for name in _names(option_kinds()) if values[name].present}
-    fitting = [name for name, family in families().items() if given <= _names(family.options)]
+    given = {name for name in names_of(option_kinds()) if values[name].present}
+    fitting = [name for name, family in families().items() if given <= names_of(family.options)]
     if any(families()[name].automatic for name in fitting):
         return ""
     return _BY_DEFAULT if _BY_DEFAULT in fitting or not fitting else fitting[0]
-
-
-def _names(kinds: Iterable[type[Options]]) -> set[str]:
-    return {field.name for kind in kinds for field in dataclasses.fields(kind)}

@@ -1,10 +1,9 @@
 """What the result of a run depends on, and whether a training may go on from a checkpoint."""
 
 import dataclasses
-from collections.abc import Iterable
 from typing import Any
 
-from pipeline.console.options import Effect, Options, fields_of, value_text
+from pipeline.console.options import Effect, Options, fields_of, names_of, value_text
 from tfrecords_schema import Dataset
 from tfrecords_schema.names import join
 from trainer.models.family import families, option_kinds
@@ -38,16 +37,12 @@ def changed_options(found: dict[str, Any], expected: dict[str, Any]) -> list[str
     """
     defaults = default_texts()
     used = families()[expected["model"]].options if "model" in expected else option_kinds()
-    of_models = _names(option_kinds()) - _names(used)
+    of_models = names_of(option_kinds()) - names_of(used)
     return sorted(
         name
         for name in (expected.keys() | found.keys()) - of_models
         if found.get(name, defaults.get(name)) != expected.get(name, defaults.get(name))
     )
-
-
-def _names(kinds: Iterable[type[Options]]) -> set[str]:
-    return {field.name for kind in kinds for field in dataclasses.fields(kind)}
 
 
 def require_same_run(run: RunOptions, identity: dict[str, Any]) -> None:

@@ -181,11 +181,15 @@ class FeatureCache:
 def open_cache(asked: Asked, model: BuiltModel, dataset: Dataset) -> FeatureCache | None:
     """The cache of a run, or None where nothing is frozen or `--nocache_features` was given.
 
+    None also where training changes the recordings: what is frozen sees others in every epoch.
+
     The weights that the run has left so far are restored first: the features rest on them.
     After training these are the ones that `--evaluate_with` names.
     """
     options = next((o for o in asked.model.options if isinstance(o, FrameModelOptions)), None)
     if model.features is None or options is None or not options.cache_features:
+        return None
+    if asked.augmentations:
         return None
     run_dir = asked.run.run_dir
     if asked.run.mode == "train":

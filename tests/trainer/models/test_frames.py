@@ -5,7 +5,13 @@ import tensorflow as tf
 
 from tests.datasets import CLASS_PER_RECORD, VALUE_PER_RECORD, VALUE_PER_STEP
 from tests.trainer import frame_models
-from tests.trainer.frame_models import FRAME_SHAPE, INPUT, SMALL_HEAD, random_frames
+from tests.trainer.frame_models import (
+    FRAME_SHAPE,
+    INPUT,
+    SMALL_HEAD,
+    assert_padded_frames_change_nothing,
+    random_frames,
+)
 from tfrecords_schema import DatasetError, InputSpec, LabelSpec
 from tfrecords_schema.errors import UserError
 from trainer.layers.frozen import Frozen
@@ -105,21 +111,7 @@ def test_features_are_those_of_the_stock_network(weights, trainable):
 
 @pytest.mark.parametrize("label", [VALUE_PER_RECORD, VALUE_PER_STEP], ids=["record", "step"])
 def test_property_08_padded_frames_change_no_output_statistic_or_gradient(weights, label):
-    model = _small(weights, label).full
-    frames = random_frames((3, 3, *FRAME_SHAPE))
-    start = [v.numpy() for v in model.variables]
-    results = []
-    for padded in (frames, np.concatenate([frames, frames[:, :2] ^ 255], axis=1)):
-        for variable, value in zip(model.variables, start, strict=True):
-            variable.assign(value)
-        with tf.GradientTape() as tape:
-            outputs = model({"frames": padded, "lengths": _LENGTHS}, training=True)
-            loss = tf.reduce_sum(tf.square(outputs))
-        gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
-        results.append([loss, *gradients, *(v.numpy() for v in model.non_trainable_variables)])
-    assert np.abs(results[0][1]).max() > 0
-    for first, second in zip(*results, strict=True):
-        np.testing.assert_allclose(first, second, atol=1e-5, rtol=1e-5)
+    assert_padded_frames_change_nothing(_small(weights, label).full, _LENGTHS, FRAME_SHAPE, 1e-5)
 
 
 def test_frozen_layers_stay_in_inference_mode_in_training(weights):

@@ -16,6 +16,7 @@ from pipeline.console.options import fields_of
 from pipeline.conversion.convert import main as convert
 from tests.datasets import CLASS_PER_RECORD, VALUE_PER_RECORD, toy_dataset
 from tests.trainer.in_process import run_trainer
+from trainer.models.family import families
 from trainer.runs.asked import COMMAND
 
 _SIZES = {"train": 4, "validation": 2, "test": 2}
@@ -63,7 +64,8 @@ class Case(NamedTuple):
     """A command line, and what its message must say.
 
     Attributes:
-      flags: `@` stands for the folder of `world`; the small model's flags stand before them.
+      flags: `@` stands for the folder of `world`; the small model's flags stand before them,
+        unless they name a model of the rules.
       code: exit status.
       got: what was wrong.
       expected: what would be right.
@@ -77,6 +79,7 @@ class Case(NamedTuple):
     to_do: str
 
 
+_BY_RULES = {f"--model={name}" for name, family in families().items() if family.automatic}
 _RUN = "--run_dir=@/run"
 _NEW = "--dataset=@/sleep/1.0.0 --run_dir=@/new"
 _AGAIN = "--dataset=@/sleep/1.0.0 --run_dir=@/run"
@@ -211,6 +214,29 @@ _CASES = {
         "--frame_pool has no effect with --model=signal",
         "reads it: frames, sequence", "leave it out",
     ),
+    "option of a front end that is not there": Case(
+        f"{_NEW} --model=resnet --front_end=none --hop_samples=64", 2,
+        "--hop_samples has no effect", "--front_end=log_mel", "leave one out, or add",
+    ),
+    "random convolutions that are not there": Case(
+        f"{_NEW} --model=resnet --kernel_groups=8", 1, "--kernel_groups and --dilations have no",
+        "--random_convolutions", "leave them out, or add it",
+    ),
+    "depth of a network that has one": Case(
+        f"{_NEW} --model=fcn --depth=2", 1, "--depth=2", "is three convolutions", "leave it out"
+    ),
+    "option of trained networks": Case(
+        f"{_NEW} --model=hydra --width=4", 2, "--width has no effect with --model=hydra",
+        "reads it: bidirectional, conformer", "leave it out",
+    ),
+    "augmentation of frames": Case(
+        f"{_NEW} --model=resnet --flip", 2, "the dataset has signal", "--flip is for frames",
+        "leave it out",
+    ),
+    "several networks with sigmoid": Case(
+        f"{_NEW} --model=resnet --ensemble=2 --class_activation=sigmoid", 2,
+        "--class_activation=sigmoid", "does not go with several networks", "--ensemble=1",
+    ),
     "model of sequences": Case(
         f"{_NEW} --model=sequence", 1, "the dataset has signal with labels per step",
         "is for signal or frames with labels per sequence", "leave --model out, or choose from",
@@ -270,7 +296,8 @@ def test_a_wrong_command_says_what_to_do(
     given = case.flags.replace("@", str(world)).split()
     is_trained = "--mode=" in case.flags and "evalute" not in case.flags
     before = sorted(world.rglob("*"))
-    code = run_trainer(*([] if is_trained or not given else _SMALL), *given)
+    has_own_model = not _BY_RULES.isdisjoint(given)
+    code = run_trainer(*([] if is_trained or has_own_model or not given else _SMALL), *given)
     message = "".join(capfd.readouterr()).replace(str(world), "@")
     assert code == case.code, message
     assert "Traceback" not in message
