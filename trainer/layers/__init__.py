@@ -17,11 +17,11 @@ from trainer.layers.convolution import (
 )
 from trainer.layers.difference import StepDifference
 from trainer.layers.dropout import Dropout
-from trainer.layers.ensemble import MemberMean
 from trainer.layers.features import FeaturesApart, FeaturesTogether
 from trainer.layers.feedback_decoder import FeedbackDecoder
 from trainer.layers.frozen import Frozen, SplitFeatures
 from trainer.layers.label_scale import LabelScale
+from trainer.layers.merging import Add, MemberMean
 from trainer.layers.normalization import Normalization
 from trainer.layers.packing import (
     PackRecords,
@@ -40,7 +40,6 @@ from trainer.layers.packing import (
 from trainer.layers.patches import JoinSteps, LengthsInSamples, RepeatPatches
 from trainer.layers.recurrent import GRU, LSTM
 from trainer.layers.spectrum import LogMel
-from trainer.layers.sums import Add
 
 __all__ = [
     "GRU",

@@ -200,7 +200,7 @@ class Steps:
             outputs, apart = self._training_outputs(batch)
             losses = [self._task.loss_sum(batch, each) for each in apart]
             loss_sum = tf.add_n([loss[0] for loss in losses])
-        loss = self._task.loss_sum(batch, outputs)
+        loss = self._task.loss_sum(batch, outputs) if self._members else losses[0]
         gradients = tape.gradient(loss_sum, variables, unconnected_gradients="zero")
         sums = {LOSS: loss, **self._task.metric_sums(batch, outputs)}
         return [*gradients, loss[1]], sums

@@ -19,9 +19,11 @@ from tfrecords_schema import DatasetError, open_dataset
 from tfrecords_schema.storage import temporary_path
 from trainer.data.split_data import SplitData
 from trainer.models.frames import build_frame_model
+from trainer.runs.asked import asked
+from trainer.session import build, open_data
 from trainer.step.steps import Steps
 from trainer.step.task import Task
-from trainer.training.feature_cache import FeatureCache
+from trainer.training.feature_cache import FeatureCache, open_cache
 
 _LENGTHS = [3, 1, 4, 2, 2, 5, 1]
 
@@ -173,3 +175,17 @@ def test_training_on_cached_features_ends_in_the_same_weights(weights, tmp_path)
 
     for without, with_cache in zip(train(False), train(True), strict=True):
         np.testing.assert_allclose(with_cache, without, atol=1e-5, rtol=0)
+
+
+def test_no_features_are_kept_of_recordings_that_training_changes(weights, tmp_path):
+    dataset = frames_dataset(tmp_path, VALUE_PER_RECORD, {"train": _LENGTHS})
+    network = ["--model=frames", "--backbone=MobileNetV2", f"--backbone_weights={weights}"]
+    flags = [f"--dataset={dataset.path}", f"--run_dir={tmp_path}/run", *network, "--rnn_cell=none"]
+    caches = []
+    for more in ([], ["--flip"]):
+        command = asked([*flags, *more])
+        built = build(command, data := open_data(command))[1]
+        caches.append(open_cache(command, built, data.dataset))
+        assert built.features is not None
+    assert caches[0] is not None
+    assert caches[1] is None

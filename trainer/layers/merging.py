@@ -1,4 +1,4 @@
-"""One answer from several networks."""
+"""From several tensors to one: sums of packed rows, and one answer of several networks."""
 
 from typing import Any
 
@@ -30,3 +30,15 @@ class MemberMean(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
         return {**super().get_config(), "of_classes": self.of_classes}
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class Add(keras.layers.Add):
+    """`keras.layers.Add` of equal shapes that takes no rows, called eagerly as well.
+
+    Keras (3.15) takes a second summand `[0, features]` for a bias of `[features]`, and fails.
+    """
+
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        """A list of `[rows, ...]` -> the same shape."""
+        return tf.add_n(inputs)
