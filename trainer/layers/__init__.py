@@ -20,6 +20,7 @@ from trainer.layers.dropout import Dropout
 from trainer.layers.features import FeaturesApart, FeaturesTogether
 from trainer.layers.feedback_decoder import FeedbackDecoder
 from trainer.layers.frozen import Frozen, SplitFeatures
+from trainer.layers.handmade_filters import HandmadeFilters
 from trainer.layers.label_scale import LabelScale
 from trainer.layers.merging import Add, MemberMean
 from trainer.layers.normalization import Normalization
@@ -54,6 +55,7 @@ __all__ = [
     "FeaturesTogether",
     "FeedbackDecoder",
     "Frozen",
+    "HandmadeFilters",
     "JoinSteps",
     "LabelScale",
     "LengthsInSamples",

@@ -165,15 +165,23 @@ class TemporalDepthwiseConvolution(keras.layers.Layer):
 
     Args:
       kernel_steps: length of the kernel.
+      dilation: steps from one element of the kernel to the next; a power of two to 256.
       causal: whether a step sees only itself and earlier ones; else as many on both sides.
       use_bias: whether outputs have one.
     """
 
     def __init__(
-        self, kernel_steps: int, *, causal: bool = False, use_bias: bool = True, **kwargs: Any
+        self,
+        kernel_steps: int,
+        *,
+        dilation: int = 1,
+        causal: bool = False,
+        use_bias: bool = True,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.kernel_steps, self.causal, self.use_bias = kernel_steps, causal, use_bias
+        self.kernel_steps, self.dilation = kernel_steps, dilation
+        self.causal, self.use_bias = causal, use_bias
 
     def build(self, packed_shape: Any, lengths_shape: Any = None) -> None:
         """Creates a kernel for each feature."""
@@ -188,10 +196,14 @@ class TemporalDepthwiseConvolution(keras.layers.Layer):
         kernel = tf.convert_to_tensor(self.kernel)
 
         def window(rows: tf.Tensor) -> tf.Tensor:
-            found = tf.nn.depthwise_conv2d(rows[:, :, None], kernel, [1, 1, 1, 1], "VALID")
-            return found[:, :, 0]
+            # Every so many rows are an image of their own, which dilates the kernel.
+            images = tf.reshape(rows, [-1, self.dilation, 1, rows.shape[-1]])
+            images = tf.transpose(images, [1, 0, 2, 3])
+            found = tf.nn.depthwise_conv2d(images, kernel, [1, 1, 1, 1], "VALID")
+            found = tf.transpose(found, [1, 0, 2, 3])
+            return tf.reshape(found, [1, -1, rows.shape[-1]])
 
-        reach = self.kernel_steps - 1
+        reach = (self.kernel_steps - 1) * self.dilation
         before = reach if self.causal else reach // 2
         gaps = Gaps.around(lengths, max(before, reach - before))
         outputs = gaps.slide(window, packed, before)
@@ -205,6 +217,7 @@ class TemporalDepthwiseConvolution(keras.layers.Layer):
         """Returns the arguments of the constructor."""
         own = {
             "kernel_steps": self.kernel_steps,
+            "dilation": self.dilation,
             "causal": self.causal,
             "use_bias": self.use_bias,
         }
