@@ -1,19 +1,18 @@
 """LITE (Ismail-Fawaz and others 2023, DSAA, arXiv 2409.02869): InceptionTime's first layer, light.
 
 One layer of convolutions of 10, 20 and 40 samples beside filters made by hand, then two depthwise
-separable convolutions. As published: 32 filters; the published figures are of five networks.
+separable convolutions, each with half the kernel and twice the dilation of the one before. As
+published: 32 filters, two of them; the published figures are of five networks: --ensemble=5.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from tfrecords_schema.errors import UserError
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.parts.network import Features, Network, NetworkOptions
 
 _KERNELS = (40, 20, 10)
-_SEPARABLE = ((20, 2), (10, 4))  # Samples of a kernel, and its dilation.
 
 
 class Lite(Network):
@@ -21,8 +20,6 @@ class Lite(Network):
 
     def encode(self, x: Features, options: NetworkOptions) -> Features:
         """See `Network.encode`."""
-        if options.depth is not None:
-            raise UserError(f"--depth={options.depth}: LITE is three layers; leave it out")
         filters = options.width or 32
         branches = [
             layers.TemporalConvolution(
@@ -33,10 +30,14 @@ class Lite(Network):
         made = layers.HandmadeFilters(causal=options.causal, name="handmade")(x.rows, x.lengths)
         rows = keras.layers.Concatenate(name="all")([*branches, made])
         rows = _activated(rows, "first")
-        for kernel, dilation in _SEPARABLE:
-            name = f"separable_{kernel}"
+        for number in range(1, 1 + (options.depth or 2)):
+            dilation, name = 2**number, f"separable_{number}"
             rows = layers.TemporalDepthwiseConvolution(
-                kernel, dilation=dilation, causal=options.causal, use_bias=False, name=name
+                max(3, _KERNELS[0] // dilation),
+                dilation=dilation,
+                causal=options.causal,
+                use_bias=False,
+                name=name,
             )(rows, x.lengths)
             rows = keras.layers.Dense(filters, use_bias=False, name=f"{name}_mixed")(rows)
             rows = _activated(rows, name)
