@@ -71,7 +71,7 @@ class Session:
     train: SplitData | None
     validation: SplitData | None
     steps: Steps
-    fit: Callable[[Iterable[Batch]], float] | None = None
+    fit: Callable[[Iterable[Batch], int], float] | None = None
 
     @property
     def is_chief(self) -> bool:

@@ -1,12 +1,10 @@
 """Short trials that decide what no number of a manifest tells, such as how values are normalized.
 
-Random convolutions with a ridge take seconds, and their closed form predicts every record from all
-others. So each candidate is tried on the training split alone, without a part held out.
+Random convolutions with a ridge take seconds, and their closed form predicts every group of records
+from all others. So each candidate is tried on the training split alone, without a part held out.
 """
 
 from __future__ import annotations
-
-import itertools
 
 from trainer.distribution import cluster
 from trainer.models.family import ChosenModel, DataSpec, families
@@ -14,7 +12,7 @@ from trainer.options.automatic import Choice
 from trainer.runs.asked import Asked
 from trainer.session import Data, open_data
 
-_RECORDS = 512
+_LABELS = 1024
 _FAMILY = "hydra"
 
 
@@ -39,13 +37,13 @@ def settle(asked: Asked) -> Asked:
             }
             best = min(losses, key=lambda value: losses[value])
             tried = ", ".join(f"{value} {loss:.3f}" for value, loss in losses.items())
-            settled[name] = Choice(name, best, f"loss on training records left out: {tried}")
+            settled[name] = Choice(name, best, f"loss on training groups left out: {tried}")
         asked = asked.again(settled)
     return asked
 
 
 def _loss(asked: Asked, data: Data) -> float:
-    """Mean loss of random convolutions on training records, each predicted from all others."""
+    """Mean loss of random convolutions on training groups, each predicted from all others."""
     assert data.train is not None
     family = families()[_FAMILY]
     options = tuple(
@@ -55,6 +53,4 @@ def _loss(asked: Asked, data: Data) -> float:
     spec = DataSpec(data.dataset.schema.input, data.label, data.learnt.statistics)
     built = ChosenModel(family, options).build(spec)
     assert built.fit is not None
-    plan = data.train.plan(seed=asked.run.seed)
-    batches = -(-_RECORDS * plan.num_steps // len(plan.records))
-    return built.fit(itertools.islice(data.train.read(plan), batches))
+    return built.fit(data.train.grouped(data.train.plan(seed=asked.run.seed)), _LABELS)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 
 from pipeline.batches.batch_reader import BatchReader
@@ -87,6 +88,17 @@ class SplitData:
         plan = self.plan(shuffle=False)
         batches = self.read(plan, decodes_frames=decodes_frames)
         return NamingBatches(iter(batches), self, plan)
+
+    def grouped(self, plan: EpochPlan) -> Iterator[Batch]:
+        """A plan's batches for one replica, each with `group: [batch]`, a number for each group.
+
+        Raises:
+          DatasetError: like `in_order`.
+        """
+        names = pa.array(self.index.groups())
+        groups = tf.constant(names.dictionary_encode().indices.to_numpy())
+        for batch in NamingBatches(iter(self.read(plan)), self, plan):
+            yield {**batch, "group": tf.gather(groups, tf.maximum(batch["record"], 0))}
 
     def batches(
         self, plan: EpochPlan, strategy: tf.distribute.Strategy, start_step: int = 0

@@ -15,24 +15,36 @@ _MOST_CHANNELS = 8  # Of a group.
 
 @keras.saving.register_keras_serializable(package="trainer")
 class CompetingKernels(keras.layers.Layer):
-    """Features of Hydra (Dempster, Schmidt and Webb 2023, arXiv 2203.13652) over whole records.
+    """Features of Hydra (Dempster, Schmidt and Webb 2023, arXiv 2203.13652) over records or steps.
 
     Of each group of 8 random kernels, at each sample, the best fit is counted by its strength and
     the worst fit by its number, on the record and on its differences, at every dilation; the
-    counts are divided by the record's length, for records differ in it. A group sees up to 8 of the
-    channels. Nothing is trained.
+    counts are divided by the rows that were counted, for records differ in length. A group sees up
+    to 8 of the channels. Nothing is trained.
 
     Args:
       groups: of kernels, at each dilation.
       dilations: 1, 2, 4 and so on, so many.
+      rows_per_step: samples of a step, and samples that a row stands for: features of every step,
+        which kernels look beyond. None for those of whole records.
+      causal: whether a row sees only itself and earlier ones; else as many on both sides.
       seed: of the kernels.
     """
 
-    def __init__(self, groups: int, dilations: int, seed: int = 0, **kwargs: Any):
+    def __init__(
+        self,
+        groups: int,
+        dilations: int,
+        rows_per_step: tuple[int, int] | None = None,
+        causal: bool = False,
+        seed: int = 0,
+        **kwargs: Any,
+    ):
         super().__init__(**{**kwargs, "trainable": False})  # A configuration has it, too.
         self.groups, self.dilations, self.seed = groups, dilations, seed
+        self.rows_per_step, self.causal = rows_per_step, causal
 
-    def build(self, packed_shape: Any, lengths_shape: Any = None) -> None:
+    def build(self, packed_shape: Any, lengths_shape: Any = None, steps_shape: Any = None) -> None:
         """Draws the kernels; NumPy's generator is the same on every machine."""
         shape = (KERNEL_SAMPLES, packed_shape[-1], self.groups * _KERNELS)
         random = np.random.default_rng(self.seed)
@@ -42,40 +54,63 @@ class CompetingKernels(keras.layers.Layer):
             kernel.assign(_drawn(random, shape))
             self.kernels.append(kernel)
 
-    def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """`[valid, channels]`, `[batch]` -> `[batch, features]` of at least 0; 0 for length 0."""
+    def call(self, packed: tf.Tensor, lengths: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+        """Features of at least 0; all 0 where there are no rows.
+
+        Args:
+          packed: `[valid, channels]`.
+          lengths: `[batch] int32`, rows of each record.
+          steps: `[batch] int32`, its steps.
+
+        Returns:
+          `[batch, features]`, or `[valid steps, features]`.
+        """
         record = tf.repeat(tf.range(tf.size(lengths)), lengths)
         first = tf.gather(tf.cumsum(lengths, exclusive=True), record)
         number = tf.range(tf.size(record))
         before = tf.gather(packed, tf.maximum(number - 1, first))
         inputs = (packed, packed - before)
-        count = tf.cast(tf.maximum(lengths, 1), packed.dtype)[:, None]
+        place, places = record, tf.size(lengths)
+        if self.rows_per_step:
+            samples, factor = self.rows_per_step
+            step = tf.minimum((number - first) * factor // samples, tf.gather(steps, record) - 1)
+            place = tf.gather(tf.cumsum(steps, exclusive=True), record) + step
+            places = tf.reduce_sum(steps)
+        count = tf.math.unsorted_segment_sum(tf.ones_like(packed[:, :1]), place, places)
 
-        def per_record(values: tf.Tensor) -> tf.Tensor:
+        def at_places(values: tf.Tensor) -> tf.Tensor:
             rows = tf.reshape(values, [-1, self.groups * _KERNELS])
-            return tf.math.unsorted_segment_sum(rows, record, tf.size(lengths)) / count
+            return tf.math.unsorted_segment_sum(rows, place, places) / tf.maximum(count, 1)
 
         features = []
-        for place, kernel in enumerate(self.kernels):
-            dilation = 2 ** (place // 2)
-            fits = _fits(inputs[place % 2], lengths, tf.cast(kernel, packed.dtype), dilation)
+        for index, kernel in enumerate(self.kernels):
+            dilation = 2 ** (index // 2)
+            kernel = tf.cast(kernel, packed.dtype)
+            fits = _fits(inputs[index % 2], lengths, kernel, dilation, self.causal)
             fits = tf.reshape(fits, [-1, self.groups, _KERNELS])
             best = tf.one_hot(tf.argmax(fits, -1), _KERNELS, dtype=fits.dtype)
             worst = tf.one_hot(tf.argmin(fits, -1), _KERNELS, dtype=fits.dtype)
             positive = tf.cast(fits > 0, fits.dtype)
             features += [
-                per_record(best * tf.maximum(fits, 0)), per_record(worst), per_record(positive)
+                at_places(best * tf.maximum(fits, 0)), at_places(worst), at_places(positive)
             ]  # fmt: skip
         return tf.concat(features, axis=1)
 
-    def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
+    def compute_output_spec(self, packed: Any, lengths: Any, steps: Any) -> Any:
         """Three features for each kernel."""
         features = 3 * 2 * self.dilations * self.groups * _KERNELS
-        return keras.KerasTensor((lengths.shape[0], features), dtype=packed.dtype)
+        rows = None if self.rows_per_step else lengths.shape[0]
+        return keras.KerasTensor((rows, features), dtype=packed.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
-        own = {"groups": self.groups, "dilations": self.dilations, "seed": self.seed}
+        own = {
+            "groups": self.groups,
+            "dilations": self.dilations,
+            "rows_per_step": self.rows_per_step,
+            "causal": self.causal,
+            "seed": self.seed,
+        }
         return {**super().get_config(), **own}
 
 
@@ -91,12 +126,15 @@ def _drawn(random: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarr
     return (kernels / np.abs(kernels).sum((0, 1), keepdims=True)).astype(np.float32)
 
 
-def _fits(packed: tf.Tensor, lengths: tf.Tensor, kernel: tf.Tensor, dilation: int) -> tf.Tensor:
+def _fits(
+    packed: tf.Tensor, lengths: tf.Tensor, kernel: tf.Tensor, dilation: int, causal: bool
+) -> tf.Tensor:
     def window(rows: tf.Tensor) -> tf.Tensor:
         return tf.nn.convolution(rows, kernel, padding="VALID", dilations=[dilation])
 
-    reach = (KERNEL_SAMPLES - 1) * dilation // 2
-    return Gaps.around(lengths, reach).slide(window, packed, reach)
+    reach = (KERNEL_SAMPLES - 1) * dilation
+    before = reach if causal else reach // 2
+    return Gaps.around(lengths, before).slide(window, packed, before)
 
 
 @keras.saving.register_keras_serializable(package="trainer")

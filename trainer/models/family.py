@@ -53,7 +53,9 @@ class BuiltModel(NamedTuple):
       from_features: `{"signal": [batch, time, values] float32, "lengths"}` to the outputs of
         `full`, with the same variables; None with `features`.
       fit: fits what no gradient trains to batches of the training split, before its first update,
-        and returns a mean loss on records left out; None where there is nothing.
+        and returns a mean loss on groups left out; None where there is nothing. Beside what a
+        batch has, `group: [batch]` numbers the groups. The second argument is how many labels it
+        takes at most, or a batch more.
       members: from the inputs of `full` to a list of outputs: a mean, and what it is the mean of,
         each trained by itself. None where there is but one.
     """
@@ -62,7 +64,7 @@ class BuiltModel(NamedTuple):
     features: keras.Model | None = None
     from_features: keras.Model | None = None
     members: keras.Model | None = None
-    fit: Callable[[Iterable[Batch]], float] | None = None
+    fit: Callable[[Iterable[Batch], int], float] | None = None
 
 
 class Family:

@@ -34,6 +34,10 @@ _FRAMES_OF_BATCH = 512
 _VALUES_OF_BATCH = 3 * 2**25
 _FAST_STEP = 256
 _LONG_RECORD = 2000
+# Of a step with a label of its own: what a network must see of it, and random convolutions, too.
+_ROWS_OF_STEP = 32
+_LEAST_ROWS_OF_STEP = 8
+_LEAST_EPOCHS = 30
 
 
 class Choice(NamedTuple):
@@ -182,7 +186,8 @@ def _front_end(facts: Facts, so_far: Decisions) -> None:
     if facts.channels <= 2 and rate >= _SOUND_HZ:
         so_far.decide("front_end", "log_mel", f"sound: {rate:g} samples a second")
     elif facts.per == "step" and facts.samples >= _FAST_STEP:
-        so_far.decide("front_end", "log_mel", f"{facts.samples:,} samples in a step")
+        reason = f"{facts.samples:,} samples in a step"
+        so_far.decide("front_end", "none", reason, ("none", "log_mel"))
     elif facts.per == "record" and facts.channels <= 2 and samples > _LONG_RECORD:
         reason = f"recordings of {samples:,} samples (median)"
         so_far.decide("front_end", "none", reason, ("none", "log_mel"))
@@ -198,11 +203,13 @@ def _front_end(facts: Facts, so_far: Decisions) -> None:
         if rate:
             so_far.decide("rate_hz", rate, "as converted")
         samples //= so_far["hop_samples"]
-    patch = round(samples / _ROWS_OF_RECORD)
+    patch, reason = round(samples / _ROWS_OF_RECORD), f"recordings of {samples:,} samples (median)"
     if facts.per == "step":
-        patch = min(patch, facts.samples // _factor(so_far) // 8)  # A step stays several rows.
+        rows = facts.steps * facts.samples // _factor(so_far)
+        most = facts.samples // _factor(so_far) // _ROWS_OF_STEP
+        patch, reason = min(rows * _LEAST_EPOCHS // _ROWS, most), f"{rows:,} samples in all"
     if patch > 1:
-        so_far.decide("patch_samples", patch, f"recordings of {samples:,} samples (median)")
+        so_far.decide("patch_samples", patch, reason)
     most = _LONGEST_ROWS * _factor(so_far) // facts.samples
     if facts.longest > most:
         reason = f"of recordings of up to {facts.longest:,} steps, in training alone"
@@ -216,12 +223,22 @@ def _normalization(facts: Facts, so_far: Decisions) -> None:
     elif facts.per == "record":
         kinds = ("record", "training_split", "both")
         so_far.decide("normalization", "record", "before trials", kinds)
+    elif _has_rows_of_steps(facts, so_far):
+        kinds = ("both", "record", "training_split")
+        so_far.decide("normalization", "both", "before trials", kinds)
     else:
         so_far.decide("normalization", "both", "with and without absolute level")
 
 
+def _has_rows_of_steps(facts: Facts, so_far: Decisions) -> bool:
+    """Whether a step is a stretch of signal that says something by itself."""
+    return facts.samples // _factor(so_far) >= _LEAST_ROWS_OF_STEP
+
+
 def _members(facts: Facts, so_far: Decisions) -> None:
-    if facts.per != "record" or so_far.get("class_activation", "softmax") != "softmax":
+    if so_far.get("class_activation", "softmax") != "softmax":
+        return
+    if facts.per == "step" and not _has_rows_of_steps(facts, so_far):
         return
     rows = facts.median_steps * facts.samples // _factor(so_far)
     fitting = int(math.log2(max(1, (rows - 1) / 8))) + 1
@@ -229,6 +246,8 @@ def _members(facts: Facts, so_far: Decisions) -> None:
     if not so_far["random_convolutions"] and so_far.get("model", "") != "hydra":
         return
     so_far.decide("dilations", min(max(fitting, 1), 10), f"{rows:,} rows of a record (median)")
+    if facts.per == "step":
+        so_far.decide("kernel_groups", 8, "features of every step are held")
 
 
 def _rows(facts: Facts, so_far: Decisions) -> int:

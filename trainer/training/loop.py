@@ -20,7 +20,7 @@ from pipeline.console.options import Effect
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import append, atomic_write, read
 from trainer.data.epoch_stream import EpochStream
-from trainer.data.split_data import NamingBatches, SplitData
+from trainer.data.split_data import SplitData
 from trainer.distribution import cluster
 from trainer.distribution.watchdog import Watchdog
 from trainer.metrics.table import LOSS, better_mode, epoch_figures
@@ -43,6 +43,8 @@ from trainer.training.timing import Timing
 
 # All workers agree on the time after every so many steps.
 _CLOCK_STEPS = 4
+# Labels that a model is fitted to before its first update; it takes as long as their cube.
+_FITTED_LABELS = 4096
 
 
 class Trainer:
@@ -64,7 +66,7 @@ class Trainer:
         training: TrainingOptions,
         identity: dict[str, Any],
         callbacks: Sequence[keras.callbacks.Callback] = (),
-        fit: Callable[[Iterable[Any]], float] | None = None,
+        fit: Callable[[Iterable[Any], int], float] | None = None,
     ):
         self._model, self._steps = model, steps
         model.stop_training = False  # Callbacks set it.
@@ -162,7 +164,7 @@ class Trainer:
         plan = self._stream.plan(0)
         start_at_mean_label(self._model, self._train, plan)
         if self._fit:
-            self._fit(NamingBatches(iter(self._train.read(plan)), self._train, plan))
+            self._fit(self._train.grouped(plan), _FITTED_LABELS)
 
     def _apply_changes(self, restored: TrainingState) -> None:
         """Lets options that differ from the checkpoint's have their effect."""

@@ -11,33 +11,34 @@ _LENGTHS = [5, 0, 1, 23, 40]
 _GROUPS, _DILATIONS = 2, 3
 
 
-def _fit(record, kernel, sample, dilation):
-    """Of one kernel `[9, channels]`, in the middle of which the sample stands."""
+def _fit(record, kernel, sample, dilation, middle=4):
+    """Of one kernel `[9, channels]`, at an element of which the sample stands."""
     total = 0.0
     for element in range(9):
-        place = sample + (element - 4) * dilation
+        place = sample + (element - middle) * dilation
         if 0 <= place < len(record):
             total += float(record[place] @ kernel[element])
     return total
 
 
-def _by_loops(record, kernels):
+def _by_loops(record, kernels, samples=None, middle=4):
+    samples = range(len(record)) if samples is None else samples
     changes = np.concatenate([np.zeros_like(record[:1]), np.diff(record, axis=0)])
     features = []
     for number, kernel in enumerate(kernels):
         inputs, dilation = (record, changes)[number % 2], 2 ** (number // 2)
         strengths, worsts, positives = (np.zeros(_GROUPS * 8) for _ in range(3))
-        for sample in range(len(record)):
+        for sample in samples:
             for group in range(_GROUPS):
                 numbers = range(group * 8, group * 8 + 8)
-                fits = {k: _fit(inputs, kernel[:, :, k], sample, dilation) for k in numbers}
+                fits = {k: _fit(inputs, kernel[:, :, k], sample, dilation, middle) for k in numbers}
                 best, worst = max(fits, key=fits.get), min(fits, key=fits.get)
                 strengths[best] += max(fits[best], 0)
                 worsts[worst] += 1
                 for k in numbers:
                     positives[k] += fits[k] > 0
         features += [strengths, worsts, positives]
-    return np.concatenate(features) / len(record)
+    return np.concatenate(features) / max(len(samples), 1)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -45,12 +46,32 @@ def test_equals_loops_over_each_record(channels):
     rng = np.random.default_rng(0)
     records = [rng.normal(size=(n, channels)).astype(np.float32) for n in _LENGTHS]
     layer = layers.CompetingKernels(_GROUPS, _DILATIONS)
-    found = layer(np.concatenate(records), tf.constant(_LENGTHS)).numpy()
+    lengths = tf.constant(_LENGTHS)
+    found = layer(np.concatenate(records), lengths, lengths).numpy()
     kernels = [np.asarray(kernel, np.float64) for kernel in layer.kernels]
     for row, record in enumerate(records):
         expected = _by_loops(record.astype(np.float64), kernels) if len(record) else 0
         # Changes begin with a 0, for which all fits may be 0: the first of them counts.
         np.testing.assert_allclose(found[row], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("samples", "factor"), [(4, 1), (4, 2), (5, 3), (2, 5)])
+def test_features_of_steps_equal_loops_over_the_rows_of_each(samples, factor, causal):
+    rng = np.random.default_rng(0)
+    steps = np.array([2, 0, 1, 7])
+    rows = -(-steps * samples // factor)
+    records = [rng.normal(size=(n, 1)).astype(np.float32) for n in rows]
+    layer = layers.CompetingKernels(_GROUPS, 2, (samples, factor), causal)
+    given = (np.concatenate(records), tf.constant(rows, tf.int32), tf.constant(steps, tf.int32))
+    found = iter(layer(*given).numpy())
+    kernels = [np.asarray(kernel, np.float64) for kernel in layer.kernels]
+    for count, record in zip(steps, records, strict=True):
+        for step in range(count):
+            of_step = [r for r in range(len(record)) if r * factor // samples == step]
+            expected = _by_loops(record.astype(float), kernels, of_step, 8 if causal else 4)
+            np.testing.assert_allclose(next(found), expected, rtol=1e-4, atol=1e-5)
+    assert next(found, None) is None
 
 
 def test_kernels_have_mean_0_and_absolute_sum_1_on_channels_of_their_group():
@@ -67,7 +88,7 @@ def test_kernels_have_mean_0_and_absolute_sum_1_on_channels_of_their_group():
 def test_the_same_everywhere_and_from_a_file(tmp_path):
     rows, lengths = keras.Input((2,)), keras.Input((), dtype="int32")
     kernels = layers.CompetingKernels(1, 2, seed=3)
-    features = layers.Standardize()(kernels(rows, lengths))
+    features = layers.Standardize()(kernels(rows, lengths, lengths))
     model = keras.Model([rows, lengths], features)
     model.save(tmp_path / "model.keras")
     inputs = [np.ones((4, 2), np.float32), np.array([4], np.int32)]

@@ -66,9 +66,11 @@ def _built(name, data, ensemble=1, both=False, **options):
         _CONVOLUTIONS if both or name == "hydra" else RandomConvolutionOptions(),
     )
     if built.fit is not None:
-        built.fit([{k: tf.constant(v) for k, v in _batch(data, seed=s).items()} for s in (1, 2)])
+        batches = [_batch(data, seed=s) for s in (1, 2)]
+        built.fit([{k: tf.constant(v) for k, v in batch.items()} for batch in batches], 100)
     rng = np.random.default_rng(6)
-    for variable in (*built.full.trainable_variables, *_moving_averages(built.full)):
+    ridge = [v for v in built.full.variables if "ridge/" in v.path]
+    for variable in (*built.full.trainable_variables, *_moving_averages(built.full), *ridge):
         variable.assign(variable + rng.uniform(0.05, 0.3, variable.shape))
     return built
 

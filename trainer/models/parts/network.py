@@ -46,6 +46,11 @@ class FrontEndOptions(NormalizationOptions):
     hop_samples: int = option(128, "Samples from one frame to the next.", low=1)
     mel_bands: int = option(40, "Bands of --front_end=log_mel.", low=4)
     rate_hz: float = option(16000.0, "Samples a second, for those bands.", positive=True)
+    causal: bool = option(
+        False,
+        "Whether layers see only a row and earlier ones; patches, frames and normalization by "
+        "record still look ahead.",
+    )
 
     def check(self) -> None:
         """See `Options`."""
@@ -65,11 +70,6 @@ class NetworkOptions(EnsembleOptions, FrontEndOptions):
 
     width: int | None = option(None, "Filters of a layer; by itself as published.", low=1)
     depth: int | None = option(None, "Blocks of layers; by itself as published.", low=1)
-    causal: bool = option(
-        False,
-        "Whether layers see only a row and earlier ones; patches, frames and normalization by "
-        "record still look ahead.",
-    )
     head_dropout: float = option(0.0, "Dropout rate before the last layer.", low=0, high=1)
     random_convolutions: bool = option(
         False,
@@ -127,7 +127,12 @@ class Network(EnsembleFamily):
                     "leave them out, or add it"
                 )
             return averaged(inputs, networks, data, [])
-        features, fitted = random_convolutions(x.rows, x.lengths, lengths, data, convolutions)
+        features, rows = random_convolutions(
+            x.rows, x.lengths, lengths, scale, data, convolutions, chosen.causal
+        )
+        fitted = unpack_predictions(
+            rows, lengths, inputs[data.input.kind], data.label, "unpack_ridge"
+        )
         built = averaged(inputs, networks, data, [fitted])
         return built._replace(fit=ridge_fit(built.full, keras.Model(inputs, features), data))
 

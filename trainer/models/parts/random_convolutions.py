@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.console.options import Options, option
-from tfrecords_schema.errors import UserError
 from trainer.models.family import DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.parts.ridge import fit_ridge, one_against_others, sharpness
@@ -18,8 +18,8 @@ from trainer.models.signal import float32_at_least, head_units
 if TYPE_CHECKING:
     from trainer.step.task import Batch
 
-# Of more records the ridge takes the first that come in a random order.
-_MOST_RECORDS = 4096
+# The records that a fit to a bounded number of labels sees at least.
+_RECORDS_AT_LEAST = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,41 +31,49 @@ class RandomConvolutionOptions(Options):
 
 
 def random_convolutions(
-    rows: Any, row_lengths: Any, lengths: Any, data: DataSpec, options: RandomConvolutionOptions
+    rows: Any,
+    row_lengths: Any,
+    lengths: Any,
+    scale: tuple[int, int],
+    data: DataSpec,
+    options: RandomConvolutionOptions,
+    causal: bool,
 ) -> tuple[Any, Any]:
-    """Features of packed rows, and the ridge's outputs.
+    """Features of each label, and the ridge's outputs.
 
     Args:
       rows: `[valid, channels]`.
       row_lengths: `[batch] int32`, rows of each record.
       lengths: `[batch] int32`, its steps.
+      scale: samples of a step, and samples that a row stands for.
       data: what is predicted.
       options: of the convolutions.
+      causal: whether they see only a row and earlier ones.
 
     Returns:
-      `[batch, features]` for `ridge_fit`, and `[batch, units]`.
-
-    Raises:
-      UserError: there is not one label per record.
+      `[labels, features]` for `ridge_fit`, and packed `[labels, units]`.
     """
-    if data.label.per != "record":
-        raise UserError(
-            f"random convolutions predict one label per record, the dataset has one per "
-            f"{data.label.per}; leave out --random_convolutions"
-        )
-    features = layers.CompetingKernels(
-        options.kernel_groups, options.dilations, dtype=float32_at_least(), name="features"
-    )(rows, row_lengths)
-    y = layers.PackRecords(name="pack_features")(features, lengths)
-    y = layers.Standardize(dtype=float32_at_least(), name="standardize")(y)
+    per_step = data.label.per == "step"
+    kernels = layers.CompetingKernels(
+        options.kernel_groups,
+        options.dilations,
+        rows_per_step=scale if per_step else None,
+        causal=causal,
+        dtype=float32_at_least(),
+        name="features",
+    )
+    features = kernels(rows, row_lengths, lengths)
+    if not per_step:
+        features = layers.PackRecords(name="pack_features")(features, lengths)
+    y = layers.Standardize(dtype=float32_at_least(), name="standardize")(features)
     units = head_units(data.label)
     head = keras.layers.Dense(units, trainable=False, dtype=float32_at_least(), name="ridge")
-    return features, layers.UnpackRecords(name="unpack_ridge")(head(y), lengths)
+    return features, head(y)
 
 
 def ridge_fit(
     full: keras.Model, features: keras.Model, data: DataSpec
-) -> Callable[[Iterable[Batch]], float]:
+) -> Callable[[Iterable[Batch], int], float]:
     """`BuiltModel.fit` of a model with `random_convolutions` in it.
 
     Args:
@@ -73,37 +81,57 @@ def ridge_fit(
       features: from the same inputs to the features.
       data: what is predicted.
     """
-    return lambda batches: _fit_head(full, features, data, batches)
+    return lambda batches, most: _fit_head(full, features, data, batches, most)
 
 
 def _fit_head(
-    full: keras.Model, features: keras.Model, data: DataSpec, batches: Iterable[Batch]
+    full: keras.Model, features: keras.Model, data: DataSpec, batches: Iterable[Batch], most: int
 ) -> float:
-    """Fits the ridge; returns the mean loss on records left out in turn."""
-    import tensorflow as tf
-
-    compute = tf.function(lambda inputs: features(inputs, training=False), reduce_retracing=True)
-    found, labels = [], []
-    records = 0
-    for batch in batches:
-        valid = batch["lengths"].numpy() > 0
-        inputs = {tensor.name: batch[tensor.name] for tensor in features.inputs}
-        found.append(compute(inputs).numpy()[valid])
-        labels.append(batch["label"].numpy()[valid])
-        records += int(valid.sum())
-        if records >= _MOST_RECORDS:
-            break
-    values, label = np.concatenate(found), np.concatenate(labels)
+    """Fits the ridge; returns the mean loss on groups left out in turn."""
+    values, label, groups = _gathered(features, data, batches, most)
     standardize = full.get_layer("standardize")
     standardize.adapt_to(values)
     values = standardize(values).numpy()
     head = full.get_layer("ridge")
     if data.label.kind == "value":
-        targets = label.reshape(len(label), -1).astype(np.float64)
-        ridge = fit_ridge(values, targets)
+        targets = label.astype(np.float64)
+        ridge = fit_ridge(values, targets, groups)
         head.set_weights([ridge.kernel, ridge.bias])
         return float(np.mean((ridge.left_out - targets) ** 2))
-    ridge = fit_ridge(values, one_against_others(label, data.units))
-    factor, loss = sharpness(ridge.left_out, label)
+    classes = label[:, 0]
+    ridge = fit_ridge(values, one_against_others(classes, data.units), groups)
+    factor, loss = sharpness(ridge.left_out, classes)
     head.set_weights([factor * ridge.kernel, factor * ridge.bias])
     return loss
+
+
+def _gathered(
+    features: keras.Model, data: DataSpec, batches: Iterable[Batch], most: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features, labels `[labels, units]` and groups of at most so many labels, or a batch more.
+
+    Of a record with many, those at equal distances, so that many records are seen.
+    """
+    import tensorflow as tf
+
+    from pipeline.batches.valid_labels import flat_labels, label_lengths
+
+    specs = {x.name: tf.TensorSpec(x.shape, x.dtype) for x in features.inputs}
+    # TensorFlow would count the traces of a function that all trials share, and warn.
+    compute = tf.function(functools.partial(features, training=False), input_signature=[specs])
+    found: list[tuple[np.ndarray, ...]] = []
+    count = 0
+    for batch in batches:
+        lengths = label_lengths(batch, data.label).numpy()
+        groups = batch["group"].numpy() if "group" in batch else count + np.arange(len(lengths))
+        inputs = {tensor.name: batch[tensor.name] for tensor in features.inputs}
+        of_batch = (
+            compute(inputs).numpy(), flat_labels(batch, data.label), np.repeat(groups, lengths)
+        )  # fmt: skip
+        every = -(-int(lengths.max(initial=1)) * _RECORDS_AT_LEAST // most)
+        found.append(tuple(part[::every] for part in of_batch))
+        count += len(found[-1][0])
+        if count >= most:
+            break
+    values, label, groups = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return values, label, groups

@@ -1,4 +1,4 @@
-"""Ridge regression, its penalty chosen by leaving each record out in turn, exactly."""
+"""Ridge regression, its penalty chosen by leaving each group out in turn, exactly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Ridge(NamedTuple):
     Attributes:
       kernel: `[features, outputs]`.
       bias: `[outputs]`.
-      left_out: `[records, outputs]`, each record predicted from all others.
+      left_out: `[rows, outputs]`, each row predicted from all other groups.
     """
 
     kernel: np.ndarray
@@ -24,25 +24,41 @@ class Ridge(NamedTuple):
     left_out: np.ndarray
 
 
-def fit_ridge(features: np.ndarray, targets: np.ndarray) -> Ridge:
-    """Fits features `[records, features]` to targets `[records, outputs]`.
+def fit_ridge(features: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Ridge:
+    """Fits features `[rows, features]` to targets `[rows, outputs]`.
 
-    The squared errors on records left out, whose closed form takes one eigendecomposition of
-    `[records, records]` (Rifkin and Lippert 2007), choose the penalty.
+    The squared errors on groups left out choose the penalty. Their closed form takes one
+    eigendecomposition of `[rows, rows]` (Rifkin and Lippert 2007, for single rows): with the
+    inverse A of the penalized Gram matrix, the errors of rows g that are left out are those of
+    A_gg e = (A y)_g.
+
+    Args:
+      features: of each row.
+      targets: of each row.
+      groups: `[rows]`, rows of the same number are left out together; of one group alone, each row
+        is left out by itself.
     """
     centre, offset = features.mean(0), targets.mean(0)
     centred = (features - centre).astype(np.float32)
     gram = (centred @ centred.T).astype(np.float64)
     # The offset takes the mean out. Made the greatest, its direction is one of the vectors by
-    # itself, also where there are fewer features than records and others have the value 0, too.
+    # itself, also where there are fewer features than rows and others have the value 0, too.
     values, vectors = np.linalg.eigh(gram + (np.trace(gram) + 1) / len(gram))
     turned = vectors.T @ (targets - offset)
+    together = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    is_single = len(together) in (1, len(groups))
     best: tuple[float, np.ndarray, np.ndarray] | None = None
     for penalty in _PENALTIES:
         inverse = 1 / (np.maximum(values, 0) + penalty)
         inverse[-1] = 0
         dual = vectors @ (turned * inverse[:, None])
-        errors = dual / np.maximum(vectors**2 @ inverse, 1e-12)[:, None]
+        if is_single:
+            errors = dual / np.maximum(vectors**2 @ inverse, 1e-12)[:, None]
+        else:
+            errors = np.empty_like(dual)
+            for rows in together:
+                of_group = (vectors[rows] * inverse) @ vectors[rows].T
+                errors[rows] = np.linalg.solve(of_group, dual[rows])
         score = float(np.mean(errors**2))
         if best is None or score < best[0]:
             best = score, dual, errors
@@ -58,7 +74,7 @@ def one_against_others(classes: np.ndarray, count: int) -> np.ndarray:
 
 
 def sharpness(scores: np.ndarray, classes: np.ndarray) -> tuple[float, float]:
-    """The factor of scores `[records, classes]` whose softmax fits best, and its mean loss."""
+    """The factor of scores `[rows, classes]` whose softmax fits best, and its mean loss."""
     losses = []
     for factor in _SHARPNESSES:
         logits = factor * scores
