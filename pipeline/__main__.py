@@ -8,7 +8,7 @@ from types import FrameType
 
 logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
 
-from pipeline.console import exit_codes, quiet  # noqa: E402
+from pipeline.console import exit_codes, quiet, utf8  # noqa: E402
 from pipeline.conversion.asked import COMMAND  # noqa: E402
 
 _STANDARD_ERROR = os.dup(2)  # The other one is silent while TensorFlow is imported.
@@ -21,6 +21,7 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
+    utf8.start()
     signal.signal(signal.SIGINT, _interrupted)
     COMMAND.answer(sys.argv[1:])  # At once: TensorFlow and Beam take seconds to import.
     quiet.start(gpu=False)

@@ -11,12 +11,13 @@ import io
 import sys
 from collections.abc import Sequence
 
-from pipeline.console import quiet
+from pipeline.console import quiet, utf8
 from pipeline.console.command import Command
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import not_one_of
 from pipeline.console.options import REQUIRED, Options, option, read
 from pipeline.console.run import run_command
+from pipeline.console.terminal import say
 
 _KINDS = ("waves", "echo")
 
@@ -40,6 +41,7 @@ COMMAND = Command(
 )
 
 if __name__ == "__main__":
+    utf8.start()
     COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
     quiet.start(gpu=False)
 
@@ -74,11 +76,11 @@ def _generate(argv: Sequence[str]) -> None:
     options = read(GenerateOptions, given.values)
     _require_new(options.output_dir)
     if kind == "waves":
-        print(write_waves(options))
+        say(write_waves(options))
         return
     if options != GenerateOptions(options.output_dir):
         raise UsageError("the echo problems are always the same; give no flag but --output_dir")
-    print(write_echo(options.output_dir))
+    say(write_echo(options.output_dir))
 
 
 def wave(split: str, number: int, seed: int) -> np.ndarray:

@@ -6,9 +6,10 @@ Exits with 0 if it is, and with 1 after a line for each problem if it is not.
 import sys
 from collections.abc import Sequence
 
-from pipeline.console import quiet
+from pipeline.console import quiet, utf8
 from pipeline.console.command import Command
 from pipeline.console.run import run_command
+from pipeline.console.terminal import say
 
 COMMAND = Command(
     "python -m pipeline.verify",
@@ -34,17 +35,19 @@ def _verify(argv: Sequence[str]) -> int:
     problems = 0
     for problem in verify_dataset(path):
         problems += 1
-        print(f"error: {problem}", flush=True)
+        say(f"error: {problem}")
+        sys.stdout.flush()
     if problems:
-        print(f"{path}: {counted(problems, 'problem')}")
+        say(f"{path}: {counted(problems, 'problem')}")
         return 1
     splits = read_manifest(path).splits.values()
     shards = sum(len(split.shards) for split in splits)
     size = bytes_text(sum(split.size_bytes for split in splits))
     records = counted(sum(split.records for split in splits), "record")
-    print(f"{path}: whole; {records} in {counted(shards, 'shard')}, {size}, all checked")
+    say(f"{path}: whole; {records} in {counted(shards, 'shard')}, {size}, all checked")
     return 0
 
 
 if __name__ == "__main__":
+    utf8.start()
     sys.exit(main(sys.argv[1:]))

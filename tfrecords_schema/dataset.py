@@ -5,11 +5,12 @@ import difflib
 
 import tensorflow as tf
 
+from tfrecords_schema.decoding import json_object
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import SplitIndex
 from tfrecords_schema.manifest import Manifest
-from tfrecords_schema.names import INDEX, MANIFEST, WORK_DIR, join
+from tfrecords_schema.names import INDEX, MANIFEST, OUTCOME, WORK_DIR, join
 from tfrecords_schema.schema import RecordSchema
 from tfrecords_schema.storage import read
 
@@ -102,6 +103,8 @@ def _why_no_manifest(path: str) -> str:
     if not tf.io.gfile.isdir(path):
         return f"no dataset folder at {path}; give <output_dir>/<name>/<version>"
     if tf.io.gfile.exists(join(path, WORK_DIR)):
+        if refusal := _refusal(path):
+            return f"{path} has no {MANIFEST}: its conversion committed nothing, as {refusal}"
         return (
             f"{path} has no {MANIFEST}: its conversion is still running or was interrupted; "
             "run the same conversion command again, it goes on where it was"
@@ -115,6 +118,15 @@ def _why_no_manifest(path: str) -> str:
         + (f"did you mean {near}?" if near else "give <output_dir>/<name>/<version>, or convert ")
         + ("" if near else "recordings to one with python -m pipeline")
     )
+
+
+def _refusal(path: str) -> str:
+    """Why the conversion of a folder was refused; empty if it was not, or is not known to be."""
+    try:
+        found = json_object(read(join(path, WORK_DIR, OUTCOME)) or b"").get("refusal")
+    except DatasetError:
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 def check_size(path: str, size_bytes: int) -> None:

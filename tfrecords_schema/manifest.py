@@ -8,6 +8,7 @@ from typing import Any
 
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import DatasetError
+from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.schema import RecordSchema
 from tfrecords_schema.storage import require_plain
 
@@ -88,6 +89,7 @@ class Manifest:
       versions: of the packages that wrote the records.
       rejects: inputs that were left out.
       files: the files beside the shards, by name; filled in when the dataset is finished.
+      left_out: what else was left out or changed, and why.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Manifest:
     versions: dict[str, str]
     rejects: int = 0
     files: dict[str, FileEntry] = dataclasses.field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
     format_version: int = FORMAT_VERSION
 
     @property

@@ -11,6 +11,7 @@ INDEX = "index.parquet"
 REJECTS = "rejects.jsonl"
 CLASS_NAMES = "label.labels.txt"
 WORK_DIR = ".conversion"
+OUTCOME = "outcome.json"  # In it: how a conversion that committed nothing ended.
 
 
 def join(*parts: str) -> str:

@@ -4,16 +4,20 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from pipeline.console import quiet
+from pipeline.console import quiet, utf8
 from pipeline.console.options import value_text
+from pipeline.console.terminal import say
 from trainer.runs.asked import COMMAND, Asked
 
 if __name__ == "__main__":
+    utf8.start()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during imports: no traceback.
     COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
     quiet.start(gpu=True)
 
+from pipeline.sources.rejects import left_out_text
 from trainer import command_line
+from trainer.data.left_out import left_out
 from trainer.data.split_data import load_split
 from trainer.distribution import cluster
 from trainer.distribution.strategy import configure
@@ -22,7 +26,7 @@ from trainer.options.options import AFTER_TRAINING
 from trainer.runs import identity, run_folder
 from trainer.runs.checkpoints import load_trained
 from trainer.serving import inference
-from trainer.session import Session, build, open_data, open_session
+from trainer.session import Data, Session, build, open_data, open_session
 from trainer.training import dry_run
 from trainer.training.loop import Trainer
 from trainer.trials import settle
@@ -40,15 +44,17 @@ def _run(asked: Asked) -> None:
     asked = settle(asked)
     data = open_data(asked)
     for choice in asked.choices:
-        print(f"--{choice.name}={value_text(choice.value)}  ({choice.reason})")
+        say(f"--{choice.name}={value_text(choice.value)}  ({choice.reason})")
     strategy, built = build(asked, data)
     if asked.run.dry_run and data.train:
-        return print(dry_run.text(asked.recorded, data.dataset, built.full, data.train, strategy))
+        return say(dry_run.text(asked.recorded, data.dataset, built.full, data.train, strategy))
     session = open_session(asked, data, strategy, built)
     if asked.run.mode == "train":
         _train(asked, session)
     if session.is_chief:
         _evaluate(asked, session)
+        if asked.run.mode == "train":
+            _say_what_is_left_out(asked, data)
     cluster.end_together(strategy)
 
 
@@ -76,7 +82,7 @@ def _evaluate(asked: Asked, session: Session) -> None:
         load_trained(run.run_dir, training.evaluate_with, session.model)
     names = [split.name for split in (data.validation, data.test) if split]
     if not names:
-        print(f"neither a validation nor a test split: evaluating split {asked.data.train_split!r}")
+        say(f"neither a validation nor a test split: evaluating split {asked.data.train_split!r}")
         names = [asked.data.train_split]
     for name in dict.fromkeys(names):
         dataset = session.cache.dataset(name) if session.cache else data.dataset
@@ -88,7 +94,14 @@ def _evaluate(asked: Asked, session: Session) -> None:
     if run.report:
         from trainer.report.report import write_report  # matplotlib is slow to import
 
-        print(f"report: {write_report(run.run_dir, data.dataset, data.label)}")
+        say(f"report: {write_report(run.run_dir, data.dataset, data.label)}")
+
+
+def _say_what_is_left_out(asked: Asked, data: Data) -> None:
+    rows = left_out(data.dataset, asked.data)
+    run_folder.write_left_out(asked.run.run_dir, rows)
+    if rows:
+        say(left_out_text(rows))
 
 
 if __name__ == "__main__":

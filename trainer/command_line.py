@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from pipeline.console import exit_codes
 from pipeline.console.run import run_command
+from pipeline.console.terminal import say
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.output_problems import output_problem
 from trainer.distribution import cluster
@@ -34,7 +35,7 @@ def _run(argv: Sequence[str], action: Callable[[Asked], None]) -> int:
         action(asked(argv))
         return exit_codes.OK
     except StoppedError as stopped:
-        print(stopped, file=sys.stderr)
+        say(stopped, sys.stderr)
         return exit_codes.STOPPED
     except cluster.LOST_WORKER_ERRORS as error:
         cluster.exit_without_the_others(error)

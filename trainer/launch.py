@@ -17,12 +17,14 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
+from pipeline.console import utf8
 from pipeline.console.command import Command, with_help
 from pipeline.console.errors import UsageError
 from pipeline.console.exit_codes import LOST_WORKER
 from pipeline.console.options import REQUIRED, Options, option, read
 from pipeline.console.quiet import discard_standard_output
 from pipeline.console.run import run_command
+from pipeline.console.terminal import say
 
 _LOOK_SECS = 0.1
 # What the others get to end by themselves, with a message, after one has failed.
@@ -128,7 +130,8 @@ def _print_lines(number: int, worker: subprocess.Popen[str]) -> threading.Thread
         try:
             with worker.stdout:
                 for line in worker.stdout:
-                    print(f"[{number}] {line}", end="", flush=True)
+                    say(f"[{number}] {line}", end="")
+                    sys.stdout.flush()
         except BrokenPipeError:  # Nobody reads it: nor does this any more, which ends the worker.
             discard_standard_output()
 
@@ -147,7 +150,8 @@ def _wait(workers: list[subprocess.Popen[str]]) -> int:
             if number not in ended and worker.poll() is not None:
                 ended.append(number)
                 if worker.returncode:
-                    print(f"worker {number} {_how(worker)}", flush=True)
+                    say(f"worker {number} {_how(worker)}")
+                    sys.stdout.flush()
                     deadline = min(deadline, time.monotonic() + _GRACE_SECS)
         if time.monotonic() > deadline:
             for worker in workers:
@@ -169,4 +173,5 @@ def _how(worker: subprocess.Popen[str]) -> str:
 
 
 if __name__ == "__main__":
+    utf8.start()
     sys.exit(main(sys.argv[1:]))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import keras
 import tensorflow as tf
 
+from pipeline.console.terminal import say
 from tfrecords_schema import Dataset, DatasetError, LabelSpec, open_dataset
 from trainer.augmentation.augmentation import require_kind
 from trainer.data.split_data import SplitData, class_weights, load_split
@@ -161,7 +162,7 @@ def _split_of_baseline(dataset: Dataset, data: DataOptions, task: Task) -> Split
     try:
         return load_split(dataset, data.train_split, data, task)
     except DatasetError as error:
-        print(f"no baseline of split {data.train_split!r}: {error}")
+        say(f"no baseline of split {data.train_split!r}: {error}")
         return None
 
 

@@ -1,5 +1,6 @@
 """Command lines as people expect them: a short help, a full one, a version, and near misses."""
 
+import codecs
 import dataclasses
 import importlib.metadata
 import os
@@ -25,6 +26,7 @@ from pipeline.console.options import (
 )
 from pipeline.console.quiet import discard_standard_output
 from pipeline.console.rooms import first_line
+from pipeline.console.terminal import say
 from pipeline.console.version import VERSION
 
 PROJECT = "variable-length-training"
@@ -179,7 +181,8 @@ def _columns() -> int:
 
 def _exit_with(text: str) -> NoReturn:
     try:
-        print(text, end="", flush=True)
+        say(text, end="")
+        sys.stdout.flush()
     except BrokenPipeError:  # As with `| head`.
         discard_standard_output()
     sys.exit(0)
@@ -219,14 +222,29 @@ def _flagfile_lines(path: str) -> list[str]:
         elif os.path.getsize(path) > _MAX_FLAGFILE_BYTES:
             problem = f"it has more than {_MAX_FLAGFILE_BYTES} bytes, so it is no flagfile"
         else:
-            with open(path, encoding="utf-8-sig") as file:  # Editors of Windows write a mark first.
-                lines = [line.strip() for line in file.read(_MAX_FLAGFILE_BYTES).splitlines()]
+            with open(path, "rb") as file:
+                lines = [
+                    line.strip() for line in typed_text(file.read(_MAX_FLAGFILE_BYTES)).splitlines()
+                ]
             return [line for line in lines if line and not line.startswith(("#", "//"))]
-    except UnicodeDecodeError:
+    except ValueError:
         problem = "it is not UTF-8 text; save it as UTF-8"
     except OSError as error:
         problem = str(error.strerror)
     raise UsageError(f"the --flagfile {path} cannot be read: {problem}")
+
+
+def typed_text(content: bytes) -> str:
+    """Text as editors save it: UTF-8 with a mark in front or without one, or UTF-16 with one.
+
+    Raises:
+      ValueError: if it is neither.
+    """
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
+    if "\0" in text:
+        raise ValueError("it has characters of number 0, so it is no text in this encoding")
+    return text
 
 
 def version_text() -> str:

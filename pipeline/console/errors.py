@@ -32,12 +32,18 @@ def fault_named(where: str) -> Iterator[None]:
     """Turns what is no `UserError`, and so a fault of the code, into one that says where it was.
 
     Raises:
-      RuntimeError: the block raised such a fault, which is its cause.
+      RejectedInputError: the file system refused what the block reads: that is the input's fault.
+      RuntimeError: the block raised a fault, which is its cause.
     """
     try:
         yield
     except UserError:
         raise
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())
+        raise RejectedInputError(
+            f"cannot be read ({reason}); make it readable, or copy it again"
+        ) from error
     except Exception as error:
         raise RuntimeError(printable(f"{where}: {type(error).__name__}: {error}")) from error
 

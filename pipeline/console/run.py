@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from pipeline.console import exit_codes
 from pipeline.console.quiet import discard_standard_output
-from pipeline.console.terminal import print_error
+from pipeline.console.terminal import print_error, say
 from tfrecords_schema.errors import UserError
 
 
@@ -41,7 +41,7 @@ def run_command(
             print_error("; ".join(filter(None, ("nobody reads the output any more", goes_on))))
         return unread
     except KeyboardInterrupt:
-        print("\n" + "; ".join(filter(None, ("interrupted", goes_on))), file=sys.stderr)
+        say("\n" + "; ".join(filter(None, ("interrupted", goes_on))), sys.stderr)
         return exit_codes.INTERRUPTED
     except UserError as error:
         if "--traceback" in argv:

@@ -1,12 +1,20 @@
-"""What is written to a terminal and not to a file: colour, and lines that fit."""
+"""What is written to a terminal and not to a file: colour, and lines that fit.
+
+Everything that a command says goes through `say`, for names of files, classes and arrays are in it,
+and these may be anything.
+"""
 
 import os
+import re
 import shutil
 import sys
 from typing import TextIO
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 _CLEAR_LINE = "\r\x1b[K"
+# What a terminal obeys instead of showing it: control characters (C0, DEL, C1), separators, and
+# marks that turn the direction of a text, by which one name looks like another (Unicode TR 36).
+_OBEYED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -24,15 +32,32 @@ def paint(text: str, style: str, stream: TextIO) -> str:
     return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if has_colour(stream) else text
 
 
+def shown(text: str, stream: TextIO) -> str:
+    r"""A text as a stream can show it: what it would obey, or cannot encode, becomes `\x1b` or so.
+
+    Lines and tabs stay as they are.
+    """
+    text = _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def say(text: object, stream: TextIO | None = None, *, end: str = "\n") -> None:
+    """Writes a text as `shown`, with an end, to a stream: standard output if none is given."""
+    stream = stream or sys.stdout
+    stream.write(shown(str(text), stream) + end)
+
+
 def print_error(message: object) -> None:
     """Writes `error: message` to standard error."""
-    print(f"{paint('error:', 'red', sys.stderr)} {message}", file=sys.stderr)
+    sys.stderr.write(f"{paint('error:', 'red', sys.stderr)} ")
+    say(message, sys.stderr)
 
 
 def redraw(line: str, stream: TextIO) -> None:
     """Puts a line in the place of the current one; it is cut, as a wrapped one would stay."""
     columns = shutil.get_terminal_size().columns
-    stream.write(_CLEAR_LINE + line[: columns - 1])
+    stream.write(_CLEAR_LINE + shown(line, stream)[: columns - 1])
     stream.flush()
 
 

@@ -22,10 +22,10 @@ class BeamFiles:
         """
         self._left_out = left_out
 
-    def list(self, folder: str) -> Iterator[FoundFile]:
+    def list(self, folder: str, *, follow_links: bool = False) -> Iterator[FoundFile]:
         """See `Files`."""
         if "://" not in folder:
-            yield from local_files(folder, self._left_out)
+            yield from local_files(folder, self._left_out, follow_links=follow_links)
             return
         root = posixpath.join(folder, "")  # Elsewhere the whole listing is in memory.
         # A `[` in the folder's name would start a character class; `?` matches it, too.

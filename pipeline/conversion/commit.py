@@ -1,6 +1,7 @@
 """The last step: from written shards to a dataset. The manifest is written last, by rename."""
 
 import collections
+import dataclasses
 import fnmatch
 import itertools
 import json
@@ -23,6 +24,7 @@ from pipeline.sources.source import Reject
 from pipeline.sources.splits import stable_hash
 from tfrecords_schema.files import finish_dataset, hash_file
 from tfrecords_schema.index import groups_in, merge_indexes
+from tfrecords_schema.left_out import LeftOut, Tally
 from tfrecords_schema.manifest import Manifest, ShardEntry, SplitEntry, Statistics
 from tfrecords_schema.names import CLASS_NAMES, INDEX, MANIFEST, REJECTS, join
 from tfrecords_schema.storage import atomic_write, make_folder, remove, replace
@@ -38,6 +40,7 @@ def commit(
     refusal: str,
     rejects: Iterable[Reject],
     total: int,
+    passed_over: Iterable[LeftOut],
 ) -> None:
     """Turns the work folder's shards into a dataset, or records why there is none.
 
@@ -48,20 +51,23 @@ def commit(
       refusal: why the conversion is refused; empty if it is not.
       rejects: inputs that were rejected before the shards were written.
       total: number of inputs.
+      passed_over: what is not among them.
     """
     work_dir = WorkDir(options.dataset_dir)
     parts = _read_parts(work_dir, plan) if plan else []
     all_rejects = sorted({*rejects, *(reject for part in parts for reject in part.rejects)})
+    left_out = Tally([*passed_over, *decision.left_out, *(plan.left_out if plan else ())])
+    left_out.update(row for part in parts for row in part.left_out)
     outcome = {"rejects": group_rejects(all_rejects), "total": total}
+    outcome["left_out"] = [*map(dataclasses.asdict, left_out.rows())]
     try:
         if refusal:
             raise UsageError(refusal)
         _require_unchanged(all_rejects)
         _require_records(parts, len(all_rejects), total, options)
-        for key in ("zeroed_records", "zeroed_values"):
-            outcome[key] = sum(getattr(part, key) for part in parts)
         outcome["why"] = decision.labels.why if decision.labels else ""
-        _commit(options, decision, parts, all_rejects, {**outcome, "refusal": ""})
+        outcome["refusal"] = ""
+        _commit(options, decision, parts, all_rejects, left_out.rows(), outcome)
     except UsageError as error:
         work_dir.write_outcome({**outcome, "refusal": str(error)})
 
@@ -104,6 +110,7 @@ def _commit(
     decision: Decision,
     parts: Sequence[Part],
     rejects: Sequence[Reject],
+    left_out: tuple[LeftOut, ...],
     outcome: dict[str, Any],
 ) -> None:
     assert decision.schema is not None
@@ -125,6 +132,7 @@ def _commit(
         options=options.recorded(),
         versions=_versions(),
         rejects=len(rejects),
+        left_out=left_out,
     )
     finish_dataset(prepared, manifest)
     work_dir.write_outcome({**outcome, "manifest": hash_file(join(prepared, MANIFEST)).sha256})

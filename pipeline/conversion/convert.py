@@ -13,19 +13,23 @@ import tensorflow as tf
 from pipeline.console.errors import UsageError
 from pipeline.console.options import Effect
 from pipeline.console.run import run_command
+from pipeline.console.terminal import say
 from pipeline.conversion.asked import COMMAND, asked
 from pipeline.conversion.beam_files import BeamFiles
 from pipeline.conversion.dry_run import dry_run
 from pipeline.conversion.job import build
 from pipeline.conversion.progress import ProgressLine
 from pipeline.conversion.runner import make_pipeline
-from pipeline.conversion.summary import rejects_text, summary_text
+from pipeline.conversion.summary import summary_text
 from pipeline.conversion.work_dir import WorkDir, finished_text
 from pipeline.sources.kinds import make_source
 from pipeline.sources.options import ConvertOptions, as_folder
+from pipeline.sources.rejects import left_out_text, rejects_text
 from pipeline.sources.source import Source
 from tfrecords_schema.dataset import open_dataset
+from tfrecords_schema.decoding import decode
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.output_problems import output_problem
 
 # Errors by which a step refuses the whole conversion.
@@ -51,7 +55,7 @@ def _run(argv: Sequence[str]) -> None:
     options = asked(given.values)
     _require_folders(options)
     try:
-        print(_show(options) if options.dry_run else convert(options, pipeline))
+        say(_show(options) if options.dry_run else convert(options, pipeline))
     except UsageError as error:  # The command line makes sense; what it names is not as needed.
         raise UserError(str(error)) from error
 
@@ -142,8 +146,10 @@ def _report(options: ConvertOptions, work_dir: WorkDir) -> str:
         # An older dataset stays as it was, beside nothing but what a next start goes on from.
         if work_dir.has_dataset and not has_changed:
             work_dir.remove()
-        if outcome["rejects"]:
-            print(rejects_text(outcome["rejects"], outcome["total"]), file=sys.stderr)
+        left_out = decode(tuple[LeftOut, ...], outcome["left_out"])
+        said = [rejects_text(outcome["rejects"], outcome["total"]), left_out_text(left_out)]
+        for text in filter(None, said):
+            say(text, sys.stderr)
         raise UserError(f"{outcome['refusal']}\nnothing was committed to {options.dataset_dir}")
     text = summary_text(options.dataset_dir, open_dataset(options.dataset_dir).manifest, outcome)
     work_dir.remove()

@@ -23,10 +23,11 @@ from pipeline.conversion.shard_plan import (
     plan_shards,
 )
 from pipeline.conversion.summary import class_names_text, schema_text, splits_text
-from pipeline.sources.listing import checked_file, group_by_id
+from pipeline.sources.listing import group_by_id, listed
 from pipeline.sources.options import ConvertOptions
-from pipeline.sources.rejects import group_rejects, rejects_text
+from pipeline.sources.rejects import group_rejects, left_out_text, noted, rejects_text
 from pipeline.sources.source import Description, Source
+from tfrecords_schema.left_out import Tally
 
 _THREADS = 8
 
@@ -43,23 +44,30 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
     Raises:
       UsageError: if the conversion would be refused; the message has the rejects.
     """
-    outcomes = _describe_all(source)
+    left_out = Tally()
+    outcomes = _describe_all(source, left_out)
     counts = count_inputs(outcomes)
     decision = decide(counts, source)
     kept = [*fitting(outcomes, decision)]
     groups = count_groups(((found.group, found.split, found.path) for found in kept), options)
     records = [*divide(kept, groups, options)]
     plan = plan_shards(count_sizes(records), counts, decision, groups, options)
-    rejected = rejects_text(group_rejects(sorted(rejects(outcomes, decision))), counts.total)
+    left_out.update([*decision.left_out, *plan.left_out])
+    for found in records:
+        left_out.update(noted(found.left_out, found.path))
+    said = [
+        rejects_text(group_rejects(sorted(rejects(outcomes, decision))), counts.total),
+        left_out_text(left_out.rows()),
+    ]
     if plan.refusal:
-        raise UsageError("\n".join(filter(None, [plan.refusal, rejected])))
+        raise UsageError("\n".join(filter(None, [plan.refusal, *said])))
     summary = _summary(records, decision, plan)
     where = f"nothing was written; the dataset would be {options.dataset_dir}"
-    return "\n\n".join(filter(None, [summary, rejected, where]))
+    return "\n\n".join(filter(None, [summary, *said, where]))
 
 
-def _describe_all(source: Source) -> list[Outcome]:
-    by_id = group_by_id(source, map(checked_file, source.list_inputs()))
+def _describe_all(source: Source, left_out: Tally) -> list[Outcome]:
+    by_id = group_by_id(source, listed(source, left_out))
     described = functools.partial(describe, source)
     with ThreadPoolExecutor(_THREADS) as threads:
         return [*itertools.chain.from_iterable(threads.map(described, by_id, by_id.values()))]

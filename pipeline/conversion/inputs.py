@@ -16,6 +16,7 @@ from pipeline.sources.label_kinds import (
 from pipeline.sources.listing import listing_rejects
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description, InputFile, Reject, Source
+from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.schema import InputSpec, RecordSchema
 
 Outcome = Description | Reject
@@ -113,6 +114,12 @@ class Decision:
     refusal: str = ""
     source: Source | None = None
 
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What is said of the labels' kind where it is not clear."""
+        guess = self.labels.guess if self.labels else ""
+        return (LeftOut("", guess, 0),) if guess else ()
+
 
 def decide(counts: InputCounts, source: Source) -> Decision:
     """Decides the schema: the commonest dtype, step shape and label; ties go by name."""
@@ -151,12 +158,12 @@ def _decide(counts: InputCounts, source: Source) -> Decision:
         for (*head, fit), count in counts.signatures.items()
         if (*head,) == (dtype, step_shape) and fit is not None
     }
-    labels = None
-    if fits:
+    labels, kind = None, source.options.label_kind
+    if fits and kind != "none":
         labels = plan_labels(
             fits,
             {fit: counts.classes.get((dtype, step_shape, fit), set()) for fit in fits},
-            kind=source.options.label_kind,
+            kind=kind,
             class_names=source.options.class_names,
             windows=source.options.window_labels,
         )

@@ -14,9 +14,10 @@ from pipeline.console import quiet
 quiet.start(gpu=False)  # Before TensorFlow is imported, also in the workers of any runner.
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import apache_beam as beam
-from apache_beam.pvalue import AsIter, AsSingleton
+from apache_beam.pvalue import AsIter, AsSingleton, TaggedOutput
 
 from pipeline.conversion.commit import commit
 from pipeline.conversion.inputs import (
@@ -44,19 +45,25 @@ from pipeline.conversion.shard_plan import (
 )
 from pipeline.conversion.shard_writer import ShardWriter
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
-from pipeline.sources.listing import checked_file, group_by_id
+from pipeline.sources.listing import group_by_id
+from pipeline.sources.listing import listed as listed_inputs
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description, InputFile, Reject, Source
+from tfrecords_schema.left_out import LeftOut, Tally
 
+_PASSED_OVER = "passed over"
 _CLASSES_PER_WEIGHT = 16  # They take about as much memory as the rest of a description.
 
 
 def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> None:
     """Adds the whole conversion to a pipeline."""
-    outcomes = (
+    listed = (
         pipeline
         | "Start" >> beam.Create([None])
-        | "List" >> beam.FlatMap(_list, source)
+        | "List" >> beam.FlatMap(_list, source).with_outputs(_PASSED_OVER, main="inputs")
+    )
+    outcomes = (
+        listed["inputs"]
         | "GroupById" >> group_in_packs()
         | "Describe" >> beam.ParDo(_Describe(source, options))
     )
@@ -89,13 +96,22 @@ def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> N
         lambda pack, decision: rejects(unpack(pack), decision), decision
     )
     _ = counts | "Commit" >> beam.Map(
-        _commit, options, decision, plan, AsIter(rejected), AsIter(written)
+        _commit,
+        options,
+        decision,
+        plan,
+        AsIter(rejected),
+        AsIter(written),
+        AsSingleton(listed[_PASSED_OVER]),
     )
 
 
-def _list(_: None, source: Source) -> Iterator[tuple[int, InputFile]]:
-    for file in map(checked_file, source.list_inputs()):
+def _list(_: None, source: Source) -> Iterator[Any]:
+    """`(bucket, file)` of each input; what is passed over is one element of another output."""
+    passed_over = Tally()
+    for file in listed_inputs(source, passed_over):
         yield shuffle_bucket(source.record_id(file.path)), file
+    yield TaggedOutput(_PASSED_OVER, passed_over.rows())
 
 
 class _Describe(beam.DoFn):
@@ -167,6 +183,7 @@ def _commit(
     plan: ShardPlan,
     rejected: Iterable[Reject],
     written: Iterable[tuple[str, int]],
+    passed_over: Iterable[LeftOut],
 ) -> None:
     list(written)  # All shards are there once this side input is.
-    commit(options, decision, plan, plan.refusal, rejected, counts.total)
+    commit(options, decision, plan, plan.refusal, rejected, counts.total, passed_over)

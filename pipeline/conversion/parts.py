@@ -16,6 +16,7 @@ from pipeline.sources.source import Reject
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.index import IndexRow, read_metadata, read_rows, write_index
+from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import replacing
 
@@ -38,8 +39,7 @@ class Part:
       lengths: number of records per number of steps.
       channels: moments of the training split's values.
       rejects: inputs that turned out to be unusable when they were read.
-      zeroed_records: number of records with values that were not finite and are 0.
-      zeroed_values: number of these values.
+      left_out: what of its records was left out or changed.
     """
 
     key: str
@@ -53,8 +53,7 @@ class Part:
     lengths: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
     channels: ChannelSums | None = None
     rejects: list[Reject] = dataclasses.field(default_factory=list)
-    zeroed_records: int = 0
-    zeroed_values: int = 0
+    left_out: list[LeftOut] = dataclasses.field(default_factory=list)
 
     @property
     def has_changed_inputs(self) -> bool:
@@ -64,7 +63,9 @@ class Part:
     def to_json(self) -> str:
         """The part as JSON text; floats keep every bit."""
         channels = dataclasses.asdict(self.channels) if self.channels else None
-        return json.dumps({**vars(self), "channels": channels}, sort_keys=True)
+        left_out = [*map(dataclasses.asdict, self.left_out)]
+        values = {**vars(self), "channels": channels, "left_out": left_out}
+        return json.dumps(values, sort_keys=True)
 
 
 def part_path(work_dir: str, split: str, shard: int) -> str:

@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 
-from pipeline.console.terminal import clear_line, is_terminal, redraw
+from pipeline.console.terminal import clear_line, is_terminal, redraw, say
 from pipeline.console.texts import bytes_text, clock, counted
 from pipeline.conversion.work_dir import WorkDir
 
@@ -39,7 +39,8 @@ class ProgressLine:
             if self._is_terminal:
                 redraw(line, sys.stderr)
             else:
-                print(line, file=sys.stderr, flush=True)
+                say(line, sys.stderr)
+                sys.stderr.flush()
 
     def _rate(self, size_bytes: int) -> float:
         """Bytes per second since the first look: starting workers, before it, tells nothing."""

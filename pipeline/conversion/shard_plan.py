@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from pipeline.console.texts import counted
 from pipeline.conversion.inputs import Decision, InputCounts, too_many_rejects
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description
 from pipeline.sources.splits import SplitSpec, stable_hash
+from tfrecords_schema.left_out import LeftOut
 
 _BIN_BITS = 16
 _BIN_SHIFT = 64 - _BIN_BITS
@@ -23,6 +25,8 @@ _BIN_SHIFT = 64 - _BIN_BITS
 # does, so shards of small records are lighter; and the number of names per shard is bounded.
 _RECORD_OVERHEAD_BYTES = 16_384
 _SHOWN_CONFLICTS = 5
+_KEPT_HASHES = 64  # Of groups, for counts in the place of shares that would leave a split empty.
+_MOST_FEW_GROUPS = 5 * _KEPT_HASHES  # A tenth of them is in validation, and a tenth in test.
 
 
 def record_order(record: Description) -> tuple[int, str]:
@@ -44,12 +48,14 @@ class ShardPlan:
       records: number of records to write.
       size_bytes: their data's bytes.
       refusal: what is wrong and what to do; empty if nothing is.
+      left_out: what is said of the division into splits.
     """
 
     borders: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     records: int = 0
     size_bytes: int = 0
     refusal: str = ""
+    left_out: tuple[LeftOut, ...] = ()
 
     def num_shards(self, split: str) -> int:
         """Number of shards of a split."""
@@ -93,14 +99,16 @@ class GroupCounts:
     """What the division into splits needs to know of all groups.
 
     Attributes:
-      smallest_hashes: hashes of the groups that the counts of `--splits` take, ascending.
+      smallest_hashes: hashes of the groups that counts of groups take, ascending.
       hashed: number of groups without an official split.
       conflicts: messages about groups in two splits, the first few by name.
+      shared: number of groups in each split by the shares of `--splits`.
     """
 
     smallest_hashes: list[int] = dataclasses.field(default_factory=list)
     hashed: int = 0
     conflicts: list[str] = dataclasses.field(default_factory=list)
+    shared: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
 
 def count_groups(inputs: Iterable[tuple[str, str, str]], options: ConvertOptions) -> GroupCounts:
@@ -110,7 +118,9 @@ def count_groups(inputs: Iterable[tuple[str, str, str]], options: ConvertOptions
         paths[group][split] = min(path, paths[group].get(split, path))
     hashes = [stable_hash(options.split_seed, group) for group in paths if "" in paths[group]]
     conflicts = [_conflict(group, paths[group]) for group in paths if len(paths[group]) > 1]
-    return add_group_counts([GroupCounts(hashes, len(hashes), conflicts)], options)
+    spec = options.split_spec
+    shared = collections.Counter(spec.split_of(value, []) for value in hashes if spec.fractions)
+    return add_group_counts([GroupCounts(hashes, len(hashes), conflicts, shared)], options)
 
 
 def add_group_counts(parts: Iterable[GroupCounts], options: ConvertOptions) -> GroupCounts:
@@ -119,18 +129,34 @@ def add_group_counts(parts: Iterable[GroupCounts], options: ConvertOptions) -> G
     hashes = (value for part in parts for value in part.smallest_hashes)
     conflicts = (message for part in parts for message in part.conflicts)
     return GroupCounts(
-        heapq.nsmallest(options.split_spec.counted_groups, hashes),
+        heapq.nsmallest(max(options.split_spec.counted_groups, _KEPT_HASHES), hashes),
         sum(part.hashed for part in parts),
         heapq.nsmallest(_SHOWN_CONFLICTS, conflicts),
+        sum((part.shared for part in parts), collections.Counter()),
     )
+
+
+def spec_of(groups: GroupCounts, options: ConvertOptions) -> SplitSpec:
+    """How groups without an official split are divided.
+
+    That is as the options say. Where nobody asked for shares, and those that are usual would leave
+    a split without a group, as they often do with few, it is by counts.
+    """
+    spec, few = options.split_spec, 2 <= groups.hashed <= _MOST_FEW_GROUPS
+    if options.splits or not few or all(groups.shared[name] for name in spec.names):
+        return spec
+    tenth = max(1, round(groups.hashed / 10))
+    validation = f"validation={tenth}," if groups.hashed > 2 else ""
+    return SplitSpec.parse(f"test={tenth},{validation}train=rest")
 
 
 def divide(
     inputs: Iterable[Description], groups: GroupCounts, options: ConvertOptions
 ) -> Iterator[Description]:
     """Assigns every input to its split; their labels, which may be large, have done their part."""
+    spec = spec_of(groups, options)
     for found in inputs:
-        split = found.split or options.split_spec.split_of(
+        split = found.split or spec.split_of(
             stable_hash(options.split_seed, found.group), groups.smallest_hashes
         )
         yield found._replace(split=split, label=None)
@@ -150,7 +176,8 @@ def refuse_splits(sizes: Mapping[str, int], groups: GroupCounts, options: Conver
             "larger or smaller (--group_key, --group_regex), or change the official split"
         )
     official = tuple(re.compile(options.split_regex).groupindex)
-    divided = options.split_spec.names if options.splits or groups.hashed else ()
+    spec = spec_of(groups, options)
+    divided = spec.names if options.splits or groups.hashed else ()
     empty = next((name for name in (*official, *divided) if not sizes.get(name)), "")
     if not empty:
         return ""
@@ -161,10 +188,23 @@ def refuse_splits(sizes: Mapping[str, int], groups: GroupCounts, options: Conver
             "(paths are relative to --input_dir)"
         )
     return (
-        f"split {empty!r} has no group: {groups.hashed} groups are divided by --splits="
-        f"{_text(options.split_spec)}; use counts (test=2,train=rest), other shares, another "
-        "--split_seed, or smaller groups"
+        f"split {empty!r} has no group: {counted(groups.hashed, 'group')} divided by --splits="
+        f"{_text(spec)}; {_cure(spec, groups.hashed)}"
     )
+
+
+def _cure(spec: SplitSpec, hashed: int) -> str:
+    """Which `--splits` do for so many groups, where others do not."""
+    if not hashed:
+        return "leave out --splits, as every group has an official split"
+    names = spec.names
+    rest = "train" if "train" in names else spec.rest or names[0]
+    others = [name for name in names if name != rest]
+    if hashed < len(names):
+        splits = f"{rest}=1" if hashed == 1 else f"{others[-1]}=1,{rest}=rest"
+        return f"use --splits={splits}, or smaller groups (--group_key, --group_regex)"
+    counts = ",".join(f"{name}=1" for name in others)
+    return f"use counts (--splits={counts},{rest}=rest), or smaller groups"
 
 
 def plan_shards(
@@ -190,12 +230,21 @@ def plan_shards(
     )
     if refusal:
         return ShardPlan(refusal=refusal)
+    left_out: tuple[LeftOut, ...] = ()
+    spec = spec_of(groups, options)
+    if spec != options.split_spec:
+        why = (
+            f"{groups.hashed} groups are few for --splits={_text(options.split_spec)}, so they are "
+            f"divided by --splits={_text(spec)}; more groups may change which are where"
+        )
+        left_out = (LeftOut("", why, 0),)
     borders, records = {}, sizes.records.total()
     for split, bins in sorted(sizes.weights.items()):
         wanted = options.num_shards or -(-bins.total() // int(options.shard_size_mib * 2**20))
         borders[split] = choose_borders(bins, max(1, wanted))
     weight = sum(bins.total() for bins in sizes.weights.values())
-    return ShardPlan(borders, records, weight - _RECORD_OVERHEAD_BYTES * records)
+    size_bytes = weight - _RECORD_OVERHEAD_BYTES * records
+    return ShardPlan(borders, records, size_bytes, left_out=left_out)
 
 
 def choose_borders(bins: Mapping[int, int], wanted: int) -> tuple[int, ...]:

@@ -23,10 +23,12 @@ from pipeline.conversion.shard_plan import ShardPlan, record_order
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
 from pipeline.sources.label_kinds import LabelPlan, convert_label
 from pipeline.sources.options import ConvertOptions
+from pipeline.sources.rejects import noted
 from pipeline.sources.source import Description, RawRecord, Reject, Source
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import IndexRow
+from tfrecords_schema.left_out import LeftOut, Tally
 from tfrecords_schema.manifest import FileEntry
 from tfrecords_schema.names import join, shard_name
 from tfrecords_schema.record_writer import ASIDE_BYTES, FRAMING_BYTES, RecordWriter
@@ -99,10 +101,11 @@ class ShardWriter(beam.DoFn):
         self, path: str, records: Sequence[Description], part: Part
     ) -> list[IndexRow]:
         rows: list[IndexRow] = []
+        left_out = Tally()
         with RecordWriter(path, self._helpers) as writer:
             for record in records:
                 try:
-                    serialized, row = self._encode(record, part, writer.size_bytes)
+                    serialized, row, said = self._encode(record, part, writer.size_bytes)
                 except RejectedInputError as error:
                     has_changed = isinstance(error, ChangedInputError)
                     reject = Reject(record.path, "write", str(error))
@@ -110,16 +113,21 @@ class ShardWriter(beam.DoFn):
                     continue
                 writer.write(serialized)
                 rows.append(row)
+                left_out.update(noted(said, record.path))
                 self._progress.add(written=1, size_bytes=record.size_bytes)
         part.records, part.size_bytes, part.sha256 = len(rows), writer.size_bytes, writer.sha256
+        part.left_out = [*left_out.rows()]
         return rows
 
-    def _encode(self, record: Description, part: Part, offset: int) -> tuple[bytes, IndexRow]:
+    def _encode(
+        self, record: Description, part: Part, offset: int
+    ) -> tuple[bytes, IndexRow, tuple[LeftOut, ...]]:
         label, place = None, self._source.full_path(record.path)
         with fault_named(f"{type(self._source).__name__}.read({place!r})"):
             raw = self._read(record)
             if self._labels is not None and raw.label is not None:
-                label = convert_label(raw.label, self._labels)
+                length = record.samples if self._labels.windows else record.steps
+                label = convert_label(raw.label, self._labels, length)
         moments = self._moments(raw, part)
         try:
             serialized = self._schema.encode(record.record_id, raw.data, label)
@@ -131,10 +139,8 @@ class ShardWriter(beam.DoFn):
         spec = self._schema.label
         if label is not None and spec is not None and spec.kind == "class":
             part.class_counts.update(label.reshape(-1).tolist())
-        part.zeroed_records += raw.zeroed > 0
-        part.zeroed_values += raw.zeroed
         has_own_axis = label is not None and spec is not None and spec.per == "sequence"
-        return serialized, IndexRow(
+        row = IndexRow(
             id=record.record_id,
             group=record.group,
             split=record.split,
@@ -146,6 +152,7 @@ class ShardWriter(beam.DoFn):
             source=record.path,
             label=_summary(label, self._labels),
         )
+        return serialized, row, record.left_out + raw.left_out
 
     def _moments(self, raw: RawRecord, part: Part) -> Callable[[], ChannelSums] | None:
         """Checks a signal; adds up one of the training split, if it is large in another thread.

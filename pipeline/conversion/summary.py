@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.console.tables import COUNT, Table, as_text, class_table
 from pipeline.console.texts import bytes_text, input_text, label_kind_text, wrapped
-from pipeline.sources.rejects import rejects_text
+from pipeline.sources.rejects import left_out_text, rejects_text
 from tfrecords_schema.manifest import Manifest
 from tfrecords_schema.names import REJECTS, join
 from tfrecords_schema.schema import RecordSchema
@@ -24,12 +24,11 @@ def summary_text(path: str, manifest: Manifest, outcome: dict[str, Any]) -> str:
     if schema.label and schema.label.class_names:
         counts = {name: split.class_counts for name, split in splits.items()}
         lines += ["", as_text(class_table(schema.label.class_names, counts))]
-    if outcome.get("zeroed_values"):
-        values, records = outcome["zeroed_values"], outcome["zeroed_records"]
-        lines.append(f"{values:,} values in {records:,} records were not finite and are 0")
     if outcome["rejects"]:
         lines += ["", rejects_text(outcome["rejects"], outcome["total"])]
         lines.append(f"all of them: {join(path, REJECTS)}")
+    if manifest.left_out:
+        lines += ["", left_out_text(manifest.left_out)]
     return "\n".join([*lines, "", f"dataset: {path}"])
 
 

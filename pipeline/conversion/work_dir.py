@@ -16,13 +16,12 @@ from pipeline.console.errors import UsageError
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
-from tfrecords_schema.names import MANIFEST, WORK_DIR, join
+from tfrecords_schema.names import MANIFEST, OUTCOME, WORK_DIR, join
 from tfrecords_schema.owners import Owner, is_alive, this_process
 from tfrecords_schema.storage import atomic_write, make_folder, names_in, read, remove
 
 _LOCK = "lock-"
 _PLAN = "plan.json"
-_OUTCOME = "outcome.json"
 _PROGRESS = "progress-"
 _TEMPORARY = ".tmp"
 _PROGRESS_SECS = 1.0
@@ -61,7 +60,7 @@ class WorkDir:
     def clear(self) -> None:
         """Removes what an earlier conversion left here and no later one can use."""
         for name in self._names():
-            if name in (_OUTCOME, _PLAN) or _is_progress(name) or name.endswith(_TEMPORARY):
+            if name in (OUTCOME, _PLAN) or _is_progress(name) or name.endswith(_TEMPORARY):
                 remove(join(self.path, name))
 
     def release(self) -> None:
@@ -74,7 +73,7 @@ class WorkDir:
         The outcome comes last: after a kill in here the next start knows what to clean up.
         """
         for name in self._names():
-            if name != _OUTCOME:
+            if name != OUTCOME:
                 remove(join(self.path, name))
         remove(self.path)
 
@@ -101,7 +100,7 @@ class WorkDir:
 
     def write_outcome(self, outcome: dict[str, Any]) -> None:
         """Records how the conversion ended, for the process that started it."""
-        atomic_write(join(self.path, _OUTCOME), _json(outcome))
+        atomic_write(join(self.path, OUTCOME), _json(outcome))
 
     def read_plan(self) -> dict[str, Any]:
         """What is going to be written; empty if that is not known yet."""
@@ -109,7 +108,7 @@ class WorkDir:
 
     def read_outcome(self) -> dict[str, Any]:
         """How the conversion ended; empty if it did not."""
-        return _read_json(join(self.path, _OUTCOME))
+        return _read_json(join(self.path, OUTCOME))
 
     def read_progress(self) -> dict[str, int]:
         """Sum of all workers' counters."""

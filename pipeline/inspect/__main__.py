@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.console import exit_codes, quiet
+from pipeline.console import exit_codes, quiet, utf8
 from pipeline.console.command import Command
 from pipeline.console.options import Options, option, read
 
@@ -69,6 +69,7 @@ COMMAND = Command(
 )
 
 if __name__ == "__main__":
+    utf8.start()
     COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
     quiet.start(gpu=False)
 
@@ -76,6 +77,7 @@ import tensorflow as tf
 
 from pipeline.batches.plan import BatchOptions
 from pipeline.console.run import run_command
+from pipeline.console.terminal import say
 from pipeline.inspect.facts import Facts, gather, usual_split
 from pipeline.inspect.plan import EpochFacts, plan_facts
 from pipeline.inspect.text import epoch_text, facts_text
@@ -101,9 +103,9 @@ def _inspect(argv: Sequence[str]) -> None:
     facts = gather(dataset, options.split)
     epoch = _epoch(options, planned, dataset)
     try:
-        print(facts_text(facts))
+        say(facts_text(facts))
         if epoch:
-            print(f"\n{epoch_text(epoch)}")
+            say(f"\n{epoch_text(epoch)}")
         sys.stdout.flush()
     finally:  # Also where nobody reads the text.
         if page:
@@ -151,7 +153,7 @@ def _write_page(path: str, facts: Facts, epoch: EpochFacts | None, samples: int)
         atomic_write(path, content)
     except tf.errors.OpError as error:
         raise UserError(f"the page cannot be written to {path}: {error.message}") from error
-    print(f"\npage: {path}")
+    say(f"\npage: {path}")
 
 
 if __name__ == "__main__":

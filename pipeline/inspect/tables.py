@@ -81,6 +81,16 @@ def rejects(facts: Facts) -> Table:
     )
 
 
+def left_out(facts: Facts) -> Table:
+    """What else was left out or changed, and why."""
+    rows = [
+        (row.count or None, row.what, row.reason, row.example)
+        for row in facts.dataset.manifest.left_out
+    ]
+    columns = {"number": COUNT, "of": None, "why": None, "such as": None}
+    return Table("Left out or changed", columns, rows, of="reasons")
+
+
 def shapes(epoch: EpochFacts) -> Table:
     """The shapes that the batches of an epoch have."""
     rows: list[tuple[Any, ...]] = [

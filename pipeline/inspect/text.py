@@ -11,7 +11,7 @@ from pipeline.inspect import tables
 from pipeline.inspect.facts import Facts, Lengths
 from pipeline.inspect.plan import EpochFacts
 from pipeline.inspect.samples import TimeAxis
-from pipeline.sources.rejects import rejects_text
+from pipeline.sources.rejects import left_out_text, rejects_text
 from tfrecords_schema import SplitEntry
 
 _BINS = 10
@@ -33,6 +33,7 @@ def facts_text(facts: Facts) -> str:
         as_text(tables.channels(facts)),
         as_text(tables.groups(facts)),
         rejects_text(facts.rejects, facts.records + sum(row["count"] for row in facts.rejects)),
+        left_out_text(manifest.left_out),
         _notes(facts),
     ]
     return "\n\n".join(filter(None, parts))

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError
-from pipeline.sources.names import class_values
+from pipeline.sources.names import class_values, normal
 from pipeline.sources.source import Label, LabelForm
 
 ANNOTATION = "annotation.json"
 
 
-def parse_annotation(content: bytes) -> dict[str, Any]:
-    """Fields of an annotation: those of the object, or of the first in a list.
+def parse_annotation(content: bytes) -> tuple[dict[str, Any], int]:
+    """Fields of an annotation: those of the object, or of the first in a list; and how many follow.
 
     Lists are how TuSimple's velocity benchmark has them: one object for each vehicle.
 
@@ -33,7 +33,8 @@ def parse_annotation(content: bytes) -> dict[str, Any]:
         raise RejectedInputError(
             f"{ANNOTATION} holds {_kind(value)}; expected an object, or a list that begins with one"
         )
-    return first
+    others = len(value) - 1 if isinstance(value, list) else 0
+    return {normal(key): content for key, content in first.items()}, others
 
 
 def field(annotation: dict[str, Any], key: str, flag: str) -> Any:
@@ -42,11 +43,11 @@ def field(annotation: dict[str, Any], key: str, flag: str) -> Any:
     Raises:
       RejectedInputError: if there is none of that name.
     """
-    if key not in annotation:
+    if normal(key) not in annotation:
         raise RejectedInputError(
             f"no field {key!r} (--{flag}) in {ANNOTATION}; it has {', '.join(annotation) or 'none'}"
         )
-    return annotation[key]
+    return annotation[normal(key)]
 
 
 def label_array(value: Any, key: str, label_kind: str) -> np.ndarray:

@@ -5,6 +5,7 @@ files beside it, such as a prediction, through TensorFlow's (`gfiles.py`).
 """
 
 import contextlib
+import heapq
 import os
 import posixpath
 from collections.abc import Iterable, Iterator
@@ -12,22 +13,37 @@ from contextlib import AbstractContextManager
 from typing import IO, NamedTuple, Protocol, runtime_checkable
 
 from pipeline.console.errors import RejectedInputError, UsageError, printable
+from tfrecords_schema.left_out import LeftOut
+
+_HIDDEN = LeftOut("folder", "its name begins with a dot")
+_LINK = LeftOut(
+    "link",
+    "to a folder; --follow_links (of the conversion) takes what is in it, or name that folder",
+)
+_LISTED_LINK = LeftOut("link", "to a folder that is listed already, or is within that folder")
 
 
 class FoundFile(NamedTuple):
-    """A listed file."""
+    """A listed file; a folder with nothing in it is one without bytes whose path ends in `/`.
+
+    `passed_over` says of what is not looked into, such as a link to a folder, why that is.
+    """
 
     path: str
     size_in_bytes: int
     last_updated_in_seconds: float
+    passed_over: LeftOut | None = None
 
 
 @runtime_checkable
 class Files(Protocol):
     """A file system. Implementations are picklable."""
 
-    def list(self, folder: str) -> Iterator[FoundFile]:
-        """All files in a folder, in any depth and order; paths start with the folder's."""
+    def list(self, folder: str, *, follow_links: bool = False) -> Iterator[FoundFile]:
+        """All files in a folder, in any depth and order; paths start with the folder's.
+
+        With `follow_links` also those in folders that links lead to, where there are links.
+        """
 
     def exists(self, path: str) -> bool:
         """Whether there is such a file."""
@@ -50,35 +66,66 @@ def require_file(path: str) -> None:
         raise RejectedInputError("it is a pipe, a folder or the like; put a file there")
 
 
-def local_files(folder: str, left_out: str = "") -> Iterator[FoundFile]:
+def local_files(
+    folder: str, left_out: str = "", *, follow_links: bool = False
+) -> Iterator[FoundFile]:
     """Files under a local folder, one at a time: a listing of millions is never in memory.
 
-    Hidden folders hold no inputs, so they need not be readable. Links to folders are not followed;
-    a link to nothing is a file without bytes.
+    Hidden folders hold no inputs, so they need not be readable. A link to nothing is a file without
+    bytes. A link to a folder is passed over. If links are followed, each folder is listed once, by
+    its own path if that is below `folder`, or else by the first link by name: links cannot lead in
+    circles, nor one recording into two splits.
 
     Args:
       folder: where to look.
       left_out: a folder within that is not looked into.
+      follow_links: whether links to folders are.
 
     Raises:
       UsageError: a folder cannot be read.
     """
-    folders = [posixpath.join(folder, "")]
-    while folders:
-        with _scan(folders.pop()) as entries:
+    root = posixpath.join(folder, "")
+    folders, links = [root], list[str]()
+    known = {_identity(path) for path in (folder, left_out) if path and follow_links}
+    while folders or links:
+        if not folders:  # Only then links, the first by name: what they lead to may be among these.
+            link = heapq.heappop(links)
+            if not _is_new(link, known):
+                yield FoundFile(link, 0, 0.0, _LISTED_LINK)
+                continue
+            folders.append(posixpath.join(link, ""))
+        inside, is_empty = folders.pop(), True
+        with _scan(inside) as entries:
+            if entries is None:
+                continue
             for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    if not entry.name.startswith(".") and entry.path != left_out:
-                        folders.append(entry.path)
-                elif not _is_link_to_folder(entry):
+                is_folder, is_hidden = _is_folder(entry), entry.name.startswith(".")
+                is_link = is_folder and entry.is_symlink()
+                is_empty = is_empty and is_hidden
+                if entry.path == left_out:
+                    continue
+                if not is_folder:
                     yield _found_file(entry)
+                elif is_hidden:
+                    yield FoundFile(entry.path, 0, 0.0, _HIDDEN)
+                elif is_link and not follow_links:
+                    yield FoundFile(entry.path, 0, 0.0, _LINK)
+                elif is_link:
+                    heapq.heappush(links, entry.path)
+                elif follow_links and not _is_new(entry.path, known):
+                    yield FoundFile(entry.path, 0, 0.0, _LISTED_LINK)
+                else:
+                    folders.append(entry.path)
+        if is_empty and inside != root:
+            yield FoundFile(posixpath.join(inside, ""), 0, 0.0)
 
 
-def _scan(folder: str) -> AbstractContextManager[Iterable[os.DirEntry[str]]]:
+def _scan(folder: str) -> AbstractContextManager[Iterable[os.DirEntry[str]] | None]:
+    """The entries of a folder; None if it is no longer there."""
     try:
         return os.scandir(folder)
     except FileNotFoundError:  # It was there a moment ago; whoever needs a file of it will say so.
-        return contextlib.nullcontext(())
+        return contextlib.nullcontext(None)
     except OSError as error:
         raise UsageError(
             f"cannot list {printable(folder)} ({error.strerror}), which may hold inputs; make it "
@@ -86,7 +133,25 @@ def _scan(folder: str) -> AbstractContextManager[Iterable[os.DirEntry[str]]]:
         ) from error
 
 
-def _is_link_to_folder(entry: os.DirEntry[str]) -> bool:
+def _is_new(folder: str, known: set[tuple[int, int]]) -> bool:
+    """Whether a folder is none of those that are known; then it is one of them from now on."""
+    identity = _identity(folder)
+    is_new = identity not in known
+    known.add(identity)
+    return is_new
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    """What a folder has, by whatever path; of one that vanished that of none."""
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return -1, -1
+    return found.st_dev, found.st_ino
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:  # A link to itself.

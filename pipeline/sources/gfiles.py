@@ -15,9 +15,11 @@ from tfrecords_schema.storage import File
 class GFiles:
     """Every file system that `tf.io.gfile` knows; implements `Files`."""
 
-    def list(self, folder: str) -> Iterator[FoundFile]:
+    def list(self, folder: str, *, follow_links: bool = False) -> Iterator[FoundFile]:
         """See `Files`."""
-        return _remote_files(folder) if "://" in folder else local_files(folder)
+        if "://" in folder:
+            return _remote_files(folder)
+        return local_files(folder, follow_links=follow_links)
 
     def exists(self, path: str) -> bool:
         """See `Files`."""

@@ -1,11 +1,10 @@
 """Group and official split of an input: by its path, or by a field of its own."""
 
 import re
-import unicodedata
 from collections.abc import Callable
 
 from pipeline.console.errors import RejectedInputError
-from pipeline.sources.names import require_name
+from pipeline.sources.names import normal, require_name
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.splits import ALL_IS_NO_SPLIT, SPLIT_NAME
 
@@ -30,15 +29,20 @@ def group_and_split(
       read: reads a field of its own.
 
     Returns:
-      The group in Unicode's composed form (NFC), and the split, empty if none.
+      The group in its normal form, and the split, empty if none.
 
     Raises:
       RejectedInputError: if the id, the group or the split is no name, or `--group_regex` does not
         match.
     """
     require_name(record_id, "id")
-    group = unicodedata.normalize("NFC", _group_of(options, path, record_id, read))
+    group = normal(_group_of(options, path, record_id, read))
     return require_name(group, "group"), _split_of(options, path, read)
+
+
+def _search(regex: str, path: str) -> re.Match[str] | None:
+    """What a pattern finds in a path, whichever form of letters either is written in."""
+    return re.search(normal(regex), normal(path))
 
 
 def _group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText) -> str:
@@ -46,7 +50,7 @@ def _group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText
         return read(options.group_key, "group_key")
     if not options.group_regex:
         return record_id
-    found = re.search(options.group_regex, path)
+    found = _search(options.group_regex, path)
     if found is None:
         raise RejectedInputError(
             f"--group_regex={options.group_regex} does not match the path; every recording needs "
@@ -65,6 +69,6 @@ def _split_of(options: ConvertOptions, path: str, read: ReadText) -> str:
                 f"split {name!r} under {options.split_key!r} is no name of a split; {cure}"
             )
         return name
-    found = re.search(options.split_regex, path) if options.split_regex else None
+    found = _search(options.split_regex, path) if options.split_regex else None
     matched = [name for name, text in found.groupdict().items() if text] if found else []
     return matched[0] if matched else ""

@@ -35,6 +35,20 @@ def decode_checked(encoded: bytes, header: ImageHeader) -> np.ndarray:
     return frame
 
 
+def upright(frame: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns a frame as EXIF says: its numbers say where row 0 and column 0 are to be seen.
+
+    Args:
+      frame: [height, width, 3].
+      orientation: 1 to 8; from 5 on height and width change places (Exif 2.32, 4.6.4).
+    """
+    if orientation >= 5:
+        frame = frame.swapaxes(0, 1)
+    from_bottom, from_right = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    frame = frame[::-1] if from_bottom else frame
+    return np.ascontiguousarray(frame[:, ::-1] if from_right else frame)
+
+
 def resized(frame: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resizes a frame as `tf.image.resize` does, bicubic with antialias.
 

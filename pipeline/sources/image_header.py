@@ -15,16 +15,36 @@ _JPEG_START = b"\xff\xd8\xff"
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
+_JPEG_EXIF, _EXIF_START = 0xE1, b"Exif\0\0"
+_EXIF_ORIENTATION = 0x0112  # Of the TIFF tags (Exif 2.32, 4.6.4).
+_ORIENTATIONS = range(1, 9)
+_PNG_WITH_ALPHA = (4, 6)
 # Cameras write about 10, colour profiles and previews some hundred; a limit keeps the loop short.
 _MAX_JPEG_SEGMENTS = 4096
 
 
 class ImageHeader(NamedTuple):
-    """What an image's header says of it: `png` or `jpeg`, and its size in pixels."""
+    """What an image's header says of it.
+
+    Attributes:
+      format: `png` or `jpeg`.
+      height: of the stored pixels.
+      width: likewise.
+      orientation: how they have to be turned to stand upright, as EXIF numbers it; 1 is not at all.
+      has_alpha: whether there is a channel of opacity beside the colours.
+    """
 
     format: str
     height: int
     width: int
+    orientation: int = 1
+    has_alpha: bool = False
+
+    @property
+    def upright_shape(self) -> tuple[int, int]:
+        """Height and width once it stands upright."""
+        is_lying = self.orientation >= 5
+        return (self.width, self.height) if is_lying else (self.height, self.width)
 
 
 def read_image_header(file: IO[bytes]) -> ImageHeader:
@@ -55,15 +75,16 @@ def read_image_header(file: IO[bytes]) -> ImageHeader:
 
 
 def _png_header(file: IO[bytes]) -> ImageHeader:
-    length, name, width, height, depth = struct.unpack(">I4sIIB", _exactly(file, 17))
+    length, name, width, height, depth, colour = struct.unpack(">I4sIIBB", _exactly(file, 18))
     if name != b"IHDR" or length != 13:
         raise RejectedInputError("a PNG without its first part (IHDR); copy or save it again")
     if depth > 8:  # Decoding would keep the upper 8 bits: little of a depth map or an X-ray image.
         raise RejectedInputError(f"a PNG of {depth} bits per channel; scale and save it in 8 bits")
-    return ImageHeader("png", height, width)
+    return ImageHeader("png", height, width, has_alpha=colour in _PNG_WITH_ALPHA)
 
 
 def _jpeg_header(file: IO[bytes]) -> ImageHeader:
+    orientation = 1
     for _ in range(_MAX_JPEG_SEGMENTS):
         marker = _jpeg_marker(file)
         if marker in _JPEG_WITHOUT_LENGTH:
@@ -73,11 +94,29 @@ def _jpeg_header(file: IO[bytes]) -> ImageHeader:
         (length,) = struct.unpack(">H", _exactly(file, 2))
         if marker in _JPEG_SIZES:
             _, height, width = struct.unpack(">BHH", _exactly(file, 5))
-            return ImageHeader("jpeg", height, width)
+            return ImageHeader("jpeg", height, width, orientation)
         if length < 2:
             break
-        file.seek(length - 2, 1)
+        if marker == _JPEG_EXIF and orientation == 1:
+            orientation = _orientation(_exactly(file, length - 2))
+        else:
+            file.seek(length - 2, 1)
     raise RejectedInputError("a JPEG whose header has no size; copy or save it again")
+
+
+def _orientation(segment: bytes) -> int:
+    """What EXIF says of the orientation; 1 where it says nothing that makes sense."""
+    from PIL import Image  # Help must not wait for it.
+
+    if not segment.startswith(_EXIF_START):
+        return 1
+    exif = Image.Exif()
+    try:
+        exif.load(segment)
+        found = exif.get(_EXIF_ORIENTATION)
+    except Exception:  # What is damaged or hostile raises errors of many kinds; pixels are whole.
+        return 1
+    return found if isinstance(found, int) and found in _ORIENTATIONS else 1
 
 
 def _jpeg_marker(file: IO[bytes]) -> int:

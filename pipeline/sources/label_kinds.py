@@ -14,11 +14,13 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.sources.names import class_of, normal
 from pipeline.sources.source import Description, Label
 from pipeline.sources.window_labels import WindowLabels
 from tfrecords_schema.schema import LabelPer, LabelSpec
 
 MAX_CLASSES = 10_000
+_FEW_CLASSES = 20
 
 
 class LabelFit(NamedTuple):
@@ -51,6 +53,7 @@ class LabelPlan:
       classes: the source's classes in the order of their index; empty for values.
       why: how the kind was found, for people.
       windows: what makes labels of samples into labels of steps; None if they are of steps.
+      guess: what was inferred and might be meant otherwise; empty if it is clear.
     """
 
     spec: LabelSpec
@@ -58,6 +61,7 @@ class LabelPlan:
     classes: tuple[int, ...] | tuple[str, ...]
     why: str
     windows: WindowLabels | None = None
+    guess: str = ""
 
 
 def fit_of(description: Description) -> LabelFit | None:
@@ -65,19 +69,22 @@ def fit_of(description: Description) -> LabelFit | None:
     label = description.label
     if label is None:
         return None
-    is_per_step = bool(label.shape) and label.shape[0] == description.steps
-    per_step = _without_last_one(label.shape[1:])
-    is_per_sample = bool(description.samples and label.shape) and (
-        label.shape[0] == description.samples
-    )
+    lengths = [description.steps, *([description.samples] if description.samples else [])]
+    is_row = any(_is_row(label.shape, length) for length in lengths)
+    shape = label.shape[1:] if is_row else label.shape
     return LabelFit(
         label.form,
         label.dtype,
-        is_per_step,
-        per_step,
+        shape[:1] == (description.steps,),
+        _without_last_one(shape[1:]),
         _record_shape(label.shape),
-        is_per_sample,
+        bool(description.samples) and shape[:1] == (description.samples,),
     )
+
+
+def _is_row(shape: tuple[int, ...], length: int) -> bool:
+    """Whether a label is a row, `[1, length]`, of labels for so many steps: then it is a column."""
+    return shape == (1, length) and length > 1
 
 
 def plan_labels(
@@ -102,7 +109,7 @@ def plan_labels(
     """
     form = _commonest({fit: fit.form for fit in fits}, fits)
     of_form = {fit: count for fit, count in fits.items() if fit.form == form}
-    found, why = _infer(of_form, form) if kind == "auto" else (kind, "--label_kind")
+    found, why, guess = _infer(of_form, form) if kind == "auto" else (kind, "--label_kind", "")
     per, label_kind = found.split("_")
     if label_kind == "class" and form == "value":
         raise UsageError(
@@ -117,13 +124,24 @@ def plan_labels(
     windows = windows.of_kind(label_kind) if windows and per == "sample" else None
     why = f"{why}; {windows.why}" if windows else why
     if label_kind == "value":
-        return LabelPlan(_value_spec(of_form, per, windows), form, (), why, windows)
+        return LabelPlan(_value_spec(of_form, per, windows), form, (), why, windows, guess)
     # A record that will be rejected adds no class.
     kept = [fit for fit in of_form if _has_label_shape(fit, per, ())]
     found_classes = {value for fit in kept for value in classes[fit]}
     ordered, names = order_classes(found_classes, form, class_names)
-    return LabelPlan(
-        LabelSpec(_stored_per(per), "class", class_names=names), form, ordered, why, windows
+    if kind == "auto" and (form, per) == ("integer", "record"):
+        guess = guess or _guess_of_numbers(len(found_classes), sum(of_form.values()))
+    spec = LabelSpec(_stored_per(per), "class", class_names=names)
+    return LabelPlan(spec, form, ordered, why, windows, guess)
+
+
+def _guess_of_numbers(classes: int, records: int) -> str:
+    """What is said of whole numbers that are many for classes."""
+    if classes <= _FEW_CLASSES or 2 * classes <= records:
+        return ""
+    return (
+        f"whole numbers taken for {classes} classes, in {records} recordings; "
+        "--label_kind=record_value makes them values"
     )
 
 
@@ -160,6 +178,7 @@ def order_classes(
         )
     if not class_names:
         return tuple(found), tuple(str(value) for value in found)
+    class_names = tuple(map(normal, class_names))
     if form == "text":
         return class_names, class_names
     numeric = all(re.fullmatch(r"-?\d+", name) for name in class_names)
@@ -185,8 +204,13 @@ def misfit(description: Description, plan: LabelPlan) -> str:
     return _shape_misfit(description, label, plan)
 
 
-def convert_label(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
+def convert_label(label: np.ndarray, plan: LabelPlan, length: int = 0) -> np.ndarray:
     """Converts a label as stored in the source to what the record holds.
+
+    Args:
+      label: as stored.
+      plan: what becomes of it.
+      length: steps of the record, or samples of a signal whose labels are of samples.
 
     Returns:
       Class indices int64, or finite values of the plan's dtype, in the shape of `plan.spec`.
@@ -196,17 +220,19 @@ def convert_label(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
       LookupError: if a class is none of the plan's.
     """
     spec = plan.spec
+    label = label[0] if spec.per == "step" and _is_row(label.shape, length) else label
     label = plan.windows.reduce(label) if plan.windows else label
-    length = () if spec.per == "record" else (len(label),)
+    time = () if spec.per == "record" else (len(label),)
     if spec.kind == "class":
-        return _class_indices(label, plan).reshape(length)
-    values = label.astype(spec.dtype, copy=False).reshape(length + spec.shape)
+        return _class_indices(label, plan).reshape(time)
+    values = label.astype(spec.dtype, copy=False).reshape(time + spec.shape)
     if not np.isfinite(values).all():
         raise RejectedInputError("the label holds NaN or infinity; repair or remove the recording")
     return values
 
 
-def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str]:
+def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str, str]:
+    """The kind, how it was found, and what is said if it might be another."""
     total = sum(fits.values())
     per_step = sum(count for fit, count in fits.items() if fit.is_per_step)
     kind = "value" if form == "value" else "class"
@@ -214,12 +240,19 @@ def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str]:
     shape = () if kind == "class" else commonest  # A class is a single number or text.
     per_record = sum(count for fit, count in fits.items() if fit.record_label_shape == shape)
     per_sample = sum(count for fit, count in fits.items() if fit.is_per_sample)
+    tie = (
+        f"labels of shape {list(shape)} taken as one per step, and not as one per record, which "
+        f"fits as well; --label_kind=record_{kind} says otherwise"
+    )
     if per_sample > max(per_step, per_record) or (per_sample == per_record > per_step and shape):
-        return f"sample_{kind}", f"in {per_sample} of {total} records it has the signal's samples"
+        why = f"in {per_sample} of {total} records it has the signal's samples"
+        return f"sample_{kind}", why, tie if per_sample == per_record else ""
     if per_step > per_record or (per_step == per_record and shape):
-        return f"step_{kind}", f"in {per_step} of {total} records it is as long as the signal"
+        why = f"in {per_step} of {total} records it is as long as the signal"
+        return f"step_{kind}", why, tie if per_step == per_record else ""
     if per_record * 2 > total:
-        return f"record_{kind}", f"in {per_record} of {total} records its shape is {list(shape)}"
+        why = f"in {per_record} of {total} records its shape is {list(shape)}"
+        return f"record_{kind}", why, ""
     numbers = "record_value: numbers that are no classes; " if form == "integer" else ""
     raise UsageError(
         "the labels are neither one per step nor one per record (commonest shape "
@@ -248,9 +281,11 @@ def _shape_misfit(description: Description, label: Label, plan: LabelPlan) -> st
         )
     found = _label_shape(fit, per)
     if found != spec.shape:
+        is_row = len(label.shape) == 2 and label.shape[0] == 1
+        column = f" (a row: as {list(label.shape[1:])} it is one per step)" if is_row else ""
         return (
             f"the label's shape is {list(label.shape)}, that is {list(found)} per {per}, expected "
-            f"{list(spec.shape)}; repair it, or name --label_kind"
+            f"{list(spec.shape)}; repair it{column}, or name --label_kind"
         )
     return ""
 
@@ -268,10 +303,11 @@ def _unknown_class(label: Label, plan: LabelPlan) -> str:
 
 
 def _class_indices(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
-    label = np.char.decode(label, "utf-8") if label.dtype.kind == "S" else label
     index = {value: number for number, value in enumerate(plan.classes)}
+    values, places = np.unique(label, return_inverse=True)
     try:
-        return np.array([index[value] for value in label.reshape(-1).tolist()], np.int64)
+        found = np.array([index[class_of(value)] for value in values.tolist()], np.int64)
+        return found[places.reshape(-1)]
     except KeyError as error:
         known = ", ".join(map(repr, plan.classes[:10]))
         raise LookupError(

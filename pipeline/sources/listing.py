@@ -1,10 +1,20 @@
 """What is wrong with listed inputs before any is opened: the same for who converts and predicts."""
 
 import collections
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.console.errors import printable
 from pipeline.sources.source import InputFile, Reject, Source
+from tfrecords_schema.left_out import LeftOut, Tally
+
+
+def listed(source: Source, left_out: Tally) -> Iterator[InputFile]:
+    """The inputs of a source, checked; what it passes over is added to `left_out`."""
+    for found in source.list_inputs():
+        if isinstance(found, LeftOut):
+            left_out.add(found)
+        else:
+            yield checked_file(found)
 
 
 def checked_file(file: InputFile) -> InputFile:

@@ -1,5 +1,6 @@
-"""Names that come from the input: of groups and of classes."""
+"""Names that come from the input: of groups, of classes, of arrays and fields."""
 
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,15 @@ from pipeline.console.errors import RejectedInputError
 
 _MAX_LENGTH = 1000
 _MAX_CLASSES_PER_RECORD = 10_000
+
+
+def normal(text: str) -> str:
+    """A name, or a pattern of names, in the one form in which they are compared and stored.
+
+    It is Unicode's composed form (NFC): macOS, and some editors, write a letter with an accent as
+    two characters, which look like one.
+    """
+    return unicodedata.normalize("NFC", text)
 
 
 def decode(text: bytes, what: str) -> str:
@@ -50,7 +60,7 @@ def require_class(name: str) -> str:
 
 
 def class_values(label: np.ndarray) -> tuple[Any, ...]:
-    """Distinct classes of a label, sorted: ints, or texts (bytes are UTF-8).
+    """Distinct classes of a label, sorted, as `class_of` has them.
 
     Raises:
       RejectedInputError: if there are more than 10,000, or one is no name, or beyond int64.
@@ -63,13 +73,23 @@ def class_values(label: np.ndarray) -> tuple[Any, ...]:
             f"the label has {len(values)} distinct values, too many for classes; store values as "
             "floats, or use --label_kind=step_value"
         )
-    return tuple(sorted(map(_class_of, values.tolist())))
+    return tuple(sorted({_class_of(value) for value in values.tolist()}))
+
+
+def class_of(value: Any) -> int | str:
+    """A value of a label as a class: a number, or the normal form of a text (bytes are UTF-8).
+
+    Raises:
+      RejectedInputError: if it is no UTF-8.
+    """
+    if isinstance(value, bytes):
+        value = decode(value, "class")
+    return normal(value) if isinstance(value, str) else int(value)
 
 
 def _class_of(value: Any) -> int | str:
-    if isinstance(value, bytes):
-        value = decode(value, "class")
-    return require_class(value) if isinstance(value, str) else int(value)
+    found = class_of(value)
+    return require_class(found) if isinstance(found, str) else found
 
 
 def require_name(name: str, what: str) -> str:

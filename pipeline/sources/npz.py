@@ -20,6 +20,7 @@ from isal import isal_zlib
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.files import Files
+from pipeline.sources.names import normal
 from pipeline.sources.options import MAX_RECORD_MIB, require_size
 
 _SUFFIX = ".npy"
@@ -55,14 +56,15 @@ class ArrayHeader(NamedTuple):
 
 
 class NpzFile:
-    """The arrays of one open npz file; `keys` are in the file's order."""
+    """The arrays of one open npz file; `keys`, as `normal` has them, are in the file's order."""
 
     def __init__(self, archive: zipfile.ZipFile, file: IO[bytes], max_array_mib: float):
         self._archive = archive
         self._file = file
         self._max_array_mib = max_array_mib
+        self._headers: dict[str, ArrayHeader] = {}
         self._members = {
-            info.filename.removesuffix(_SUFFIX): info
+            normal(info.filename.removesuffix(_SUFFIX)): info
             for info in archive.infolist()
             if info.filename.endswith(_SUFFIX)
         }
@@ -84,6 +86,8 @@ class NpzFile:
           RejectedInputError: if the array is not plain numbers or text, is too large, or is cut
             short.
         """
+        if key in self._headers:
+            return self._headers[key]
         info = self._checked_member(key)
         header, start = _read_header(self._read(info, _HEADER_BYTES), key)
         expected = start + math.prod(header.shape) * header.dtype.itemsize
@@ -92,6 +96,7 @@ class NpzFile:
                 f"array {key!r}: the header announces {expected} bytes, the file holds "
                 f"{info.file_size}; write the file again"
             )
+        self._headers[key] = header
         return header
 
     def array(self, key: str) -> np.ndarray:

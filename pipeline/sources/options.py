@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import REQUIRED, Effect, Options, option
-from pipeline.sources.names import require_class
+from pipeline.sources.names import normal, require_class
 from pipeline.sources.splits import SPLIT_NAME, SplitSpec
 from pipeline.sources.window_labels import WindowLabels
 
@@ -65,6 +65,7 @@ class FolderOptions(Options):
         common=True,
         effect=Effect.NONE,
     )
+    follow_links: bool = option(False, "Look into folders that links lead to, once into each.")
 
     def check(self) -> None:
         """See `Options`."""
@@ -111,7 +112,7 @@ class LabelOptions(Options):
                 f"--class_names: name {names.index('') + 1} of {len(names)} is empty; name every "
                 "class, with commas only between the names"
             )
-        if len(set(names)) < len(names):
+        if len(set(map(normal, names))) < len(names):
             raise UsageError("--class_names: a name occurs twice; name each class once")
         try:
             for name in names:

@@ -1,13 +1,15 @@
-"""Rejects by reason, for people."""
+"""What was rejected, left out or changed, by reason, for people."""
 
-import re
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pipeline.console.texts import wrapped
+from pipeline.console.texts import counted, wrapped
 from pipeline.sources.source import Reject
+from tfrecords_schema.left_out import LeftOut, pattern
 
 _SHOWN_EXAMPLES = 3
+_SHOWN_REASONS = 12
 
 
 def group_rejects(rejects: Sequence[Reject]) -> list[dict[str, Any]]:
@@ -17,8 +19,7 @@ def group_rejects(rejects: Sequence[Reject]) -> list[dict[str, Any]]:
     """
     groups: dict[tuple[str, str], list[Reject]] = {}
     for reject in rejects:
-        pattern = re.sub(r"'[^']*'|\d+", "#", reject.reason)
-        groups.setdefault((reject.stage, pattern), []).append(reject)
+        groups.setdefault((reject.stage, pattern(reject.reason)), []).append(reject)
     return [
         {
             "count": len(group),
@@ -40,3 +41,24 @@ def rejects_text(groups: Sequence[dict[str, Any]], total: int) -> str:
         lines.append(f"  {group['count']:,} at {group['stage']}: {group['reason']}")
         lines.append(f"      {', '.join(group['examples'])}{more}")
     return "\n".join(map(wrapped, lines))
+
+
+def left_out_text(rows: Sequence[LeftOut]) -> str:
+    """What was left out or changed, and why, a line for each reason; empty without any."""
+    if not rows:
+        return ""
+    lines = ["left out or changed:", *(f"  {left_out_line(row)}" for row in rows[:_SHOWN_REASONS])]
+    if rows[_SHOWN_REASONS:]:
+        lines.append(f"  and for {counted(len(rows) - _SHOWN_REASONS, 'more reason')}")
+    return "\n".join(map(wrapped, lines))
+
+
+def left_out_line(row: LeftOut) -> str:
+    """A number of things, why they were left out or changed, and one of them."""
+    number = f"{counted(row.count, row.what)}: " if row.what else ""
+    return f"{number}{row.reason}{f' (as {row.example})' if row.example else ''}"
+
+
+def noted(left_out: Iterable[LeftOut], path: str) -> list[LeftOut]:
+    """What a description or a record says of itself, with its path as the example."""
+    return [dataclasses.replace(row, example=path) for row in left_out]

@@ -7,16 +7,17 @@ its class; nothing else names it.
 import dataclasses
 import posixpath
 import typing
-import unicodedata
 from collections.abc import Iterator
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from pipeline.console.errors import RejectedInputError
-from pipeline.sources.files import Files
+from pipeline.console.errors import RejectedInputError, printable
+from pipeline.sources.files import Files, FoundFile
 from pipeline.sources.grouping import ReadText, group_and_split
+from pipeline.sources.names import normal
 from pipeline.sources.options import ConvertOptions
+from tfrecords_schema.left_out import LeftOut
 
 InputKind = Literal["signal", "frames"]
 LabelForm = Literal["integer", "text", "value"]
@@ -66,6 +67,7 @@ class Description(NamedTuple):
       label: None without a label.
       stored_bytes: bytes of the converted data, where it is not an array; otherwise 0.
       samples: samples of a continuous signal that is cut in windows; otherwise 0.
+      left_out: what of it is left out or changed; the example is filled in with the path.
     """
 
     record_id: str
@@ -79,6 +81,7 @@ class Description(NamedTuple):
     label: Label | None
     stored_bytes: int = 0
     samples: int = 0
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -104,19 +107,38 @@ class RawRecord:
       data: `[time, *step_shape]`, or encoded frames.
       label: the label as stored; None without one.
       checksum: the description's, of what was read.
-      zeroed: number of values that were not finite and are 0 now.
+      left_out: what only reading showed to be left out or changed, as in a description.
       padding: number of samples at the end of the last step that fill it and were not recorded.
     """
 
     data: np.ndarray | list[bytes]
     label: np.ndarray | None
     checksum: str
-    zeroed: int = 0
+    left_out: tuple[LeftOut, ...] = ()
     padding: int = 0
 
 
 def _no_text(key: str, flag: str) -> str:
     raise RejectedInputError(f"no field {key!r} (--{flag}), as inputs of this kind have none")
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a file, or a folder that it is in, has a name that begins with a dot."""
+    return any(part.startswith(".") for part in path.split("/"))
+
+
+def passed_over(path: str, why: str) -> Iterator[LeftOut]:
+    """A file that is no input, by the ending of its name; nothing for what holds no data.
+
+    Args:
+      path: relative path.
+      why: what it is not.
+    """
+    name = posixpath.basename(path)
+    if name and not is_hidden(path):  # A folder with nothing in it has no name behind its `/`.
+        ending = posixpath.splitext(name)[1].lower()
+        by = f"ending in {printable(ending)}" if ending else "without an ending"
+        yield LeftOut("file", f"{by}, {why}", 1, printable(path))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,22 +168,39 @@ class Source:
         """The kind of its options."""
         return typing.get_type_hints(cls)["options"]
 
-    def list_inputs(self) -> Iterator[InputFile]:
-        """Lists the inputs under the input folder, in any order.
+    def list_inputs(self) -> Iterator[InputFile | LeftOut]:
+        """Lists the inputs under the input folder, in any order, and what is passed over.
 
-        That is, if no kind says otherwise, all files with its suffix that are not hidden, in any
+        Inputs are, if no kind says otherwise, all files with its suffix that are not hidden, in any
         depth.
         """
-        root = posixpath.join(self.options.input_dir, "")
-        for found in self.files.list(self.options.input_dir):
-            path = found.path.removeprefix(root)
-            is_hidden = any(part.startswith(".") for part in path.split("/"))
-            if path.lower().endswith(self.suffix) and not is_hidden:
+        for path, found in self.listed():
+            if found.passed_over:
+                yield found.passed_over
+            elif path.endswith("/") or not path.lower().endswith(self.suffix):
+                yield from passed_over(path, f"no {self.input_name}")
+            elif is_hidden(path):
+                yield LeftOut("file", "hidden, its name begins with a dot", 1, path)
+            else:
                 yield InputFile(path, found.size_in_bytes)
 
+    def listed(self, folder: str = "") -> Iterator[tuple[str, FoundFile]]:
+        """Relative path and metadata of every file in a folder below the input folder.
+
+        With them comes what is passed over, and folders with nothing in them; see `FoundFile`.
+        """
+        root = self.full_path("")
+        follow_links = self.options.follow_links
+        for found in self.files.list(posixpath.join(root, folder), follow_links=follow_links):
+            path = found.path.removeprefix(root)
+            if found.passed_over:
+                example = dataclasses.replace(found.passed_over, example=printable(path))
+                found = found._replace(passed_over=example)
+            yield path, found
+
     def record_id(self, path: str) -> str:
-        """Id of the record: the relative path without suffix, in Unicode's composed form (NFC)."""
-        return unicodedata.normalize("NFC", path[: len(path) - len(self.suffix)])
+        """Id of the record: the relative path without suffix, as `normal` has it."""
+        return normal(path[: len(path) - len(self.suffix)])
 
     def full_path(self, path: str) -> str:
         """Where the input at a relative path is."""

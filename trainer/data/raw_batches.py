@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipeline.console.errors import RejectedInputError
+from pipeline.console.errors import RejectedInputError, fault_named
 from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds import source_like
-from pipeline.sources.listing import checked_file, group_by_id, listing_rejects
+from pipeline.sources.listing import group_by_id, listed, listing_rejects
+from pipeline.sources.rejects import left_out_text
 from tfrecords_schema import DatasetError, InputSpec
+from tfrecords_schema.left_out import Tally
 
 # Padded values of a batch; a batch has one record at least.
 _MAX_BATCH_BYTES = 256 << 20
@@ -42,6 +44,7 @@ class RawFolder:
     Attributes:
       paths: of the recordings, relative to the folder.
       rejects: path and reason of each input that could not be read, so far.
+      left_out: what in the folder is no input.
     """
 
     def __init__(self, input_dir: str, input_spec: InputSpec, options: dict[str, Any]):
@@ -60,12 +63,15 @@ class RawFolder:
         if not tf.io.gfile.isdir(input_dir):
             raise DatasetError(f"--input_dir={input_dir}: no such folder; give one that exists")
         # Conversions leave out the same.
-        by_id = group_by_id(self._source, map(checked_file, self._source.list_inputs()))
+        passed_over = Tally()
+        by_id = group_by_id(self._source, listed(self._source, passed_over))
+        self.left_out = passed_over.rows()
         rejects = {name: listing_rejects(name, files) for name, files in by_id.items()}
         self.rejects = sorted((r.path, r.reason) for found in rejects.values() for r in found)
         self.paths = sorted(files[0].path for name, files in by_id.items() if not rejects[name])
         if not by_id:
-            raise DatasetError(self._source.nothing)
+            said = left_out_text(self.left_out)
+            raise DatasetError("\n".join(filter(None, [self._source.nothing, said])))
 
     def batches(self, batch_size: int) -> Iterator[RawBatch]:
         """All recordings that can be read, in batches of at most `batch_size`, in order of path."""
@@ -84,7 +90,8 @@ class RawFolder:
     def _read(self, path: str) -> np.ndarray | None:
         """`[time, *step_shape]`; None for a recording that is left out."""
         try:
-            data = self._source.read_data(path)
+            with fault_named(f"{type(self._source).__name__}.read_data({path!r})"):
+                data = self._source.read_data(path)
             self._check(data)
             return data
         except RejectedInputError as error:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.console.terminal import say
 from tfrecords_schema import LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
@@ -46,7 +47,7 @@ def run(
     predictions.write(run_dir, split.name)
     text = json.dumps(result, indent=1) + "\n"
     atomic_write(join(run_dir, f"evaluation-{split.name}.json"), text.encode())
-    print(evaluation_text(result))
+    say(evaluation_text(result))
 
 
 def _in_order_of_ids(predictions: Predictions, ids: list[str]) -> list[float]:

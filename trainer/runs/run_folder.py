@@ -10,12 +10,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.console.command import PROJECT
+from pipeline.console.command import PROJECT, typed_text
 from pipeline.console.options import Options, flagfile_text
 from pipeline.console.texts import input_text, label_kind_text
 from pipeline.console.version import VERSION
 from tfrecords_schema import Dataset, DatasetError, RecordSchema, Statistics
 from tfrecords_schema.decoding import decode, json_object
+from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write, read
 from trainer.data.split_data import SplitData
@@ -84,7 +85,7 @@ def read_flags(run_dir: str) -> str:
 def earlier_flags(run_dir: str, names: set[str]) -> str:
     """What the flagfile of an earlier start says of some options; empty if there is none."""
     content = read(join(run_dir, _FLAGS)) or b""
-    lines = content.decode(errors="backslashreplace").splitlines(keepends=True)
+    lines = _as_text(content).splitlines(keepends=True)
     return "".join(line for line in lines if line[2:].partition("=")[0] in names)
 
 
@@ -95,7 +96,15 @@ def _read(run_dir: str, name: str) -> str:
             f"{run_dir} has no {name}, so it is no run folder of a training; give the --run_dir "
             "of one, or train first"
         )
-    return content.decode(errors="backslashreplace")
+    return _as_text(content)
+
+
+def _as_text(content: bytes) -> str:
+    """Text of a file that people may have edited; what is none is refused where it is read."""
+    try:
+        return typed_text(content)
+    except ValueError:
+        return content.decode(errors="backslashreplace")
 
 
 def require_same_task(learnt: LearntFrom, dataset: Dataset) -> None:
@@ -151,6 +160,11 @@ def write(
         names = ("name", "value", "reason")
         found = [{name: getattr(choice, name) for name in names} for choice in choices]
         _write_json(join(run_dir, "choices.json"), {"choices": found})
+
+
+def write_left_out(run_dir: str, rows: Sequence[LeftOut]) -> None:
+    """Writes `left_out.json`: what was left out or changed between recordings and figures."""
+    _write_json(join(run_dir, "left_out.json"), {"left_out": [*map(dataclasses.asdict, rows)]})
 
 
 def _versions(dataset: Dataset, model: keras.Model) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.console.errors import UsageError
+from pipeline.console.terminal import say
+from pipeline.sources.rejects import left_out_text
 from tfrecords_schema import DatasetError, InputSpec, LabelSpec, open_dataset
 from tfrecords_schema.names import join
 from trainer.data.raw_batches import RawBatch, RawFolder
@@ -34,7 +36,7 @@ def run(asked: Asked) -> None:
     if options.mode == "export":
         folder = join(options.run_dir, "export")
         export(serving, folder)
-        print(f"exported: {join(folder, 'saved_model')} and {join(folder, 'model.keras')}")
+        say(f"exported: {join(folder, 'saved_model')} and {join(folder, 'model.keras')}")
         return
     output = predict.output or join(options.run_dir, "predictions.parquet")
     files = prediction_files(output, serving.task.label)
@@ -42,16 +44,19 @@ def run(asked: Asked) -> None:
         raw = RawFolder(predict.input_dir, learnt.schema.input, learnt.options)
         _require_no_input(files, [join(predict.input_dir, path) for path in raw.paths])
         batches = _with_label_steps(raw.batches(data.batch_size), serving, predict.label_steps)
-        rejects = raw.rejects
+        rejects, left_out = raw.rejects, raw.left_out
     else:
         _require_no_input(files, [options.dataset] if options.dataset else [])
         name = predict.predict_split or data.test_split
-        batches, rejects = _split_batches(options.dataset, name, data, serving, learnt), []
+        batches = _split_batches(options.dataset, name, data, serving, learnt)
+        rejects, left_out = [], ()
     tf.io.gfile.makedirs(posixpath.dirname(output) or ".")  # Before all that work, not after it.
     rows = predict_batches(serving, batches)
     _report(rejects, len(rows))
+    if left_out:
+        say(left_out_text(left_out))
     written = write_predictions(output, rows, serving.task.label)
-    print(f"predictions of {len(rows)} records: {written}")
+    say(f"predictions of {len(rows)} records: {written}")
 
 
 def restore(learnt: LearntFrom, asked: Asked) -> Serving:
@@ -180,8 +185,8 @@ def _report(rejects: list[tuple[str, str]], predicted: int) -> None:
       DatasetError: if none was left.
     """
     for path, reason in rejects[:_SHOWN_REJECTS]:
-        print(f"left out {path}: {reason}")
+        say(f"left out {path}: {reason}")
     if len(rejects) > _SHOWN_REJECTS:
-        print(f"left out {len(rejects) - _SHOWN_REJECTS} more")
+        say(f"left out {len(rejects) - _SHOWN_REJECTS} more")
     if rejects and not predicted:
         raise DatasetError(f"all {len(rejects)} inputs were left out; repair them")

@@ -19,6 +19,7 @@ import tensorflow as tf
 from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.plan import EpochPlan
 from pipeline.batches.valid_labels import label_lengths, unpadded
+from pipeline.console.terminal import say
 from tfrecords_schema import (
     Dataset,
     DatasetError,
@@ -108,7 +109,7 @@ class FeatureCache:
         write_index(join(path, INDEX), self._rows(split, sizes))
         self._commit(path, split, entry, shards)
         secs = time.monotonic() - started
-        print(f"features of {entry.steps} frames of split {split}: {secs:.1f} s, in {path}")
+        say(f"features of {entry.steps} frames of split {split}: {secs:.1f} s, in {path}")
 
     def _write_shard(
         self, path: str, batches: tf.data.Dataset, ids: list[str]

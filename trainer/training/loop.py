@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from pipeline.batches.plan import EpochPlan
 from pipeline.console.options import Effect
+from pipeline.console.terminal import say
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import append, atomic_write, read
 from trainer.data.epoch_stream import EpochStream
@@ -154,10 +155,10 @@ class Trainer:
             getattr(callback, "stopped_epoch", 0) for callback in self._callbacks
         )
         if self._worker.is_chief:
-            print(
+            say(
                 f"resuming at epoch {restored.epoch + 1}, step {restored.step} "
                 f"(global step {restored.global_step})",
-                file=sys.stderr,
+                sys.stderr,
             )
 
     def _start(self) -> None:
@@ -180,7 +181,7 @@ class Trainer:
             self.state.best = None
         if ("dataset" in changed or Effect.PLAN in effect) and self.state.step:
             if self._worker.is_chief:
-                print("the batches are other ones now, so the epoch begins anew")
+                say("the batches are other ones now, so the epoch begins anew")
             self.state.step, self.state.sums = 0, {}
 
     def _restore(self) -> TrainingState | None:

@@ -7,13 +7,17 @@ import hashlib
 import io
 import posixpath
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from pipeline.console.errors import ChangedInputError, RejectedInputError, UsageError
+from pipeline.console.errors import (
+    ChangedInputError,
+    RejectedInputError,
+    UsageError,
+    printable,
+)
 from pipeline.console.options import option
 from pipeline.sources.annotations import (
     ANNOTATION,
@@ -23,15 +27,22 @@ from pipeline.sources.annotations import (
     parse_annotation,
 )
 from pipeline.sources.files import Files, FoundFile
+from pipeline.sources.frame_names import (
+    FRAMES,
+    ancestors,
+    is_frame,
+    is_frames,
+    is_hidden,
+    natural,
+    nested,
+    require_no_sample_below,
+)
 from pipeline.sources.grouping import text_of
 from pipeline.sources.image_header import ImageHeader, read_image_header
+from pipeline.sources.names import normal
 from pipeline.sources.options import ConvertOptions, require_size
-from pipeline.sources.source import Description, InputFile, RawRecord, Source
-
-_FRAMES = "imgs"
-# What is a frame beside other files. The content decides which format it has, or that it has none.
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-_JUNK = {"Thumbs.db", "desktop.ini", "__MACOSX"}
+from pipeline.sources.source import Description, InputFile, RawRecord, Source, passed_over
+from tfrecords_schema.left_out import LeftOut
 
 
 class _Contents(NamedTuple):
@@ -80,31 +91,45 @@ class ImageFolderSource(Source):
     """Folders of frames, a sample each; without --label_key its class is the name of the one above.
 
     A sample is a folder with `imgs/`, or with frames or `annotation.json` in it. Where there is
-    `imgs/`, all files in it are frames, and no others. A folder that holds other files alone is
-    listed too, and rejected, rather than passed over; so are a folder with frames both in it and
-    below, and those below it: which of them is the sample cannot be known.
+    `imgs/`, all files in it are frames, and no others. A folder that holds nothing, or other files
+    alone, is listed too, and rejected, rather than passed over; so are a folder with frames both in
+    it and below, and those below it: which of them is the sample cannot be known.
     """
 
     options: ImageFolderOptions
     kind = "frames"
     input_name = "folder with frames"
 
-    def list_inputs(self) -> Iterator[InputFile]:
+    def list_inputs(self) -> Iterator[InputFile | LeftOut]:
         """Lists the samples' folders with the bytes in them; `.` is the input folder itself."""
         sizes: collections.Counter[str] = collections.Counter()
-        framed, annotated, with_folders = set(), set(), {""}
-        for path, found in self._files(""):
+        direct: collections.Counter[str] = collections.Counter()
+        in_imgs, meant, with_folders = set(), set(), {""}
+        for path, found in self.listed():
+            if found.passed_over:
+                yield found.passed_over
+            if found.passed_over or is_hidden(path):
+                continue
             folder, name = posixpath.split(path)
-            sample = folder.removesuffix(_FRAMES).rstrip("/") if _is_frames(folder) else folder
+            is_imgs = is_frames(folder)
+            sample = folder.removesuffix(FRAMES).rstrip("/") if is_imgs else folder
             sizes[sample] += found.size_in_bytes
-            if _is_frame(path):
-                framed.add(sample)
-            elif name == ANNOTATION:
-                annotated.add(sample)
-            with_folders.update(_ancestors(sample))
+            with_folders.update(ancestors(sample))
+            if is_imgs or name == ANNOTATION:
+                meant.add(sample)
+            if is_imgs and name:
+                in_imgs.add(sample)
+            elif is_frame(path):
+                direct[sample] += 1
+            elif name != ANNOTATION:
+                yield from passed_over(path, "no frame")
+        framed = in_imgs.union(direct)
         for sample, size in sorted(sizes.items()):
-            if sample in framed or sample in annotated or sample not in with_folders:
-                yield InputFile(sample or ".", size, _nested(sample, framed))
+            if sample in framed or sample in meant or sample not in with_folders:
+                yield InputFile(sample or ".", size, nested(sample, framed))
+            if direct[sample] and sample in in_imgs:
+                why = f"a frame beside {FRAMES}/, where all frames of a sample are"
+                yield LeftOut("file", why, direct[sample], printable(sample or "."))
 
     def describe(self, path: str) -> Description:
         """Describes a sample from its images' headers and its annotation.
@@ -115,16 +140,19 @@ class ImageFolderSource(Source):
         """
         _require_own_folder(path)
         contents = self._contents(path)
-        headers = [self._header(frame) for frame in contents.frames]
-        _require_one_size(contents.frames, headers)
-        height, width = self.options.resize_shape or (headers[0].height, headers[0].width)
-        annotation = self._annotation(contents)
+        headers = self._headers(contents)
+        height, width = self.options.resize_shape or headers[0].upright_shape
+        annotation, others = self._annotation(contents)
         label = self._label(path, annotation)
-        stored_bytes = sum(frame.size_in_bytes for frame in contents.frames)
-        self._require_record_size("the frames' files", stored_bytes)
-        if self.options.resize_shape:  # PNG of photographs takes a half to all of the raw bytes.
-            stored_bytes = len(headers) * height * width * 3
-        self._require_record_size("the frames, resized,", stored_bytes)
+        sizes = [frame.size_in_bytes for frame in contents.frames]
+        self._require_record_size("the frames' files", sum(sizes))
+        # PNG of photographs takes a half to all of the raw bytes.
+        is_resized, pixels_bytes = self.options.resize_shape is not None, height * width * 3
+        stored_bytes = sum(
+            pixels_bytes if is_resized or header.orientation != 1 else size
+            for header, size in zip(headers, sizes, strict=True)
+        )
+        self._require_record_size("the frames, resized or turned,", stored_bytes)
         group, split = self.group_and_split(path, _reader(annotation))
         return Description(
             record_id=self.record_id(path),
@@ -137,6 +165,7 @@ class ImageFolderSource(Source):
             step_shape=(height, width, 3),
             label=None if label is None else describe_label(label),
             stored_bytes=stored_bytes,
+            left_out=tuple(_left_out(headers, others)),
         )
 
     def read(self, path: str) -> RawRecord:
@@ -150,11 +179,11 @@ class ImageFolderSource(Source):
         from pipeline.sources.image_decoding import encode_png
 
         contents = self._contents(path)
-        label = self._label(path, self._annotation(contents))
+        label = self._label(path, self._annotation(contents)[0])
         frames = []
         for frame in contents.frames:
             encoded, pixels = self._frame(frame)
-            frames.append(encode_png(pixels) if self.options.resize else encoded)
+            frames.append(encoded or encode_png(pixels))
         return RawRecord(frames, label, _checksum(self._contents(path)))
 
     def read_data(self, path: str) -> np.ndarray:
@@ -166,39 +195,40 @@ class ImageFolderSource(Source):
         Raises:
           RejectedInputError: like `read`.
         """
-        frames = self._contents(path).frames
-        _require_one_size(frames, [self._header(frame) for frame in frames])
-        return np.stack([self._frame(frame)[1] for frame in frames])
+        contents = self._contents(path)
+        self._headers(contents)
+        return np.stack([self._frame(frame)[1] for frame in contents.frames])
 
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """See `Source`."""
         return f"make all frames alike with --resize={step_shape[0]}x{step_shape[1]}"
 
-    def _files(self, folder: str) -> Iterator[tuple[str, FoundFile]]:
-        """Relative path and metadata of every file under a folder that is not hidden."""
-        root = self.full_path("")
-        inside = posixpath.join(root, folder, "")
-        for found in self.files.list(inside):
-            path = found.path.removeprefix(root)
-            if not _is_hidden(path):
-                yield path, found
-
     def _contents(self, path: str) -> _Contents:
-        files = dict(self._files(path))
-        in_imgs = posixpath.join(path, _FRAMES)
+        files = {
+            name: found
+            for name, found in self.listed(posixpath.join(path, ""))
+            if not (found.passed_over or name.endswith("/") or is_hidden(name))
+        }
+        in_imgs = posixpath.join(path, FRAMES)
         folder = in_imgs if any(posixpath.dirname(name) == in_imgs for name in files) else path
         inside = [name for name in files if posixpath.dirname(name) == folder]
-        frames = sorted(filter(_is_frame, inside), key=_natural)
+        frames = sorted(filter(is_frame, inside), key=natural)
         if not frames:
             raise RejectedInputError(
-                f"no frames: no JPEG or PNG files in it, nor in {_FRAMES}/; add them, or remove "
+                f"no frames: no JPEG or PNG files in it, nor in {FRAMES}/; add them, or remove "
                 "the folder"
             )
         if folder == path:
-            _require_no_sample_below(path, files)
+            require_no_sample_below(path, files)
         return _Contents(
             [files[name] for name in frames], files.get(posixpath.join(path, ANNOTATION))
         )
+
+    def _headers(self, contents: _Contents) -> list[ImageHeader]:
+        headers = [self._header(frame) for frame in contents.frames]
+        if not self.options.resize_shape:
+            _require_one_size(contents.frames, headers)
+        return headers
 
     def _header(self, frame: FoundFile) -> ImageHeader:
         with _opened(self.files, frame) as file:
@@ -214,21 +244,25 @@ class ImageFolderSource(Source):
         return header
 
     def _frame(self, frame: FoundFile) -> tuple[bytes, np.ndarray]:
-        """A frame's file, and its pixels `[height, width, 3]` uint8, resized if they shall be."""
-        from pipeline.sources.image_decoding import decode_checked, resized  # TensorFlow is slow.
+        """A frame's file, empty if its pixels are changed, and these `[height, width, 3]` uint8."""
+        # TensorFlow is slow.
+        from pipeline.sources.image_decoding import decode_checked, resized, upright
 
         with _opened(self.files, frame) as file:
             encoded = file.read(frame.size_in_bytes + 1)
             if len(encoded) != frame.size_in_bytes:
                 raise ChangedInputError("it changes while it is read; wait until it does not")
-            pixels = decode_checked(encoded, self._checked_header(io.BytesIO(encoded)))
+            header = self._checked_header(io.BytesIO(encoded))
+            pixels = upright(decode_checked(encoded, header), header.orientation)
         shape = self.options.resize_shape
-        return encoded, resized(pixels, *shape) if shape else pixels
+        is_changed = shape or header.orientation != 1
+        return b"" if is_changed else encoded, resized(pixels, *shape) if shape else pixels
 
-    def _annotation(self, contents: _Contents) -> dict[str, Any] | None:
+    def _annotation(self, contents: _Contents) -> tuple[dict[str, Any] | None, int]:
+        """The fields of the annotation, and how many objects it has besides."""
         found = contents.annotation
         if found is None:
-            return None
+            return None, 0
         limit_mib = self.options.max_annotation_mib
         require_size(ANNOTATION, found.size_in_bytes, "max_annotation_mib", limit_mib)
         with _opened(self.files, found) as file:
@@ -250,42 +284,6 @@ class ImageFolderSource(Source):
                 "with --label_key, or use --label_kind=none"
             )
         return _class_by_folder(path)
-
-
-def _is_hidden(path: str) -> bool:
-    return any(part.startswith(".") or part in _JUNK for part in path.split("/"))
-
-
-def _is_frames(folder: str) -> bool:
-    return posixpath.basename(folder) == _FRAMES
-
-
-def _is_frame(path: str) -> bool:
-    folder, name = posixpath.split(path)
-    return _is_frames(folder) or name.lower().endswith(_SUFFIXES)
-
-
-def _ancestors(folder: str) -> Iterator[str]:
-    while folder:
-        folder = posixpath.dirname(folder)
-        yield folder
-
-
-def _nested(sample: str, framed: Set[str]) -> str:
-    """What is wrong with frames below those of another sample; the input folder itself is none."""
-    above = next((folder for folder in _ancestors(sample) if folder and folder in framed), "")
-    if not above or sample not in framed:
-        return ""
-    return (
-        f"its frames are below '{above}', which has some, too; a sample is one folder; move or "
-        "remove one of them"
-    )
-
-
-def _natural(path: str) -> tuple[list[Any], str]:
-    """Sorts 2 before 10, whatever stands before and after the number."""
-    parts = re.split(r"([0-9]+)", posixpath.splitext(path)[0])
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], path
 
 
 @contextlib.contextmanager
@@ -312,25 +310,26 @@ def _require_own_folder(path: str) -> None:
         )
 
 
-def _require_no_sample_below(path: str, files: Iterable[str]) -> None:
-    folders = {posixpath.dirname(name) for name in files if _is_frame(name)} - {path}
-    if folders:
-        first = posixpath.relpath(min(folders), path)
-        raise RejectedInputError(
-            f"frames both in it and in folders below it ({first}), a sample is one folder; move "
-            "or remove one of them"
-        )
-
-
 def _require_one_size(frames: list[FoundFile], headers: list[ImageHeader]) -> None:
     first = headers[0]
     for frame, header in zip(frames, headers, strict=True):
-        if (header.height, header.width) != (first.height, first.width):
+        if header.upright_shape != first.upright_shape:
+            (height, width), (usual_height, usual_width) = header.upright_shape, first.upright_shape
             raise RejectedInputError(
-                f"frame {posixpath.basename(frame.path)} has {header.height} x {header.width} "
-                f"pixels, frame {posixpath.basename(frames[0].path)} has {first.height} x "
-                f"{first.width}; frames of a sample must be alike, remove or repair the odd ones"
+                f"frame {posixpath.basename(frame.path)} has {height} x {width} pixels, frame "
+                f"{posixpath.basename(frames[0].path)} has {usual_height} x {usual_width}; make "
+                "frames alike with --resize, or remove or repair the odd ones"
             )
+
+
+def _left_out(headers: list[ImageHeader], others: int) -> Iterator[LeftOut]:
+    """What is said of frames that are not stored as they are, and of an annotation's others."""
+    if turned := sum(header.orientation != 1 for header in headers):
+        yield LeftOut("frame", "turned upright, as EXIF says, and stored as PNG", turned)
+    if alpha := sum(header.has_alpha for header in headers):
+        yield LeftOut("frame", "read without its channel of opacity", alpha)
+    if others:
+        yield LeftOut("object", f"in {ANNOTATION}, behind the first, which counts alone", others)
 
 
 def _required(annotation: dict[str, Any] | None, key: str, flag: str) -> dict[str, Any]:
@@ -360,7 +359,7 @@ def _class_by_folder(path: str) -> np.ndarray:
             f"no label: no {ANNOTATION} and no folder above it that would name its class; use "
             "CLASS/SAMPLE/, or --label_kind=none"
         )
-    return np.array(unicodedata.normalize("NFC", parent))
+    return np.array(normal(parent))
 
 
 def _checksum(contents: _Contents) -> str:

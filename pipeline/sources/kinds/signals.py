@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import math
 import posixpath
+import unicodedata
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -13,15 +14,15 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import Effect, option
+from pipeline.sources.arrays import ArrayChoice, required_key
 from pipeline.sources.files import require_file
 from pipeline.sources.grouping import text_of
-from pipeline.sources.names import class_values, decode
+from pipeline.sources.names import class_values, decode, normal
 from pipeline.sources.npz import NpzFile, open_npz
 from pipeline.sources.options import as_folder, require_size
 from pipeline.sources.source import Description, Label, LabelForm, RawRecord, Source
 from pipeline.sources.windows import WindowOptions
-
-_LABEL_KEYS = ("label", "y")
+from tfrecords_schema.left_out import LeftOut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,22 +86,28 @@ class SignalSource(Source):
           RejectedInputError: if an array is missing, ambiguous, or of an unusable shape or dtype.
         """
         with self._open(self.full_path(path)) as npz:
-            signal_key, label_key = self._keys(npz)
+            signal_key, label_key = self._choice.keys(npz)
             header = npz.header(signal_key)
-            label = self._describe_label(npz, label_key)
+            shape = self._time_first(header.shape, signal_key)
+            label = self._describe_label(npz, label_key, shape[:1])
             group, split = self.group_and_split(path, functools.partial(_scalar, npz))
             checksum = npz.checksum
+            left_out = [*self._choice.unused(npz, signal_key, label_key)]
+            left_out += _narrowed(npz, signal=signal_key, label=label_key)
         if self.options.target_dir:
             with self._open_target(path) as npz:
-                label = self._describe_label(npz, self._label_key(npz))
+                label_key = self._choice.label_key(npz)
+                label = self._describe_label(npz, label_key, shape[:1])
                 checksum = f"{checksum};{npz.checksum}"
+                left_out += [*self._choice.unused(npz, None, label_key)]
+                left_out += _narrowed(npz, label=label_key)
         dtype = _converted_dtype(header.dtype, signal_key)
-        shape = self._time_first(header.shape, signal_key)
         steps, step_shape = self._steps(shape, signal_key)
         samples = shape[0] if self.options.window else 0
+        left_out += self._tail(samples, steps)
         description = Description(
             self.record_id(path), path, group, split, checksum, dtype, steps, step_shape, label,
-            samples=samples,
+            samples=samples, left_out=tuple(left_out),
         )  # fmt: skip
         limit_mib = self.options.max_record_mib
         what = "the signal, cut and padded,"
@@ -115,17 +122,18 @@ class SignalSource(Source):
           RejectedInputError: like `describe`, or if the file is damaged.
         """
         with self._open(self.full_path(path)) as npz:
-            signal_key, label_key = self._keys(npz)
+            signal_key, label_key = self._choice.keys(npz)
+            length = self._time_first(npz.header(signal_key).shape, signal_key)[:1]
             signal, zeroed = self._signal(npz, signal_key)
             padding = self._padding(npz, signal_key, signal.shape)
-            label = npz.array(label_key) if label_key else None
+            label = self._label(npz, label_key, length)
             checksum = npz.checksum
         if self.options.target_dir:
             with self._open_target(path) as npz:
-                label_key = self._label_key(npz)
-                label = npz.array(label_key) if label_key else None
+                label = self._label(npz, self._choice.label_key(npz), length)
                 checksum = f"{checksum};{npz.checksum}"
-        return RawRecord(signal, label, checksum, zeroed, padding)
+        changed = LeftOut("value", "NaN or infinity, 0 now (--non_finite=zero)", zeroed)
+        return RawRecord(signal, label, checksum, (changed,) if zeroed else (), padding)
 
     def read_data(self, path: str) -> np.ndarray:
         """Reads a recording alone; an array with a label may be there or not.
@@ -134,10 +142,7 @@ class SignalSource(Source):
           RejectedInputError: like `read`.
         """
         with self._open(self.full_path(path)) as npz:
-            keys = [self.options.label_key] if self.options.label_key else _LABEL_KEYS
-            keys = [] if self.options.target_dir else keys
-            found = (key for key in keys if key in npz.keys and self._leaves_a_signal(npz, key))
-            return self._signal(npz, self._signal_key(npz, next(found, None)))[0]
+            return self._signal(npz, self._choice.data_key(npz))[0]
 
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """See `Source`."""
@@ -145,6 +150,17 @@ class SignalSource(Source):
         hint = ", or, if time is their second axis, add --time_axis=1"
         is_other = is_matrix and found.step_shape != step_shape and not self.options.time_axis
         return super().make_alike(found, step_shape) + (hint if is_other else "")
+
+    @property
+    def _choice(self) -> ArrayChoice:
+        options = self.options
+        return ArrayChoice(
+            options.signal_key,
+            options.label_key,
+            (options.group_key, options.split_key),
+            has_labels=options.label_kind != "none",
+            has_targets=bool(options.target_dir),
+        )
 
     def _open(self, path: str) -> AbstractContextManager[NpzFile]:
         return open_npz(path, self.files, self.options.max_record_mib)
@@ -155,9 +171,14 @@ class SignalSource(Source):
 
         In quotes: one reason is told once, however many files have it.
         """
-        target = posixpath.join(self.options.target_dir, path)
-        if not self.files.exists(target):
-            raise RejectedInputError(f"no target file '{target}'; add it, or remove the recording")
+        # One of the two folders may have its names from macOS, the other from elsewhere.
+        forms = dict.fromkeys((path, normal(path), unicodedata.normalize("NFD", path)))
+        targets = [posixpath.join(self.options.target_dir, form) for form in forms]
+        target = next(filter(self.files.exists, targets), "")
+        if not target:
+            raise RejectedInputError(
+                f"no target file '{targets[0]}'; add it, or remove the recording"
+            )
         try:
             require_file(target)
             with self._open(target) as npz:
@@ -198,27 +219,27 @@ class SignalSource(Source):
             )
         return (shape[axis], *np.delete(shape, axis).tolist())
 
-    def _keys(self, npz: NpzFile) -> tuple[str, str | None]:
-        """The array with the signal, and the one with the label if there is one in this file."""
-        label_key = None if self.options.target_dir else self._label_key(npz)
-        return self._signal_key(npz, label_key), label_key
+    def _tail(self, samples: int, steps: int) -> list[LeftOut]:
+        """What is said of samples behind the last whole window."""
+        window = self.options.window
+        dropped = samples - steps * window if window else 0
+        why = f"at the ends of recordings, less than a window of {window}; --tail=pad keeps them"
+        return [LeftOut("sample", why, dropped)] if dropped > 0 else []
 
-    def _label_key(self, npz: NpzFile) -> str | None:
-        if self.options.label_kind == "none":
+    def _label_axis(self, shape: tuple[int, ...], length: tuple[int, ...]) -> int:
+        """Which axis of a label is time: with channels first that of the signal, too."""
+        axis = self.options.time_axis
+        is_there = axis and len(shape) > 1 and -len(shape) <= axis < len(shape)
+        is_first = shape[:1] in (length, (1,))  # A row is taken for a column elsewhere.
+        return axis if is_there and not is_first and shape[axis : axis + 1] == length else 0
+
+    def _label(self, npz: NpzFile, key: str | None, length: tuple[int, ...]) -> np.ndarray | None:
+        """A label with its time first, if it has the signal's; `length` is that, (samples,)."""
+        if key is None:
             return None
-        if self.options.label_key:
-            return _required_key(npz, self.options.label_key, "label_key")
-        for default in _LABEL_KEYS:
-            if default in npz.keys and self._leaves_a_signal(npz, default):
-                return default
-        if not self.options.target_dir:
-            return None
-        if len(npz.keys) == 1:
-            return npz.keys[0]
-        raise RejectedInputError(
-            f"{'several arrays' if npz.keys else 'no array'} could be the label (arrays: "
-            f"{', '.join(npz.keys) or 'none'}); name it with --label_key"
-        )
+        label = npz.array(key)
+        axis = self._label_axis(label.shape, length)
+        return np.moveaxis(label, axis, 0) if axis else label
 
     def _label_bytes(self, description: Description) -> int:
         """Bytes of the label as it is stored: classes are int64, windows have one label each."""
@@ -231,51 +252,26 @@ class SignalSource(Source):
             shape = (description.steps, *shape[1:])
         return math.prod(shape) * np.dtype(label.dtype).itemsize
 
-    def _leaves_a_signal(self, npz: NpzFile, label_key: str) -> bool:
-        """Whether the signal can be another array; in a file of targets it always is."""
-        if self.options.target_dir:
-            return True
-        if self.options.signal_key:
-            return label_key != self.options.signal_key
-        largest = max((_signal_size(npz, k) for k in self._keys_beside(npz, label_key)), default=0)
-        return largest > 1 or largest == 1 >= _signal_size(npz, label_key)
-
-    def _signal_key(self, npz: NpzFile, label_key: str | None) -> str:
-        if self.options.signal_key:
-            return _required_key(npz, self.options.signal_key, "signal_key")
-        keys = self._keys_beside(npz, label_key)
-        if len(keys) > 1:
-            # A number or a text beside the signal is no second signal; neither is an array of one
-            # number, unless there is nothing else.
-            sizes = {key: size for key in keys if (size := _signal_size(npz, key))}
-            keys = [key for key, size in sizes.items() if size > 1] or [*sizes]
-        if len(keys) == 1:
-            return keys[0]
-        raise RejectedInputError(
-            f"{'several arrays' if keys else 'no array'} could be the signal (arrays: "
-            f"{', '.join(npz.keys) or 'none'}); name it with --signal_key"
-        )
-
-    def _keys_beside(self, npz: NpzFile, label_key: str | None) -> list[str]:
-        other = {label_key, self.options.group_key, self.options.split_key}
-        return [key for key in npz.keys if key not in other]
-
-    def _describe_label(self, npz: NpzFile, key: str | None) -> Label | None:
+    def _describe_label(
+        self, npz: NpzFile, key: str | None, length: tuple[int, ...]
+    ) -> Label | None:
         from tfrecords_schema.schema import SUPPORTED_DTYPES  # Help must not wait for TensorFlow.
 
         if key is None:
             return None
         header = npz.header(key)
-        dtype = _stored_dtype(header.dtype)
+        shape, dtype = header.shape, _stored_dtype(header.dtype)
+        if axis := self._label_axis(shape, length):
+            shape = (shape[axis], *np.delete(shape, axis).tolist())
         if header.dtype.kind in "iubUS" and not self.options.label_kind.endswith("_value"):
             values = class_values(npz.array(key))
             form: LabelForm = "integer" if header.dtype.kind in "iub" else "text"
-            return Label(form, "int64", header.shape, values)
+            return Label(form, "int64", shape, values)
         if dtype not in SUPPORTED_DTYPES:
             raise RejectedInputError(
                 f"label {key!r} has dtype {header.dtype}; expected text, integers or floats"
             )
-        return Label("value", dtype, header.shape)
+        return Label("value", dtype, shape)
 
     def _steps(self, shape: tuple[int, ...], key: str) -> tuple[int, tuple[int, ...]]:
         window = self.options.window
@@ -322,6 +318,15 @@ def _stored_dtype(dtype: np.dtype) -> str:
     return "float32" if name == "float64" else name
 
 
+def _narrowed(npz: NpzFile, **keys: str | None) -> list[LeftOut]:
+    """What is said of float64; `keys` has the array for each of signal and label."""
+    return [
+        LeftOut("recording", f"{what} float64, stored as float32")
+        for what, key in keys.items()
+        if key and npz.header(key).dtype.newbyteorder("=") == np.float64
+    ]
+
+
 def _converted_dtype(dtype: np.dtype, key: str) -> str:
     from tfrecords_schema.schema import SUPPORTED_DTYPES  # Help must not wait for TensorFlow.
 
@@ -334,26 +339,9 @@ def _converted_dtype(dtype: np.dtype, key: str) -> str:
     return name
 
 
-def _signal_size(npz: NpzFile, key: str) -> float:
-    """Number of values of an array that could be a signal, 0 of one that could not."""
-    try:
-        header = npz.header(key)
-    except RejectedInputError:
-        return math.inf  # Then naming the signal is up to the user.
-    could_be = header.shape and header.dtype.kind not in "US"
-    return math.prod(header.shape) if could_be else 0
-
-
-def _required_key(npz: NpzFile, key: str, flag: str) -> str:
-    if key not in npz.keys:
-        raise RejectedInputError(
-            f"no array {key!r} (--{flag}); the file has {', '.join(npz.keys) or 'no arrays'}"
-        )
-    return key
-
-
 def _scalar(npz: NpzFile, key: str, flag: str) -> str:
-    shape = npz.header(_required_key(npz, key, flag)).shape
+    key = required_key(npz, key, flag)
+    shape = npz.header(key).shape
     if math.prod(shape) != 1:
         raise RejectedInputError(
             f"array {key!r} (--{flag}) has shape {list(shape)}; expected one value"

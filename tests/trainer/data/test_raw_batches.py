@@ -57,7 +57,7 @@ def test_frames_of_unequal_size_are_left_out(tmp_path: pathlib.Path) -> None:
     assert _predicted(raw) == ["good"]
     (path, reason), (torn, why) = raw.rejects
     assert (path, torn) == ("odd", "torn")
-    assert "frame 1.jpg has 25 x 40 pixels, frame 0.jpg has 24 x 40; frames of a" in reason
+    assert "frame 1.jpg has 25 x 40 pixels, frame 0.jpg has 24 x 40; make frames" in reason
     assert "frame 0.jpg: damaged or cut short" in why
 
 

@@ -1,0 +1,167 @@
+"""Which array of a file is the signal, which is the label, and which are neither."""
+
+import dataclasses
+import math
+from collections.abc import Collection, Iterator
+
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.names import normal
+from pipeline.sources.npz import NpzFile
+from tfrecords_schema.left_out import LeftOut
+
+LABEL_KEYS = ("label", "y")
+_SHOWN = 10
+# How well an array does for a signal.
+_NO_ARRAY, _EMPTY, _ONE_VALUE, _VALUES = range(4)
+
+
+@dataclasses.dataclass(frozen=True)
+class ArrayChoice:
+    """How the arrays of a file are told apart.
+
+    Attributes:
+      signal: name of the array with the signal; empty if it is not given.
+      label: likewise with the label.
+      others: names of those with the group and the split.
+      has_labels: whether there are labels at all.
+      has_targets: whether they are in files of their own.
+    """
+
+    signal: str
+    label: str
+    others: tuple[str, ...]
+    has_labels: bool
+    has_targets: bool
+
+    def keys(self, npz: NpzFile) -> tuple[str, str | None]:
+        """The array with the signal, and the one with the label if there is one in this file."""
+        label = None if self.has_targets else self.label_key(npz)
+        return self.signal_key(npz, label), label
+
+    def label_key(self, npz: NpzFile) -> str | None:
+        """The array with the label; of a file of targets, if that is what this is.
+
+        Raises:
+          RejectedInputError: if the one that is named is not there, or of targets none is clear.
+        """
+        if not self.has_labels:
+            return None
+        if self.label:
+            return required_key(npz, self.label, "label_key")
+        for default in LABEL_KEYS:
+            if default in npz.keys and self._leaves_a_signal(npz, default):
+                return default
+        if not self.has_targets:
+            return None
+        if len(npz.keys) == 1:
+            return npz.keys[0]
+        raise RejectedInputError(
+            f"{_how_many(npz.keys)} could be the label (arrays: {_described(npz)}); name it with "
+            "--label_key"
+        )
+
+    def signal_key(self, npz: NpzFile, label_key: str | None) -> str:
+        """The array with the signal, in a file whose label is known.
+
+        Raises:
+          RejectedInputError: if the one that is named is not there, or none is clear.
+        """
+        if self.signal:
+            return required_key(npz, self.signal, "signal_key")
+        keys = self._beside(npz, label_key)
+        if len(keys) > 1:
+            # A number or a text beside the signal is no second signal; neither is an array of one
+            # number, unless there is nothing else.
+            ranks = {key: _rank(npz, key) for key in keys}
+            best = max(ranks.values())
+            keys = [key for key in keys if ranks[key] == best > _NO_ARRAY]
+        if len(keys) == 1:
+            return keys[0]
+        cure = "" if keys else ", or store an array of numbers, [time, ...]"
+        raise RejectedInputError(
+            f"{_how_many(keys)} could be the signal (arrays: {_described(npz)}); name it with "
+            f"--signal_key{cure}"
+        )
+
+    def data_key(self, npz: NpzFile) -> str:
+        """The array with the signal, in a file whose label may be there or not."""
+        keys = [normal(self.label)] if self.label else LABEL_KEYS
+        is_sought = self.has_labels and not self.has_targets
+        found = (key for key in keys if is_sought and key in npz.keys)
+        return self.signal_key(
+            npz, next((key for key in found if self._leaves_a_signal(npz, key)), None)
+        )
+
+    def unused(self, npz: NpzFile, signal: str | None, label: str | None) -> Iterator[LeftOut]:
+        """What is said of arrays that nothing is read from.
+
+        Args:
+          npz: the file.
+          signal: the array with the signal; None in a file of targets.
+          label: the array with the label, if there is one.
+        """
+        names = sorted({*npz.keys}.difference((signal, label), map(normal, self.others)))
+        if not names:
+            return
+        shown = ", ".join(f"'{name}'" for name in names[:_SHOWN])
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        is_asked = label is None and self.has_labels and not self.has_targets
+        cure = f"; --label_key={names[0]} would make it the label" if is_asked else ""
+        what = "array" if len(names) == 1 else "arrays"
+        yield LeftOut("recording", f"{what} {shown}{more} not used{cure}")
+
+    def _leaves_a_signal(self, npz: NpzFile, label_key: str) -> bool:
+        """Whether the signal can be another array; in a file of targets it always is."""
+        if self.has_targets:
+            return True
+        if self.signal:
+            return label_key != normal(self.signal)
+        best = max((_rank(npz, key) for key in self._beside(npz, label_key)), default=_NO_ARRAY)
+        # Beside nothing but an empty array a label is one still: that is a recording of no steps.
+        return best in (_EMPTY, _VALUES) or best == _ONE_VALUE >= _rank(npz, label_key)
+
+    def _beside(self, npz: NpzFile, label_key: str | None) -> list[str]:
+        other = {label_key, *map(normal, self.others)}
+        return [key for key in npz.keys if key not in other]
+
+
+def required_key(npz: NpzFile, key: str, flag: str) -> str:
+    """The name of an array as the file has it.
+
+    Raises:
+      RejectedInputError: if there is none.
+    """
+    if normal(key) not in npz.keys:
+        raise RejectedInputError(
+            f"no array {key!r} (--{flag}); the file has {', '.join(npz.keys) or 'no arrays'}"
+        )
+    return normal(key)
+
+
+def _rank(npz: NpzFile, key: str) -> int:
+    """How well an array does for a signal; one that cannot be read does: people have to name it."""
+    try:
+        header = npz.header(key)
+    except RejectedInputError:
+        return _VALUES
+    if not header.shape or header.dtype.kind in "US":
+        return _NO_ARRAY
+    return min(_EMPTY + math.prod(header.shape), _VALUES)
+
+
+def _how_many(keys: Collection[str]) -> str:
+    return "several arrays" if keys else "no array"
+
+
+def _described(npz: NpzFile) -> str:
+    """Names and shapes of the first arrays."""
+    keys = npz.keys
+    more = [f"and {len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []
+    return ", ".join([*(f"{key}{_shape(npz, key)}" for key in keys[:_SHOWN]), *more]) or "none"
+
+
+def _shape(npz: NpzFile, key: str) -> str:
+    try:
+        return f" {list(npz.header(key).shape)}"
+    except RejectedInputError:  # It is told once it is read.
+        return ""
