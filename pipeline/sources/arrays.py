@@ -106,7 +106,7 @@ class ArrayChoice:
         shown = ", ".join(f"'{name}'" for name in names[:_SHOWN])
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         is_asked = label is None and self.has_labels and not self.has_targets
-        cure = f"; --label_key={names[0]} would make it the label" if is_asked else ""
+        cure = "; if the label is among them, name it with --label_key" if is_asked else ""
         what = "array" if len(names) == 1 else "arrays"
         yield LeftOut("recording", f"{what} {shown}{more} not used{cure}")
 

@@ -16,8 +16,9 @@ _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
 _JPEG_EXIF, _EXIF_START = 0xE1, b"Exif\0\0"
-_EXIF_ORIENTATION = 0x0112  # Of the TIFF tags (Exif 2.32, 4.6.4).
-_ORIENTATIONS = range(1, 9)
+# Exif 2.32, 4.5 and 4.6.4.
+_TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_TIFF_SHORT, _EXIF_ORIENTATION, _ORIENTATIONS = 3, 0x0112, range(1, 9)
 _PNG_WITH_ALPHA = (4, 6)
 # Cameras write about 10, colour profiles and previews some hundred; a limit keeps the loop short.
 _MAX_JPEG_SEGMENTS = 4096
@@ -105,18 +106,21 @@ def _jpeg_header(file: IO[bytes]) -> ImageHeader:
 
 
 def _orientation(segment: bytes) -> int:
-    """What EXIF says of the orientation; 1 where it says nothing that makes sense."""
-    from PIL import Image  # Help must not wait for it.
-
-    if not segment.startswith(_EXIF_START):
+    """What EXIF says, a TIFF header and tags behind it; 1 where that makes no sense."""
+    tiff = segment.removeprefix(_EXIF_START)
+    order = _TIFF_ORDERS.get(tiff[:4], "")
+    if not order or tiff == segment:
         return 1
-    exif = Image.Exif()
     try:
-        exif.load(segment)
-        found = exif.get(_EXIF_ORIENTATION)
-    except Exception:  # What is damaged or hostile raises errors of many kinds; pixels are whole.
-        return 1
-    return found if isinstance(found, int) and found in _ORIENTATIONS else 1
+        (start,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (tags,) = struct.unpack_from(f"{order}H", tiff, start)
+        for place in range(start + 2, start + 2 + 12 * tags, 12):
+            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", tiff, place)
+            if (tag, kind) == (_EXIF_ORIENTATION, _TIFF_SHORT) and value in _ORIENTATIONS:
+                return value
+    except struct.error:  # It is cut short.
+        pass
+    return 1
 
 
 def _jpeg_marker(file: IO[bytes]) -> int:

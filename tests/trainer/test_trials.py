@@ -1,6 +1,8 @@
 """Trials choose how values are normalized by what the data shows."""
 
+import dataclasses
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from tests.datasets import Record, write_dataset
 from tests.trainer.in_process import run_trainer
 from tfrecords_schema import InputSpec, LabelSpec, RecordSchema
+from tfrecords_schema.left_out import LeftOut
 from trainer.runs.asked import asked
 from trainer.trials import settle
 
@@ -52,10 +55,16 @@ def test_normalization_follows_from_what_carries_the_label(values_of, expected, 
 
 def test_one_command_trains_goes_on_and_says_why(tmp_path, capsys):
     dataset = _dataset(tmp_path, by_shape)
+    links = LeftOut("link", "to a folder", 2, "a")
+    manifest = dataclasses.replace(dataset.manifest, left_out=(links,))
+    pathlib.Path(dataset.path, "manifest.json").write_text(manifest.to_json())
     flags = [f"--dataset={dataset.path}", f"--run_dir={tmp_path / 'run'}", "--notensorboard"]
     small = ["--width=4", "--depth=1", "--kernel_groups=4", "--epochs=3"]
     assert run_trainer(*flags, *small) == 0
     said = capsys.readouterr().out
+    assert said.endswith("\nleft out or changed:\n  2 links: to a folder (as a)\n")
+    left_out = json.loads((tmp_path / "run" / "left_out.json").read_text())
+    assert left_out == {"left_out": [dataclasses.asdict(links)]}
     assert "--normalization=" in said
     assert "--model=inception_time  (" in said
     assert "--batch_size=4  (30 records)" in said

@@ -128,6 +128,15 @@ def test_a_flagfile_has_flags_of_the_conversion_and_of_beam(
     path.write_text("# Division.\n--splits=train=1\n--direct_num_workers=1\n--num_shards=2\n")
     dataset = converter.dataset(f"--flagfile={path}", "--num_shards=1")
     assert len(dataset.manifest.splits["train"].shards) == 1
+    text = "--splits=train=1\r\n--num_shards=2\r\n"
+    for encoding in ("utf-8-sig", "utf-16"):  # As editors and shells of Windows write it.
+        path.write_bytes(text.encode(encoding))
+        options = asked(COMMAND.parse([*base_flags(folders), f"--flagfile={path}"]).values)
+        assert (options.splits, options.num_shards) == ("train=1", 2)
+    for content in (b"--name=caf\xe9", text.encode("utf-16-le"), text.encode("utf-32")):
+        path.write_bytes(content)
+        said = f"the --flagfile {path} cannot be read: it is not UTF-8 text; save it as UTF-8"
+        assert said in converter.run(f"--flagfile={path}").text
     path.write_text("--splits=train=1\n--direct_num_worker=1\n")
     assert "did you mean --direct_num_workers?" in converter.run(f"--flagfile={path}").text
 

@@ -239,7 +239,11 @@ _REFUSED = [
     (_recordings, ["--group_regex=subject"], "does not match the path; every recording needs"),
     (_named_classes, ["--class_names=wake,sleep"], "unknown class 'weke', did you mean 'wake'?"),
     (_continuous, ["--window_samples=10"], "5 samples, shorter than one window of 10; use --tail"),
-    (_several_arrays, [], "several arrays could be the signal (arrays: left [4, 2], right [4, 2], "),
+    (
+        _several_arrays,
+        [],
+        "several arrays could be the signal (arrays: left [4, 2], right [4, 2], ",
+    ),
     (_float_labels, ["--label_kind=step_class"], "the labels are floats, classes are integers"),
     (_odd_labels, [], "neither one per step nor one per record (commonest shape [17]"),
     (_same_id, [], "is also that of caf\u00e9.npz; rename or remove one"),

@@ -113,7 +113,7 @@ def test_a_finished_dataset_is_cleaned_up_though_nobody_reads_of_it(
         raise BrokenPipeError
 
     write_recordings(folders, 6)
-    monkeypatch.setattr("pipeline.conversion.convert.print", closed, raising=False)
+    monkeypatch.setattr("pipeline.conversion.convert.say", closed)
     monkeypatch.setattr("pipeline.console.run.discard_standard_output", lambda: None)
     outcome = converter.run("--splits=train=1")
     assert (outcome.code, outcome.text) == (1, "error: nobody reads the output any more")

@@ -206,7 +206,7 @@ def test_zeros_take_the_place_of_what_is_not_finite(folders: Folders, converter:
     flags = (_TRAIN, "--signal_key=signal", "--max_rejected_fraction=0.5")
     assert [reject["path"] for reject in rejects(converter.dataset(*flags))] == ["odd.npz"]
     outcome = converter.run(*flags, "--overwrite", "--non_finite=zero")
-    assert "3 values in 1 records were not finite and are 0" in outcome.text
+    assert "3 values: NaN or infinity, 0 now (--non_finite=zero) (as odd.npz)" in outcome.text
     expected = [[1.5, 1.5], [0, 1.5], [1.5, 0], [0, 1.5]]
     dataset = converter.dataset(*flags, "--overwrite", "--non_finite=zero")
     assert read_records(dataset)["odd"]["signal"].tolist() == expected

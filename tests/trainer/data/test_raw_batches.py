@@ -46,6 +46,22 @@ def test_what_cannot_be_listed_is_left_out_and_no_pipe_opened(tmp_path: pathlib.
         ("pipe.npz", empty),
     ]
     assert _predicted(raw) == ["good.npz"]
+    (link,) = raw.left_out
+    assert (link.what, link.example) == ("link", "loop")
+
+
+def test_a_recording_that_the_file_system_refuses_is_left_out(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    _write(tmp_path, "a.npz")
+    monkeypatch.setattr("pipeline.sources.kinds.signals.SignalSource.read_data", denied)
+    raw = RawFolder(str(tmp_path), _SIGNAL, _SIGNALS)
+    assert not _predicted(raw)
+    cure = "make it readable, or copy it again"
+    assert raw.rejects == [("a.npz", f"cannot be read (Permission denied); {cure}")]
 
 
 def test_frames_of_unequal_size_are_left_out(tmp_path: pathlib.Path) -> None:

@@ -13,6 +13,7 @@ from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.signals import SignalOptions, SignalSource
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
 
+_LAST_OF_TWO = ("--window_samples=2", "--window_label=last")
 _X, _Y = np.zeros((4, 2), np.float32), np.ones((4, 2), np.float32)
 
 
@@ -73,6 +74,66 @@ def test_a_signal_that_is_one_number_is_told_as_such(folders: Folders) -> None:
     assert single.read("a.npz").data.tolist() == [[3.5]]
 
 
+@pytest.mark.parametrize(
+    ("signal", "label", "reason"),
+    [
+        (np.zeros((0, 2)), 3, "signal 'signal' has shape [0, 2]; expected at least one time step"),
+        (np.zeros((0, 2)), np.arange(5), "signal 'signal' has shape [0, 2]; expected at least"),
+        (5.0, 3, "no array could be the signal (arrays: signal [], label []); name it with"),
+    ],
+)
+def test_a_signal_with_nothing_in_it_beside_a_label_is_told_at_once(
+    folders: Folders, signal: Any, label: Any, reason: str
+) -> None:
+    write_npz(folders, "a", signal=signal, label=label)
+    source = _source(folders)
+    for read in (source.describe, source.read, source.read_data):
+        with pytest.raises(RejectedInputError) as error:
+            read("a.npz")
+        assert reason in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("turn_signal", "turn_label", "flags", "dtype"),
+    [
+        (np.transpose, lambda label: label[None], ("--time_axis=1",), np.int64),
+        (np.transpose, lambda label: label, ("--time_axis=1",), np.float64),
+        (np.asarray, lambda label: label[None], (), np.float64),
+        (np.transpose, lambda label: label[None], ("--time_axis=1", *_LAST_OF_TWO), np.int64),
+    ],
+)
+def test_rows_are_taken_like_columns(
+    folders: Folders,
+    converter: Converter,
+    turn_signal: Callable[[np.ndarray], np.ndarray],
+    turn_label: Callable[[np.ndarray], np.ndarray],
+    flags: tuple[str, ...],
+    dtype: type,
+) -> None:
+    records = {f"r{n}": (np.arange(n + 4.0)[:, None], np.arange(n + 4) % 3) for n in range(3)}
+    for name, (signal, label) in records.items():
+        label = turn_label(label.astype(dtype))
+        write_npz(folders, name, signal=turn_signal(signal), label=label)
+    found = read_records(converter.dataset("--splits=train=1", *flags))
+    assert found.keys() == records.keys()
+    for name, (signal, label) in records.items():
+        if "--window_samples=2" in flags:
+            steps = len(signal) // 2
+            signal, label = signal[: 2 * steps].reshape(steps, 2, 1), label[1 : 2 * steps : 2]
+        np.testing.assert_array_equal(found[name]["signal"], signal)
+        np.testing.assert_array_equal(found[name]["label"], label)
+
+
+def test_with_channels_first_labels_of_several_values_are_turned_too(folders: Folders) -> None:
+    signal, label = np.arange(8.0).reshape(4, 2), np.arange(12.0).reshape(4, 3)
+    write_npz(folders, "a", signal=signal.T, label=label.T)
+    source = _source(folders, time_axis=1)
+    described = source.describe("a.npz").label
+    assert described is not None
+    assert described.shape == (4, 3)
+    np.testing.assert_array_equal(source.read("a.npz").label, label)
+
+
 @pytest.mark.parametrize("shape", [(0,), (100, 0), (0, 2)])
 @pytest.mark.parametrize("tail", ["drop", "pad"])
 def test_a_signal_with_nothing_in_it_is_not_cut(
@@ -101,7 +162,10 @@ def test_the_signal_cannot_be_named_as_its_own_label(folders: Folders) -> None:
         (lambda path: path.write_bytes(b"PK cut"), "not a whole npz file (File is not a zip file)"),
         (pathlib.Path.touch, "not a whole npz file"),
         (os.mkfifo, "it is a pipe, a folder or the like; put a file there"),
-        (lambda path: np.savez(path, a=1, b=2), "several arrays could be the label (arrays: a [], b"),
+        (
+            lambda path: np.savez(path, a=1, b=2),
+            "several arrays could be the label (arrays: a [], b",
+        ),
         (lambda path: np.savez(path), "no array could be the label (arrays: none); name it with"),
         (lambda path: np.savez(path, a=1j), "label 'a' has dtype complex128; expected text, int"),
     ],
