@@ -130,7 +130,7 @@ def _large(path):
 
 
 def _other_encoding(path):
-    path.write_bytes("--name=Łódź\n".encode("utf-16"))
+    path.write_bytes("--name=Łódź\n".encode("cp1250"))
 
 
 def _circle(path):
