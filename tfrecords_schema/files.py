@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from tfrecords_schema.manifest import FileEntry, Manifest
 from tfrecords_schema.names import CLASS_NAMES, INDEX, MANIFEST, REJECTS, join
-from tfrecords_schema.storage import atomic_write, read, remove
+from tfrecords_schema.storage import atomic_write, read, reading, remove
 
 _HASH_CHUNK_BYTES = 1 << 20
 
@@ -17,7 +17,7 @@ _HASH_CHUNK_BYTES = 1 << 20
 def hash_file(path: str) -> FileEntry:
     """Size in bytes and SHA-256 (hex) of a file at any `tf.io.gfile` path."""
     digest, size_bytes = hashlib.sha256(), 0
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with reading(path), tf.io.gfile.GFile(path, "rb") as file:
         while chunk := file.read(_HASH_CHUNK_BYTES):
             digest.update(chunk)
             size_bytes += len(chunk)

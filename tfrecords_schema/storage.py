@@ -66,10 +66,29 @@ def make_folder(root: str, *names: str) -> str:
     return path
 
 
-def read(path: str) -> bytes | None:
-    """What a small file holds; None if there is none."""
+@contextlib.contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Tells of something that may not be read, which otherwise would pass for what is written.
+
+    Raises:
+      DatasetError: the block was denied permission.
+    """
     try:
-        with tf.io.gfile.GFile(path, "rb") as file:
+        yield
+    except tf.errors.PermissionDeniedError as error:
+        raise DatasetError(
+            f"{what} cannot be read ({error.message}); make it readable, or copy it again"
+        ) from error
+
+
+def read(path: str) -> bytes | None:
+    """What a small file holds; None if there is none.
+
+    Raises:
+      DatasetError: it may not be read.
+    """
+    try:
+        with reading(path), tf.io.gfile.GFile(path, "rb") as file:
             return file.read()
     except tf.errors.NotFoundError:
         return None

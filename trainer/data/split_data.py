@@ -14,6 +14,7 @@ from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import nearest
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.storage import reading
 from trainer.distribution.cluster import this_worker
 from trainer.options.options import DataOptions
 from trainer.step.task import Batch, Task
@@ -139,7 +140,8 @@ class NamingBatches:
           DatasetError: a record of it cannot be read, or is not what the index says.
         """
         try:
-            batch = next(self._batches)
+            with reading(f"split {self._split.name!r} of {self._split.dataset.path}"):
+                batch = next(self._batches)
         except _CORRUPT as error:
             if self._step < self._plan.num_steps:
                 raise_named(self._split, self._plan, self._step)

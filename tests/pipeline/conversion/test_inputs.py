@@ -8,7 +8,7 @@ from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.conversion.inputs import Outcome, check, count_inputs, decide, describe
 from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.signals import SignalOptions, SignalSource
-from pipeline.sources.source import Description, InputFile, Reject
+from pipeline.sources.source import Description, InputFile, Label, Reject
 
 
 @pytest.mark.parametrize("time_axis", [0, 1])
@@ -21,6 +21,15 @@ def test_another_time_axis_is_suggested_where_none_is_given(time_axis: int) -> N
     assert reject is not None
     assert ("add --time_axis=1" in reject.reason) == (not time_axis)
     assert "make all recordings alike" in reject.reason
+
+
+def test_labels_that_a_kind_gives_unasked_are_left_aside() -> None:
+    label = Label("integer", "int64", (), (1,))
+    found = _signal("a", (2,))._replace(label=label)
+    source = SignalSource(SignalOptions("in", "out", "test", label_kind="none"), GFiles())
+    decision = decide(count_inputs([found]), source)
+    assert (decision.labels, decision.refusal) == (None, "")
+    assert check(found, decision) is None
 
 
 class _Failing(SignalSource):

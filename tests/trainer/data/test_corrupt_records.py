@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from pipeline.batches.plan import BatchOptions
 from tests.datasets import CLASS_PER_STEP, VALUE_SEQUENCE, toy_dataset
-from tfrecords_schema import DatasetError
-from trainer.data.split_data import SplitData
+from tfrecords_schema import DatasetError, open_dataset
+from trainer.data.split_data import NamingBatches, SplitData
 
 
 def _read(split, strategy):
@@ -55,3 +55,21 @@ def test_a_corrupt_record_is_named_with_shard_id_and_offset(tmp_path, label, dam
     )
     with pytest.raises(DatasetError, match=re.escape(message)):
         read(split, tf.distribute.get_strategy())
+
+
+def test_a_split_that_may_not_be_read_is_no_output_that_may_not_be_written(tmp_path, monkeypatch):
+    dataset, _ = toy_dataset(tmp_path)
+    denied = tf.errors.PermissionDeniedError(None, None, "shard; Permission denied")
+    split = SplitData(dataset, "train", BatchOptions(batch_size=4))
+
+    def refused():
+        raise denied
+        yield
+
+    batches = NamingBatches(refused(), split, split.plan())
+    message = r"split 'train' of .*1.0.0 cannot be read \(shard; Permission denied\); make it"
+    with pytest.raises(DatasetError, match=message):
+        next(batches)
+    monkeypatch.setattr("tfrecords_schema.storage.tf.io.gfile.GFile", lambda *_: next(refused()))
+    with pytest.raises(DatasetError, match=r"manifest.json cannot be read \(shard; Permission"):
+        open_dataset(dataset.path)
