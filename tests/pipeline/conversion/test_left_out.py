@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from pipeline.conversion.shard_plan import count_groups, count_sizes, divide, refuse_splits, spec_of
+from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.signals import SignalOptions, SignalSource
-from pipeline.sources.source import Description
+from pipeline.sources.label_kinds import fit_of, plan_labels
+from pipeline.sources.source import Description, Label
 from tests.pipeline.conversions import (
     Converter,
     Folders,
@@ -69,13 +71,13 @@ def test_all_that_is_left_out_is_counted_with_its_reason_and_an_example(
     assert re.sub(r"10 values: .*?npz\) ", "", said) in dry.text
 
 
-def test_without_labels_the_arrays_that_might_be_some_are_named(
-    folders: Folders, converter: Converter
-) -> None:
-    for number in range(4):
-        write_npz(folders, f"r{number}", x=np.ones((3, 2), np.float32), target=number)
-    text = converter.run(_TRAIN).text
-    assert "4 recordings: array 'target' not used; if the label is among them, name it" in text
+def test_without_labels_the_arrays_that_might_be_some_are_named(folders: Folders) -> None:
+    write_npz(folders, "a", x=np.ones((3, 2), np.float32), target=7)
+    options = SignalOptions(str(folders.inputs), "", "test")
+    (row,) = SignalSource(options, GFiles()).describe("a.npz").left_out
+    assert row.reason == (
+        "array 'target' not used; if the label is among them, name it with --label_key"
+    )
 
 
 def test_files_of_another_kind_are_named_where_there_are_no_others(
@@ -90,12 +92,25 @@ def test_files_of_another_kind_are_named_where_there_are_no_others(
         assert "3 files: ending in .npy, no npz file (as 0.npy)" in outcome.text
 
 
-def test_whole_numbers_that_may_be_values_are_told(folders: Folders, converter: Converter) -> None:
-    for number in range(30):
-        write_npz(folders, f"r{number}", x=np.ones((3, 2), np.float32), y=number + 40)
-    said = "whole numbers taken for 30 classes, in 30 recordings; --label_kind=record_value makes"
-    assert said in converter.run(_TRAIN).text
-    assert "left out" not in converter.run(_TRAIN, "--label_kind=record_class", "--overwrite").text
+def _guess(label: Label, count: int, classes: int, kind: str = "auto") -> str:
+    """What is said of so many records with such a label each, of 7 steps."""
+    fit = fit_of(Description("r", "", "r", "", "", "uint8", 7, (1,), label))
+    assert fit is not None
+    found = {fit: range(classes)}
+    return plan_labels({fit: count}, found, kind=kind, class_names=()).guess
+
+
+def test_labels_that_may_be_meant_otherwise_are_told():
+    number = Label("integer", "int64", ())
+    said = "whole numbers taken for 30 classes, in 40 recordings; --label_kind=record_value makes"
+    assert said in _guess(number, 40, 30)
+    for count, classes, kind in ((40, 30, "record_class"), (90, 30, "auto"), (9, 9, "auto")):
+        assert not _guess(number, count, classes, kind)
+    said = "labels of shape [7] taken as one per step, and not as one per record, which fits as"
+    assert said in _guess(Label("value", "float32", (7,)), 5, 0)
+    assert not _guess(Label("value", "float32", (7,)), 5, 0, "step_value")
+    assert not _guess(Label("value", "float32", (7, 2)), 5, 0, "step_value")
+    assert not _guess(Label("integer", "int64", (7,)), 5, 3)
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -105,8 +120,8 @@ def test_names_are_compared_in_one_form(folders: Folders, converter: Converter, 
     for number, person in enumerate(["Jos\u00e9", "Ana", "Bob", "Bj\u00f6rn"]):
         for take in range(2):
             folder, label = f"{person}/{take}", ["caf\u00e9", "th\u00e9"][take]
-            written = unicodedata.normalize([form, other][number % 2], folder)
-            looked_for = unicodedata.normalize([other, form][number % 2], folder)
+            written = unicodedata.normalize([other, form][number % 2], folder)
+            looked_for = unicodedata.normalize([form, other][number % 2], folder)
             x = np.full((3, 2), number, np.float32)
             write_npz(folders, written, **{unicodedata.normalize(other, "gr\u00f6\u00dfe"): x})
             label = unicodedata.normalize([form, other][number % 2], label)
@@ -132,15 +147,15 @@ def test_few_people_are_divided_and_it_is_said(folders: Folders, converter: Conv
     outcome = converter.run(groups)
     said = "so they are divided by --splits=test=1,validation=1,train=rest; more groups may"
     assert said in outcome.text
-    index = {name: entry.groups for name, entry in _splits(folders).items()}
-    assert index == {"test": 1, "train": 3, "validation": 1}
-    found = _splits(folders)
-    converter.dataset(groups, "--splits=test=1,validation=1,train=rest", "--overwrite")
-    assert _splits(folders) == found
-
-
-def _splits(folders: Folders) -> dict[str, Any]:
-    return open_dataset(str(folders.dataset)).manifest.splits
+    splits = open_dataset(str(folders.dataset)).manifest.splits
+    found = {name: (entry.groups, entry.records) for name, entry in splits.items()}
+    assert found == {"test": (1, 2), "train": (3, 6), "validation": (1, 2)}
+    asked = converter.run(
+        groups, "--splits=test=1,validation=1,train=rest", "--dry_run", "--overwrite"
+    )
+    for name, (groups_of, records) in found.items():
+        assert f"{name} {records} {groups_of}" in asked.text
+    assert "left out" not in asked.text
 
 
 def test_one_person_gets_an_advice_that_helps_and_a_folder_that_says_so(

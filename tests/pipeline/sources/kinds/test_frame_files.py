@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.gfiles import GFiles
 from pipeline.sources.image_decoding import upright
 from pipeline.sources.image_header import read_image_header
+from pipeline.sources.kinds.image_folders import ImageFolderOptions, ImageFolderSource
 from tests.pipeline.batches.test_frames_batches import encoded_image, pillow_decode
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects
 from tests.pipeline.sources.kinds.test_image_folders import convert, write_sample
@@ -101,24 +104,24 @@ def test_what_looks_like_a_frame_is_never_passed_over_in_silence(
     }  # fmt: skip
 
 
-def test_of_a_list_in_an_annotation_those_behind_the_first_are_counted(
-    folders: Folders, converter: Converter
-) -> None:
+def _source(folders: Folders, **options: str) -> ImageFolderSource:
+    return ImageFolderSource(ImageFolderOptions(str(folders.inputs), "", "t", **options), GFiles())
+
+
+def test_of_a_list_in_an_annotation_those_behind_the_first_are_counted(folders: Folders) -> None:
     write_sample(folders.inputs / "0", {"0.jpg": _JPEG}, [{"v": 0.5}, {"v": 1.5}, {"v": 2.5}])
-    (row,) = convert(converter, "--label_key=v").manifest.left_out
-    assert row == LeftOut(
-        "object", "in annotation.json, behind the first, which counts alone", 2, "0"
-    )
+    (row,) = _source(folders, label_key="v").describe("0").left_out
+    assert row == LeftOut("object", "in annotation.json, behind the first, which counts alone", 2)
 
 
-def test_frames_of_several_sizes_are_alike_once_they_are_resized(
-    folders: Folders, converter: Converter
-) -> None:
+def test_frames_of_several_sizes_are_alike_once_they_are_resized(folders: Folders) -> None:
     frames = {f"{i}.jpg": encoded_image(i, height=h, width=72) for i, h in enumerate([64, 72])}
     write_sample(folders.inputs / "a/0", frames)
-    assert (
-        "make frames alike with --resize, or"
-        in converter.run("--source=image_folders", "--splits=train=1").text
-    )
-    stored = read_records(convert(converter, "--resize=12x20"))["a/0"]["frames"]
+    for read in (_source(folders).describe, _source(folders).read_data):
+        with pytest.raises(RejectedInputError, match="make frames alike with --resize, or remove"):
+            read("a/0")
+    resized = _source(folders, resize="12x20")
+    assert resized.describe("a/0").step_shape == (12, 20, 3)
+    stored = resized.read("a/0").data
     assert [pillow_decode(frame).shape for frame in stored] == [(12, 20, 3)] * 2
+    np.testing.assert_array_equal(resized.read_data("a/0"), [*map(pillow_decode, stored)])
