@@ -51,7 +51,7 @@ from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description, InputFile, Reject, Source
 from tfrecords_schema.left_out import LeftOut, Tally
 
-_PASSED_OVER = "passed over"
+_PASSED_OVER = "passed_over"
 _CLASSES_PER_WEIGHT = 16  # They take about as much memory as the rest of a description.
 
 

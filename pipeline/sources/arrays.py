@@ -10,7 +10,7 @@ from pipeline.sources.npz import NpzFile
 from tfrecords_schema.left_out import LeftOut
 
 LABEL_KEYS = ("label", "y")
-_SHOWN = 10
+_SHOWN, _SHOWN_LETTERS = 10, 50  # Of a file's arrays, and of each one's name.
 # How well an array does for a signal.
 _NO_ARRAY, _EMPTY, _ONE_VALUE, _VALUES = range(4)
 
@@ -103,7 +103,7 @@ class ArrayChoice:
         names = sorted({*npz.keys}.difference((signal, label), map(normal, self.others)))
         if not names:
             return
-        shown = ", ".join(f"'{name}'" for name in names[:_SHOWN])
+        shown = ", ".join(f"'{name[:_SHOWN_LETTERS]}'" for name in names[:_SHOWN])
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         is_asked = label is None and self.has_labels and not self.has_targets
         cure = "; if the label is among them, name it with --label_key" if is_asked else ""
@@ -157,7 +157,8 @@ def _described(npz: NpzFile) -> str:
     """Names and shapes of the first arrays."""
     keys = npz.keys
     more = [f"and {len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []
-    return ", ".join([*(f"{key}{_shape(npz, key)}" for key in keys[:_SHOWN]), *more]) or "none"
+    shown = (f"{key[:_SHOWN_LETTERS]}{_shape(npz, key)}" for key in keys[:_SHOWN])
+    return ", ".join([*shown, *more]) or "none"
 
 
 def _shape(npz: NpzFile, key: str) -> str:

@@ -1,5 +1,6 @@
 """Group and official split of an input: by its path, or by a field of its own."""
 
+import math
 import re
 from collections.abc import Callable
 
@@ -13,7 +14,15 @@ ReadText = Callable[[str, str], str]
 
 
 def text_of(value: str | int | float) -> str:
-    """One value as the text that names a group or a split; 7.0 is 7, however it was stored."""
+    """One value as the text that names a group or a split; 7.0 is 7, however it was stored.
+
+    Raises:
+      RejectedInputError: if it is NaN or infinity, as tables have where a value is missing.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RejectedInputError(
+            f"its group or split is {value}, which is no name; fill in the value, or leave it out"
+        )
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 

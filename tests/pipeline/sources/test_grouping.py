@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.console.errors import RejectedInputError
-from pipeline.sources.grouping import group_and_split
+from pipeline.sources.grouping import group_and_split, text_of
 from pipeline.sources.kinds.signals import SignalOptions
 
 
@@ -20,3 +20,12 @@ def test_a_split_that_no_split_can_be_called_is_rejected(name: str, cure: str) -
     with pytest.raises(RejectedInputError) as error:
         group_and_split(options, "a.npz", "a", lambda *_: name)
     assert f"split {name!r} under 'fold' is no name of a split; {cure}" in str(error.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_a_value_that_is_missing_names_no_group(value: float) -> None:
+    with pytest.raises(
+        RejectedInputError, match=f"its group or split is {value}, which is no name"
+    ):
+        text_of(value)
+    assert (text_of(7.0), text_of(7), text_of(7.5), text_of("nan")) == ("7", "7", "7.5", "nan")
