@@ -21,7 +21,7 @@ def text_of(value: str | int | float) -> str:
     """
     if isinstance(value, float) and not math.isfinite(value):
         raise RejectedInputError(
-            f"its group or split is {value}, which is no name; fill in the value, or leave it out"
+            f"its group or split is {value}, which is no name; fill it in, or remove the recording"
         )
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
