@@ -119,7 +119,7 @@ class ImageFolderSource(Source):
                 meant.add(sample)
             if is_imgs and name:
                 in_imgs.add(sample)
-            elif is_frame(path):
+            elif name and is_frame(path):
                 direct[sample] += 1
             elif name != ANNOTATION:
                 yield from passed_over(path, "no frame")

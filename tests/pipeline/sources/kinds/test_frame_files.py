@@ -84,9 +84,12 @@ def test_what_looks_like_a_frame_is_never_passed_over_in_silence(
         write_sample(folders.inputs / f"a/{ending}", {**good, f"2.{ending}": b"P6 1 1"})
     for empty in ("a/nothing", "a/no_imgs/imgs", "a/hidden/.thumbs"):
         (folders.inputs / empty).mkdir(parents=True)
+    write_sample(folders.inputs / "a/no_imgs/below", good)
     (folders.inputs / "a/readme").write_text("x")
     dataset = convert(converter, "--max_rejected_fraction=0.9")
-    assert sorted(read_records(dataset)) == ["a/good", "a/imgs_beside", "a/list"]
+    assert sorted(read_records(dataset)) == [
+        "a/good", "a/imgs_beside", "a/list", "a/no_imgs/below",
+    ]  # fmt: skip
     found = {reject["path"]: reject["reason"] for reject in rejects(dataset)}
     for ending in bad:
         assert f"frame 2.{ending}: neither JPEG nor PNG (it begins with b'P6 1 1')" in (
