@@ -110,7 +110,10 @@ class Manifest:
         shards = {
             split: [shard.sha256 for shard in entry.shards] for split, entry in self.splits.items()
         }
-        content = json.dumps([dataclasses.asdict(self.schema), shards], sort_keys=True)
+        schema = dataclasses.asdict(self.schema)
+        if not self.schema.input.has_padding:  # As before there was such a field.
+            del schema["input"]["has_padding"]
+        content = json.dumps([schema, shards], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def to_json(self) -> str:

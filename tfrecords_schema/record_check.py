@@ -25,7 +25,9 @@ def record_problem(content: bytes, row: IndexRow, schema: RecordSchema) -> str:
     except DecodeError:
         return "it is no tf.train.Example"
     kind = schema.input.kind
-    expected = {"id", kind, "label"} if schema.label else {"id", kind}
+    expected = {"id", kind}
+    expected |= {"label"} if schema.label else set()
+    expected |= {"padding"} if schema.input.has_padding else set()
     if set(features) != expected:
         return f"it has the features {_names(set(features))}, expected {_names(expected)}"
     if list(features["id"].bytes_list.value) != [row.id.encode()]:
@@ -38,6 +40,10 @@ def record_problem(content: bytes, row: IndexRow, schema: RecordSchema) -> str:
         problem = _array_problem(values, schema.input.dtype, shape)
     if problem:
         return f"{kind}: {problem}"
+    if schema.input.has_padding:
+        padding, samples = list(features["padding"].int64_list.value), schema.input.step_shape[0]
+        if len(padding) != 1 or not 0 <= padding[0] < samples:
+            return f"padding: {padding[:2]}, expected one number from 0 to {samples - 1}"
     problem = _label_problem(features["label"], row, schema.label) if schema.label else ""
     return f"label: {problem}" if problem else ""
 

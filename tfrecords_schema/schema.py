@@ -42,11 +42,15 @@ class InputSpec:
       kind: `signal` (an array) or `frames` (JPEG or PNG images); also the feature's name.
       dtype: NumPy name of the dtype; `uint8` for frames.
       step_shape: shape of one time step; `(height, width, 3)` for frames.
+      has_padding: whether a record says, as `padding`, how many samples of its last step (along the
+        first axis of `step_shape`) only fill it up and were not recorded.
     """
 
     kind: Literal["signal", "frames"]
     dtype: str
     step_shape: tuple[int, ...]
+    # A model of the one takes the other: without `padding` there is none.
+    has_padding: bool = dataclasses.field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         _require_dtype("input", self.dtype)
@@ -102,7 +106,10 @@ class LabelSpec:
 
 @dataclasses.dataclass(frozen=True)
 class RecordSchema:
-    """Features of one record: `id`, the input (`signal` or `frames`) and, if any, `label`."""
+    """Features of one record: `id`, the input (`signal` or `frames`), `padding` and `label`.
+
+    The last two are there where the specs say so.
+    """
 
     input: InputSpec
     label: LabelSpec | None = None
@@ -113,12 +120,18 @@ class RecordSchema:
             "id": tfds.features.Text(),
             self.input.kind: self.input.feature(),
         }
+        if self.input.has_padding:
+            features["padding"] = tfds.features.Scalar(np.int64)
         if self.label is not None:
             features["label"] = self.label.feature()
         return tfds.features.FeaturesDict(features)
 
     def encode(
-        self, record_id: str, data: np.ndarray | Sequence[bytes], label: Any = None
+        self,
+        record_id: str,
+        data: np.ndarray | Sequence[bytes],
+        label: Any = None,
+        padding: int = 0,
     ) -> bytes:
         """Serializes one record as a `tf.train.Example`.
 
@@ -126,6 +139,7 @@ class RecordSchema:
           record_id: id of the record.
           data: signal `[time, *step_shape]` of the schema's dtype, or encoded frames.
           label: array of the label's shape, or a class index; None without labels.
+          padding: see `InputSpec.has_padding`.
 
         Raises:
           DatasetError: if dtype or shape are not the schema's.
@@ -134,6 +148,8 @@ class RecordSchema:
             "id": [record_id.encode()],
             self.input.kind: self._encode_input(record_id, data),
         }
+        if self.input.has_padding:
+            features["padding"] = padding
         if self.label is not None:
             features["label"] = self._encode_label(record_id, label)
         return encode_example(features)
@@ -146,10 +162,12 @@ class RecordSchema:
 
         Returns:
           `id` (string), `signal` `[time, *step_shape]` or `frames` `[time]` (encoded images),
-          and `label` in the schema's shape.
+          `padding` (int64) and `label` in the schema's shape.
         """
         raw = tf.io.parse_single_example(serialized, self._parse_spec())
         parsed = {"id": raw["id"], self.input.kind: self._decode_input(raw[self.input.kind])}
+        if self.input.has_padding:
+            parsed["padding"] = raw["padding"]
         if self.label is not None:
             parsed["label"] = _decode_label(raw["label"], self.label)
         return parsed
@@ -170,6 +188,8 @@ class RecordSchema:
         text = tf.io.FixedLenFeature([], tf.string)
         frames = tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)
         spec = {"id": text, self.input.kind: frames if self.input.kind == "frames" else text}
+        if self.input.has_padding:
+            spec["padding"] = tf.io.FixedLenFeature([], tf.int64)
         if self.label is not None:
             is_int = self.label.is_class_feature
             spec["label"] = tf.io.FixedLenFeature([], tf.int64) if is_int else text

@@ -34,6 +34,8 @@ class BatchReader:
       signal: [batch, padded_steps, *step_shape] of the source's dtype, zero after a record's end;
         or frames: [batch, padded_steps, height, width, 3] uint8, decoded, zero after the end.
       lengths: [batch] int32, valid steps; a row of length 0 is no record.
+      padding, where the schema has it: [batch] int32, samples at the end of the last valid step
+        that were not recorded.
       label, where there is one, per step: [batch, padded_steps, *shape]; per record:
         [batch, *shape]; per sequence: [batch, longest of the global batch, *shape], with
       label_lengths: [batch] int32, valid steps of the label, for labels per sequence alone. The
@@ -167,6 +169,8 @@ class BatchReader:
         record = self._schema.parse(serialized)
         kind, label = self._schema.input.kind, self._schema.label
         row = {kind: record[kind], "lengths": tf.shape(record[kind])[0]}
+        if self._schema.input.has_padding:
+            row["padding"] = tf.cast(record["padding"], tf.int32)
         if label is not None:
             row["label"] = record["label"]
         if _has_label_lengths(self._schema):
@@ -241,6 +245,8 @@ def _padded_shapes(
         schema.input.kind: [steps, *step_shape],
         "lengths": [],
     }
+    if schema.input.has_padding:
+        shapes["padding"] = []
     if schema.label is not None:
         lead = {"step": [steps], "record": [], "sequence": [label_steps]}[schema.label.per]
         shapes["label"] = [*lead, *schema.label.shape]
@@ -251,7 +257,7 @@ def _padded_shapes(
 
 def _element_spec(schema: RecordSchema) -> dict[str, tf.TensorSpec]:
     """What `BatchReader.epoch` delivers; see there."""
-    dtypes = {"lengths": "int32", "label_lengths": "int32", "record": "int32"}
+    dtypes = dict.fromkeys(("lengths", "padding", "label_lengths", "record"), "int32")
     dtypes[schema.input.kind] = schema.input.dtype
     if schema.label is not None:
         dtypes["label"] = schema.label.dtype

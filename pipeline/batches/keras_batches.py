@@ -41,7 +41,8 @@ def keras_batches(
       A dataset of
         inputs: dict of `signal` [batch, time, *step_shape] in the source's dtype (or `frames`
           [batch, time, height, width, 3] uint8) and `lengths` [batch] int32, valid steps; for a
-          label per sequence also `label_lengths` [batch] int32;
+          label per sequence also `label_lengths` [batch] int32; where the dataset has it,
+          `padding` [batch] int32, samples of the last valid step that were not recorded;
         label: [batch, *shape] per record, [batch, time, *shape] per step or sequence;
         sample_weight: [batch] or [batch, time] float32, 0 where the label is padding.
 
@@ -81,9 +82,8 @@ def _as_vectors(function: Callable[[], tuple[np.ndarray, ...]]) -> tuple[tf.Tens
 def _fit_element(
     batch: Element, kind: str, label: LabelSpec, class_weights: tf.Tensor | None
 ) -> tuple[Element, tf.Tensor, tf.Tensor]:
-    inputs = {kind: batch[kind], "lengths": batch["lengths"]}
-    if label.per == "sequence":
-        inputs["label_lengths"] = batch["label_lengths"]
+    names = {kind, "lengths", "padding", *(["label_lengths"] if label.per == "sequence" else [])}
+    inputs = {name: part for name, part in batch.items() if name in names}
     weight = validity(batch, label)
     if class_weights is not None:
         weight *= tf.gather(class_weights, batch["label"])

@@ -6,6 +6,7 @@ large against the deviation. The same records in the same order give the same bi
 
 import dataclasses
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -72,8 +73,20 @@ class ChannelSums:
 
     def statistics(self) -> Statistics:
         """The manifest's form."""
-        deviation = tuple(math.sqrt(square / self.count) for square in self.squares)
+        ranges = zip(self.minimum, self.maximum, self.squares, strict=True)
+        # Equal values have a rounded mean, and a deviation of nothing but that.
+        deviation = tuple(
+            math.sqrt(square / self.count) if low < high else 0.0 for low, high, square in ranges
+        )
         return Statistics(self.mean, deviation, self.minimum, self.maximum, self.count)
+
+
+def merged(parts: Iterable[ChannelSums | None]) -> ChannelSums | None:
+    """Moments of all parts that there are, in their order: another would change the last bits."""
+    total = None
+    for part in filter(None, parts):
+        total = part if total is None else total.merge(part)
+    return total
 
 
 def _moments(rows: np.ndarray, step: int) -> ChannelSums:

@@ -14,6 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.console.errors import UsageError
+from pipeline.conversion.channel_sums import merged
+from pipeline.conversion.indistinct import indistinct
 from pipeline.conversion.inputs import Decision, too_many_rejects
 from pipeline.conversion.parts import Part, part_path, read_part
 from pipeline.conversion.shard_plan import ShardPlan
@@ -58,6 +60,7 @@ def commit(
     all_rejects = sorted({*rejects, *(reject for part in parts for reject in part.rejects)})
     left_out = Tally([*passed_over, *decision.left_out, *(plan.left_out if plan else ())])
     left_out.update(row for part in parts for row in part.left_out)
+    left_out.update(indistinct(parts))
     outcome = {"rejects": group_rejects(all_rejects), "total": total}
     outcome["left_out"] = [*map(dataclasses.asdict, left_out.rows())]
     try:
@@ -201,10 +204,7 @@ def _split_entry(decision: Decision, parts: Sequence[Part], paths: Iterable[str]
 
 
 def _statistics(parts: Sequence[Part]) -> Statistics | None:
-    total = None
-    for part in parts:  # In shard order: another order would change the last bits.
-        if part.channels is not None:  # Only the training split's parts have them.
-            total = part.channels if total is None else total.merge(part.channels)
+    total = merged(part.channels for part in parts)  # Only the training split's parts have them.
     return total.statistics() if total else None
 
 

@@ -158,16 +158,16 @@ def _decide(counts: InputCounts, source: Source) -> Decision:
         for (*head, fit), count in counts.signatures.items()
         if (*head,) == (dtype, step_shape) and fit is not None
     }
-    labels, kind = None, source.options.label_kind
+    labels, kind, windows = None, source.options.label_kind, source.options.window_labels
     if fits and kind != "none":
         labels = plan_labels(
             fits,
             {fit: counts.classes.get((dtype, step_shape, fit), set()) for fit in fits},
             kind=kind,
             class_names=source.options.class_names,
-            windows=source.options.window_labels,
+            windows=windows,
         )
-    spec = InputSpec(source.kind, dtype, step_shape)
+    spec = InputSpec(source.kind, dtype, step_shape, bool(windows and windows.keeps_tail))
     return Decision(RecordSchema(spec, labels.spec if labels else None), labels, source=source)
 
 

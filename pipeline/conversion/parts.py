@@ -38,6 +38,8 @@ class Part:
       class_counts: number of labels per class index.
       lengths: number of records per number of steps.
       channels: moments of the training split's values.
+      unnarrowed: moments of what was stored in a dtype of fewer bits, as it was.
+      label_values: moments of labels that are values, as they were.
       rejects: inputs that turned out to be unusable when they were read.
       left_out: what of its records was left out or changed.
     """
@@ -52,6 +54,8 @@ class Part:
     class_counts: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
     lengths: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
     channels: ChannelSums | None = None
+    unnarrowed: ChannelSums | None = None
+    label_values: ChannelSums | None = None
     rejects: list[Reject] = dataclasses.field(default_factory=list)
     left_out: list[LeftOut] = dataclasses.field(default_factory=list)
 
@@ -62,10 +66,12 @@ class Part:
 
     def to_json(self) -> str:
         """The part as JSON text; floats keep every bit."""
-        channels = dataclasses.asdict(self.channels) if self.channels else None
+        values = {
+            k: dataclasses.asdict(v) if isinstance(v, ChannelSums) else v
+            for k, v in vars(self).items()
+        }
         left_out = [*map(dataclasses.asdict, self.left_out)]
-        values = {**vars(self), "channels": channels, "left_out": left_out}
-        return json.dumps(values, sort_keys=True)
+        return json.dumps({**values, "left_out": left_out}, sort_keys=True)
 
 
 def part_path(work_dir: str, split: str, shard: int) -> str:

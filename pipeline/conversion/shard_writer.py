@@ -7,6 +7,7 @@ two records are in memory at most: NumPy and hashlib run without Python's lock.
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.console.errors import ChangedInputError, RejectedInputError, fault_named
-from pipeline.conversion.channel_sums import ChannelSums
+from pipeline.conversion.channel_sums import ChannelSums, merged
 from pipeline.conversion.inputs import Decision
 from pipeline.conversion.packs import unpack
 from pipeline.conversion.parts import Part, find_part, part_path, write_part
@@ -130,11 +131,12 @@ class ShardWriter(beam.DoFn):
                 label = convert_label(raw.label, self._labels, length)
         moments = self._moments(raw, part)
         try:
-            serialized = self._schema.encode(record.record_id, raw.data, label)
+            serialized = self._schema.encode(record.record_id, raw.data, label, raw.padding)
         except DatasetError as error:  # Data and label are within the limit, both together are not.
             raise RejectedInputError(f"{error}; cut it into several") from error
         if moments is not None:
-            part.channels = part.channels.merge(moments()) if part.channels else moments()
+            part.channels = merged([part.channels, moments()])
+        self._add_unnarrowed(raw, label, part)
         part.lengths[len(raw.data)] += 1
         spec = self._schema.label
         if label is not None and spec is not None and spec.kind == "class":
@@ -153,6 +155,16 @@ class ShardWriter(beam.DoFn):
             label=_summary(label, self._labels),
         )
         return serialized, row, record.left_out + raw.left_out
+
+    def _add_unnarrowed(self, raw: RawRecord, label: np.ndarray | None, part: Part) -> None:
+        """Adds up what records do not hold digit by digit; both are finite by now."""
+        if raw.unnarrowed is not None:
+            moments = _recorded_moments(raw.unnarrowed, raw.padding)
+            part.unnarrowed = merged([part.unnarrowed, moments])
+        spec = self._schema.label
+        if label is not None and label.size and spec is not None and spec.kind == "value":
+            moments = ChannelSums.of(np.reshape(raw.label, (-1, math.prod(spec.shape))))
+            part.label_values = merged([part.label_values, moments])
 
     def _moments(self, raw: RawRecord, part: Part) -> Callable[[], ChannelSums] | None:
         """Checks a signal; adds up one of the training split, if it is large in another thread.
@@ -196,11 +208,19 @@ class ShardWriter(beam.DoFn):
 
 
 def _finite_moments(signal: np.ndarray, padding: int) -> ChannelSums:
-    """Moments of all samples but those that only fill the last step."""
-    moments = ChannelSums.of(signal.reshape(-1, signal.shape[-1])[: -padding or None])
+    """Moments of all samples but those that only fill the last step.
+
+    Raises:
+      RejectedInputError: there are some that are not finite.
+    """
+    moments = _recorded_moments(signal, padding)
     if not moments.is_finite:
         _require_finite(signal)
     return moments
+
+
+def _recorded_moments(signal: np.ndarray, padding: int) -> ChannelSums:
+    return ChannelSums.of(signal.reshape(-1, signal.shape[-1])[: -padding or None])
 
 
 def _require_finite(signal: np.ndarray) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.names import class_values, normal
+from pipeline.sources.narrowing import narrowed
 from pipeline.sources.source import Label, LabelForm
 
 ANNOTATION = "annotation.json"
@@ -81,8 +82,7 @@ def label_array(value: Any, key: str, label_kind: str) -> np.ndarray:
             "list of one of them (of lists of one length)"
         )
     is_value = label_kind.endswith("_value") or array.dtype.kind == "f"
-    with np.errstate(over="ignore"):  # What float32 cannot hold is found as infinity later.
-        return array.astype(np.float32 if is_value else np.int64)
+    return narrowed(array, "float32" if is_value else "int64", f"field {key!r} of {ANNOTATION}")
 
 
 def describe_label(label: np.ndarray) -> Label:

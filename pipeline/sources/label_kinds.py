@@ -7,6 +7,7 @@ the one that most records fit, and `why` says so.
 import collections
 import dataclasses
 import difflib
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
@@ -15,6 +16,7 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.sources.names import class_of, normal
+from pipeline.sources.narrowing import narrowed
 from pipeline.sources.source import Description, Label
 from pipeline.sources.window_labels import WindowLabels
 from tfrecords_schema.schema import LabelPer, LabelSpec
@@ -62,6 +64,11 @@ class LabelPlan:
     why: str
     windows: WindowLabels | None = None
     guess: str = ""
+
+    @functools.cached_property
+    def indices(self) -> dict[int | str, int]:
+        """The index of each of the source's classes; made once, not for every record."""
+        return {value: number for number, value in enumerate(self.classes)}
 
 
 def fit_of(description: Description) -> LabelFit | None:
@@ -216,7 +223,7 @@ def convert_label(label: np.ndarray, plan: LabelPlan, length: int = 0) -> np.nda
       Class indices int64, or finite values of the plan's dtype, in the shape of `plan.spec`.
 
     Raises:
-      RejectedInputError: if a value is not finite.
+      RejectedInputError: if a value is not finite, or too large.
       LookupError: if a class is none of the plan's.
     """
     spec = plan.spec
@@ -225,7 +232,7 @@ def convert_label(label: np.ndarray, plan: LabelPlan, length: int = 0) -> np.nda
     time = () if spec.per == "record" else (len(label),)
     if spec.kind == "class":
         return _class_indices(label, plan).reshape(time)
-    values = label.astype(spec.dtype, copy=False).reshape(time + spec.shape)
+    values = narrowed(label, spec.dtype, "the label").reshape(time + spec.shape)
     if not np.isfinite(values).all():
         raise RejectedInputError("the label holds NaN or infinity; repair or remove the recording")
     return values
@@ -291,22 +298,28 @@ def _shape_misfit(description: Description, label: Label, plan: LabelPlan) -> st
 
 
 def _unknown_class(label: Label, plan: LabelPlan) -> str:
-    unknown = sorted(set(cast(tuple[Any, ...], label.classes)) - set(plan.classes))
+    unknown = sorted(
+        value for value in cast(tuple[Any, ...], label.classes) if value not in plan.indices
+    )
     if not unknown:
         return ""
-    near = difflib.get_close_matches(str(unknown[0]), plan.spec.class_names, n=1)
-    hint = f", did you mean {near[0]!r}?" if near else ""
+    near = _nearest_name(str(unknown[0]), plan.spec.class_names)
+    hint = f", did you mean {near!r}?" if near else ""
     return (
         f"unknown class {unknown[0]!r}{hint} (--class_names has "
         f"{', '.join(plan.spec.class_names[:10])}); add it, or repair the label"
     )
 
 
+@functools.lru_cache(maxsize=1024)  # Thousands of names take longer than a record.
+def _nearest_name(name: str, names: tuple[str, ...]) -> str:
+    return next(iter(difflib.get_close_matches(name, names, n=1)), "")
+
+
 def _class_indices(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
-    index = {value: number for number, value in enumerate(plan.classes)}
     values, places = np.unique(label, return_inverse=True)
     try:
-        found = np.array([index[class_of(value)] for value in values.tolist()], np.int64)
+        found = np.array([plan.indices[class_of(value)] for value in values.tolist()], np.int64)
         return found[places.reshape(-1)]
     except KeyError as error:
         known = ", ".join(map(repr, plan.classes[:10]))

@@ -108,7 +108,9 @@ class RawRecord:
       label: the label as stored; None without one.
       checksum: the description's, of what was read.
       left_out: what only reading showed to be left out or changed, as in a description.
-      padding: number of samples at the end of the last step that fill it and were not recorded.
+      padding: number of samples at the end of the last step that fill it and were not recorded;
+        only where `WindowLabels.keeps_tail` says that there may be some.
+      unnarrowed: the data as it was, where records hold it in a dtype of fewer bits; or None.
     """
 
     data: np.ndarray | list[bytes]
@@ -116,6 +118,7 @@ class RawRecord:
     checksum: str
     left_out: tuple[LeftOut, ...] = ()
     padding: int = 0
+    unnarrowed: np.ndarray | None = None
 
 
 def _no_text(key: str, flag: str) -> str:
@@ -236,6 +239,14 @@ class Source:
           RejectedInputError: if it cannot be converted.
         """
         return np.asarray(self.read(path).data)
+
+    def read_input(self, path: str) -> RawRecord:
+        """Like `read_data`, with what else is known of the data.
+
+        Raises:
+          RejectedInputError: if it cannot be converted.
+        """
+        return RawRecord(self.read_data(path), None, "")
 
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """What to do about an input whose steps are unlike those of most.

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from pipeline.console.errors import UsageError
+from pipeline.sources.narrowing import narrowed
 
 REDUCTIONS = ("auto", "majority", "mean", "last")
 
@@ -61,7 +62,7 @@ class WindowLabels:
         if self.reduction == "mean":
             sums = np.add.reduceat(label.astype(np.float64), starts, axis=0)
             counts = (ends - starts).reshape((-1,) + (1,) * (label.ndim - 1))
-            return (sums / counts).astype(np.float32)
+            return narrowed(sums / counts, "float32", "the label")
         return _majority(label.reshape(-1), self.samples)
 
 

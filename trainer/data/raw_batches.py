@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,7 @@ from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds import source_like
 from pipeline.sources.listing import group_by_id, listed, listing_rejects
 from pipeline.sources.rejects import left_out_text
+from pipeline.sources.source import RawRecord
 from tfrecords_schema import DatasetError, InputSpec
 from tfrecords_schema.left_out import Tally
 
@@ -28,7 +29,8 @@ class RawBatch:
       ids: id of each record.
       sources: path of each record, relative to the input folder.
       steps: valid steps of each record.
-      inputs: `signal` or `frames` [records, padded steps, *step_shape], `lengths` [records] int32.
+      inputs: `signal` or `frames` [records, padded steps, *step_shape], `lengths` and `padding`
+        [records] int32, as `BatchReader` has them.
     """
 
     order: list[int]
@@ -36,6 +38,15 @@ class RawBatch:
     sources: list[str]
     steps: list[int]
     inputs: dict[str, Any]
+
+
+class _Row(NamedTuple):
+    """One recording of a batch."""
+
+    number: int
+    path: str
+    data: np.ndarray
+    padding: int
 
 
 class RawFolder:
@@ -75,25 +86,26 @@ class RawFolder:
 
     def batches(self, batch_size: int) -> Iterator[RawBatch]:
         """All recordings that can be read, in batches of at most `batch_size`, in order of path."""
-        rows: list[tuple[int, str, np.ndarray]] = []
+        rows: list[_Row] = []
         for number, path in enumerate(self.paths):
-            data = self._read(path)
-            if data is None:
+            found = self._read(path)
+            if found is None:
                 continue
-            if rows and (len(rows) == batch_size or _too_large([*rows, (number, path, data)])):
+            row = _Row(number, path, np.asarray(found.data), found.padding)
+            if rows and (len(rows) == batch_size or _too_large([*rows, row])):
                 yield self._batch(rows)
                 rows = []
-            rows.append((number, path, data))
+            rows.append(row)
         if rows:
             yield self._batch(rows)
 
-    def _read(self, path: str) -> np.ndarray | None:
-        """`[time, *step_shape]`; None for a recording that is left out."""
+    def _read(self, path: str) -> RawRecord | None:
+        """One recording; None for one that is left out."""
         try:
             with fault_named(f"{type(self._source).__name__}.read_data({path!r})"):
-                data = self._source.read_data(path)
-            self._check(data)
-            return data
+                found = self._source.read_input(path)
+            self._check(np.asarray(found.data))
+            return found
         except RejectedInputError as error:
             self.rejects.append((path, str(error)))
             return None
@@ -108,17 +120,21 @@ class RawFolder:
         if data.dtype.kind == "f" and not np.isfinite(data).all():
             raise RejectedInputError("holds NaN or infinity; repair or remove the recording")
 
-    def _batch(self, rows: list[tuple[int, str, np.ndarray]]) -> RawBatch:
-        steps = [len(data) for _, _, data in rows]
+    def _batch(self, rows: list[_Row]) -> RawBatch:
+        steps = [len(row.data) for row in rows]
         padded = np.zeros((len(rows), max(steps), *self._spec.step_shape), self._spec.dtype)
-        for target, (_, _, data) in zip(padded, rows, strict=True):
-            target[: len(data)] = data
-        inputs = {self._spec.kind: padded, "lengths": np.array(steps, np.int32)}
-        paths = [path for _, path, _ in rows]
+        for target, row in zip(padded, rows, strict=True):
+            target[: len(row.data)] = row.data
+        inputs = {
+            self._spec.kind: padded,
+            "lengths": np.array(steps, np.int32),
+            "padding": np.array([row.padding for row in rows], np.int32),
+        }
+        paths = [row.path for row in rows]
         ids = [self._source.record_id(path) for path in paths]
-        return RawBatch([number for number, _, _ in rows], ids, paths, steps, inputs)
+        return RawBatch([row.number for row in rows], ids, paths, steps, inputs)
 
 
-def _too_large(rows: list[tuple[int, str, np.ndarray]]) -> bool:
-    longest = max((data for _, _, data in rows), key=len)
+def _too_large(rows: list[_Row]) -> bool:
+    longest = max((row.data for row in rows), key=len)
     return longest.nbytes * len(rows) > _MAX_BATCH_BYTES

@@ -38,7 +38,13 @@ from trainer.layers.packing import (
     unpack_steps,
     valid_steps,
 )
-from trainer.layers.patches import JoinSteps, LengthsInSamples, RepeatPatches
+from trainer.layers.patches import (
+    DropPadding,
+    JoinSteps,
+    LengthsInSamples,
+    RepeatPatches,
+    StepMeans,
+)
 from trainer.layers.recurrent import GRU, LSTM
 from trainer.layers.spectrum import LogMel
 
@@ -50,6 +56,7 @@ __all__ = [
     "CompetingKernels",
     "Conv1D",
     "Conv2D",
+    "DropPadding",
     "Dropout",
     "FeaturesApart",
     "FeaturesTogether",
@@ -73,6 +80,7 @@ __all__ = [
     "SplitFeatures",
     "Standardize",
     "StepDifference",
+    "StepMeans",
     "TemporalConvolution",
     "TemporalDepthwiseConvolution",
     "TemporalMaxPooling",

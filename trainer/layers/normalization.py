@@ -1,4 +1,8 @@
-"""Input normalization on packed steps, so that an exported model takes the source's own values."""
+"""Input normalization on packed steps, so that an exported model takes the source's own values.
+
+A value is compared with a mean before it is rounded to the compute dtype, and sums are float64: an
+offset of any size, and any number of samples, cost no digits of what is left.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +11,7 @@ import keras
 import tensorflow as tf
 
 KINDS = ("none", "training_split", "record")
+_MAX_INT64 = 2.0**63 - 1024  # The largest float64 that is one.
 
 
 @keras.saving.register_keras_serializable(package="trainer")
@@ -41,16 +46,31 @@ class Normalization(keras.layers.Layer):
         self.mean = [float(value) for value in mean]
         self.deviation = [float(value) for value in deviation]
 
-    def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """`[valid, ..., channels]` of any dtype, `[batch] int32` -> the same shape."""
+    def call(
+        self, packed: tf.Tensor, lengths: tf.Tensor, padding: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """`[valid, ..., channels]` of any dtype, `[batch] int32` -> the same shape.
+
+        Args:
+          packed: steps.
+          lengths: of each record.
+          padding: `[batch] int32`, samples (along axis 1) at the end of a record's last step that
+            were not recorded: they enter no statistic, and are 0 afterwards.
+        """
         dtype = keras.backend.result_type(self.compute_dtype, "float32")
-        values = tf.cast(packed, dtype)
+        values = _exact(packed, dtype)
+        is_real = None if padding is None else _is_recorded(packed, lengths, padding)
         if self.kind == "training_split":
-            mean, deviation = tf.constant(self.mean, dtype), tf.constant(self.deviation, dtype)
-            values = (values - mean) / _divisor(deviation)
+            values = _scaled(values, self.mean, self.deviation, dtype)
         elif self.kind == "record":
-            values = _normalize_by_record(values, lengths)
-        return tf.cast(values, self.compute_dtype)
+            rows = tf.reshape(values, [tf.shape(values)[0], -1, values.shape[-1] or 1])
+            rows = _normalize_by_record(rows, lengths, is_real, dtype)
+            values = tf.reshape(rows, tf.shape(values))
+        values = tf.cast(values, self.compute_dtype)
+        if is_real is None:
+            return values
+        is_real = tf.reshape(is_real, [-1, values.shape[1], *[1] * (len(values.shape) - 2)])
+        return tf.where(is_real, values, tf.zeros_like(values))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
@@ -58,25 +78,89 @@ class Normalization(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
-def _normalize_by_record(values: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """Two passes over the record: mean first, then the squared deviations from it."""
-    rows = tf.reshape(values, [tf.shape(values)[0], -1, values.shape[-1] or 1])
+def _exact(values: tf.Tensor, dtype: str) -> tf.Tensor:
+    """Values in a dtype that holds all of them: wide integers as int64, all others as floats."""
+    return tf.cast(values, tf.int64 if values.dtype in (tf.int32, tf.int64) else dtype)
+
+
+def _minus(values: tf.Tensor, origin: tf.Tensor, dtype: Any) -> tf.Tensor:
+    """`values - origin`, which is rounded to `dtype` once; both are of a dtype of `_exact`."""
+    if values.dtype != tf.int64:
+        return tf.cast(values, dtype) - tf.cast(origin, dtype)
+    # By halves and their remainders: the whole difference may need 65 bits.
+    halves = tf.bitwise.right_shift(values, 1) - tf.bitwise.right_shift(origin, 1)
+    odd = tf.bitwise.bitwise_and(values, 1) - tf.bitwise.bitwise_and(origin, 1)
+    return 2 * tf.cast(halves, dtype) + tf.cast(odd, dtype)
+
+
+def _origin(base: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """`base + mean` as a number of the dtype of `base`, and the float64 rest that this leaves.
+
+    Args:
+      base: of a dtype of `_exact`.
+      mean: float64, above the base.
+    """
+    if base.dtype != tf.int64:
+        mean += tf.cast(base, tf.float64)
+        origin = tf.cast(mean, base.dtype)
+        return origin, mean - tf.cast(origin, tf.float64)
+    whole = tf.clip_by_value(tf.round(mean), -_MAX_INT64, _MAX_INT64)
+    return base + tf.cast(whole, tf.int64), mean - whole
+
+
+def _scaled(
+    values: tf.Tensor, mean: Sequence[float], deviation: Sequence[float], dtype: str
+) -> tf.Tensor:
+    zero = tf.zeros([len(mean)], values.dtype)
+    origin, rest = _origin(zero, tf.constant(mean, tf.float64))
+    divisor = _divisor(tf.constant(deviation, dtype))
+    # Divided one by one: TensorFlow would merge two constants that are subtracted into one.
+    return _minus(values, origin, dtype) / divisor - tf.cast(rest, dtype) / divisor
+
+
+def _is_recorded(packed: tf.Tensor, lengths: tf.Tensor, padding: tf.Tensor) -> tf.Tensor:
+    """`[valid, samples]` bool: all samples but those that fill the last step of a record."""
+    samples = packed.shape[1]
+    ends = tf.cumsum(lengths) - 1
+    is_record = lengths > 0
+    last = tf.scatter_nd(
+        tf.boolean_mask(ends, is_record)[:, None],
+        tf.boolean_mask(padding, is_record),
+        tf.shape(packed)[:1],
+    )
+    return tf.range(samples)[None] < samples - last[:, None]
+
+
+def _normalize_by_record(
+    rows: tf.Tensor, lengths: tf.Tensor, is_real: tf.Tensor | None, dtype: str
+) -> tf.Tensor:
+    """Mean first, then the squared deviations from it: `[valid, samples, channels]`."""
     batch = tf.size(lengths)
     record = tf.repeat(tf.range(batch), lengths)
+    first_step = tf.cumsum(lengths, exclusive=True)
     # A mean of equal values is rounded, and dividing would blow that up; one of zeros is exact.
-    first_step = tf.gather(tf.cumsum(lengths, exclusive=True), record)
-    rows -= tf.gather(rows[:, :1], first_step)
-
-    def mean_per_record(x: tf.Tensor) -> tf.Tensor:
-        sums = tf.math.unsorted_segment_sum(tf.reduce_mean(x, axis=1), record, batch)
-        return sums / tf.cast(tf.maximum(lengths, 1), x.dtype)[:, None]
+    padded = tf.concat([rows[:, 0], tf.zeros_like(rows[:1, 0])], axis=0)  # For empty batches.
+    first = tf.gather(padded, first_step)
 
     def spread(per_record: tf.Tensor) -> tf.Tensor:
         return tf.gather(per_record, record)[:, None]
 
-    centred = rows - spread(mean_per_record(rows))
-    deviation = tf.sqrt(mean_per_record(tf.square(centred)))
-    return tf.reshape(centred / _divisor(spread(deviation)), tf.shape(values))
+    def mean_per_record(x: tf.Tensor) -> tf.Tensor:
+        x = tf.cast(x, tf.float64)
+        if is_real is not None:
+            x = tf.where(is_real[..., None], x, tf.zeros_like(x))
+        return tf.math.divide_no_nan(
+            tf.math.unsorted_segment_sum(tf.reduce_sum(x, axis=1), record, batch), count
+        )
+
+    places = (
+        tf.ones(tf.shape(rows)[:2], tf.float64) if is_real is None else tf.cast(is_real, tf.float64)
+    )
+    count = tf.math.unsorted_segment_sum(tf.reduce_sum(places, axis=1), record, batch)[:, None]
+    origin, rest = _origin(first, mean_per_record(_minus(rows, spread(first), tf.float64)))
+    centred = _minus(rows, spread(origin), dtype) - spread(tf.cast(rest, dtype))
+    deviation = tf.cast(tf.sqrt(mean_per_record(tf.square(tf.cast(centred, tf.float64)))), dtype)
+    return centred / _divisor(spread(deviation))
 
 
 def _divisor(deviation: tf.Tensor) -> tf.Tensor:

@@ -37,6 +37,59 @@ class LengthsInSamples(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="trainer")
+class DropPadding(keras.layers.Layer):
+    """Leaves out the samples at the end of each record that were not recorded."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**{"autocast": False, **kwargs})
+
+    def call(
+        self, packed: tf.Tensor, lengths: tf.Tensor, padding: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """`[valid, ...]`, `[batch] int32` with the padding, `[batch] int32` of it -> both without.
+
+        The dtype of the samples stays.
+        """
+        recorded = lengths - padding
+        within = tf.ragged.range(lengths).flat_values
+        is_recorded = within < tf.repeat(recorded, lengths)
+        return tf.boolean_mask(packed, is_recorded), recorded
+
+    def compute_output_spec(self, packed: Any, lengths: Any, padding: Any) -> Any:
+        """The same, of any number of samples."""
+        rows = keras.KerasTensor((None, *packed.shape[1:]), dtype=packed.dtype)
+        return rows, keras.KerasTensor(lengths.shape, dtype="int32")
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class StepMeans(keras.layers.Layer):
+    """The mean over the rows of each step, of which a record's last one may have fewer.
+
+    Args:
+      samples: rows of a step.
+    """
+
+    def __init__(self, samples: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.samples = samples
+
+    def call(self, rows: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """`[rows, features]`, `[batch]` of rows -> `[steps, features]`."""
+        step = _places(lengths, self.samples) // self.samples
+        steps = tf.reduce_sum(patch_lengths(lengths, self.samples))
+        values = tf.cast(rows, keras.backend.result_type(rows.dtype, "float32"))
+        return tf.cast(tf.math.unsorted_segment_mean(values, step, steps), rows.dtype)
+
+    def compute_output_spec(self, rows: Any, lengths: Any) -> Any:
+        """As many features."""
+        return keras.KerasTensor((None, *rows.shape[1:]), dtype=rows.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "samples": self.samples}
+
+
+@keras.saving.register_keras_serializable(package="trainer")
 class JoinSteps(keras.layers.Layer):
     """Joins every `steps` steps of a record to one; beyond the record's end there are zeros.
 

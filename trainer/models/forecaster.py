@@ -14,6 +14,7 @@ from pipeline.console.options import Options, option
 from tfrecords_schema.errors import DatasetError, UserError
 from trainer.models.family import DataSpec, Family
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
+from trainer.models.parts.normalization import require_distinct
 from trainer.models.signal import SignalModelOptions, float32_at_least
 
 if TYPE_CHECKING:
@@ -76,10 +77,12 @@ def build_forecaster(
     the signal. Of the options only the recurrent layers and the normalization matter.
 
     Raises:
-        UserError: the options name no recurrent layers, or layers that do not fit each other.
+        UserError: the options name no recurrent layers, or layers that do not fit each other; or
+            the signal cannot be forecast in its own unit.
         DatasetError: the normalization needs statistics that the dataset lacks.
     """
-    _check(options)
+    _check(options, input_spec)
+    require_distinct(statistics, "subtract an offset from the recordings, and convert them again")
     features = math.prod(input_spec.step_shape)
     signal = keras.Input((None, *input_spec.step_shape), dtype=input_spec.dtype, name="signal")
     lengths = keras.Input((), dtype="int32", name="lengths")
@@ -153,8 +156,13 @@ def _normalization(
     return layers.Normalization("training_split", mean, deviation, name="normalize")
 
 
-def _check(options: SignalModelOptions) -> None:
+def _check(options: SignalModelOptions, input_spec: InputSpec) -> None:
     units = options.rnn_units
+    if input_spec.has_padding:
+        raise UserError(
+            "--model=forecaster predicts whole steps, and --tail=pad filled up the last one of a "
+            "recording; convert with --tail=drop"
+        )
     if options.rnn_cell == "none":
         raise UserError("--model=forecaster is recurrent, got --rnn_cell=none; give lstm or gru")
     if units[0] != units[-1]:

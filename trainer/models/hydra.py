@@ -32,7 +32,7 @@ class Hydra(Family):
         """See `Family.build`."""
         inputs, lengths, x, scale = network_inputs(data, options[0])
         features, y = random_convolutions(
-            x.rows, x.lengths, lengths, scale, data, options[1], options[0].causal
+            x.rows, x.lengths, lengths, scale[:2], data, options[1], options[0].causal
         )
         outputs = unpack_predictions(y, lengths, inputs[data.input.kind], data.label)
         full = keras.Model(inputs, outputs, name="model")

@@ -59,14 +59,14 @@ def build_sequence_model(
     padded = keras.Input((None, *input_spec.step_shape), dtype=input_spec.dtype, name=kind)
     lengths = keras.Input((), dtype="int32", name="lengths")
     label_lengths = keras.Input((), dtype="int32", name="label_lengths")
+    inputs = {kind: padded, "lengths": lengths, "label_lengths": label_lengths}
     x: Any = layers.PackSteps(name="pack")(padded, lengths)
     if kind == "frames":
         x = encode_frames(x, frame_options)
     else:
-        x = encode_steps(x, lengths, options, input_spec, statistics)
+        x = encode_steps(x, inputs, options, input_spec, statistics)
     x = layers.RecordPooling(options.record_pooling, name="pool_input")(x, lengths)
     x = layers.RepeatRecords(name="repeat")(x, label_lengths)
     x = predict_from_steps(x, label_lengths, options, dataclasses.replace(label_spec, per="step"))
     outputs = layers.UnpackSequence(name="unpack")(x, label_lengths)
-    inputs = {kind: padded, "lengths": lengths, "label_lengths": label_lengths}
     return keras.Model(inputs, outputs, name="sequence_model")

@@ -19,7 +19,7 @@ from pipeline.console.options import option
 from tfrecords_schema.errors import DatasetError, UserError
 from trainer.models.family import DataSpec, Family
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
-from trainer.models.parts.normalization import NormalizationOptions, normalize
+from trainer.models.parts.normalization import NormalizationOptions, normalize, padding_input
 
 if TYPE_CHECKING:
     from tfrecords_schema import InputSpec, LabelSpec, Statistics
@@ -134,8 +134,9 @@ def build_signal_model(
     """Returns a functional model from `{"signal", "lengths"}` to logits, or to values.
 
     Inputs are `signal: [batch, time, *step_shape]` in the source's dtype and `lengths: [batch]
-    int32`. Outputs are `[batch, time, units]` for a label per step, `[batch, units]` for one per
-    record; units is the number of classes or of values. Padding and rows of length 0 give zeros.
+    int32`; where records have it and values are normalized, `padding: [batch] int32` as well.
+    Outputs are `[batch, time, units]` for a label per step, `[batch, units]` for one per record;
+    units is the number of classes or of values. Padding and rows of length 0 give zeros.
 
     Raises:
         DatasetError: the dataset holds frames, or lacks the statistics that the options ask for.
@@ -147,11 +148,12 @@ def build_signal_model(
         )
     signal = keras.Input((None, *input_spec.step_shape), dtype=input_spec.dtype, name="signal")
     lengths = keras.Input((), dtype="int32", name="lengths")
+    inputs = {"signal": signal, "lengths": lengths}
     x = layers.PackSteps(name="pack")(signal, lengths)
-    x = encode_steps(x, lengths, options, input_spec, statistics)
+    x = encode_steps(x, inputs, options, input_spec, statistics)
     x = predict_from_steps(x, lengths, options, label_spec)
     outputs = unpack_predictions(x, lengths, signal, label_spec)
-    return keras.Model({"signal": signal, "lengths": lengths}, outputs, name="signal_model")
+    return keras.Model(inputs, outputs, name="signal_model")
 
 
 def predict_from_steps(
@@ -204,12 +206,20 @@ def head_units(label_spec: LabelSpec) -> int:
 
 def encode_steps(
     x: Any,
-    lengths: Any,
+    inputs: dict[str, Any],
     options: SignalModelOptions,
     input_spec: InputSpec,
     statistics: Statistics | None,
 ) -> Any:
-    """From packed `[valid, *step_shape]` to `[valid, features]`."""
+    """From packed `[valid, *step_shape]` to `[valid, features]`.
+
+    Args:
+        x: packed steps.
+        inputs: of the model, with `lengths`; what else this reads is added.
+        options: of the model.
+        input_spec: what a step is.
+        statistics: of the training split.
+    """
     shape = input_spec.step_shape
     if options.conv_filters:
         check_convolutions(options, shape)
@@ -218,7 +228,10 @@ def encode_steps(
         channels = shape[-1] if shape else 1
     as_channels = (-1, channels) if options.conv_filters else (*shape[:-1], channels)
     x = keras.layers.Reshape(as_channels, dtype=float32_at_least())(x)
-    x = normalize(x, lengths, options.normalization, channels, statistics, "normalize")
+    # What is not normalized is 0 in the padding already.
+    kind = options.normalization
+    padding = padding_input(inputs, input_spec) if kind != "none" else None
+    x = normalize(x, inputs["lengths"], kind, channels, statistics, "normalize", padding)
     x = _convolutional_stage(x, options)
     return _dense_stage(x, options.step_dense_units, options, "step_dense", options.dropout)
 

@@ -23,7 +23,7 @@ from trainer.runs.checkpoints import load_trained
 from trainer.runs.run_folder import LearntFrom
 from trainer.serving.export import export
 from trainer.serving.serving import Serving
-from trainer.step.task import Task
+from trainer.step.task import Task, inputs_of
 
 _SHOWN_REJECTS = 10
 
@@ -84,7 +84,7 @@ def predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> list[Row]:
     )
     rows: list[Row] = []
     for batch in batches:
-        inputs = {name: batch.inputs[name] for name in specs}
+        inputs = inputs_of(batch.inputs, specs)
         answer, lengths = predict(inputs)
         outputs = answer["values" if "values" in answer else "probabilities"]
         rows += rows_of(batch, outputs.numpy(), lengths.numpy(), serving.task.label)

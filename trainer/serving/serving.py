@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from pipeline.batches.valid_labels import label_lengths
-from trainer.step.task import Batch, Task
+from trainer.step.task import Batch, Task, inputs_of
 
 NO_CLASS = -1
 
@@ -63,7 +63,7 @@ class Serving:
         return label_lengths(inputs, label)
 
     def _all_inputs(self, inputs: Batch) -> Batch:
-        given = {name: inputs[name] for name in self._specs}
+        given = inputs_of(inputs, self._specs)
         if self._ahead is None:
             return given
         shape = [tf.shape(inputs["lengths"])[0], 1, *self._ahead.shape[2:]]

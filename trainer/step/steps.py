@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from trainer.metrics.table import LOSS
-from trainer.step.task import Batch, Sums, Task
+from trainer.step.task import Batch, Sums, Task, inputs_of
 
 
 class StepResult(NamedTuple):
@@ -231,13 +231,12 @@ class Steps:
         if self._members is None:
             outputs = self._outputs(batch, training=True)
             return outputs, [outputs]
-        inputs = {name: batch[name] for name in self._inputs}
+        inputs = inputs_of(batch, self._inputs)
         mean, *apart = self._members(inputs, training=True)
         return mean, apart
 
     def _outputs(self, batch: Batch, training: bool) -> tf.Tensor:
-        inputs = {name: batch[name] for name in self._inputs}
-        return self._model(inputs, training=training)
+        return self._model(inputs_of(batch, self._inputs), training=training)
 
 
 def _added_up(values: Any) -> Any:

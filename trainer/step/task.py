@@ -5,7 +5,7 @@ A mean is formed once, over all replicas and steps: sum of weighted values / sum
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
@@ -20,6 +20,12 @@ from trainer.metrics.table import LOSS, epoch_means
 Batch = dict[str, tf.Tensor]
 # Name -> float32 [2]: weighted sum, sum of weights.
 Sums = dict[str, tf.Tensor]
+
+
+def inputs_of(batch: Batch, names: Iterable[str]) -> Batch:
+    """What a model reads of a batch; no sample is padding where records do not say so."""
+    given = {"padding": tf.zeros_like(batch["lengths"]), **batch}
+    return {name: given[name] for name in names}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pipeline.sources.arrays import ArrayChoice, required_key
 from pipeline.sources.files import require_file
 from pipeline.sources.grouping import text_of
 from pipeline.sources.names import class_values, decode, normal
+from pipeline.sources.narrowing import cast, narrowed
 from pipeline.sources.npz import NpzFile, open_npz
 from pipeline.sources.options import as_folder, require_size
 from pipeline.sources.source import Description, Label, LabelForm, RawRecord, Source
@@ -124,25 +125,27 @@ class SignalSource(Source):
         with self._open(self.full_path(path)) as npz:
             signal_key, label_key = self._choice.keys(npz)
             length = self._time_first(npz.header(signal_key).shape, signal_key)[:1]
-            signal, zeroed = self._signal(npz, signal_key)
-            padding = self._padding(npz, signal_key, signal.shape)
+            found = self._signal(npz, signal_key)
             label = self._label(npz, label_key, length)
             checksum = npz.checksum
         if self.options.target_dir:
             with self._open_target(path) as npz:
                 label = self._label(npz, self._choice.label_key(npz), length)
                 checksum = f"{checksum};{npz.checksum}"
-        changed = LeftOut("value", "NaN or infinity, 0 now (--non_finite=zero)", zeroed)
-        return RawRecord(signal, label, checksum, (changed,) if zeroed else (), padding)
+        return dataclasses.replace(found, label=label, checksum=checksum)
 
     def read_data(self, path: str) -> np.ndarray:
+        """See `Source`."""
+        return np.asarray(self.read_input(path).data)
+
+    def read_input(self, path: str) -> RawRecord:
         """Reads a recording alone; an array with a label may be there or not.
 
         Raises:
           RejectedInputError: like `read`.
         """
         with self._open(self.full_path(path)) as npz:
-            return self._signal(npz, self._choice.data_key(npz))[0]
+            return self._signal(npz, self._choice.data_key(npz))
 
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """See `Source`."""
@@ -186,21 +189,25 @@ class SignalSource(Source):
         except RejectedInputError as error:
             raise RejectedInputError(f"target file '{target}': {error}") from error
 
-    def _signal(self, npz: NpzFile, key: str) -> tuple[np.ndarray, int]:
-        """The signal as it is stored, and how many values in it were not finite and are 0."""
-        signal = npz.array(key)
-        dtype = _converted_dtype(signal.dtype, key)
-        with np.errstate(over="ignore"):  # What float32 cannot hold is found as infinity later.
-            signal = signal.astype(dtype, copy=False)
-        self._time_first(signal.shape, key)  # Whether there is such an axis.
-        if signal.ndim:  # Of a single number there is none to move.
-            signal = np.moveaxis(signal, self.options.time_axis, 0)
-        signal = self._cut(signal, key)
-        if self.options.non_finite == "reject":
-            return signal, 0
-        bad = ~np.isfinite(signal)
-        zeroed = int(bad.sum())
-        return (np.where(bad, signal.dtype.type(0), signal) if zeroed else signal), zeroed
+    def _signal(self, npz: NpzFile, key: str) -> RawRecord:
+        """The signal as it is stored; what is not finite is 0 there, if it shall be."""
+        given = npz.array(key)
+        dtype = _converted_dtype(given.dtype, key)
+        self._time_first(given.shape, key)  # Whether there is such an axis.
+        if given.ndim:  # Of a single number there is none to move.
+            given = np.moveaxis(given, self.options.time_axis, 0)
+        given = self._cut(given, key)
+        padding = self._padding(npz, key, given.shape)
+        left_out: tuple[LeftOut, ...] = ()
+        if self.options.non_finite == "zero":
+            bad = ~np.isfinite(cast(given, dtype))
+            if zeroed := int(bad.sum()):
+                given = np.where(bad, given.dtype.type(0), given)
+                why = "NaN or infinity, 0 now (--non_finite=zero)"
+                left_out = (LeftOut("value", why, zeroed),)
+        signal = narrowed(given, dtype, "the signal")
+        unnarrowed = given if given.dtype.itemsize > signal.dtype.itemsize else None
+        return RawRecord(signal, None, "", left_out, padding, unnarrowed)
 
     def _padding(self, npz: NpzFile, key: str, cut: tuple[int, ...]) -> int:
         """Samples that a signal has only since it was cut in windows."""

@@ -16,7 +16,7 @@ from tfrecords_schema.errors import UserError
 from trainer.models.family import BuiltModel, DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.parts.ensemble import EnsembleFamily, EnsembleOptions, averaged
-from trainer.models.parts.normalization import NormalizationOptions, normalize
+from trainer.models.parts.normalization import NormalizationOptions, normalize, padding_input
 from trainer.models.parts.random_convolutions import (
     RandomConvolutionOptions,
     random_convolutions,
@@ -95,6 +95,22 @@ class Features(NamedTuple):
     lengths: Any
 
 
+class Scale(NamedTuple):
+    """The way back from rows to steps.
+
+    Attributes:
+      samples: of a step.
+      factor: samples that a row stands for.
+      lengths: `[batch] int32`, steps of each record; or its samples, where `has_padding`.
+      has_padding: whether the last step of a record may have fewer samples.
+    """
+
+    samples: int
+    factor: int
+    lengths: Any
+    has_padding: bool
+
+
 class Network(EnsembleFamily):
     """A network over the samples of a recording; one label per step or per record."""
 
@@ -117,7 +133,7 @@ class Network(EnsembleFamily):
         networks = []
         for number in range(chosen.ensemble):
             name = f"member_{number}" if chosen.ensemble > 1 else "network"
-            rows = self._member(x, lengths, scale, chosen, data, name)
+            rows = self._member(x, scale, chosen, data, name)
             padded = inputs[data.input.kind]
             networks.append(unpack_predictions(rows, lengths, padded, data.label, f"{name}_unpack"))
         if not chosen.random_convolutions:
@@ -128,7 +144,7 @@ class Network(EnsembleFamily):
                 )
             return averaged(inputs, networks, data, [])
         features, rows = random_convolutions(
-            x.rows, x.lengths, lengths, scale, data, convolutions, chosen.causal
+            x.rows, x.lengths, lengths, scale[:2], data, convolutions, chosen.causal
         )
         fitted = unpack_predictions(
             rows, lengths, inputs[data.input.kind], data.label, "unpack_ridge"
@@ -139,8 +155,7 @@ class Network(EnsembleFamily):
     def _member(
         self,
         x: Features,
-        steps: Any,
-        scale: tuple[int, int],
+        scale: Scale,
         options: NetworkOptions,
         data: DataSpec,
         name: str,
@@ -154,7 +169,7 @@ class Network(EnsembleFamily):
             y = layers.RecordPooling("mean", name="pool")(found.rows, found.lengths)
             y = layers.PackRecords(name="pack_records")(y, lengths)
         else:
-            y = _to_steps(found.rows, step_lengths, *scale)
+            y = _to_steps(found.rows, scale._replace(lengths=step_lengths))
         if options.head_dropout:
             y = layers.Dropout(options.head_dropout, name="head_dropout")(y)
         y = keras.layers.Dense(head_units(data.label), dtype=float32_at_least(), name="head")(y)
@@ -162,7 +177,7 @@ class Network(EnsembleFamily):
             y = layers.LabelScale(dtype=float32_at_least(), name="label_scale")(y)
         inputs = {"rows": rows, "row_lengths": lengths, "step_lengths": step_lengths}
         member = keras.Model(inputs, y, name=name)
-        return member({"rows": x.rows, "row_lengths": x.lengths, "step_lengths": steps})
+        return member({"rows": x.rows, "row_lengths": x.lengths, "step_lengths": scale.lengths})
 
 
 def samples_of_step(shape: tuple[int, ...]) -> int:
@@ -172,12 +187,12 @@ def samples_of_step(shape: tuple[int, ...]) -> int:
 
 def network_inputs(
     data: DataSpec, options: FrontEndOptions
-) -> tuple[dict[str, Any], Any, Features, tuple[int, int]]:
+) -> tuple[dict[str, Any], Any, Features, Scale]:
     """What every network over samples begins with.
 
     Returns:
-      Inputs by name; `lengths: [batch]` in steps; normalized rows behind the front end; samples of
-      a step, and samples that a row stands for.
+      Inputs by name; `lengths: [batch]` in steps; normalized rows behind the front end, of recorded
+      samples alone; the way back from those.
 
     Raises:
       DatasetError: the dataset lacks the statistics that are asked for.
@@ -185,10 +200,15 @@ def network_inputs(
     kind = data.input.kind
     padded = keras.Input((None, *data.input.step_shape), dtype=data.input.dtype, name=kind)
     lengths = keras.Input((), dtype="int32", name="lengths")
+    inputs = {kind: padded, "lengths": lengths}
     packed = layers.PackSteps(name="pack")(padded, lengths)
     x, samples = _samples(packed, lengths, data)
+    padding, of_steps = padding_input(inputs, data.input), lengths
+    if padding is not None:
+        x = Features(*layers.DropPadding(name="recorded")(*x, padding))
+        of_steps = x.lengths
     x, factor = _front_end(x, options, data)
-    return {kind: padded, "lengths": lengths}, lengths, x, (samples, factor)
+    return inputs, lengths, x, Scale(samples, factor, of_steps, padding is not None)
 
 
 def _samples(packed: Any, lengths: Any, data: DataSpec) -> tuple[Features, int]:
@@ -226,12 +246,15 @@ def _front_end(x: Features, options: FrontEndOptions, data: DataSpec) -> tuple[F
     return x, factor
 
 
-def _to_steps(rows: Any, steps: Any, samples: int, factor: int) -> Any:
+def _to_steps(rows: Any, scale: Scale) -> Any:
     """A row for each step: the mean over its samples."""
+    samples, factor, lengths, has_padding = scale
     if factor > 1:
-        of_steps = _samples_of(steps, samples, "samples_of_steps")
+        of_steps = lengths if has_padding else _samples_of(lengths, samples, "samples_of_steps")
         rows = layers.RepeatPatches(factor, name="repeat_patches")(rows, of_steps)
     if samples == 1:
         return rows
+    if has_padding:
+        return layers.StepMeans(samples, name="mean_of_step")(rows, lengths)
     rows = layers.Rows((samples, rows.shape[-1]), name="samples_of_step")(rows)
     return keras.layers.GlobalAveragePooling1D(name="mean_of_step")(rows)

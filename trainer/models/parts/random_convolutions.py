@@ -115,6 +115,7 @@ def _gathered(
     import tensorflow as tf
 
     from pipeline.batches.valid_labels import flat_labels, label_lengths
+    from trainer.step.task import inputs_of
 
     specs = {x.name: tf.TensorSpec(x.shape, x.dtype) for x in features.inputs}
     # TensorFlow would count the traces of a function that all trials share, and warn.
@@ -124,9 +125,8 @@ def _gathered(
     for batch in batches:
         lengths = label_lengths(batch, data.label).numpy()
         groups = batch["group"].numpy() if "group" in batch else count + np.arange(len(lengths))
-        inputs = {tensor.name: batch[tensor.name] for tensor in features.inputs}
         of_batch = (
-            compute(inputs).numpy(), flat_labels(batch, data.label), np.repeat(groups, lengths)
+            compute(inputs_of(batch, specs)).numpy(), flat_labels(batch, data.label), np.repeat(groups, lengths)
         )  # fmt: skip
         every = -(-int(lengths.max(initial=1)) * _RECORDS_AT_LEAST // most)
         found.append(tuple(part[::every] for part in of_batch))
