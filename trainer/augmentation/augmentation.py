@@ -69,6 +69,13 @@ class Times(NamedTuple):
     rate: tf.Tensor
     lengths: tf.Tensor
 
+    @property
+    def end(self) -> tf.Tensor:
+        """`[batch]` float32: the moment that is the last step afterwards."""
+        import tensorflow as tf
+
+        return self.start + tf.cast(self.lengths - 1, tf.float32) * self.rate
+
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation(Options):
@@ -137,8 +144,12 @@ def augmented(
 ) -> dict[str, Any]:
     """A batch with all augmentations applied.
 
+    A channel of a record with integers beyond 2^24, which float32 does not tell apart, is changed
+    relative to the record's first sample, as if that were 0.
+
     Args:
-      batch: `signal` or `frames` `[batch, time, *step_shape]`, `lengths`, `record`, `label`.
+      batch: `signal` or `frames` `[batch, time, *step_shape]`, `lengths`, `record`, `label`; perhaps
+        `padding`, which is 0 afterwards as before.
       used: what to apply.
       seed: of the training.
       epoch: scalar tensor.
@@ -146,21 +157,34 @@ def augmented(
     """
     import tensorflow as tf
 
+    from pipeline.batches.exact_difference import as_exact, exact_difference
+
     kind = "signal" if "signal" in batch else "frames"
-    given = batch[kind]
-    values, lengths, label = tf.cast(given, tf.float32), batch["lengths"], batch["label"]
+    given, lengths, label = batch[kind], batch["lengths"], batch["label"]
+    origin = _origin(given)
+    values = tf.cast(given, tf.float32)
+    if origin is not None:
+        values = exact_difference(as_exact(given, tf.float32), origin, tf.float32)
+    padding = batch.get("padding")
+    if padding is not None:  # Else what fills the last step would enter its neighbours.
+        values = _with_edge(values, lengths, padding)
     for one in used:
         draws = Draws(seed, epoch, batch["record"], type(one).__name__)
         if times := one.times(tf.maximum(lengths, 1), draws):
             new_lengths = tf.where(lengths > 0, times.lengths, 0)
+            if padding is not None:
+                padding = tf.where(times.end > tf.cast(lengths - 2, tf.float32), padding, 0)
             values = _at(values, times, lengths, smooth=kind == "signal")
             if per == "step":
                 label = _at(label, times, lengths, smooth=False)
             lengths = new_lengths
         values = one.values(values, lengths, draws)
-    if given.dtype.is_integer:
-        values = tf.round(tf.clip_by_value(values, given.dtype.min, given.dtype.max))
-    changed = {kind: tf.cast(values, given.dtype), "lengths": lengths, "label": label}
+    values = _rounded(values, given.dtype, origin)
+    changed = {kind: values, "lengths": lengths, "label": label}
+    if padding is not None:
+        is_padding = _is_padding(tf.shape(values)[1], values.shape[2], lengths, padding)
+        zeros = tf.zeros_like(values)
+        changed |= {kind: tf.where(is_padding[..., None], zeros, values), "padding": padding}
     if per == "step":
         changed["label_lengths"] = lengths
     return {**batch, **{name: value for name, value in changed.items() if name in batch}}
@@ -183,6 +207,60 @@ def _at(values: tf.Tensor, times: Times, lengths: tf.Tensor, *, smooth: bool) ->
     low = tf.gather(values, tf.cast(before, tf.int32), batch_dims=1)
     high = tf.gather(values, tf.cast(tf.minimum(before + 1, last), tf.int32), batch_dims=1)
     return low + share * (high - low)
+
+
+def _origin(given: tf.Tensor) -> tf.Tensor | None:
+    """What to subtract from each channel of integers that float32 may not tell apart, int64."""
+    import tensorflow as tf
+
+    if given.dtype not in (tf.int32, tf.int64):
+        return None
+    axes = [*range(1, max(2, len(given.shape) - 1))]
+    is_wide = tf.reduce_any((given > 2**24) | (given < -(2**24)), axes, keepdims=True)
+    first = tf.cast(first_sample(given), tf.int64)
+    return tf.where(is_wide, first, tf.zeros_like(first))
+
+
+def first_sample(values: tf.Tensor) -> tf.Tensor:
+    """Of each channel (the last axis) of each record, with as many axes as the values have."""
+    return values[(slice(None), *[slice(0, 1)] * max(1, len(values.shape) - 2))]
+
+
+def _rounded(values: tf.Tensor, dtype: tf.DType, origin: tf.Tensor | None) -> tf.Tensor:
+    """float32 in the dtype of the batch, integers within their range."""
+    import tensorflow as tf
+
+    if not dtype.is_integer:
+        return tf.cast(values, dtype)
+    values = tf.round(values)
+    if origin is None:
+        return tf.cast(tf.clip_by_value(values, dtype.min, dtype.max), dtype)
+    exact = tf.cast(origin, tf.float64) + tf.cast(values, tf.float64)
+    # The largest float32 below 2^63: the cast of a larger one has the wrong sign.
+    limited = tf.cast(tf.clip_by_value(values, -(2.0**63), 2.0**63 - 2.0**39), tf.int64)
+    total = origin + limited
+    total = tf.where(exact >= float(dtype.max), tf.constant(dtype.max, tf.int64), total)
+    total = tf.where(exact <= float(dtype.min), tf.constant(dtype.min, tf.int64), total)
+    return tf.cast(total, dtype)
+
+
+def _is_padding(time: tf.Tensor, samples: int, lengths: tf.Tensor, padding: tf.Tensor) -> tf.Tensor:
+    """`[batch, time, samples]`: which samples of the last valid step were not recorded."""
+    import tensorflow as tf
+
+    is_last = tf.range(time)[None] == lengths[:, None] - 1
+    return is_last[..., None] & (tf.range(samples)[None] >= samples - padding[:, None])[:, None]
+
+
+def _with_edge(values: tf.Tensor, lengths: tf.Tensor, padding: tf.Tensor) -> tf.Tensor:
+    """`[batch, time, samples, channels]` with the last recorded sample in the padding."""
+    import tensorflow as tf
+
+    samples = values.shape[2]
+    last = tf.gather(values, tf.maximum(lengths - 1, 0), batch_dims=1)
+    edge = tf.gather(last, samples - 1 - padding, batch_dims=1)[:, None, None]
+    is_padding = _is_padding(tf.shape(values)[1], samples, lengths, padding)
+    return tf.where(is_padding[..., None], edge, values)
 
 
 def _mixed(values: tf.Tensor) -> tf.Tensor:

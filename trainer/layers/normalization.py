@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipeline.batches.exact_difference import as_exact, exact_difference
+
 KINDS = ("none", "training_split", "record")
 _MAX_INT64 = 2.0**63 - 1024  # The largest float64 that is one.
 
@@ -58,7 +60,7 @@ class Normalization(keras.layers.Layer):
             were not recorded: they enter no statistic, and are 0 afterwards.
         """
         dtype = keras.backend.result_type(self.compute_dtype, "float32")
-        values = _exact(packed, dtype)
+        values = as_exact(packed, dtype)
         is_real = None if padding is None else _is_recorded(packed, lengths, padding)
         if self.kind == "training_split":
             values = _scaled(values, self.mean, self.deviation, dtype)
@@ -78,26 +80,11 @@ class Normalization(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
-def _exact(values: tf.Tensor, dtype: str) -> tf.Tensor:
-    """Values in a dtype that holds all of them: wide integers as int64, all others as floats."""
-    return tf.cast(values, tf.int64 if values.dtype in (tf.int32, tf.int64) else dtype)
-
-
-def _minus(values: tf.Tensor, origin: tf.Tensor, dtype: Any) -> tf.Tensor:
-    """`values - origin`, which is rounded to `dtype` once; both are of a dtype of `_exact`."""
-    if values.dtype != tf.int64:
-        return tf.cast(values, dtype) - tf.cast(origin, dtype)
-    # By halves and their remainders: the whole difference may need 65 bits.
-    halves = tf.bitwise.right_shift(values, 1) - tf.bitwise.right_shift(origin, 1)
-    odd = tf.bitwise.bitwise_and(values, 1) - tf.bitwise.bitwise_and(origin, 1)
-    return 2 * tf.cast(halves, dtype) + tf.cast(odd, dtype)
-
-
 def _origin(base: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """`base + mean` as a number of the dtype of `base`, and the float64 rest that this leaves.
 
     Args:
-      base: of a dtype of `_exact`.
+      base: of a dtype of `as_exact`.
       mean: float64, above the base.
     """
     if base.dtype != tf.int64:
@@ -115,7 +102,7 @@ def _scaled(
     origin, rest = _origin(zero, tf.constant(mean, tf.float64))
     divisor = _divisor(tf.constant(deviation, dtype))
     # Divided one by one: TensorFlow would merge two constants that are subtracted into one.
-    return _minus(values, origin, dtype) / divisor - tf.cast(rest, dtype) / divisor
+    return exact_difference(values, origin, dtype) / divisor - tf.cast(rest, dtype) / divisor
 
 
 def _is_recorded(packed: tf.Tensor, lengths: tf.Tensor, padding: tf.Tensor) -> tf.Tensor:
@@ -157,8 +144,10 @@ def _normalize_by_record(
         tf.ones(tf.shape(rows)[:2], tf.float64) if is_real is None else tf.cast(is_real, tf.float64)
     )
     count = tf.math.unsorted_segment_sum(tf.reduce_sum(places, axis=1), record, batch)[:, None]
-    origin, rest = _origin(first, mean_per_record(_minus(rows, spread(first), tf.float64)))
-    centred = _minus(rows, spread(origin), dtype) - spread(tf.cast(rest, dtype))
+    origin, rest = _origin(
+        first, mean_per_record(exact_difference(rows, spread(first), tf.float64))
+    )
+    centred = exact_difference(rows, spread(origin), dtype) - spread(tf.cast(rest, dtype))
     deviation = tf.cast(tf.sqrt(mean_per_record(tf.square(tf.cast(centred, tf.float64)))), dtype)
     return centred / _divisor(spread(deviation))
 

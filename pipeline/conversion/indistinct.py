@@ -1,0 +1,52 @@
+"""Values that lie closer together than floats of their size do: a conversion says so."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pipeline.conversion.channel_sums import ChannelSums, merged
+from pipeline.conversion.parts import Part
+from tfrecords_schema.manifest import Statistics
+
+# Rounding to steps of a deviation / 100 adds 0.3% of a deviation.
+_STEPS_IN_DEVIATION = 100
+# Smaller deviations against the mean are what float64 computations leave of equal values.
+_NOISE = 1e-12
+_SHOWN = 5
+
+
+def indistinct(parts: Sequence[Part]) -> list[str]:
+    """One sentence for each channel whose values rounding moves by more than they differ, and how.
+
+    Args:
+      parts: of all shards.
+    """
+    kinds = (
+        ("unnarrowed", "channel {0} of the signal", np.float32, "float32, as which it is stored,"),
+        ("label_values", "component {0} of the label", np.float32, "float32, as a model gives it,"),
+        ("channels", "channel {0} of the signal", np.float64, "float64, as its mean is known,"),
+    )
+    lines: list[str] = []
+    for field, what, dtype, as_which in kinds:
+        total = merged(getattr(part, field) for part in parts)
+        found = [*_too_close(total, dtype)] if total else []
+        for channel, mean, deviation, step in found[:_SHOWN]:
+            lines.append(
+                f"{what.format(channel)} has mean {mean:.10g} and deviation {deviation:.4g}, and "
+                f"{as_which} has steps of {step:.3g} there: subtract an offset, and convert again"
+            )
+        if len(found) > _SHOWN:
+            lines.append(f"and {len(found) - _SHOWN:,} more, likewise")
+    return lines
+
+
+def _too_close(total: ChannelSums, dtype: type) -> Iterator[tuple[int, float, float, float]]:
+    """Number, mean, deviation and distance of neighbouring floats, of channels with a problem."""
+    found: Statistics = total.statistics()
+    for channel, (mean, deviation) in enumerate(zip(found.mean, found.deviation, strict=True)):
+        step = float(np.spacing(dtype(abs(mean))))
+        noise = _NOISE * abs(mean) if dtype is np.float32 else 0.0
+        if dtype is np.float64 and step > 1:
+            noise = -1.0  # Integers that differ may all be the same float64.
+        if noise < deviation < _STEPS_IN_DEVIATION * step:
+            yield channel, mean, deviation, step
