@@ -1,6 +1,6 @@
 """`python -m pipeline.verify DATASET`: proves that a dataset folder is whole.
 
-Exits with 0 if it is, and with 1 after a line for each problem if it is not.
+Exits with 0 if it is, and with 1 after a line for each problem, of many the first, if it is not.
 """
 
 import sys
@@ -16,6 +16,7 @@ COMMAND = Command(
     "Proves that a dataset folder, <output_dir>/<name>/<version>, is whole.",
     argument="DATASET",
 )
+_SHOWN_PROBLEMS = 100
 
 
 def main(argv: Sequence[str]) -> int:
@@ -35,8 +36,11 @@ def _verify(argv: Sequence[str]) -> int:
     problems = 0
     for problem in verify_dataset(path):
         problems += 1
-        say(f"error: {problem}")
-        sys.stdout.flush()
+        if problems <= _SHOWN_PROBLEMS:
+            say(f"error: {problem}")
+            sys.stdout.flush()
+    if problems > _SHOWN_PROBLEMS:
+        say(f"and {problems - _SHOWN_PROBLEMS:,} more")
     if problems:
         say(f"{path}: {counted(problems, 'problem')}")
         return 1

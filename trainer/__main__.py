@@ -90,6 +90,7 @@ def _evaluate(asked: Asked, session: Session) -> None:
         evaluation.run(
             session.steps, split, session.train,
             fingerprint=data.dataset.manifest.fingerprint, run_dir=run.run_dir,
+            for_report=run.report,
         )  # fmt: skip
     if run.report:
         from trainer.report.report import write_report  # matplotlib is slow to import

@@ -8,6 +8,7 @@ import pathlib
 from typing import Any
 
 from benchmarks.harness.flags import parse_flags
+from trainer.evaluation.evaluation_table import group_count
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def table(evaluations: list[dict[str, Any]]) -> str:
         baseline = found["baseline"]
         for metric, value in found["metrics"].items():
             if metric in baseline:
-                counts = (str(found["records"]), str(len(found["groups"])))
+                counts = (str(found["records"]), str(group_count(found)))
                 figures = (f"{value:.3f}", f"{baseline[metric]:.3f}", f"({baseline['name']})")
                 rows.append((found["split"], *counts, metric, *figures))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -1,8 +1,13 @@
 """Quantities and kinds of data in words, the same wherever they are shown."""
 
-import textwrap
+from __future__ import annotations
 
-from tfrecords_schema import InputSpec, LabelSpec
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # Help must not wait for TensorFlow.
+    from tfrecords_schema import InputSpec, LabelSpec
 
 WIDTH = 80  # Columns that a terminal has at least.
 
@@ -19,6 +24,12 @@ def wrapped(line: str) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """`1 record`, `2,000 records`; the plural only where it takes more than an s."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Names, the first of many with the number of the others: `a, b and 998 more`."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def bytes_text(size: float) -> str:

@@ -27,6 +27,7 @@ _WIDTH = 5.6
 _SIGNAL_HEIGHT, _BAND_HEIGHT, _VALUES_HEIGHT = 2.2, 0.8, 1.6
 _PADDING_COLOUR = "#cbd5e1"
 _MAX_PIXELS = 600
+_MAX_POINTS = 2_000
 _MIN_COLUMNS = 3
 _MAX_SEPARATED_ROWS = 64
 
@@ -218,6 +219,7 @@ def _draw_classes(axes: Axes, classes: np.ndarray, unit: float) -> None:
 
 def _draw_values(axes: Axes, values: np.ndarray, unit: float) -> None:
     values = values.reshape(len(values), -1)[:, :MAX_LINES]
-    times = (np.arange(len(values)) + 0.5) * unit
+    at = np.linspace(0, len(values) - 1, min(len(values), _MAX_POINTS)).astype(int)
+    values, times = values[at], (at + 0.5) * unit
     for number, colour in zip(range(values.shape[1]), CLASS_COLOURS * 2, strict=False):
         axes.plot(times, values[:, number], color=colour, linewidth=1, marker=".", markersize=3)

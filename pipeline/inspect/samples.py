@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.frames import decode_frame
+from pipeline.console.texts import listed
 from pipeline.sources.windows import recorded_window
 from tfrecords_schema import Dataset, LabelSpec, RecordSchema
 
@@ -102,7 +103,7 @@ def label_text(label: np.ndarray, spec: LabelSpec) -> str:
     """A record's label, or a prediction of the same kind, in words."""
     values = np.unique(label) if spec.kind == "class" else np.ravel(label)
     if spec.kind == "class":
-        return ", ".join(spec.class_names[int(value)] for value in values)
+        return listed([spec.class_names[int(value)] for value in values])
     return ", ".join(f"{value:.3g}" for value in values[:_MAX_VALUES])
 
 

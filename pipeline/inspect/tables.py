@@ -9,6 +9,7 @@ from pipeline.console.tables import COUNT, PERCENT, Table, class_table
 from pipeline.console.texts import bytes_text
 from pipeline.inspect.facts import Facts, Lengths
 from pipeline.inspect.plan import EpochFacts
+from pipeline.sources.rejects import MAX_REASONS
 
 
 def splits(facts: Facts) -> Table:
@@ -77,7 +78,8 @@ def rejects(facts: Facts) -> Table:
             for group in facts.rejects
         ],
         note="one line for each is in rejects.jsonl",
-        most=len(facts.rejects),
+        of="reasons",
+        most=MAX_REASONS,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.console import texts
 from pipeline.console.tables import as_text
-from pipeline.console.texts import bytes_text, counted, wrapped
+from pipeline.console.texts import bytes_text, counted, listed, wrapped
 from pipeline.inspect import tables
 from pipeline.inspect.facts import Facts, Lengths
 from pipeline.inspect.plan import EpochFacts
@@ -146,7 +146,7 @@ def _class_notes(facts: Facts) -> Iterator[str]:
         missing = [name for name in names if not split.entry.class_counts.get(name)]
         if missing:
             what = "class" if len(missing) == 1 else "the classes"
-            yield f"{split.name} has no label of {what} {_names(missing)}"
+            yield f"{split.name} has no label of {what} {listed(missing, _MAX_NAMES)}"
         if split.name == "train":
             yield from _majority_note(split.entry)
 
@@ -170,7 +170,7 @@ def _channel_notes(facts: Facts) -> Iterator[str]:
     if constant:
         is_one = len(constant) == 1
         what, changes = ("channel", "changes") if is_one else ("channels", "change")
-        yield f"{what} {_names(constant)} never {changes} in train: nothing can be learned there"
+        yield f"{what} {listed(constant, _MAX_NAMES)} never {changes} in train: nothing can be learned there"
 
 
 def _length_notes(facts: Facts) -> Iterator[str]:
@@ -180,8 +180,3 @@ def _length_notes(facts: Facts) -> Iterator[str]:
                 f"the longest record of {split.name} is {split.longest / split.median:,.0f} times "
                 "as long as the median: --batch_steps keeps batches of long records small"
             )
-
-
-def _names(names: list[str]) -> str:
-    more = f" and {len(names) - _MAX_NAMES:,} more" if len(names) > _MAX_NAMES else ""
-    return ", ".join(names[:_MAX_NAMES]) + more

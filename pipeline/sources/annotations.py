@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError
+from pipeline.console.texts import listed
 from pipeline.sources.names import class_values, normal
 from pipeline.sources.narrowing import narrowed
 from pipeline.sources.source import Label, LabelForm
@@ -46,7 +47,7 @@ def field(annotation: dict[str, Any], key: str, flag: str) -> Any:
     """
     if normal(key) not in annotation:
         raise RejectedInputError(
-            f"no field {key!r} (--{flag}) in {ANNOTATION}; it has {', '.join(annotation) or 'none'}"
+            f"no field {key!r} (--{flag}) in {ANNOTATION}; it has {listed([*annotation]) or 'none'}"
         )
     return annotation[normal(key)]
 

@@ -9,6 +9,7 @@ from pipeline.sources.source import Reject
 from tfrecords_schema.left_out import LeftOut, pattern
 
 _SHOWN_EXAMPLES = 3
+MAX_REASONS = 20
 _SHOWN_REASONS = 12
 
 
@@ -36,10 +37,12 @@ def rejects_text(groups: Sequence[dict[str, Any]], total: int) -> str:
     if not groups:
         return ""
     lines = [f"rejected {sum(group['count'] for group in groups):,} of {total:,} inputs:"]
-    for group in groups:
+    for group in groups[:MAX_REASONS]:
         more = ", ..." if group["count"] > len(group["examples"]) else ""
         lines.append(f"  {group['count']:,} at {group['stage']}: {group['reason']}")
         lines.append(f"      {', '.join(group['examples'])}{more}")
+    if rest := groups[MAX_REASONS:]:
+        lines.append(f"  {sum(group['count'] for group in rest):,} for {len(rest):,} other reasons")
     return "\n".join(map(wrapped, lines))
 
 

@@ -12,6 +12,7 @@ from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.plan import BatchOptions, EpochPlan, covering, plan_epoch, plan_lengths
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import nearest
+from pipeline.console.texts import listed
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.storage import reading
@@ -241,7 +242,7 @@ def class_weights(
         near = nearest(given, ("none", "balanced"))
         raise DatasetError(
             f"--class_weights={given}: got {len(options.class_weights)} weights, expected none, "
-            f"balanced or {len(label.class_names)} numbers, for {', '.join(label.class_names)}"
+            f"balanced or {len(label.class_names)} numbers, for {listed(label.class_names)}"
             + (f"; did you mean {near}?" if near else "")
         )
     try:

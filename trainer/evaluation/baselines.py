@@ -34,7 +34,8 @@ def baselines(truth: np.ndarray, split: SplitData, train: SplitData | None) -> l
 
 def majority_baseline(truth: np.ndarray, train_counts: list[int]) -> dict[str, Any]:
     """Metrics of always answering the training split's commonest class."""
-    scores = np.eye(len(train_counts))[np.argmax(train_counts)]
+    scores = np.zeros(len(train_counts), np.float32)
+    scores[np.argmax(train_counts)] = 1
     answers = np.broadcast_to(scores, (len(truth), len(scores)))
     return {"name": "majority class", **_one_group("class", truth, answers).total()}
 

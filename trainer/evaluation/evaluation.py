@@ -1,5 +1,6 @@
 """Evaluation of a trained model on one split."""
 
+import io
 import json
 from typing import Any
 
@@ -8,25 +9,35 @@ import numpy as np
 from pipeline.console.terminal import say
 from tfrecords_schema import LabelSpec
 from tfrecords_schema.names import join
-from tfrecords_schema.storage import atomic_write
+from tfrecords_schema.storage import atomic_write, remove
 from trainer.data.split_data import SplitData
 from trainer.evaluation.baselines import baselines
+from trainer.evaluation.class_figures import class_figures
 from trainer.evaluation.evaluation_table import evaluation_text
-from trainer.evaluation.group_sums import RESAMPLES, GroupSums, rows
+from trainer.evaluation.group_sums import RESAMPLES, GroupSums
 from trainer.evaluation.predictions import Predictions, predict_split
-from trainer.metrics.metric import ratio
+from trainer.metrics.table import better_mode
 from trainer.step.steps import Steps
 
 # Up to so many values of a split are printed themselves.
 _MAX_LISTED_VALUES = 10
+_MAX_LISTED_GROUPS = 1_000
+_SHOWN_GROUPS = 100
 
 
 def run(
-    steps: Steps, split: SplitData, train: SplitData | None, *, fingerprint: str, run_dir: str
+    steps: Steps,
+    split: SplitData,
+    train: SplitData | None,
+    *,
+    fingerprint: str,
+    run_dir: str,
+    for_report: bool = True,
 ) -> None:
     """Evaluates a split, prints the figures, and writes them into the run folder.
 
-    Writes `predictions-<split>.npz` and `evaluation-<split>.json`.
+    Writes `predictions-<split>.npz`, `evaluation-<split>.json` and, of very many classes or groups,
+    `evaluation-<split>.npz` with all of them.
 
     Args:
       steps: holds the trained model.
@@ -34,10 +45,11 @@ def run(
       train: the training split, for the baseline; without it what needs it is left out.
       fingerprint: of the dataset of the recordings; the split's may hold features of them.
       run_dir: folder of the run.
+      for_report: whether beginnings of some records are predicted as well, for its pictures.
     """
     label = split.label
     assert label is not None
-    predictions = predict_split(steps, split, label)
+    predictions = predict_split(steps, split, label, with_prefixes=for_report)
     about = {"split": split.name, "dataset_fingerprint": fingerprint}
     result = {**about, **evaluate(predictions, label, split.index.groups())}
     result["baselines"] = baselines(predictions.label, split, train)
@@ -45,9 +57,20 @@ def run(
     if predictions.prediction.size <= _MAX_LISTED_VALUES and label.kind == "value":
         result["predicted"] = _in_order_of_ids(predictions, split.index.ids())
     predictions.write(run_dir, split.name)
-    text = json.dumps(result, indent=1) + "\n"
-    atomic_write(join(run_dir, f"evaluation-{split.name}.json"), text.encode())
+    _write(join(run_dir, f"evaluation-{split.name}"), result)
     say(evaluation_text(result))
+
+
+def _write(path: str, result: dict[str, Any]) -> None:
+    """Writes the JSON file, and beside it an npz file with what is too much for that, if any."""
+    rest = result.pop("rest", {})
+    if rest:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **rest)
+        atomic_write(f"{path}.npz", buffer.getvalue())
+    else:
+        remove(f"{path}.npz")
+    atomic_write(f"{path}.json", (json.dumps(result, indent=1) + "\n").encode())
 
 
 def _in_order_of_ids(predictions: Predictions, ids: list[str]) -> list[float]:
@@ -63,11 +86,19 @@ def evaluate(predictions: Predictions, label: LabelSpec, groups: list[str]) -> d
       predictions: of the split.
       label: what is predicted.
       groups: group of each record of the split.
+
+    Returns:
+      What JSON can hold, and as `rest`, if any, arrays of what is left out of that by its size.
     """
-    of_label = np.repeat([groups[row] for row in predictions.record], predictions.lengths)
+    # Names of groups once for each record: of every label they would take more than its data.
+    names, of_record = np.unique([groups[row] for row in predictions.record], return_inverse=True)
+    of_label = np.repeat(of_record, predictions.lengths)
     sums = GroupSums(label.kind, predictions.label, predictions.prediction, of_label)
+    listed, rest = _of_groups(sums, names)
     if label.kind == "class":
-        details = _of_classes(predictions, label)
+        answer = predictions.prediction.argmax(-1)
+        details, every = class_figures(predictions.label, answer, label.class_names)
+        rest |= every
     else:
         details = {"per_component": sums.per_component()}
     return {
@@ -76,29 +107,23 @@ def evaluate(predictions: Predictions, label: LabelSpec, groups: list[str]) -> d
         "metrics": sums.total(),
         "intervals": sums.intervals(),
         "bootstrap_resamples": RESAMPLES,
-        "groups": sums.per_group(),
+        **listed,
         **details,
+        **({"rest": rest} if rest else {}),
     }
 
 
-def _of_classes(predictions: Predictions, label: LabelSpec) -> dict[str, Any]:
-    """Counts by true class (rows) and predicted class (columns), and figures of each class.
-
-    A figure is 0 where there is nothing to divide by: a class that is never predicted has
-    precision 0.
-    """
-    classes = len(label.class_names)
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (predictions.label, predictions.prediction.argmax(-1)), 1)
-    right, true, predicted = np.diag(counts), counts.sum(1), counts.sum(0)
-    figures = {
-        "precision": ratio(right, predicted),
-        "recall": ratio(right, true),
-        "f1": ratio(2 * right, true + predicted),
-        "support": true,
-    }
-    return {
-        "per_class": dict(zip(label.class_names, rows(figures), strict=True)),
-        "class_names": list(label.class_names),
-        "confusion": counts.tolist(),
-    }
+def _of_groups(sums: GroupSums, names: np.ndarray) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The figures of groups; of very many those of the worst and the largest, and all as arrays."""
+    number = len(sums.names)
+    if number <= _MAX_LISTED_GROUPS:
+        every = sums.per_group()
+        return {"groups": {str(names[at]): row for at, row in every.items()}}, {}
+    metric, columns = sums.headlines()
+    sign = 1 if better_mode(metric) == "max" else -1
+    worst = np.argsort(sign * columns[metric], kind="stable")[:_SHOWN_GROUPS]
+    largest = np.argsort(-columns["labels"], kind="stable")[:_SHOWN_GROUPS]
+    chosen = np.concatenate([worst, largest[~np.isin(largest, worst)]])
+    few = {str(names[at]): row for at, row in sums.per_group(chosen).items()}
+    arrays = {f"group_{name}": values for name, values in columns.items()}
+    return {"groups": few, "group_count": number}, {"group_names": names[sums.names], **arrays}

@@ -15,9 +15,9 @@ _THOUSANDTHS = "{:.3f}".format
 
 def evaluation_text(result: dict[str, Any]) -> str:
     """All tables, in columns of at most 80 characters."""
-    metrics, groups = metric_table(result), result["groups"]
+    metrics, groups = metric_table(result), group_count(result)
     parts = [metrics.title, as_text(metrics), as_text(column_table(result))]
-    if 1 < len(groups) < result["records"]:
+    if 1 < groups < result["records"]:
         parts.append(as_text(group_table(result)))
     if "predicted" in result:
         # Adding 0 turns -0.0 into 0.0.
@@ -30,7 +30,7 @@ def metric_table(result: dict[str, Any]) -> Table:
     """Each metric with its interval, beside the baselines."""
     baselines, intervals = result["baselines"], result["intervals"]
     records, labels = counted(result["records"], "record"), counted(result["labels"], "label")
-    about = f"{result['split']}: {records} of {counted(len(result['groups']), 'group')}, {labels}"
+    about = f"{result['split']}: {records} of {counted(group_count(result), 'group')}, {labels}"
     note = "no interval: that takes at least four groups"
     if intervals:
         times = f"{result['bootstrap_resamples']:,} times"
@@ -59,7 +59,16 @@ def column_table(result: dict[str, Any]) -> Table:
         shares = dict.fromkeys(("precision", "recall", "F1"), _THOUSANDTHS)
         rows = [(name, *keys(row)) for name, row in result["per_class"].items()]
         columns = {"class": None, **shares, "support": COUNT}
-        return Table(f"Classes of {split}", columns, rows, of="classes", most=30)
+        total = result.get("class_count", 0)
+        which = ", those of the least F1 and the commonest" if total else ""
+        return Table(
+            f"Classes of {split}{which}",
+            columns,
+            rows,
+            of=f"classes in evaluation-{split}.npz" if total else "classes",
+            most=30,
+            total=total,
+        )
     components = result.get("per_component", [])
     metrics = [m for m in all_metrics() if components and m.name in components[0]]
     columns = {metric.title or metric.name: metric.form.format for metric in metrics}
@@ -91,6 +100,20 @@ def group_table(result: dict[str, Any]) -> Table:
             (name, groups[name]["labels"], groups[name][metric])
             for name in sorted(groups, key=lambda name: sign * groups[name][metric])
         ],
-        of=f"groups in evaluation-{split}.json",
+        of=f"groups in evaluation-{split}.{'npz' if 'group_count' in result else 'json'}",
         most=12,
+        total=group_count(result),
     )
+
+
+def group_count(result: dict[str, Any]) -> int:
+    """Groups that there are, of which the worst and the largest may be all that is listed."""
+    return result.get("group_count", len(result["groups"]))
+
+
+def confusion_table(result: dict[str, Any]) -> Table:
+    """The commonest confusions, where there are too many classes for a table of all."""
+    columns = {"true": None, "predicted": None, "labels": COUNT}
+    rows = [(row["true"], row["predicted"], row["count"]) for row in result.get("confusions", ())]
+    split = result["split"]
+    return Table(f"Confusions of {split}, the commonest", columns, rows, of="of them")

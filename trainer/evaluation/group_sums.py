@@ -4,11 +4,13 @@ Every metric follows from a few sums per group, so a resample of the groups is a
 those, not another pass over the labels.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from trainer.metrics.table import evaluated
+from trainer.metrics.metric import SparseSums
+from trainer.metrics.table import evaluated, headline
 
 RESAMPLES = 1000
 # Of three groups more than 2.5% of the resamples have one alone: the ends would be the worst and
@@ -17,9 +19,11 @@ _MIN_GROUPS = 4
 _SHARE = 0.95
 # Values in memory at once, of resampled sums and of the counts that weigh them.
 _MAX_VALUES = 10_000_000
+_GROUPS_AT_ONCE = 100
 
 Figures = dict[str, np.ndarray]
-SumsOf = Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]  # As in `FromSums`.
+# As in `FromSums`.
+SumsOf = Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray | SparseSums]
 
 
 class GroupSums:
@@ -41,25 +45,50 @@ class GroupSums:
         self._metrics = evaluated(label_kind)
         if label_kind == "value":
             label = label.reshape(prediction.shape).astype(np.float64)
-        self._sums: dict[SumsOf, np.ndarray] = {}  # `[groups, rows, k]`; some metrics share one.
+        # `[groups, rows, k]`; some metrics share one.
+        self._sums: dict[SumsOf, np.ndarray | SparseSums] = {}
         for metric in self._metrics.values():
             if metric.sums not in self._sums:
                 sums = metric.sums(label, prediction, group, len(self._names))
                 self._sums[metric.sums] = sums
 
+    @property
+    def names(self) -> np.ndarray:
+        """`[groups]`: their names, sorted."""
+        return self._names
+
     def total(self) -> dict[str, float]:
         """The metrics of all groups together."""
-        figures = self._scored({of: values.sum(0) for of, values in self._sums.items()})
+        figures = self._scored(self._added_up())
         return {name: float(value) for name, value in figures.items()}
 
     def per_component(self) -> list[dict[str, float]]:
         """The metrics of each component of values, of all groups together."""
-        return rows(self._scored({of: v.sum(0)[:, np.newaxis] for of, v in self._sums.items()}))
+        sums = {of: values[:, np.newaxis] for of, values in self._added_up().items()}
+        return rows(self._scored(sums))
 
-    def per_group(self) -> dict[str, dict[str, float]]:
-        """Number of labels and metrics of each group."""
-        figures = rows({"labels": self._labels, **self._scored(self._sums)})
-        return dict(zip(self._names.tolist(), figures, strict=True))
+    def per_group(self, chosen: np.ndarray | None = None) -> dict[str, dict[str, float]]:
+        """Number of labels and metrics of each group, or of some, by their numbers."""
+        chosen = np.arange(len(self._names)) if chosen is None else chosen
+        sums = {
+            of: values.of(chosen) if isinstance(values, SparseSums) else values[chosen]
+            for of, values in self._sums.items()
+        }
+        figures = rows({"labels": self._labels[chosen], **self._scored(sums)})
+        return dict(zip(self._names[chosen].tolist(), figures, strict=True))
+
+    def headlines(self) -> tuple[str, dict[str, np.ndarray]]:
+        """The metric that people read first; it and the number of labels, of every group."""
+        name = headline(self._metrics)
+        values = self._sums[self._metrics[name].sums]
+        number = len(self._names)
+        parts = [
+            self._metrics[name].score(
+                values.of(part) if isinstance(values, SparseSums) else values[part]
+            )
+            for part in np.array_split(np.arange(number), -(-number // _GROUPS_AT_ONCE))
+        ]
+        return name, {"labels": self._labels, name: np.concatenate(parts)}
 
     def intervals(
         self, *, resamples: int = RESAMPLES, seed: int = 0
@@ -77,18 +106,27 @@ class GroupSums:
         if number < _MIN_GROUPS:
             return {}
         rng = np.random.default_rng(seed)
-        widest = max(values[0].size for values in self._sums.values())
+        widest = max(math.prod(values.shape[1:]) for values in self._sums.values())
         at_once = max(1, _MAX_VALUES // max(number, widest))
         parts = []
         for begin in range(0, resamples, at_once):
             size = min(at_once, resamples - begin)
             counts = rng.multinomial(number, np.full(number, 1 / number), size)
-            drawn = {of: np.tensordot(counts, values, 1) for of, values in self._sums.items()}
-            parts.append(self._scored(drawn))
+            parts.append(self._scored(self._added_up(counts)))
         ends = [(1 - _SHARE) / 2, (1 + _SHARE) / 2]
         return {
             name: tuple(np.quantile(np.concatenate([part[name] for part in parts]), ends).tolist())
             for name in parts[0]
+        }
+
+    def _added_up(self, weights: np.ndarray | None = None) -> dict[SumsOf, np.ndarray]:
+        """The sums of all groups together, with weights `[..., groups]` of each, or with 1."""
+        given = np.ones(len(self._names)) if weights is None else weights
+        return {
+            of: values.weighted(given)
+            if isinstance(values, SparseSums)
+            else (values.sum(0) if weights is None else np.tensordot(weights, values, 1))
+            for of, values in self._sums.items()
         }
 
     def _scored(self, sums: Mapping[SumsOf, np.ndarray]) -> Figures:

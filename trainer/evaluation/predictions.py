@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import sys
+import time
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.deal import NO_RECORD
 from pipeline.batches.valid_labels import label_lengths, unpadded
+from pipeline.console.terminal import clear_line, is_terminal, redraw
 from tfrecords_schema import LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.data.split_data import SplitData, plan_of_one
 from trainer.step.steps import Steps
+from trainer.step.task import Batch
 
 _PREFIX_RECORDS = 6
 _PREFIXES = 60
+# Steps of all beginnings of a record that are predicted: those of long records are fewer.
+_MAX_PREFIX_STEPS = 50_000
+_REFRESH_SECS = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,10 +89,20 @@ def _file(split: str) -> str:
     return f"predictions-{split}.npz"
 
 
-def predict_split(steps: Steps, split: SplitData, label: LabelSpec) -> Predictions:
-    """Predicts every record of a split, without padding in the result."""
+def predict_split(
+    steps: Steps, split: SplitData, label: LabelSpec, *, with_prefixes: bool = True
+) -> Predictions:
+    """Predicts every record of a split, without padding in the result.
+
+    Args:
+      steps: holds the model.
+      split: what to predict.
+      label: what is predicted.
+      with_prefixes: whether beginnings of the first records are predicted, too, where a label is
+        one per record.
+    """
     found: dict[int, tuple[np.ndarray, ...]] = {}
-    for batch in split.in_order():
+    for batch in _shown(split.in_order(), split):
         lengths = label_lengths(batch, label).numpy()
         columns = batch["label"].numpy(), steps.predict(batch).numpy()
         parts = zip(*(unpadded(values, lengths, label) for values in columns), strict=True)
@@ -92,7 +110,9 @@ def predict_split(steps: Steps, split: SplitData, label: LabelSpec) -> Predictio
     found.pop(NO_RECORD, None)
     order = sorted(found)
     labels, predictions = zip(*(found[row] for row in order), strict=True)
-    prefixes = _of_prefixes(steps, split) if label.per == "record" else ()
+    prefixes = ()
+    if with_prefixes and label.per == "record":
+        prefixes = _of_prefixes(steps, split, dict(zip(order, predictions, strict=True)))
     return Predictions(
         np.array(order, np.int32),
         np.array([len(part) for part in labels], np.int32),
@@ -102,17 +122,49 @@ def predict_split(steps: Steps, split: SplitData, label: LabelSpec) -> Predictio
     )
 
 
-def _of_prefixes(steps: Steps, split: SplitData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shown(batches: Iterator[Batch], split: SplitData) -> Iterator[Batch]:
+    """The batches; on a terminal a line says how many steps of the split are done."""
+    total, done, shown_at = int(split.lengths.sum()), 0, time.monotonic()
+    for batch in batches:
+        yield batch
+        done += int(split.lengths[[row for row in batch["record"].numpy() if row >= 0]].sum())
+        if time.monotonic() - shown_at >= _REFRESH_SECS and is_terminal(sys.stderr):
+            shown_at = time.monotonic()
+            redraw(f"evaluating {split.name}: {done:,} of {total:,} steps", sys.stderr)
+    if is_terminal(sys.stderr):
+        clear_line(sys.stderr)
+
+
+def _of_prefixes(
+    steps: Steps, split: SplitData, whole: Mapping[int, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How the prediction of a whole recording changes as more of it is seen.
 
-    The first few records of the split are predicted from prefixes of them, at up to 60 lengths.
+    The first few records of the split are predicted from prefixes of them, at up to 60 lengths and
+    the fewer the longer a record is; the last prefix is the record.
     """
     records, lengths, predictions = [], [], []
     for number in range(min(_PREFIX_RECORDS, len(split.index))):
-        batch = next(iter(split.read(plan_of_one(split, number))))
-        steps_in_record = int(batch["lengths"][0])
-        for prefix in np.unique(np.linspace(1, steps_in_record, _PREFIXES).astype(np.int32)):
+        batch = None
+        for prefix in _prefix_steps(int(split.index.steps[number])):
             records.append(number)
             lengths.append(prefix)
-            predictions.append(steps.predict({**batch, "lengths": tf.constant([prefix])}).numpy())
+            if prefix == split.index.steps[number]:
+                predictions.append(whole[number])
+                continue
+            batch = batch or next(iter(split.read(plan_of_one(split, number))))
+            # A beginning has whole steps alone, and so it has no padding.
+            beginning = {**_cut(batch, prefix), "padding": tf.zeros([1], tf.int32)}
+            predictions.append(steps.predict(beginning).numpy())
     return np.array(records, np.int32), np.array(lengths, np.int32), np.concatenate(predictions)
+
+
+def _prefix_steps(steps: int) -> list[int]:
+    """Lengths of the beginnings of a record of so many steps: evenly apart, the last one all."""
+    number = int(np.clip(2 * _MAX_PREFIX_STEPS // steps, 1, _PREFIXES))
+    return np.unique([*np.linspace(1, steps, number).astype(np.int32), steps]).tolist()
+
+
+def _cut(batch: Batch, steps: int) -> Batch:
+    kind = "signal" if "signal" in batch else "frames"
+    return {**batch, kind: batch[kind][:, :steps], "lengths": tf.constant([steps], tf.int32)}

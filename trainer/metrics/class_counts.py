@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trainer.metrics.metric import chosen, ratio
+from trainer.metrics.metric import SparseSums, chosen, ratio
+
+_MOST_CELLS = 1_000_000  # Groups times classes, beyond which most counts are 0.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,15 +23,19 @@ class FromCounts:
     @staticmethod
     def sums(
         label: np.ndarray, prediction: np.ndarray, group: np.ndarray, groups: int
-    ) -> np.ndarray:
+    ) -> np.ndarray | SparseSums:
         """The counts of each group, `[groups, classes, 3]`; see `FromSums`."""
         answer, classes = chosen(prediction), prediction.shape[-1]
+        group = group.astype(np.int64)
         true, predicted = group * classes + label, group * classes + answer
-        counts = [
-            np.bincount(cells, minlength=groups * classes).reshape(groups, classes)
-            for cells in (true[label == answer], true, predicted)
-        ]
-        return np.stack(counts, axis=-1).astype(np.float64)
+        kinds = (true[label == answer], true, predicted)
+        if groups * classes <= _MOST_CELLS:
+            counts = [np.bincount(cells, minlength=groups * classes) for cells in kinds]
+            return np.stack(counts, -1).reshape(groups, classes, 3).astype(np.float64)
+        cells = np.concatenate([3 * kind + number for number, kind in enumerate(kinds)])
+        found, number = np.unique(cells, return_counts=True)
+        of_group, place = np.divmod(found, 3 * classes)
+        return SparseSums((groups, classes, 3), of_group, place, number.astype(np.float64))
 
     def score(self, sums: np.ndarray) -> np.ndarray:
         """The figure."""

@@ -11,12 +11,47 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 
+@dataclasses.dataclass(frozen=True)
+class SparseSums:
+    """Sums `[groups, rows, k]` most of which are 0, as the others.
+
+    Attributes:
+      shape: (groups, rows, k).
+      group: `[cells]` integer, the group of each.
+      place: `[cells]` integer, its place in `[rows, k]`, flat.
+      value: `[cells]` float64.
+    """
+
+    shape: tuple[int, int, int]
+    group: np.ndarray
+    place: np.ndarray
+    value: np.ndarray
+
+    def weighted(self, weights: np.ndarray) -> np.ndarray:
+        """Sums over all groups with weights `[..., groups]` of each: `[..., rows, k]`."""
+        places = self.shape[1] * self.shape[2]
+        rows = [
+            np.bincount(self.place, self.value * row[self.group], places)
+            for row in weights.reshape(-1, self.shape[0])
+        ]
+        return np.reshape(rows, (*weights.shape[:-1], *self.shape[1:]))
+
+    def of(self, groups: np.ndarray) -> np.ndarray:
+        """The sums of some groups, `[chosen groups, rows, k]`."""
+        sums = np.zeros((len(groups), self.shape[1] * self.shape[2]))
+        position = np.full(self.shape[0], -1)
+        position[groups] = np.arange(len(groups))
+        chosen = position[self.group] >= 0
+        sums[position[self.group[chosen]], self.place[chosen]] = self.value[chosen]
+        return sums.reshape(len(groups), *self.shape[1:])
+
+
 class FromSums(Protocol):
     """A figure that follows from sums over labels, for many groups of them at once."""
 
     def sums(
         self, label: np.ndarray, prediction: np.ndarray, group: np.ndarray, groups: int
-    ) -> np.ndarray:
+    ) -> np.ndarray | SparseSums:
         """The sums of each group, `[groups, rows, k]` float64; those of two together are added.
 
         Args:

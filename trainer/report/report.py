@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from pipeline.console import page
+from pipeline.console.figures import CLASS_COLOURS
 from pipeline.console.tables import Table
 from pipeline.inspect.facts import lengths_of
 from pipeline.inspect.figures import label_time, lengths_picture, record_picture
@@ -18,6 +19,7 @@ from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.evaluation import evaluation_table
+from trainer.evaluation.class_figures import MOST_CLASSES
 from trainer.evaluation.predictions import Predictions
 from trainer.metrics.table import LOSS, headline
 from trainer.report.report_data import RunFiles, with_label
@@ -111,8 +113,8 @@ def _result(run: RunFiles, dataset: Dataset, split: str) -> dict[str, Any]:
     metric = headline(evaluation["metrics"])
     value = evaluation["metrics"][metric]
     return {
-        **evaluation,
-        "class_names": evaluation.get("class_names"),
+        **{key: value for key, value in evaluation.items() if key != "confusion"},
+        **_of_classes(evaluation, dataset.schema.label),
         "metric": metric,
         "value": value,
         "baseline_value": evaluation["baseline"].get(metric),
@@ -121,6 +123,14 @@ def _result(run: RunFiles, dataset: Dataset, split: str) -> dict[str, Any]:
         "recordings": _recordings(dataset, split, predictions),
         "mistakes": _mistakes(dataset, split, predictions),
     }
+
+
+def _of_classes(evaluation: dict[str, Any], label: LabelSpec | None) -> dict[str, Any]:
+    """Names of classes in the order of their colours, and the table of all confusions if small."""
+    names = label.class_names if label else ()
+    if len(names) > MOST_CLASSES or "confusion" not in evaluation:
+        return {"class_names": names[: len(CLASS_COLOURS)]}
+    return {"class_names": names, "confusion": evaluation["confusion"]}
 
 
 def _scatters(dataset: Dataset, predictions: Predictions) -> list[str]:

@@ -15,6 +15,7 @@ from pipeline.console.figures import (
 
 _VALIDATION_COLOUR = "#ea580c"
 _MAX_POINTS = 2_000
+_MAX_CLASSES = 100
 
 
 def training_curve(
@@ -87,14 +88,26 @@ def draw_prediction(
       classes: number of classes, 0 for values.
     """
     draw = _draw_classes if classes else _draw_values
+    if len(times) > _MAX_POINTS:
+        at = np.linspace(0, len(times) - 1, _MAX_POINTS).astype(int)
+        times, prediction, truth = times[at], prediction[at], truth[at]
     draw(axes, np.append(0, times), prediction, truth)
 
 
 def _draw_classes(axes: Axes, edges: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> None:
-    """Class probabilities as a stacked band; the true class as a strip above it."""
+    """Class probabilities as a stacked band; the true class as a strip above it.
+
+    Of many classes those are drawn that are true or the likeliest, and white is left of the others.
+    """
     shares = prediction / np.maximum(prediction.sum(1, keepdims=True), 1e-9)
     tops = np.cumsum(shares, 1)
-    for number in range(shares.shape[1]):
+    shown = np.arange(shares.shape[1])
+    if len(shown) > _MAX_CLASSES:
+        likeliest = np.argsort(-shares.max(0), kind="stable")[:_MAX_CLASSES]
+        shown = np.union1d(likeliest, np.unique(truth)[:_MAX_CLASSES])
+        tops = np.zeros_like(shares)
+        tops[:, shown] = np.cumsum(shares[:, shown], 1)
+    for number in shown.tolist():
         colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
         low = tops[:, number] - shares[:, number]
         axes.stairs(tops[:, number], edges, baseline=low, fill=True, color=colour)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from pipeline.console.command import PROJECT, typed_text
 from pipeline.console.options import Options, flagfile_text
-from pipeline.console.texts import input_text, label_kind_text
+from pipeline.console.texts import input_text, label_kind_text, listed
 from pipeline.console.version import VERSION
 from tfrecords_schema import Dataset, DatasetError, RecordSchema, Statistics
 from tfrecords_schema.decoding import decode, json_object
@@ -26,6 +26,7 @@ from trainer.runs.checkpoints import CheckpointError
 _PACKAGES = ("tensorflow", "keras", "numpy")
 _SCHEMA = "schema.json"
 _FLAGS = "config.flags"
+_MAX_NAMES = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,15 +127,15 @@ def _cure(found: RecordSchema, expected: RecordSchema) -> str:
     if names and found.label:
         label = dataclasses.replace(found.label, class_names=names)
         if dataclasses.replace(found, label=label) == expected:
+            given = ",".join(names) if len(names) <= _MAX_NAMES else "..., all of the run's classes"
             return (
-                f"Convert it with --class_names={','.join(names)}, or give a --run_dir trained on "
-                "it as it is"
+                f"Convert it with --class_names={given}, or give a --run_dir trained on it as it is"
             )
     return "Give the --dataset of that task, or a --run_dir trained on this one"
 
 
 def _described(schema: RecordSchema) -> str:
-    names = ", ".join(schema.label.class_names) if schema.label else ""
+    names = listed(schema.label.class_names) if schema.label else ""
     label = f"label {label_kind_text(schema.label)}"
     return f"{input_text(schema.input)}, {label}{f' ({names})' if names else ''}"
 

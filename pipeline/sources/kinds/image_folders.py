@@ -19,6 +19,7 @@ from pipeline.console.errors import (
     printable,
 )
 from pipeline.console.options import option
+from pipeline.console.texts import listed
 from pipeline.sources.annotations import (
     ANNOTATION,
     describe_label,
@@ -280,7 +281,7 @@ class ImageFolderSource(Source):
             return label_array(value, key, self.options.label_kind)
         if annotation is not None:
             raise RejectedInputError(
-                f"{ANNOTATION} has the fields {', '.join(annotation) or '(none)'}; name the label "
+                f"{ANNOTATION} has the fields {listed([*annotation]) or '(none)'}; name the label "
                 "with --label_key, or use --label_kind=none"
             )
         return _class_by_folder(path)
