@@ -170,7 +170,8 @@ def _channel_notes(facts: Facts) -> Iterator[str]:
     if constant:
         is_one = len(constant) == 1
         what, changes = ("channel", "changes") if is_one else ("channels", "change")
-        yield f"{what} {listed(constant, _MAX_NAMES)} never {changes} in train: nothing can be learned there"
+        names = listed(constant, _MAX_NAMES)
+        yield f"{what} {names} never {changes} in train: nothing can be learned there"
 
 
 def _length_notes(facts: Facts) -> Iterator[str]:

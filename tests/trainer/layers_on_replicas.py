@@ -21,7 +21,8 @@ def main() -> None:
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     results = {name: batch_statistics(strategy, dealt) for name, dealt in DEALS.items()}
     nothing = batch_statistics(strategy, [[], []])
-    print(json.dumps({**results, "nothing": nothing, "dropout": dropout(strategy)}))
+    others = {"dropout": dropout(strategy), "normalized": normalized(strategy)}
+    print(json.dumps({**results, "nothing": nothing, **others}))
 
 
 def batch_statistics(strategy, dealt):
@@ -74,6 +75,36 @@ def gathered(strategy, values, dealt):
     for numbers, own in zip(dealt, strategy.experimental_local_results(values), strict=True):
         rows.update(zip(numbers, own.numpy().tolist(), strict=True))
     return [rows[number] for number in sorted(rows)]
+
+
+def normalizations():
+    """One of each kind, as they are after a training on values far from 0."""
+    split = layers.Normalization("training_split", [1_700_000_003.25], [12.5])
+    return {"record": layers.Normalization("record"), "training_split": split}
+
+
+def normalized_inputs():
+    """Packed steps of four records, and how many each has."""
+    values = np.random.default_rng(1).integers(-20, 20, (9, 5, 1)) + 1_700_000_000
+    return values, np.array([2, 3, 0, 4], np.int32)
+
+
+def normalized(strategy):
+    """By kind, the normalized steps of both replicas, which have two records each."""
+    values, lengths = normalized_inputs()
+    parts = [(values[:5], lengths[:2]), (values[5:], lengths[2:])]
+
+    def own(number):
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(parts[context.replica_id_in_sync_group][number])
+        )
+
+    found = {}
+    for kind, layer in normalizations().items():
+        run = tf.function(lambda x, lengths, layer=layer: strategy.run(layer, (x, lengths)))
+        results = strategy.experimental_local_results(run(own(0), own(1)))
+        found[kind] = np.concatenate(results).tolist()
+    return found
 
 
 def dropout(strategy):

@@ -148,8 +148,8 @@ def augmented(
     relative to the record's first sample, as if that were 0.
 
     Args:
-      batch: `signal` or `frames` `[batch, time, *step_shape]`, `lengths`, `record`, `label`; perhaps
-        `padding`, which is 0 afterwards as before.
+      batch: `signal` or `frames` `[batch, time, *step_shape]`, `lengths`, `record`, `label`;
+        perhaps `padding`, whose samples are 0 afterwards as before.
       used: what to apply.
       seed: of the training.
       epoch: scalar tensor.

@@ -42,9 +42,13 @@ def rows_of(
     return map(Row, batch.order, batch.ids, batch.sources, batch.steps, parts)
 
 
+# Of more classes a table has no column for each.
+_MOST_COLUMNS = 1_000
+
+
 def prediction_files(path: str, label: LabelSpec) -> list[str]:
-    """The files that `write_predictions` writes: the table, and of labels per step an npz."""
-    if label.per == "record":
+    """The files that `write_predictions` writes: the table, and an npz where that is not all."""
+    if label.per == "record" and not _has_many(label):
         return [path]
     return [path, f"{path.rpartition('.')[0]}.npz"]
 
@@ -55,9 +59,10 @@ def write_predictions(path: str, rows: Sequence[Row], label: LabelSpec) -> str:
     The table has the columns id, source, steps and
       a class per record: prediction (its name), probability_<class>;
       classes per step: prediction (the class of most steps), share_<class> of the steps;
+      more than 1,000 classes: instead of a column for each, probability or share of the prediction;
       values: prediction, or prediction_1, prediction_2, ...; of values per step their mean.
     Where there is no step to predict, shares and values are NaN, and the class is missing.
-    Of labels per step (or sequence), an npz file of the same name has the outputs of every step:
+    Of labels per step (or sequence), and of so many classes, an npz file of the same name has all:
     `id` [records], `lengths` [records] int32, `output` [sum of lengths, units] float32 in the order
     of `id`, and `class_names`.
 
@@ -70,7 +75,8 @@ def write_predictions(path: str, rows: Sequence[Row], label: LabelSpec) -> str:
     atomic_write(path, _parquet(columns) if path.endswith(".parquet") else _csv(columns))
     for steps in prediction_files(path, label)[1:]:
         atomic_write(steps, _npz(rows, label))
-    return ", of every step: ".join(prediction_files(path, label))
+    what = "class" if label.per == "record" else "step"
+    return f", of every {what}: ".join(prediction_files(path, label))
 
 
 def _columns(rows: Sequence[Row], label: LabelSpec) -> dict[str, Any]:
@@ -97,8 +103,14 @@ def _class_columns(rows: Sequence[Row], label: LabelSpec) -> dict[str, Any]:
         counts = [np.bincount(row.output.argmax(-1), minlength=len(names)) for row in rows]
         table = np.array([count / (count.sum() or np.nan) for count in counts], np.float32)
     chosen = [names[row.argmax()] if np.isfinite(row).all() else None for row in table]
+    if _has_many(label):
+        return {"prediction": chosen, prefix: table.max(1)}
     shares = {f"{prefix}_{name}": column for name, column in zip(names, table.T, strict=True)}
     return {"prediction": chosen, **shares}
+
+
+def _has_many(label: LabelSpec) -> bool:
+    return len(label.class_names) > _MOST_COLUMNS
 
 
 def _parquet(columns: dict[str, Any]) -> bytes:

@@ -120,7 +120,7 @@ _REJECTED = [
     (_label_shorter, "check", "the label has 3 steps, shorter than the signal with 4; repair it"),
     (_no_label, "check", "no label (arrays named label or y), others have one; add it"),
     (_nan, "write", "NaN or infinity in 1 of 4 steps, the first is step 2; repair or remove"),
-    (_float32_overflow, "write", "NaN or infinity in 4 of 4 steps"),
+    (_float32_overflow, "write", "the signal holds 1e+300, too large for float32, as which float6"),
     (
         _other_step_shape,
         "check",

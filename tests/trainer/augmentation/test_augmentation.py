@@ -150,6 +150,64 @@ def test_integer_samples_are_rounded_within_their_range():
     assert (loud.numpy() > 0).all()
 
 
+def _far_batch(dtype="int64", offset=1_700_000_000, padding=None):
+    """Two records of windows of 5 samples, far from 0."""
+    small = np.random.default_rng(0).integers(-20, 20, (2, 12, 5, 2))
+    batch = {
+        "signal": tf.constant((small + offset).astype(dtype)),
+        "lengths": tf.constant([12, 7], tf.int32),
+        "record": tf.constant([0, 1], tf.int32),
+        "label": tf.constant([0, 1], tf.int64),
+    }
+    if padding is not None:
+        batch["padding"] = tf.constant(padding, tf.int32)
+    return batch
+
+
+@pytest.mark.parametrize(("dtype", "offset"), [("int32", 2_000_000_000), ("int64", 10**18)])
+def test_wide_integers_keep_their_digits(dtype, offset):
+    batch = _far_batch(dtype, offset)
+    cut = augmented(batch, [Crop(crop=0.5)], 1, tf.constant(0), "record")
+    for row, length in enumerate(cut["lengths"].numpy()):
+        given, found = batch["signal"].numpy()[row], cut["signal"].numpy()[row, :length]
+        assert any((given[k : k + length] == found).all() for k in range(12 - length + 1))
+    noisy = augmented(batch, [Noise(noise=0.5)], 0, tf.constant(0), "record")["signal"].numpy()
+    added = (noisy - batch["signal"].numpy())[0]
+    assert abs(added.std() - 0.5 * batch["signal"].numpy()[0].astype(np.int64).std()) < 1.5
+
+
+def test_noise_is_measured_from_values_far_from_zero():
+    batch = _batch("signal", [4000], time=4000)
+    batch["signal"] += 1e5
+    noisy = augmented(batch, [Noise(noise=0.5)], 0, tf.constant(0), "record")["signal"]
+    added = (noisy - batch["signal"]).numpy()[0]
+    assert added.std(0) == pytest.approx([20] * 3, rel=0.05)
+
+
+def test_wide_integers_stay_within_their_range():
+    batch = _far_batch("int32", 2_147_483_600)
+    loud = augmented(batch, [Gain(gain=9.0)], 2, tf.constant(0), "record")["signal"].numpy()
+    assert loud.min() > 2_147_000_000
+
+
+@pytest.mark.parametrize("one", [Crop(crop=0.9), TimeStretch(time_stretch=0.5), Noise(noise=0.1)])
+def test_a_tail_that_fills_the_last_step_enters_nothing(one):
+    batch = _far_batch("float32", 50, padding=[3, 4])
+    values = batch["signal"].numpy()
+    values[0, 11, 2:], values[1, 6, 1:] = 0, 0
+    changed = augmented(
+        {**batch, "signal": tf.constant(values)}, [one], 3, tf.constant(1), "record"
+    )
+    for row in range(2):
+        length, padding = int(changed["lengths"][row]), int(changed["padding"][row])
+        flat = changed["signal"].numpy()[row, :length].reshape(-1, 2)
+        recorded = len(flat) - padding
+        assert (flat[:recorded] > 20).all()
+        assert not flat[recorded:].any()
+    if isinstance(one, Crop):  # What is left out is the end, or it is not.
+        assert set(changed["padding"].numpy().tolist()) <= {0, 3, 4}
+
+
 def test_masks_set_one_stretch_and_pictures_are_mirrored():
     batch = _batch("signal", [12] * 40)
     masked = augmented(batch, [Masks(time_mask=0.5)], 0, tf.constant(0), "record")["signal"]

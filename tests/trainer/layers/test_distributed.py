@@ -46,6 +46,20 @@ def test_without_a_row_anywhere_moving_averages_stay(together):
     assert np.all(np.isfinite(together["nothing"]["of_variables"]))
 
 
+@pytest.mark.parametrize("kind", ["record", "training_split"])
+def test_normalization_far_from_zero_is_that_of_one_replica_and_of_float64(together, kind):
+    values, lengths = layers_on_replicas.normalized_inputs()
+    expected = []
+    for part in np.split(values.astype(np.float64), np.cumsum(lengths)[:-1]):
+        of_record = (part.mean() if len(part) else 0, part.std() if len(part) else 1)
+        mean, deviation = of_record if kind == "record" else (1_700_000_003.25, 12.5)
+        expected.append((part - mean) / deviation)
+    found = together["normalized"][kind]
+    np.testing.assert_allclose(found, np.concatenate(expected), rtol=0, atol=1e-5)
+    alone = layers_on_replicas.normalizations()[kind](values, lengths)
+    np.testing.assert_allclose(found, alone, rtol=1e-6)
+
+
 def test_dropout_differs_between_replicas(alone, together):
     first, second = together["dropout"]
     assert first != second

@@ -54,3 +54,26 @@ def test_configurations_and_shapes(kind):
     found = layer(keras.Input((2,)), keras.Input((), dtype="int32"))
     features = found[0].shape[1] if kind is layers.JoinSteps else found.shape[1]
     assert features == (6 if kind is layers.JoinSteps else 2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2)), max_size=4))
+def test_without_padding_steps_have_the_mean_of_what_was_recorded(pairs):
+    samples = 3
+    lengths = [samples * steps for steps, _ in pairs]
+    padding = [left if steps else 0 for steps, left in pairs]
+    records = _records(lengths)
+    rows, recorded = layers.DropPadding()(
+        _packed(records), tf.constant(lengths, tf.int32), tf.constant(padding, tf.int32)
+    )
+    kept = [r[: len(r) - left] for r, left in zip(records, padding, strict=True)]
+    np.testing.assert_array_equal(rows, _packed(kept))
+    np.testing.assert_array_equal(recorded, [len(record) for record in kept])
+    means = [
+        part.mean(0)
+        for r in kept
+        for part in np.split(r, range(samples, len(r), samples))
+        if len(r)
+    ]
+    found = layers.StepMeans(samples)(rows, recorded)
+    np.testing.assert_allclose(found, np.reshape(means, (-1, 2)), atol=1e-6)

@@ -1,0 +1,151 @@
+"""Values that a dtype of fewer bits, or a whole number of windows, does not hold as they are."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.batches.batch_reader import BatchReader
+from pipeline.batches.keras_batches import keras_batches
+from pipeline.batches.plan import BatchOptions, plan_epoch
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.annotations import label_array
+from tests.pipeline.conversions import Converter, Folders, rejects, write_npz
+from tfrecords_schema.verify import verify_dataset
+from trainer.data.raw_batches import RawFolder
+from trainer.layers import Normalization, pack_steps
+
+_TRAIN = "--splits=train=1"
+_FAR = 1_700_000_000
+
+
+def _write_far(folders: Folders, **arrays: Any) -> None:
+    for number in range(4):
+        time = np.arange(50)
+        signal = _FAR + 20 * np.sin(time * (0.2 + number % 2))
+        write_npz(folders, f"r{number}", signal=signal[:, None], label=number % 2, **arrays)
+
+
+def test_float64_that_float32_cannot_tell_apart_is_said(
+    folders: Folders, converter: Converter
+) -> None:
+    _write_far(folders)
+    text = converter.run("--splits=train=.5,test=.5").text
+    assert "channel 0 of the signal has mean 1700000000" in text
+    assert "and deviation 14." in text
+    assert "has steps of 128 there: subtract an offset, and convert again" in text
+
+
+@pytest.mark.parametrize("make", ["near", "int64", "float32", "constant", "noise"])
+def test_nothing_is_said_of_values_that_are_kept(
+    folders: Folders, converter: Converter, make: str
+) -> None:
+    small = np.random.default_rng(0).normal(size=(40, 2))
+    values = {
+        "near": small * 20 + 1e4,
+        "int64": np.round(small * 20 + _FAR).astype(np.int64),
+        "float32": (small * 20 + _FAR).astype(np.float32),
+        "constant": np.full((40, 2), 1e12 / 3),
+        "noise": 0.1 + 1e-17 * np.round(small),
+    }[make]
+    for number in range(3):
+        write_npz(folders, f"r{number}", signal=values, label=number % 2)
+    assert "steps of" not in converter.run(_TRAIN).text
+
+
+def test_labels_that_no_float32_answer_can_tell_apart_are_said(
+    folders: Folders, converter: Converter
+) -> None:
+    for number in range(4):
+        label = np.array([_FAR + 10 * number, number])
+        write_npz(folders, f"r{number}", signal=np.ones((5, 2), np.float32), label=label)
+    text = converter.run(_TRAIN, "--label_kind=record_value").text
+    assert "component 0 of the label has mean 1700000015 and deviation 11.18" in text
+    assert "component 1" not in text
+
+
+def test_integers_beyond_what_a_mean_can_hold_are_said(
+    folders: Folders, converter: Converter
+) -> None:
+    write_npz(folders, "a", signal=np.arange(50)[:, None] + 1_700_000_000_000_000_000)
+    assert "float64, as its mean is known, has steps of 256 there" in converter.run(_TRAIN).text
+
+
+@pytest.mark.parametrize(
+    ("arrays", "flags", "reason"),
+    [
+        ({"label": 1e39}, (), "the label holds 1e+39, too large for float32"),
+        (
+            {"label": np.full(20, -1e39)},
+            ("--window_samples=10", "--label_kind=sample_value"),
+            "the label holds -1e+39, too large for float32",
+        ),
+        ({"label": np.inf}, (), "the label holds NaN or infinity"),
+    ],
+)
+def test_labels_too_large_for_float32_are_told_from_infinity(
+    folders: Folders, converter: Converter, arrays: Any, flags: tuple[str, ...], reason: str
+) -> None:
+    for number in range(3):
+        label = np.zeros_like(arrays["label"])
+        write_npz(folders, f"r{number}", signal=np.ones(20, np.float32), label=label)
+    write_npz(folders, "bad", signal=np.ones(20, np.float32), **arrays)
+    flags = (_TRAIN, "--max_rejected_fraction=0.5", *flags)
+    (reject,) = rejects(converter.dataset(*flags))
+    assert reason in reject["reason"]
+
+
+def test_a_number_of_an_annotation_too_large_for_float32_is_named() -> None:
+    with pytest.raises(RejectedInputError, match=r"field 'v' of .* holds 1e\+39, too large for fl"):
+        label_array(json.loads("[1.5, 1e39]"), "v", "record_value")
+
+
+def _write_tails(folders: Folders) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    signals = {
+        f"r{n}": rng.integers(40, 60, (samples, 2)) for n, samples in enumerate([25, 10, 31])
+    }
+    for name, signal in signals.items():
+        write_npz(folders, name, signal=signal.astype(np.int16), label=int(name[1]) % 2)
+    return signals
+
+
+def test_how_many_samples_fill_a_tail_reaches_every_reader(
+    folders: Folders, converter: Converter
+) -> None:
+    signals = _write_tails(folders)
+    dataset = converter.dataset(_TRAIN, "--window_samples=10", "--tail=pad")
+    assert not list(verify_dataset(dataset.path))
+    expected = {name: -len(signal) % 10 for name, signal in signals.items()}
+    index, options = dataset.split("train"), BatchOptions(batch_size=2, num_buckets=1)
+    plan = plan_epoch(index.steps, options, seed=0, epoch=0)
+    ids, found, normalized = index.ids(), {}, {}
+    for batch in BatchReader(dataset, "train").epoch(plan):
+        layer = Normalization("record")
+        for row, record in enumerate(batch["record"].numpy().tolist()):
+            found[ids[record]] = int(batch["padding"][row])
+            one = [batch[name][row : row + 1] for name in ("signal", "lengths", "padding")]
+            packed = pack_steps(one[0], one[1])
+            normalized[ids[record]] = layer(packed, *one[1:]).numpy().reshape(-1, 2)
+    assert found == expected
+    for name, signal in signals.items():
+        exact = (signal - signal.mean(0)) / signal.std(0)
+        np.testing.assert_allclose(normalized[name][: len(signal)], exact, atol=1e-5)
+        assert not normalized[name][len(signal) :].any()
+    paddings = [p for inputs, *_ in keras_batches(dataset, "train") for p in inputs["padding"]]
+    assert sorted(map(int, paddings)) == sorted(expected.values())
+    raw = RawFolder(str(folders.inputs), dataset.schema.input, dataset.manifest.options)
+    read = {i: p for b in raw.batches(2) for i, p in zip(b.ids, b.inputs["padding"], strict=True)}
+    assert read == expected
+
+
+def test_a_dataset_without_tails_is_as_it_was(folders: Folders, converter: Converter) -> None:
+    _write_tails(folders)
+    dropped = converter.dataset(_TRAIN, "--window_samples=10")
+    assert not dropped.schema.input.has_padding
+    assert "padding" not in dropped.schema.features()
+    # Of a run folder of before there was such a field.
+    described = json.loads(dropped.manifest.to_json())
+    del described["schema"]["input"]["has_padding"]
+    assert type(dropped.schema.input)(**described["schema"]["input"]).has_padding is False
