@@ -126,8 +126,8 @@ def _normalize_by_record(
     record = tf.repeat(tf.range(batch), lengths)
     first_step = tf.cumsum(lengths, exclusive=True)
     # A mean of equal values is rounded, and dividing would blow that up; one of zeros is exact.
-    padded = tf.concat([rows[:, 0], tf.zeros_like(rows[:1, 0])], axis=0)  # For empty batches.
-    first = tf.gather(padded, first_step)
+    nothing = tf.zeros([1, rows.shape[-1]], rows.dtype)  # For records without a step at the end.
+    first = tf.gather(tf.concat([rows[:, 0], nothing], axis=0), first_step)
 
     def spread(per_record: tf.Tensor) -> tf.Tensor:
         return tf.gather(per_record, record)[:, None]

@@ -79,7 +79,7 @@ def test_a_batch_of_records_without_padding_need_not_say_so():
     model = _model(*_CASES["signal"][:2])
     batch = _batch(0)
     names = [tensor.name for tensor in model.inputs]
-    given = inputs_of({key: batch[key] for key in ("signal", "lengths")}, names)
+    given = inputs_of({key: tf.constant(batch[key]) for key in ("signal", "lengths")}, names)
     whole = {**batch, "padding": np.zeros_like(_PADDING)}
     np.testing.assert_array_equal(model(given), model(whole))
 
