@@ -94,6 +94,7 @@ def open_data(asked: Asked) -> Data:
     is_training = run.mode == "train"
     if is_training:
         require_kind(asked.augmentations, dataset.schema.input.kind)
+        _mention_tails(dataset)
     task = asked.model.task(
         label,
         class_weights=class_weights(dataset, label, data) if is_training else None,
@@ -153,6 +154,15 @@ def open_session(
         jit_compile=asked.run.jit_compile,
     )  # fmt: skip
     return Session(data, strategy, built.full, cache, train, validation, steps, built.fit)
+
+
+def _mention_tails(dataset: Dataset) -> None:
+    """Says so where records do not tell padding from zeros, as earlier versions wrote them."""
+    if dataset.manifest.options.get("tail") == "pad" and not dataset.schema.input.has_padding:
+        print(
+            f"{dataset.path} was converted with --tail=pad by an earlier version: the zeros that "
+            "fill up recordings count as recorded in normalization; convert again with --overwrite"
+        )
 
 
 def _split_of_baseline(dataset: Dataset, data: DataOptions, task: Task) -> SplitData | None:

@@ -1,7 +1,7 @@
 """Values that a dtype of fewer bits, or a whole number of windows, does not hold as they are."""
 
 import json
-from typing import Any
+import re
 
 import numpy as np
 import pytest
@@ -10,8 +10,14 @@ from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.keras_batches import keras_batches
 from pipeline.batches.plan import BatchOptions, plan_epoch
 from pipeline.console.errors import RejectedInputError
+from pipeline.conversion.channel_sums import ChannelSums
+from pipeline.conversion.indistinct import indistinct
+from pipeline.conversion.parts import Part
 from pipeline.sources.annotations import label_array
-from tests.pipeline.conversions import Converter, Folders, rejects, write_npz
+from pipeline.sources.label_kinds import LabelPlan, convert_label
+from pipeline.sources.window_labels import WindowLabels
+from tests.pipeline.conversions import Converter, Folders, write_npz
+from tfrecords_schema import LabelSpec
 from tfrecords_schema.verify import verify_dataset
 from trainer.data.raw_batches import RawFolder
 from trainer.layers import Normalization, pack_steps
@@ -20,81 +26,62 @@ _TRAIN = "--splits=train=1"
 _FAR = 1_700_000_000
 
 
-def _write_far(folders: Folders, **arrays: Any) -> None:
-    for number in range(4):
-        time = np.arange(50)
-        signal = _FAR + 20 * np.sin(time * (0.2 + number % 2))
-        write_npz(folders, f"r{number}", signal=signal[:, None], label=number % 2, **arrays)
-
-
 def test_float64_that_float32_cannot_tell_apart_is_said(
     folders: Folders, converter: Converter
 ) -> None:
-    _write_far(folders)
-    text = converter.run("--splits=train=.5,test=.5").text
+    for number in range(4):
+        signal = _FAR + 20 * np.sin(np.arange(50) * (0.2 + number % 2))
+        label = np.array([_FAR + 10 * number, number])
+        write_npz(folders, f"r{number}", signal=signal[:, None], label=label)
+    text = converter.run("--splits=train=.5,test=.5", "--label_kind=record_value").text
     values = np.concatenate([np.load(path)["signal"] for path in folders.inputs.iterdir()])
     mean, deviation = f"mean {values.mean():.10g}", f"deviation {values.std():.4g}"
     assert f"channel 0 of the signal has {mean} and {deviation}, and float32, as which it" in text
     assert "has steps of 128 there: subtract an offset, and convert again" in text
-
-
-@pytest.mark.parametrize("make", ["near", "int64", "float32", "constant", "noise"])
-def test_nothing_is_said_of_values_that_are_kept(
-    folders: Folders, converter: Converter, make: str
-) -> None:
-    small = np.random.default_rng(0).normal(size=(40, 2))
-    values = {
-        "near": small * 20 + 1e4,
-        "int64": np.round(small * 20 + _FAR).astype(np.int64),
-        "float32": (small * 20 + _FAR).astype(np.float32),
-        "constant": np.full((40, 2), 1e12 / 3),
-        "noise": 0.1 + 1e-17 * np.round(small),
-    }[make]
-    for number in range(3):
-        write_npz(folders, f"r{number}", signal=values, label=number % 2)
-    assert "steps of" not in converter.run(_TRAIN).text
-
-
-def test_labels_that_no_float32_answer_can_tell_apart_are_said(
-    folders: Folders, converter: Converter
-) -> None:
-    for number in range(4):
-        label = np.array([_FAR + 10 * number, number])
-        write_npz(folders, f"r{number}", signal=np.ones((5, 2), np.float32), label=label)
-    text = converter.run(_TRAIN, "--label_kind=record_value").text
     assert "component 0 of the label has mean 1700000015 and deviation 11.18" in text
     assert "component 1" not in text
 
 
-def test_integers_beyond_what_a_mean_can_hold_are_said(
-    folders: Folders, converter: Converter
-) -> None:
-    write_npz(folders, "a", signal=np.arange(50)[:, None] + 1_700_000_000_000_000_000)
-    assert "float64, as its mean is known, has steps of 256 there" in converter.run(_TRAIN).text
+_SMALL = np.random.default_rng(0).normal(size=(40, 2))
 
 
 @pytest.mark.parametrize(
-    ("arrays", "flags", "reason"),
+    ("field", "values", "said"),
     [
-        ({"label": 1e39}, (), "the label holds 1e+39, too large for float32"),
-        (
-            {"label": np.full(20, -1e39)},
-            ("--window_samples=10", "--label_kind=sample_value"),
-            "the label holds -1e+39, too large for float32",
-        ),
-        ({"label": np.inf}, (), "the label holds NaN or infinity"),
+        ("unnarrowed", _SMALL * 20 + _FAR, 2),
+        ("unnarrowed", _SMALL * [20, 1e6] + _FAR, 1),
+        ("unnarrowed", _SMALL * 20 + 1e4, 0),
+        ("unnarrowed", np.full((40, 2), 1e12 / 3), 0),
+        ("unnarrowed", 0.1 + 1e-17 * np.round(_SMALL), 0),
+        ("channels", np.round(_SMALL * 20 + _FAR).astype(np.int64), 0),
+        ("channels", (_SMALL * 20 + _FAR).astype(np.float32), 0),
+        ("channels", np.arange(80).reshape(40, 2) + _FAR * 10**9, 2),
+        ("label_values", np.array([[_FAR], [_FAR + 9]]), 1),
+        ("label_values", np.array([[0], [9]]), 0),
+    ],
+)
+def test_only_what_a_float_cannot_tell_apart_is_said(
+    field: str, values: np.ndarray, said: int
+) -> None:
+    halves = (ChannelSums.of(half) for half in np.array_split(values, 2))
+    parts = [Part("", "train", 0, "", **{field: half}) for half in halves]
+    assert len(indistinct([*parts, Part("", "test", 0, "")])) == said
+
+
+@pytest.mark.parametrize(
+    ("label", "windows", "reason"),
+    [
+        (np.array([1.0, 1e39]), None, "the label holds 1e+39, too large for float32"),
+        (np.full(20, -1e39), WindowLabels(10, "mean"), "the label holds -1e+39, too large for"),
+        (np.array([1.0, np.inf]), None, "the label holds NaN or infinity"),
     ],
 )
 def test_labels_too_large_for_float32_are_told_from_infinity(
-    folders: Folders, converter: Converter, arrays: Any, flags: tuple[str, ...], reason: str
+    label: np.ndarray, windows: WindowLabels | None, reason: str
 ) -> None:
-    for number in range(3):
-        label = np.zeros_like(arrays["label"])
-        write_npz(folders, f"r{number}", signal=np.ones(20, np.float32), label=label)
-    write_npz(folders, "bad", signal=np.ones(20, np.float32), **arrays)
-    flags = (_TRAIN, "--max_rejected_fraction=0.5", *flags)
-    (reject,) = rejects(converter.dataset(*flags))
-    assert reason in reject["reason"]
+    spec = LabelSpec("step", "value", "float32")
+    with pytest.raises(RejectedInputError, match=re.escape(reason)):
+        convert_label(label, LabelPlan(spec, "value", (), "", windows))
 
 
 def test_a_number_of_an_annotation_too_large_for_float32_is_named() -> None:
