@@ -255,7 +255,7 @@ _BAD = [
     (_annotated(b'{"velocity": null}'), "describe", "'velocity' of annotation.json is null"),
     (_annotated(b'{"velocity": []}'), "describe", "is an empty list; expected a number"),
     (_annotated(b'{"velocity": [1.5, 2.5, 3.5]}'), "check", "expected [2]; repair it"),
-    (_annotated(b'{"velocity": [1e99, 2.5]}'), "write", "the label holds NaN or infinity"),
+    (_annotated(b'{"velocity": [1e99, 2.5]}'), "describe", "holds 1e+99, too large for float32"),
     (_annotated(b'{"velocity": "fast"}'), "check", "the label's form is text, most of the set's "
      "are value; store one form"),
     (_annotated(b'{"velocity": [0, 0]}'), "check", "the label's form is integer, most of the set's "
