@@ -163,7 +163,8 @@ class ShardWriter(beam.DoFn):
             part.unnarrowed = merged([part.unnarrowed, moments])
         spec = self._schema.label
         if label is not None and label.size and spec is not None and spec.kind == "value":
-            moments = ChannelSums.of(np.reshape(raw.label, (-1, math.prod(spec.shape))))
+            values = np.asarray(raw.label).reshape(-1, math.prod(spec.shape))
+            moments = ChannelSums.of(values)
             part.label_values = merged([part.label_values, moments])
 
     def _moments(self, raw: RawRecord, part: Part) -> Callable[[], ChannelSums] | None:

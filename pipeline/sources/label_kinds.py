@@ -68,7 +68,8 @@ class LabelPlan:
     @functools.cached_property
     def indices(self) -> dict[int | str, int]:
         """The index of each of the source's classes; made once, not for every record."""
-        return {value: number for number, value in enumerate(self.classes)}
+        classes: tuple[int | str, ...] = self.classes
+        return {value: number for number, value in enumerate(classes)}
 
 
 def fit_of(description: Description) -> LabelFit | None:

@@ -110,7 +110,7 @@ def predict_split(
     found.pop(NO_RECORD, None)
     order = sorted(found)
     labels, predictions = zip(*(found[row] for row in order), strict=True)
-    prefixes = ()
+    prefixes: tuple[np.ndarray, ...] = ()
     if with_prefixes and label.per == "record":
         prefixes = _of_prefixes(steps, split, dict(zip(order, predictions, strict=True)))
     return Predictions(
