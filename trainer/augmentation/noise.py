@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.console.options import option
-from trainer.augmentation.augmentation import Augmentation, Draws, first_sample
+from trainer.augmentation.augmentation import Augmentation, Draws
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -29,9 +29,7 @@ class Noise(Augmentation):
         valid = tf.reshape(valid, tf.concat([tf.shape(valid), [1] * (len(values.shape) - 2)], 0))
         axes = [*range(1, max(2, len(values.shape) - 1))]
         share = tf.reduce_sum(valid * tf.ones_like(values), axes, keepdims=True)
-        # From the first sample: the sum of many values with an offset keeps few of their digits.
-        centred = values - first_sample(values)
-        mean = tf.reduce_sum(centred * valid, axes, keepdims=True) / tf.maximum(share, 1)
-        squares = tf.reduce_sum(tf.square(centred - mean) * valid, axes, keepdims=True)
+        mean = tf.reduce_sum(values * valid, axes, keepdims=True) / tf.maximum(share, 1)
+        squares = tf.reduce_sum(tf.square(values - mean) * valid, axes, keepdims=True)
         deviation = tf.sqrt(squares / tf.maximum(share, 1))
         return values + self.noise * deviation * draws.normal(tf.shape(values)[1:])

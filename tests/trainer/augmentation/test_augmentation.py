@@ -177,36 +177,30 @@ def test_wide_integers_keep_their_digits(dtype, offset):
     assert added.std() == pytest.approx(0.5 * small.std(), rel=0.2)
 
 
-def test_noise_is_measured_from_values_far_from_zero():
-    batch = _batch("signal", [4000], time=4000)
-    batch["signal"] += 1e5
-    noisy = augmented(batch, [Noise(noise=0.5)], 0, tf.constant(0), "record")["signal"]
-    added = (noisy - batch["signal"]).numpy()[0]
-    assert added.std(0) == pytest.approx([20] * 3, rel=0.05)
-
-
 def test_wide_integers_stay_within_their_range():
     batch = _far_batch("int32", 2_147_483_600)
     loud = augmented(batch, [Gain(gain=9.0)], 2, tf.constant(0), "record")["signal"].numpy()
     assert loud.min() > 2_147_000_000
 
 
-@pytest.mark.parametrize("one", [Crop(crop=0.9), TimeStretch(time_stretch=0.5), Noise(noise=0.1)])
+@pytest.mark.parametrize("one", [Crop(crop=0.9), TimeStretch(time_stretch=0.5), Noise(noise=0.01)])
 def test_a_tail_that_fills_the_last_step_enters_nothing(one):
     batch = _far_batch("float32", 50, padding=[3, 4])
     values = batch["signal"].numpy()
     values[0, 11, 2:], values[1, 6, 1:] = 0, 0
-    changed = augmented(
-        {**batch, "signal": tf.constant(values)}, [one], 3, tf.constant(1), "record"
-    )
-    for row in range(2):
-        length, padding = int(changed["lengths"][row]), int(changed["padding"][row])
-        flat = changed["signal"].numpy()[row, :length].reshape(-1, 2)
-        recorded = len(flat) - padding
-        assert (flat[:recorded] > 20).all()
-        assert not flat[recorded:].any()
-    if isinstance(one, Crop):  # What is left out is the end, or it is not.
-        assert set(changed["padding"].numpy().tolist()) <= {0, 3, 4}
+    batch["signal"] = tf.constant(values)
+    found = set()
+    for epoch in range(6):
+        changed = augmented(batch, [one], 3, tf.constant(epoch), "record")
+        for row in range(2):
+            length, padding = int(changed["lengths"][row]), int(changed["padding"][row])
+            flat = changed["signal"].numpy()[row, :length].reshape(-1, 2)
+            recorded = len(flat) - padding
+            assert (flat[:recorded] >= 29).all()  # As all that was recorded.
+            assert not flat[recorded:].any()
+            found.add(padding)
+    assert found <= {0, 3, 4}
+    assert found >= ({0} if isinstance(one, Crop) else {3, 4})
 
 
 def test_masks_set_one_stretch_and_pictures_are_mirrored():
