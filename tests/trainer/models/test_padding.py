@@ -27,6 +27,7 @@ _CASES = {
     "signal": ("signal", CLASS_PER_STEP, {}),
     "network": ("fcn", VALUE_PER_RECORD, {}),
     "network per step": ("fcn", CLASS_PER_STEP, {"patch_samples": 5}),
+    "random per step": ("fcn", CLASS_PER_STEP, {"random_convolutions": True}),
     "spectrum": ("fcn", CLASS_PER_RECORD, _LOG_MEL),
 }
 
@@ -38,7 +39,9 @@ def _model(family, label, spec=_SPEC, **options):
         if family == "signal"
         else (
             NetworkOptions(width=4, normalization="both", **options),
-            RandomConvolutionOptions(),
+            RandomConvolutionOptions(1, 2)
+            if "random_convolutions" in options
+            else RandomConvolutionOptions(),
         )
     )
     return ChosenModel(families()[family], given).build(DataSpec(spec, label, _STATISTICS)).full

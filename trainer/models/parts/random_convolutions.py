@@ -125,9 +125,8 @@ def _gathered(
     for batch in batches:
         lengths = label_lengths(batch, data.label).numpy()
         groups = batch["group"].numpy() if "group" in batch else count + np.arange(len(lengths))
-        of_batch = (
-            compute(inputs_of(batch, specs)).numpy(), flat_labels(batch, data.label), np.repeat(groups, lengths)
-        )  # fmt: skip
+        values = compute(inputs_of(batch, specs)).numpy()
+        of_batch = values, flat_labels(batch, data.label), np.repeat(groups, lengths)
         every = -(-int(lengths.max(initial=1)) * _RECORDS_AT_LEAST // most)
         found.append(tuple(part[::every] for part in of_batch))
         count += len(found[-1][0])
