@@ -159,7 +159,7 @@ def open_session(
 def _mention_tails(dataset: Dataset) -> None:
     """Says so where records do not tell padding from zeros, as earlier versions wrote them."""
     if dataset.manifest.options.get("tail") == "pad" and not dataset.schema.input.has_padding:
-        print(
+        say(
             f"{dataset.path} was converted with --tail=pad by an earlier version: the zeros that "
             "fill up recordings count as recorded in normalization; convert again with --overwrite"
         )

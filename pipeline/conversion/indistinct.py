@@ -6,17 +6,17 @@ import numpy as np
 
 from pipeline.conversion.channel_sums import ChannelSums, merged
 from pipeline.conversion.parts import Part
+from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.manifest import Statistics
 
 # Rounding to steps of a deviation / 100 adds 0.3% of a deviation.
 _STEPS_IN_DEVIATION = 100
 # Smaller deviations against the mean are what float64 computations leave of equal values.
 _NOISE = 1e-12
-_SHOWN = 5
 
 
-def indistinct(parts: Sequence[Part]) -> list[str]:
-    """One sentence for each channel whose values rounding moves by more than they differ, and how.
+def indistinct(parts: Sequence[Part]) -> Iterator[LeftOut]:
+    """For each kind of values that rounding moves by more than a little of how they differ, why.
 
     Args:
       parts: of all shards.
@@ -26,18 +26,19 @@ def indistinct(parts: Sequence[Part]) -> list[str]:
         ("label_values", "component {0} of the label", np.float32, "float32, as a model gives it,"),
         ("channels", "channel {0} of the signal", np.float64, "float64, as its mean is known,"),
     )
-    lines: list[str] = []
     for field, what, dtype, as_which in kinds:
         total = merged(getattr(part, field) for part in parts)
         found = [*_too_close(total, dtype)] if total else []
-        for channel, mean, deviation, step in found[:_SHOWN]:
-            lines.append(
+        if found:
+            channel, mean, deviation, step = found[0]
+            more = f" ({len(found) - 1:,} more likewise)" if found[1:] else ""
+            yield LeftOut(
+                "",
                 f"{what.format(channel)} has mean {mean:.10g} and deviation {deviation:.4g}, and "
-                f"{as_which} has steps of {step:.3g} there: subtract an offset, and convert again"
+                f"{as_which} has steps of {step:.3g} there{more}: subtract an offset, and convert "
+                "again",
+                0,
             )
-        if len(found) > _SHOWN:
-            lines.append(f"and {len(found) - _SHOWN:,} more, likewise")
-    return lines
 
 
 def _too_close(total: ChannelSums, dtype: type) -> Iterator[tuple[int, float, float, float]]:

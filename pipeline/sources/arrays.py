@@ -5,6 +5,7 @@ import math
 from collections.abc import Collection, Iterator
 
 from pipeline.console.errors import RejectedInputError
+from pipeline.console.texts import listed
 from pipeline.sources.names import normal
 from pipeline.sources.npz import NpzFile
 from tfrecords_schema.left_out import LeftOut
@@ -133,7 +134,7 @@ def required_key(npz: NpzFile, key: str, flag: str) -> str:
     """
     if normal(key) not in npz.keys:
         raise RejectedInputError(
-            f"no array {key!r} (--{flag}); the file has {', '.join(npz.keys) or 'no arrays'}"
+            f"no array {key!r} (--{flag}); the file has {listed(npz.keys) or 'no arrays'}"
         )
     return normal(key)
 
