@@ -240,13 +240,13 @@ class Source:
         """
         return np.asarray(self.read(path).data)
 
-    def read_input(self, path: str) -> RawRecord:
-        """Like `read_data`, with what else is known of the data.
+    def padding(self, path: str) -> int:
+        """Samples at the end of what `read_data` reads that fill the last step; see `RawRecord`.
 
         Raises:
           RejectedInputError: if it cannot be converted.
         """
-        return RawRecord(self.read_data(path), None, "")
+        return 0
 
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """What to do about an input whose steps are unlike those of most.

@@ -12,7 +12,6 @@ from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds import source_like
 from pipeline.sources.listing import group_by_id, listed, listing_rejects
 from pipeline.sources.rejects import left_out_text
-from pipeline.sources.source import RawRecord
 from tfrecords_schema import DatasetError, InputSpec
 from tfrecords_schema.left_out import Tally
 
@@ -91,7 +90,7 @@ class RawFolder:
             found = self._read(path)
             if found is None:
                 continue
-            row = _Row(number, path, np.asarray(found.data), found.padding)
+            row = _Row(number, path, *found)
             if rows and (len(rows) == batch_size or _too_large([*rows, row])):
                 yield self._batch(rows)
                 rows = []
@@ -99,13 +98,14 @@ class RawFolder:
         if rows:
             yield self._batch(rows)
 
-    def _read(self, path: str) -> RawRecord | None:
-        """One recording; None for one that is left out."""
+    def _read(self, path: str) -> tuple[np.ndarray, int] | None:
+        """`[time, *step_shape]` and its padding; None for a recording that is left out."""
         try:
             with fault_named(f"{type(self._source).__name__}.read_data({path!r})"):
-                found = self._source.read_input(path)
-            self._check(np.asarray(found.data))
-            return found
+                data = self._source.read_data(path)
+                padding = self._source.padding(path)
+            self._check(data)
+            return data, padding
         except RejectedInputError as error:
             self.rejects.append((path, str(error)))
             return None

@@ -134,18 +134,21 @@ class SignalSource(Source):
                 checksum = f"{checksum};{npz.checksum}"
         return dataclasses.replace(found, label=label, checksum=checksum)
 
-    def read_data(self, path: str) -> np.ndarray:
+    def padding(self, path: str) -> int:
         """See `Source`."""
-        return np.asarray(self.read_input(path).data)
+        if self.options.tail != "pad":
+            return 0
+        with self._open(self.full_path(path)) as npz:
+            return self._padding(npz, self._choice.data_key(npz))
 
-    def read_input(self, path: str) -> RawRecord:
+    def read_data(self, path: str) -> np.ndarray:
         """Reads a recording alone; an array with a label may be there or not.
 
         Raises:
           RejectedInputError: like `read`.
         """
         with self._open(self.full_path(path)) as npz:
-            return self._signal(npz, self._choice.data_key(npz))
+            return np.asarray(self._signal(npz, self._choice.data_key(npz)).data)
 
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """See `Source`."""
@@ -197,7 +200,6 @@ class SignalSource(Source):
         if given.ndim:  # Of a single number there is none to move.
             given = np.moveaxis(given, self.options.time_axis, 0)
         given = self._cut(given, key)
-        padding = self._padding(npz, key, given.shape)
         left_out: tuple[LeftOut, ...] = ()
         if self.options.non_finite == "zero":
             bad = ~np.isfinite(cast(given, dtype))
@@ -207,13 +209,13 @@ class SignalSource(Source):
                 left_out = (LeftOut("value", why, zeroed),)
         signal = narrowed(given, dtype, "the signal")
         unnarrowed = given if given.dtype.itemsize > signal.dtype.itemsize else None
-        return RawRecord(signal, None, "", left_out, padding, unnarrowed)
+        return RawRecord(signal, None, "", left_out, self._padding(npz, key), unnarrowed)
 
-    def _padding(self, npz: NpzFile, key: str, cut: tuple[int, ...]) -> int:
+    def _padding(self, npz: NpzFile, key: str) -> int:
         """Samples that a signal has only since it was cut in windows."""
-        if self.options.tail != "pad":
+        if self.options.tail != "pad" or not self.options.window:
             return 0
-        return cut[0] * cut[1] - npz.header(key).shape[self.options.time_axis]
+        return -npz.header(key).shape[self.options.time_axis] % self.options.window
 
     def _time_first(self, shape: tuple[int, ...], key: str) -> tuple[int, ...]:
         axis = self.options.time_axis
