@@ -7,7 +7,9 @@ import pytest
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.sources.recordings.options import RecordingOptions
 from pipeline.sources.recordings.sections import Channel, find_section, source_samples
+from tests.optional import optional_library
 
+optional_library("scipy")  # For --resample_hz.
 _CHANNELS = [
     Channel("EEG Fpz-Cz", 100, 1000),
     Channel("EEG Pz-Oz", 100, 1000),
