@@ -23,7 +23,7 @@ _MAX_BYTES = 512 << 20
 _MAX_ROWS = 10_000_000  # A Parquet file of a few kB can announce any number.
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d{0,17}")
 _IDS = ("file_name", "filename", "file", "path", "id", "name")
-_LABELS = ("label", "y", "class", "target", "category")
+LABELS = ("label", "y", "class", "target", "category")
 
 
 class Columns(NamedTuple):
@@ -85,6 +85,16 @@ def read_table(files: Files, path: str, columns: Columns, needs_label: bool) -> 
     Raises:
       UsageError: if it is missing, damaged, too large, or a column is.
     """
+    header, cells = read_columns(files, path)
+    return _table(path, header, cells, columns, needs_label)
+
+
+def read_columns(files: Files, path: str) -> tuple[list[str], list[list[Any]]]:
+    """Names and cells of a table's columns; what is empty is None.
+
+    Raises:
+      UsageError: if it is missing, damaged or too large.
+    """
     name = posixpath.basename(path)
     suffix = posixpath.splitext(path)[1].lower()
     if suffix not in _READERS:
@@ -101,7 +111,7 @@ def read_table(files: Files, path: str, columns: Columns, needs_label: bool) -> 
         raise UsageError(
             f"the table {printable(path)} cannot be read ({text}); repair it"
         ) from error
-    return _table(path, header, cells, columns, needs_label)
+    return header, cells
 
 
 def _table(
@@ -126,7 +136,7 @@ def _table(
     ids, labels = of(id_column), of(label_column)
     groups, splits = map(_text, of(columns.group)), map(_text, of(columns.split))
     rows = [
-        Row(number, _key(value), *rest)
+        Row(number, key_of(value), *rest)
         for number, (value, *rest) in enumerate(zip(ids, labels, groups, splits, strict=False), 1)
         if value is not None
     ]
@@ -134,7 +144,7 @@ def _table(
 
 
 def _label_column(name: str, others: list[str]) -> str:
-    found = [column for column in others if column.lower() in _LABELS]
+    found = [column for column in others if column.lower() in LABELS]
     if len(found or others) > 1:
         raise UsageError(
             f"{name}: any of the columns {', '.join(others)} could be the label; name it with "
@@ -143,7 +153,8 @@ def _label_column(name: str, others: list[str]) -> str:
     return next(iter(found or others), "")
 
 
-def _key(value: Any) -> str:
+def key_of(value: Any) -> str:
+    """A cell of the column of ids as the key of an input."""
     path = posixpath.normpath(str(_text(value)).strip().replace("\\", "/"))
     return unicodedata.normalize("NFC", path)
 
@@ -173,8 +184,8 @@ def _read_text(file: IO[bytes], name: str, delimiter: str) -> tuple[list[str], l
 
 
 def delimiter_of(first_line: str) -> str:
-    """What stands between the cells of a CSV file: where the comma is for decimals, a semicolon."""
-    return ";" if ";" in first_line and "," not in first_line else ","
+    """What stands between the cells of a CSV file: comma, semicolon or tab."""
+    return max(",;\t", key=first_line.count)
 
 
 def _require_header(header: list[str], name: str) -> None:
