@@ -94,7 +94,7 @@ class LabelOptions(Options):
 
     label_key: str = option(
         "",
-        "Array, or field of annotation.json, with the label; without it see --source.",
+        "Array, field or column with the label; without it see --source.",
         common=True,
     )
     label_kind: str = option(
@@ -126,7 +126,7 @@ class LabelOptions(Options):
 class SplitOptions(Options):
     """Groups and splits."""
 
-    group_key: str = option("", "Array or field with the group: the subject.", common=True)
+    group_key: str = option("", "Array, field or column with the group: the subject.", common=True)
     group_regex: str = option(
         "", "Finds the group in the relative path (group 1, or all).", common=True
     )
@@ -144,7 +144,7 @@ class SplitOptions(Options):
         r"(?P<test>_[0-4]\.npz$); files that match none are divided by --splits.",
         common=True,
     )
-    split_key: str = option("", "Array or field with the official split.")
+    split_key: str = option("", "Array, field or column with the official split.")
     split_column: str = option("", "Column with the official split, in the table of --labels.")
     split_seed: int = option(0, "Another seed, another division.")
 
