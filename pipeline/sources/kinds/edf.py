@@ -15,6 +15,7 @@ from pipeline.sources.recordings.companions import companion
 from pipeline.sources.recordings.libraries import (
     library,
     local_path,
+    open_file,
     reading,
     require_library,
 )
@@ -84,19 +85,13 @@ class EdfSource(RecordingSource):
     def opened(self, place: str) -> Iterator[Any]:
         """A file as edfio reads it, of which no sample has been read."""
         edfio = library("edfio", "edf")
+        read = edfio.read_bdf if place.lower().endswith(".bdf") else edfio.read_edf
         with local_path(self.files, place, self.options.max_record_mib) as local:
-            file, header = _headers(edfio, local)
+            with open_file(self.files, place) as raw, reading("edfio"):
+                header = raw.read(_HEADER_BYTES)
+                file = read(local)
             _require_whole(file, header)
             yield file
-
-
-def _headers(edfio: Any, local: str) -> tuple[Any, bytes]:
-    """A file, and the first part of its header as it is."""
-    with reading("edfio"):
-        read = edfio.read_bdf if local.lower().endswith(".bdf") else edfio.read_edf
-        file = read(local)
-        with open(local, "rb") as raw:
-            return file, raw.read(_HEADER_BYTES)
 
 
 def _require_whole(file: Any, header: bytes) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-import os
+import io
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,10 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.console.options import option
+from pipeline.sources.files import Files
 from pipeline.sources.options import require_size
 from pipeline.sources.recordings.annotations import Annotation, AnnotationOptions
-from pipeline.sources.recordings.libraries import library, reading, require_library
+from pipeline.sources.recordings.libraries import library, open_file, reading, require_library
 from pipeline.sources.recordings.sections import Channel, Part
 from pipeline.sources.recordings.source import Recording, RecordingSource
 from pipeline.sources.source import InputFile
@@ -73,10 +74,10 @@ class WfdbSource(RecordingSource):
         place = self.full_path(path)
         if "://" in place:
             raise RejectedInputError("WFDB records are read from local folders; copy it there")
-        _require_small(place)
+        _small_file(self.files, place)
         with reading("wfdb"):
             header = wfdb.rdheader(place.removesuffix(".hea"), rd_segments=True)
-        yield _Record(wfdb, place.removesuffix(".hea"), header, self.options)
+        yield _Record(wfdb, place.removesuffix(".hea"), header, self)
 
     def _segments(self, file: InputFile) -> Iterator[str]:
         """Relative paths of the segments that a header names, without suffix."""
@@ -95,16 +96,17 @@ class WfdbSource(RecordingSource):
 
 
 class _Record(Recording):
-    def __init__(self, wfdb: Any, name: str, header: Any, options: WfdbOptions):
-        self._wfdb, self._name, self._header, self._options = wfdb, name, header, options
-        folder = os.path.dirname(name)
+    def __init__(self, wfdb: Any, name: str, header: Any, source: WfdbSource):
+        self._wfdb, self._name, self._header = wfdb, name, header
+        self._files, self._options = source.files, source.options
+        folder = posixpath.dirname(name)
         segments = getattr(header, "segments", None)
         records = [s for s in segments if s is not None] if segments is not None else [header]
         # Names with a folder in them are none to wfdb, so no file elsewhere can be meant.
         parts = [part for part in getattr(header, "seg_name", []) if part != _EMPTY]
         files = {file for record in records for file in record.file_name or [] if file != _EMPTY}
-        headers = [os.path.join(folder, f"{part}.hea") for part in parts]
-        signals = [os.path.join(folder, file) for file in sorted(files)]
+        headers = [posixpath.join(folder, f"{part}.hea") for part in parts]
+        signals = [posixpath.join(folder, file) for file in sorted(files)]
         self._beside = [*headers, *signals]
         with reading("wfdb"):
             self._per_frame = [int(n) for n in records[0].samps_per_frame] if records else []
@@ -117,7 +119,7 @@ class _Record(Recording):
 
     def beside(self) -> Sequence[str]:
         place = f"{self._name}.{self._options.label_key}"
-        return [*self._beside, place] if os.path.isfile(place) else self._beside
+        return [*self._beside, place] if self._files.exists(place) else self._beside
 
     def _length(self) -> int:
         """Frames; where the header does not say it, the file with the signals does."""
@@ -130,7 +132,7 @@ class _Record(Recording):
         )
         return self._wfdb.io._signal._infer_sig_len(
             file_name=first, fmt=header.fmt[0], tsamps_per_frame=per_frame,
-            byte_offset=header.byte_offset[0], dir_name=os.path.dirname(self._name),
+            byte_offset=header.byte_offset[0], dir_name=posixpath.dirname(self._name),
         )  # fmt: skip
 
     def read(self, parts: Sequence[Part]) -> list[np.ndarray]:
@@ -162,15 +164,14 @@ class _Record(Recording):
 
     def annotations(self, key: str) -> Sequence[Annotation] | None:
         place = f"{self._name}.{key}"
-        if not os.path.isfile(place):
+        if not self._files.exists(place):
             if key in self.fields():
                 return None
             raise RejectedInputError(
-                f"no annotations {os.path.basename(place)} beside it, and no field {key!r} "
+                f"no annotations {posixpath.basename(place)} beside it, and no field {key!r} "
                 "(--label_key); add them, or remove the recording"
             )
-        _require_small(place)
-        _require_known_notes(place)
+        _require_known_notes(_small_file(self._files, place), place)
         with reading("wfdb"):
             found = self._wfdb.rdann(self._name, key)
             rate_hz = float(found.fs or self._header.fs)
@@ -181,19 +182,21 @@ class _Record(Recording):
             ]
 
 
-def _require_small(place: str) -> None:
-    with reading("wfdb"):
-        size = os.path.getsize(place)
-    require_size(os.path.basename(place), size, "max_record_mib", _MAX_SIDE_MIB)
+def _small_file(files: Files, place: str) -> bytes:
+    """The content of a header or of annotations."""
+    with open_file(files, place) as file:
+        size = file.seek(0, io.SEEK_END)
+        require_size(posixpath.basename(place), size, "max_record_mib", _MAX_SIDE_MIB)
+        file.seek(0)
+        return file.read()
 
 
-def _require_known_notes(place: str) -> None:
+def _require_known_notes(content: bytes, place: str) -> None:
     """Notes that begin with ## describe the file; wfdb 4.3 never ends at one it cannot read."""
-    with open(place, "rb") as file:
-        notes = _NOTE.findall(file.read())
+    notes = _NOTE.findall(content)
     rates = [note for note in notes if _RATE_NOTE.fullmatch(note)]
     if len(rates) > 1 or {*notes} - {*rates, *_DEFINITIONS}:
         raise RejectedInputError(
-            f"{os.path.basename(place)} has a note that begins with ## and is neither its time "
+            f"{posixpath.basename(place)} has a note that begins with ## and is neither its time "
             "resolution nor a definition; remove that"
         )

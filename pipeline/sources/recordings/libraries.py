@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import io
 import os
+import posixpath
 import tempfile
 import warnings
 import zlib
@@ -19,6 +20,7 @@ from tfrecords_schema.errors import UserError
 
 _PACKAGE = "variable-length-training"
 _PROBE_BYTES = 1 << 20
+_BUFFER_BYTES = 1 << 16
 
 
 def require_library(name: str, extra: str) -> None:
@@ -71,7 +73,7 @@ def reading(name: str) -> Iterator[None]:
 
 
 class _Raw(io.RawIOBase):
-    """A remote file as Python's own are, which libraries insist on."""
+    """A file of any file system as Python's own are, which libraries insist on."""
 
     def __init__(self, file: IO[bytes]):
         self._file = file
@@ -97,21 +99,17 @@ class _Raw(io.RawIOBase):
 
 @contextlib.contextmanager
 def open_file(files: Files, path: str) -> Iterator[io.BufferedReader]:
-    """Opens a file as Python's own `open` does, wherever it is.
+    """Opens a file to read its bytes, with all that Python's own files can.
 
     Raises:
       RejectedInputError: if it is missing or cannot be read.
     """
     with contextlib.ExitStack() as stack:
         try:
-            if "://" in path:
-                raw: Any = _Raw(stack.enter_context(files.open(path)))
-                file = io.BufferedReader(raw, _PROBE_BYTES)
-            else:
-                file = stack.enter_context(open(path, "rb"))
+            raw: Any = _Raw(stack.enter_context(files.open(path)))
         except OSError as error:
             raise RejectedInputError(f"it cannot be read ({error}); copy it again") from error
-        yield file
+        yield io.BufferedReader(raw, _BUFFER_BYTES)
 
 
 def fingerprint(files: Files, path: str) -> str:
@@ -145,7 +143,7 @@ def local_path(files: Files, path: str, max_mib: float) -> Iterator[str]:
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
-        target = os.path.join(folder, os.path.basename(path))
+        target = posixpath.join(folder, posixpath.basename(path))
         try:
             with open_file(files, path) as file, open(target, "wb") as copy:
                 require_size("it", file.seek(0, io.SEEK_END), "max_record_mib", max_mib)

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds import source_like
 from pipeline.sources.kinds.audio import AudioOptions, AudioSource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Converter, Folders, hashes, write_npz
@@ -106,6 +107,29 @@ def test_other_rates_are_resampled_to_floats(folders: Folders) -> None:
     np.testing.assert_allclose(found[:, 0], expected, rtol=0, atol=1e-7)
     unchanged = source.read("b.wav").data
     np.testing.assert_array_equal(unchanged[:, 0], samples / np.float32(2**15))
+
+
+def test_to_predict_files_are_read_as_they_were_converted(converter: Converter) -> None:
+    folders = converter.folders
+    lines = "".join(f"{number},{number % 2}\n" for number in range(6))
+    table = folders.inputs / "labels.csv"
+    table.write_text(f"id,label\n{lines}")
+    for number in range(6):
+        _write(folders, f"{number}.wav", _ints(300 + number, 2))
+    dataset = converter.dataset(
+        "--source=audio", f"--labels={table}", "--channels=1", "--window_samples=50",
+        "--tail=pad", "--splits=train=1",
+    )  # fmt: skip
+    new = folders.inputs.parent / "new"
+    samples = _ints(120, 2)
+    _write(Folders(new, new), "a.wav", samples)
+    _write(Folders(new, new), "b.wav", samples, 16_000)
+    source = source_like(dataset.manifest.options, str(new), GFiles())
+    expected = np.pad(samples[:, 1], (0, 30)).reshape(3, 50, 1)
+    np.testing.assert_array_equal(source.read_data("a.wav"), expected)
+    # The rate was not named, but is that of the set.
+    with pytest.raises(RejectedInputError, match="16000 samples per second, not --sample_rate_hz"):
+        source.read_data("b.wav")
 
 
 def test_unlike_rates_are_not_mixed(converter: Converter) -> None:
