@@ -9,7 +9,12 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.console.options import option
-from pipeline.sources.recordings.libraries import library, open_file, reading, require_library
+from pipeline.sources.recordings.libraries import (
+    library,
+    path_or_file,
+    reading,
+    require_library,
+)
 from pipeline.sources.recordings.options import RecordingOptions
 from pipeline.sources.recordings.sections import Channel, Part
 from pipeline.sources.recordings.source import Recording, RecordingSource
@@ -52,7 +57,7 @@ class AudioSource(RecordingSource):
         """See `RecordingSource`."""
         soundfile = library("soundfile", "audio")
         with contextlib.ExitStack() as stack:
-            file = stack.enter_context(open_file(self.files, self.full_path(path)))
+            file = stack.enter_context(path_or_file(self.files, self.full_path(path)))
             with reading("soundfile"):
                 sound = stack.enter_context(soundfile.SoundFile(file))
             is_float = self.options.as_float or self.options.resample_hz is not None
@@ -78,21 +83,21 @@ class _Sound(Recording):
             for number in range(sound.channels)
         ]
 
-    def read(self, parts: Sequence[Part]) -> list[np.ndarray]:
+    def read(self, parts: Sequence[Part]) -> np.ndarray:
         start, stop = parts[0].start, parts[0].stop  # All channels have one rate.
         columns = [part.channel for part in parts]
-        blocks = []
         with reading("soundfile"):
             self._sound.seek(start)  # Also to 0: of MP3, values differ in their last bits without.
-            size = max(1, _BLOCK_VALUES // len(self.channels))
+            if columns == [*range(len(self.channels))]:
+                return self._sound.read(stop - start, self.dtype, always_2d=True)
+            blocks, size = [], max(1, _BLOCK_VALUES // len(self.channels))
             while start < stop:
                 block = self._sound.read(min(size, stop - start), self.dtype, always_2d=True)
                 if not len(block):
                     break
                 blocks.append(block[:, columns])
                 start += len(block)
-        joined = np.concatenate(blocks) if blocks else np.zeros((0, len(columns)), self.dtype)
-        return [*joined.T]
+            return np.concatenate(blocks or [np.zeros((0, len(columns)), self.dtype)])
 
     def fields(self) -> dict[str, str | int | float]:
         with reading("soundfile"):

@@ -17,7 +17,7 @@ from pipeline.sources.options import require_size
 from pipeline.sources.recordings.libraries import (
     fingerprint,
     library,
-    open_file,
+    path_or_file,
     reading,
     require_library,
 )
@@ -123,7 +123,7 @@ class VideoSource(Source):
         av = library("av", "video")
         require_file(place)
         with contextlib.ExitStack() as stack:
-            file = stack.enter_context(open_file(self.files, place))
+            file = stack.enter_context(path_or_file(self.files, place))
             with reading("PyAV"):
                 container = stack.enter_context(av.open(file, metadata_errors="ignore"))
                 if not container.streams.video:

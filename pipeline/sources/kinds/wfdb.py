@@ -135,7 +135,7 @@ class _Record(Recording):
             byte_offset=header.byte_offset[0], dir_name=posixpath.dirname(self._name),
         )  # fmt: skip
 
-    def read(self, parts: Sequence[Part]) -> list[np.ndarray]:
+    def read(self, parts: Sequence[Part]) -> Sequence[np.ndarray] | np.ndarray:
         per_frame = [self._per_frame[part.channel] for part in parts]
         pairs = [*zip(parts, per_frame, strict=True)]
         first = min(part.start // n for part, n in pairs)
@@ -149,10 +149,11 @@ class _Record(Recording):
                 [part.channel for part in parts],
                 smooth_frames=is_plain,
             )
-            signals = found.p_signal.T if is_plain else found.e_p_signal
+            if is_plain:
+                return found.p_signal[: last - first].astype(np.float32)
             return [
                 values[part.start - first * n : part.stop - first * n].astype(np.float32)
-                for values, (part, n) in zip(signals, pairs, strict=True)
+                for values, (part, n) in zip(found.e_p_signal, pairs, strict=True)
             ]
 
     def fields(self) -> dict[str, str | int | float]:

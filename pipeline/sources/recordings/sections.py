@@ -75,17 +75,21 @@ def find_section(channels: Sequence[Channel], options: RecordingOptions) -> Sect
     return Section(tuple(parts), min(lengths), rate_hz)
 
 
-def join_parts(section: Section, read: Sequence[np.ndarray], dtype: str) -> np.ndarray:
+def join_parts(section: Section, read: Sequence[np.ndarray] | np.ndarray, dtype: str) -> np.ndarray:
     """The result of a section.
 
     Args:
       section: what was read.
-      read: for each of its parts that is not None its samples, `[samples]`.
+      read: for each of its parts that is not None its samples, `[samples]`; or `[samples, parts]`.
       dtype: of the result.
 
     Returns:
       `[samples, channels]`.
     """
+    if isinstance(read, np.ndarray):
+        if all(part and part.factor == 1 for part in section.parts):
+            return read[: section.samples].astype(dtype, copy=False)
+        read = [*read.T]
     joined = np.zeros((section.samples, len(section.parts)), dtype)
     columns = [column for column, part in enumerate(section.parts) if part]
     for column, values in zip(columns, read, strict=True):

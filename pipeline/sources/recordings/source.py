@@ -45,8 +45,11 @@ class Recording(abc.ABC):
     dtype: str = "float32"
 
     @abc.abstractmethod
-    def read(self, parts: Sequence[Part]) -> list[np.ndarray]:
-        """Samples `start` to `stop` of each part, `[samples]`, in the file's physical unit.
+    def read(self, parts: Sequence[Part]) -> Sequence[np.ndarray] | np.ndarray:
+        """Samples `start` to `stop` of each part, in the file's physical unit.
+
+        Returns:
+          `[samples]` for each part; or, if all have the same, `[samples, parts]` of them together.
 
         Raises:
           RejectedInputError: if the file is damaged.
@@ -99,8 +102,10 @@ class RecordingSource(Source):
             steps, step_shape = self._steps(section)
             self._require_size(section, steps, step_shape)
             label = self._label(recording, section)
-            fields, checksum = recording.fields(), self._checksum(path, recording)
-        group, split = self.group_and_split(path, lambda *key: str(_field(fields, *key)))
+            checksum = self._checksum(path, recording)
+            group, split = self.group_and_split(
+                path, lambda *key: str(_field(recording.fields(), *key))
+            )
         return Description(
             self.record_id(path), path, group, split, checksum, recording.dtype,
             steps, step_shape, None if label is None else describe_label(label),
@@ -167,7 +172,8 @@ class RecordingSource(Source):
         """`[steps, *step_shape]`, and how many of its values were not finite and are 0."""
         parts = [part for part in section.parts if part]
         read = recording.read(parts)
-        if any(len(v) != part.stop - part.start for v, part in zip(read, parts, strict=True)):
+        found = [len(read)] * len(parts) if isinstance(read, np.ndarray) else [*map(len, read)]
+        if found != [part.stop - part.start for part in parts]:
             raise RejectedInputError(
                 "it has fewer samples than its header says, so it is cut short; copy it again"
             )
