@@ -70,7 +70,7 @@ class OutsideSource(Source):
                 other
                 for match in self._matches(file.path)
                 for other in inputs[match.place]
-                if other and not match.is_shared
+                if other
             } - {file.path}
             problem = file.problem or (_several_inputs(min(shared)) if shared else "")
             yield file._replace(problem=problem)

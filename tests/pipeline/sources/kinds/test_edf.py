@@ -100,10 +100,10 @@ def test_unlike_rates_become_one(folders: Folders) -> None:
 @pytest.mark.parametrize("is_beside", [False, True])
 def test_annotations_are_classes_of_steps(folders: Folders, is_beside: bool) -> None:
     options: dict[str, Any] = {"label_key": "annotations", "annotation_regex": r"stage (\w)"}
-    if is_beside:  # Which begins a second later.
+    if is_beside:  # Which begins three seconds later.
         _write(folders, "SC1E0-PSG.edf", start=datetime.time(22, 0, 0))
-        later = [(onset - 1, secs, text) for onset, secs, text in _STAGES]
-        start = datetime.time(22, 0, 1)
+        later = [(onset - 3, secs, text) for onset, secs, text in _STAGES]
+        start = datetime.time(22, 0, 3)
         _write(folders, "SC1EC-Hypnogram.edf", (), annotations=later, start=start)
         _write(folders, "SC2E0-PSG.edf")
         options["annotation_suffix"] = "-Hypnogram.edf"
