@@ -11,6 +11,7 @@ from pipeline.console.errors import UsageError
 from pipeline.console.options import Options, option
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.window_labels import REDUCTIONS, WindowLabels
+from tfrecords_schema.left_out import LeftOut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +69,13 @@ class WindowOptions(ConvertOptions):
         assert self.rate_hz is not None
         return round(self.rate_hz * self.window_secs)
 
+    def dropped(self, samples: int, steps: int) -> tuple[LeftOut, ...]:
+        """What is said of the samples of a recording that are behind its last whole window."""
+        window = self.window
+        dropped = samples - steps * window if window else 0
+        why = f"at the ends of recordings, less than a window of {window}; --tail=pad keeps them"
+        return (LeftOut("sample", why, dropped),) if dropped > 0 else ()
+
     @property
     def window_labels(self) -> WindowLabels | None:
         """See `ConvertOptions`."""
@@ -87,13 +95,15 @@ class NonFiniteOptions(Options):
         ("reject", "zero"),
     )
 
-    def finite(self, signal: np.ndarray) -> tuple[np.ndarray, int]:
-        """A signal with zeros for what is not finite, and how many; as it is with `reject`."""
+    def finite(self, signal: np.ndarray) -> tuple[np.ndarray, tuple[LeftOut, ...]]:
+        """A signal with zeros for what is not finite, and what is said of it; else as it is."""
         if self.non_finite == "reject" or signal.dtype.kind != "f":
-            return signal, 0
+            return signal, ()
         bad = ~np.isfinite(signal)
-        zeroed = int(bad.sum())
-        return (np.where(bad, signal.dtype.type(0), signal) if zeroed else signal), zeroed
+        if not (zeroed := int(bad.sum())):
+            return signal, ()
+        changed = LeftOut("value", "NaN or infinity, 0 now (--non_finite=zero)", zeroed)
+        return np.where(bad, signal.dtype.type(0), signal), (changed,)
 
 
 def cut_in_windows(signal: np.ndarray, steps: int, samples: int) -> np.ndarray:

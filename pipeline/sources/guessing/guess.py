@@ -15,7 +15,7 @@ from pipeline.sources.guessing.paths import guess_from_paths
 from pipeline.sources.guessing.readings import Guess, Reading
 from pipeline.sources.guessing.tables import guess_from_tables, is_table
 from pipeline.sources.kinds import sources
-from pipeline.sources.source import Source
+from pipeline.sources.source import InputFile, Source
 
 _MAX_FILES = 200_000
 _LOOKED_INTO = 30
@@ -41,7 +41,7 @@ def guess(folder: str, files: Files) -> Guess:
     paths = _list(folder, files)
     kind = _kind(folder, paths, found)
     source = _source(kind, folder, files)
-    inputs = sorted(file.path for file in source.list_inputs())
+    inputs = sorted(file.path for file in source.list_inputs() if isinstance(file, InputFile))
     inputs, companions = _without_companions(kind, inputs, found)
     if companions:
         source = _source(kind, folder, files, annotation_suffix=companions)
@@ -93,8 +93,8 @@ def name_of(folder: str) -> str:
 
 def _list(folder: str, files: Files) -> list[str]:
     root = posixpath.join(folder, "")
-    listed = itertools.islice(files.list(folder), _MAX_FILES)
-    paths = [found.path.removeprefix(root) for found in listed]
+    listed = (f for f in files.list(folder) if not (f.passed_over or f.path.endswith("/")))
+    paths = [f.path.removeprefix(root) for f in itertools.islice(listed, _MAX_FILES)]
     return sorted(p for p in paths if not any(part.startswith(".") for part in p.split("/")))
 
 
@@ -157,7 +157,7 @@ def _frames(source: Source, inputs: Sequence[str], found: Guess) -> bool:
         parents = {posixpath.dirname(path) for path in inputs}
         return len(parents) > 1 and "" not in parents
     with source.files.open(place) as file:
-        fields = parse_annotation(file.read(_ANNOTATION_BYTES))
+        fields, _ = parse_annotation(file.read(_ANNOTATION_BYTES))
     readings = [
         Reading((f"--label_key={name}",), f"label: {name} of {ANNOTATION} ({str(value)[:40]})")
         for name, value in fields.items()

@@ -22,6 +22,7 @@ from pipeline.sources.recordings.libraries import (
 from pipeline.sources.recordings.sections import Channel, Part
 from pipeline.sources.recordings.source import Recording, RecordingSource
 from pipeline.sources.source import InputFile
+from tfrecords_schema.left_out import LeftOut
 
 _ANNOTATIONS = "annotations"
 _HEADER_BYTES = 256
@@ -59,10 +60,10 @@ class EdfSource(RecordingSource):
     suffix = (".edf", ".bdf", ".rec")
     input_name = "EDF or BDF file"
 
-    def list_inputs(self) -> Iterator[InputFile]:
+    def list_inputs(self) -> Iterator[InputFile | LeftOut]:
         """Lists all but the files with annotations of others."""
         for file in super().list_inputs():
-            if not self._is_companion(file.path):
+            if isinstance(file, LeftOut) or not self._is_companion(file.path):
                 yield file
 
     @contextlib.contextmanager

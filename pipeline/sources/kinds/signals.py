@@ -98,7 +98,7 @@ class SignalSource(Source):
         dtype = _converted_dtype(header.dtype, signal_key)
         steps, step_shape = self._steps(shape, signal_key)
         samples = shape[0] if self.options.window else 0
-        left_out += self._tail(samples, steps)
+        left_out += self.options.dropped(samples, steps)
         description = Description(
             self.record_id(path), path, group, split, checksum, dtype, steps, step_shape, label,
             samples=samples, left_out=tuple(left_out),
@@ -118,7 +118,7 @@ class SignalSource(Source):
         with self.open_arrays(self.full_path(path)) as npz:
             signal_key, label_key = self._choice.keys(npz)
             length = self._time_first(npz.header(signal_key).shape, signal_key)[:1]
-            signal, zeroed = self._signal(npz, signal_key)
+            signal, changed = self._signal(npz, signal_key)
             padding = self._padding(npz, signal_key, signal.shape)
             label = self._label(npz, label_key, length)
             checksum = npz.checksum
@@ -126,8 +126,7 @@ class SignalSource(Source):
             with self._open_target(path) as npz:
                 label = self._label(npz, self._choice.label_key(npz), length)
                 checksum = f"{checksum};{npz.checksum}"
-        changed = LeftOut("value", "NaN or infinity, 0 now (--non_finite=zero)", zeroed)
-        return RawRecord(signal, label, checksum, (changed,) if zeroed else (), padding)
+        return RawRecord(signal, label, checksum, changed, padding)
 
     def read_data(self, path: str) -> np.ndarray:
         """Reads a recording alone; an array with a label may be there or not.
@@ -181,8 +180,8 @@ class SignalSource(Source):
         except RejectedInputError as error:
             raise RejectedInputError(f"target file '{target}': {error}") from error
 
-    def _signal(self, npz: ArrayFile, key: str) -> tuple[np.ndarray, int]:
-        """The signal as it is stored, and how many values in it were not finite and are 0."""
+    def _signal(self, npz: ArrayFile, key: str) -> tuple[np.ndarray, tuple[LeftOut, ...]]:
+        """The signal as it is stored, and what is said of values in it that were not finite."""
         signal = npz.array(key)
         dtype = _converted_dtype(signal.dtype, key)
         with np.errstate(over="ignore"):  # What float32 cannot hold is found as infinity later.
@@ -208,13 +207,6 @@ class SignalSource(Source):
                 "axis of time, or repair the recording"
             )
         return (shape[axis], *np.delete(shape, axis).tolist())
-
-    def _tail(self, samples: int, steps: int) -> list[LeftOut]:
-        """What is said of samples behind the last whole window."""
-        window = self.options.window
-        dropped = samples - steps * window if window else 0
-        why = f"at the ends of recordings, less than a window of {window}; --tail=pad keeps them"
-        return [LeftOut("sample", why, dropped)] if dropped > 0 else []
 
     def _label_axis(self, shape: tuple[int, ...], length: tuple[int, ...]) -> int:
         """Which axis of a label is time: with channels first that of the signal, too."""

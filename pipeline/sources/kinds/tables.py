@@ -19,6 +19,7 @@ from pipeline.sources.recordings.options import RecordingOptions
 from pipeline.sources.recordings.sections import Channel, Part
 from pipeline.sources.recordings.source import Recording, RecordingSource
 from pipeline.sources.source import InputFile
+from tfrecords_schema.left_out import LeftOut
 
 _SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 _ROWS_OF = re.compile(r"(.*?\.(?:csv|tsv|parquet|pq))/(.*)", re.IGNORECASE | re.DOTALL)
@@ -67,9 +68,12 @@ class TableSource(RecordingSource):
     suffix = _SUFFIXES
     input_name = "CSV or Parquet file"
 
-    def list_inputs(self) -> Iterator[InputFile]:
+    def list_inputs(self) -> Iterator[InputFile | LeftOut]:
         """Lists the files, or the recordings in them; tables of labels are none of them."""
         for file in super().list_inputs():
+            if isinstance(file, LeftOut):
+                yield file
+                continue
             place = self.full_path(file.path)
             if place == self.options.labels or posixpath.basename(place) in METADATA:
                 continue

@@ -19,6 +19,7 @@ from pipeline.sources.recordings.libraries import library, open_file, reading, r
 from pipeline.sources.recordings.sections import Channel, Part
 from pipeline.sources.recordings.source import Recording, RecordingSource
 from pipeline.sources.source import InputFile
+from tfrecords_schema.left_out import LeftOut
 
 _EMPTY = "~"  # A segment, or a signal in a layout, for which there is no file.
 _MAX_SIDE_MIB = 64.0  # Headers and annotations are texts and beats.
@@ -58,13 +59,19 @@ class WfdbSource(RecordingSource):
     suffix = ".hea"
     input_name = "WFDB header"
 
-    def list_inputs(self) -> Iterator[InputFile]:
-        """Lists all records but those that are segments of another."""
+    def list_inputs(self) -> Iterator[InputFile | LeftOut]:
+        """Lists the records that are no segments of another; other files of theirs are not told."""
+        headers: set[str] = set()
         segments: set[str] = set()
         for file in super().list_inputs():
-            segments.update(self._segments(file))
+            if isinstance(file, InputFile):
+                headers.add(file.path.removesuffix(".hea"))
+                segments.update(self._segments(file))
         for file in super().list_inputs():
-            if file.path.removesuffix(".hea") not in segments:
+            if isinstance(file, LeftOut):
+                if posixpath.splitext(file.example)[0] not in headers:
+                    yield file
+            elif file.path.removesuffix(".hea") not in segments:
                 yield file
 
     @contextlib.contextmanager

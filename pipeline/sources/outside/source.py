@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import posixpath
 import re
-import unicodedata
 import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,10 +14,11 @@ import numpy as np
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.annotations import describe_label, label_array
 from pipeline.sources.files import Files
-from pipeline.sources.names import require_class, require_name
+from pipeline.sources.names import normal, require_class, require_name
 from pipeline.sources.outside.table import Columns, Row, Table, keys_of, read_table
 from pipeline.sources.source import Description, InputFile, RawRecord, Source
 from pipeline.sources.splits import SPLIT_NAME
+from tfrecords_schema.left_out import LeftOut
 
 # As folders of Hugging Face have them: file_name and other columns, beside the files or above them.
 METADATA = ("metadata.csv", "metadata.jsonl")
@@ -54,7 +54,7 @@ class OutsideSource(Source):
         for name in ("kind", "suffix", "input_name", "no_label"):
             object.__setattr__(self, name, getattr(self.inner, name))
 
-    def list_inputs(self) -> Iterator[InputFile]:
+    def list_inputs(self) -> Iterator[InputFile | LeftOut]:
         """Lists the inputs, and the rows of tables that are for none."""
         if not (self.options.labels or self.options.reads_metadata):
             yield from self.inner.list_inputs()
@@ -62,10 +62,15 @@ class OutsideSource(Source):
         inputs: dict[tuple[str, int], list[str]] = collections.defaultdict(list)
         tables: dict[str, Table] = {}
         for file in self.inner.list_inputs():
+            if isinstance(file, LeftOut):
+                continue
             for match in self._matches(file.path):
                 tables[match.table.path] = match.table
                 inputs[match.place].append("" if match.is_shared else file.path)
         for file in self.inner.list_inputs():
+            if isinstance(file, LeftOut):
+                yield file
+                continue
             shared = {
                 other
                 for match in self._matches(file.path)
@@ -214,7 +219,7 @@ class OutsideSource(Source):
                 f"--label_regex={regex} does not match the path; every input needs a label"
             )
         if not self.options.label_kind.endswith("_value"):
-            return np.array(require_class(unicodedata.normalize("NFC", text)), object)
+            return np.array(require_class(normal(text)), object)
         try:
             return np.array(float(text), np.float32)
         except ValueError:
@@ -240,7 +245,7 @@ def _name(match: _Match, name: str | None, what: str) -> str:
     """The name of a group or split as stored; empty if the table has none of them."""
     if name is None:
         return ""
-    return unicodedata.normalize("NFC", require_name(name, f"{what} in {_where(match)}"))
+    return normal(require_name(name, f"{what} in {_where(match)}"))
 
 
 def _split(match: _Match) -> str:

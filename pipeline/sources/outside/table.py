@@ -11,13 +11,13 @@ import itertools
 import json
 import posixpath
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
 from pipeline.console.errors import UsageError, printable
 from pipeline.sources.files import Files
 from pipeline.sources.grouping import text_of
+from pipeline.sources.names import normal
 
 _MAX_BYTES = 512 << 20
 _MAX_ROWS = 10_000_000  # A Parquet file of a few kB can announce any number.
@@ -156,7 +156,7 @@ def _label_column(name: str, others: list[str]) -> str:
 def key_of(value: Any) -> str:
     """A cell of the column of ids as the key of an input."""
     path = posixpath.normpath(str(_text(value)).strip().replace("\\", "/"))
-    return unicodedata.normalize("NFC", path)
+    return normal(path)
 
 
 def _text(value: Any) -> str | None:
@@ -257,6 +257,6 @@ def keys_of(path: str, record_id: str, folder: str = "") -> Iterator[str]:
       folder: relative folder of the table, which paths in it begin from.
     """
     for name in (path, record_id):
-        yield unicodedata.normalize("NFC", posixpath.relpath(name, folder or "."))
+        yield normal(posixpath.relpath(name, folder or "."))
     for name in (path, record_id):
-        yield unicodedata.normalize("NFC", posixpath.basename(name))
+        yield normal(posixpath.basename(name))

@@ -31,6 +31,7 @@ from pipeline.sources.recordings.sections import (
 )
 from pipeline.sources.source import Description, RawRecord, Source
 from pipeline.sources.windows import cut_in_windows
+from tfrecords_schema.left_out import LeftOut
 
 
 class Recording(abc.ABC):
@@ -110,6 +111,7 @@ class RecordingSource(Source):
             self.record_id(path), path, group, split, checksum, recording.dtype,
             steps, step_shape, None if label is None else describe_label(label),
             samples=section.samples if self.options.window else 0, rate_hz=section.rate_hz,
+            left_out=self.options.dropped(section.samples, steps),
         )  # fmt: skip
 
     def read(self, path: str) -> RawRecord:
@@ -117,11 +119,11 @@ class RecordingSource(Source):
         with self._opened(path) as recording:
             section = find_section(recording.channels, self.options)
             label = self._label(recording, section)
-            data, zeroed = self._data(recording, section)
+            data, changed = self._data(recording, section)
             checksum = self._checksum(path, recording)
         steps, step_shape = self._steps(section)
         padding = max(0, steps * step_shape[0] - section.samples) if self.options.window else 0
-        return RawRecord(data, label, checksum, zeroed, padding)
+        return RawRecord(data, label, checksum, changed, padding)
 
     def read_data(self, path: str) -> np.ndarray:
         """See `Source`."""
@@ -168,8 +170,10 @@ class RecordingSource(Source):
         size = steps * int(np.prod(step_shape)) * 4
         require_size("the signal, cut and resampled,", size, "max_record_mib", limit_mib)
 
-    def _data(self, recording: Recording, section: Section) -> tuple[np.ndarray, int]:
-        """`[steps, *step_shape]`, and how many of its values were not finite and are 0."""
+    def _data(
+        self, recording: Recording, section: Section
+    ) -> tuple[np.ndarray, tuple[LeftOut, ...]]:
+        """`[steps, *step_shape]`, and what is said of its values that were not finite."""
         parts = [part for part in section.parts if part]
         read = recording.read(parts)
         found = [len(read)] * len(parts) if isinstance(read, np.ndarray) else [*map(len, read)]

@@ -1,14 +1,19 @@
-"""Damaged files: each is read as described, or rejected with a reason."""
+"""Inputs of a source, and damaged files: each is read as described, or rejected with a reason."""
 
 import pathlib
 
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError
-from pipeline.sources.source import Source
+from pipeline.sources.source import InputFile, Source
 
 _COUNT = 40
 _CHANGED_BYTES = 6
+
+
+def inputs_of(source: Source) -> list[InputFile]:
+    """The inputs that a source lists, without what it passes over."""
+    return [file for file in source.list_inputs() if isinstance(file, InputFile)]
 
 
 def require_read_or_rejected(

@@ -12,7 +12,7 @@ from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.edf import EdfOptions, EdfSource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Folders
-from tests.pipeline.sources.mutations import require_read_or_rejected
+from tests.pipeline.sources.mutations import inputs_of, require_read_or_rejected
 
 edfio = optional_library("edfio")
 _SECS = 12
@@ -117,7 +117,7 @@ def test_annotations_are_classes_of_steps(folders: Folders, is_beside: bool) -> 
     assert (described.label.shape, described.label.classes) == ((5,), ("2", "R", "W"))
     assert raw.checksum == described.checksum
     if is_beside:
-        inputs = {file.path for file in source.list_inputs()}
+        inputs = {file.path for file in inputs_of(source)}
         assert inputs == {"SC1E0-PSG.edf", "SC2E0-PSG.edf"}
         with pytest.raises(RejectedInputError, match="no file beside it ends in"):
             source.describe("SC2E0-PSG.edf")

@@ -15,7 +15,7 @@ from pipeline.sources.kinds.tables import TableOptions, TableSource
 from pipeline.sources.recordings import columns
 from tests.optional import optional_library
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects
-from tests.pipeline.sources.mutations import require_read_or_rejected
+from tests.pipeline.sources.mutations import inputs_of, require_read_or_rejected
 
 optional_library("scipy")  # For --resample_hz.
 _X = np.array([0.5, -1.25, 3.0, 7.5])
@@ -63,7 +63,7 @@ def test_columns_may_have_no_names_and_commas_for_points(folders: Folders) -> No
     (folders.inputs / "a.csv").write_text("1;2\n3;\n")
     raw = _source(folders, has_header=False, non_finite="zero").read("a.csv")
     assert raw.data.tolist() == [[1, 2], [3, 0]]
-    assert raw.zeroed == 1
+    assert [left.count for left in raw.left_out] == [1]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -95,7 +95,7 @@ def test_of_a_long_table_only_the_rows_of_a_recording_are_read(
     ids = np.repeat([*"abc"], 100)
     _write(folders, "a.csv", id=ids, x=np.arange(300))
     source = _source(folders, recording_column="id")
-    assert [file.path for file in source.list_inputs()] == ["a.csv/a", "a.csv/b", "a.csv/c"]
+    assert [file.path for file in inputs_of(source)] == ["a.csv/a", "a.csv/b", "a.csv/c"]
     sizes = []
     monkeypatch.setattr(
         columns.pyarrow, "py_buffer",
@@ -159,4 +159,4 @@ def test_tables_of_labels_are_no_recordings(folders: Folders) -> None:
     for name in ("a.csv", "metadata.csv", "labels.csv"):
         _write(folders, name, x=_X)
     source = _source(folders, labels=str(folders.inputs / "labels.csv"))
-    assert [file.path for file in source.list_inputs()] == ["a.csv"]
+    assert [file.path for file in inputs_of(source)] == ["a.csv"]

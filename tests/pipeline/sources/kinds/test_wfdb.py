@@ -12,7 +12,7 @@ from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.wfdb import WfdbOptions, WfdbSource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Folders
-from tests.pipeline.sources.mutations import require_read_or_rejected
+from tests.pipeline.sources.mutations import inputs_of, require_read_or_rejected
 
 wfdb = optional_library("wfdb")
 _HZ = 100
@@ -71,13 +71,13 @@ def test_segments_are_one_record_with_gaps(folders: Folders) -> None:
     (folders.inputs / "v_layout.hea").write_text(layout.replace("r_layout", "v_layout"))
     (folders.inputs / "v.hea").write_text("v/4 2 100 600\nv_layout 0\nr_1 300\n~ 100\nr_2 200\n")
     source = _source(folders, non_finite="zero")
-    assert {file.path for file in source.list_inputs()} == {"r.hea", "v.hea"}
+    assert {file.path for file in inputs_of(source)} == {"r.hea", "v.hea"}
     parts = [_source(folders).read(f"{name}.hea").data for name in ("r_1", "r_2")]
     np.testing.assert_array_equal(source.read("r.hea").data, np.concatenate(parts))
     raw = source.read("v.hea")
     gap = np.zeros((100, 2), np.float32)
     np.testing.assert_array_equal(raw.data, np.concatenate([parts[0], gap, parts[1]]))
-    assert raw.zeroed == 200
+    assert [left.count for left in raw.left_out] == [200]
     before = source.describe("r.hea").checksum
     _write(folders, "r_2", 200, fmt="24")
     assert source.describe("r.hea").checksum != before

@@ -14,6 +14,7 @@ from pipeline.sources.kinds.signals import SignalOptions
 from pipeline.sources.source import Source
 from tests.optional import optional_library
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
+from tests.pipeline.sources.mutations import inputs_of
 
 _X = np.zeros((4, 2), np.float32)
 
@@ -40,7 +41,7 @@ def test_a_row_is_found_by_path_id_or_name(folders: Folders, key: str) -> None:
     assert (found.label.classes, found.group, found.split) == (("dog",), "Z\u00e9", "test")
     assert raw.label.tolist() == "dog"
     assert raw.checksum == found.checksum
-    assert [file.path for file in source.list_inputs()] == ["s1/a.npz"]
+    assert [file.path for file in inputs_of(source)] == ["s1/a.npz"]
 
 
 def test_missing_and_surplus_rows_are_named(converter: Converter) -> None:
@@ -69,7 +70,7 @@ def test_a_row_is_for_one_input_and_an_input_has_one_row(folders: Folders) -> No
         write_npz(folders, name, signal=_X)
     labels = _table(folders, "id,label\na,x\nb,x\nb,y\n")
     source = _source(folders, labels=labels)
-    problems = {file.path: file.problem for file in source.list_inputs()}
+    problems = {file.path: file.problem for file in inputs_of(source)}
     assert "also that of s2/a.npz" in problems["s1/a.npz"]
     assert "also that of s1/a.npz" in problems["s2/a.npz"]
     with pytest.raises(RejectedInputError, match=r"rows 2 and 3 of labels\.csv are both for it"):
@@ -81,7 +82,7 @@ def test_a_row_may_be_for_all_inputs_of_a_group(folders: Folders) -> None:
         write_npz(folders, name, signal=_X)
     table = _table(folders, "participant_id\tdiagnosis\nsub-01\tALS\nsub-02\tno\n", "people.tsv")
     source = _source(folders, labels=table, group_regex=r"sub-\d+")
-    assert not any(file.problem for file in source.list_inputs())
+    assert not any(file.problem for file in inputs_of(source))
     labels = [source.read(f"{name}.npz").label.tolist() for name in ("sub-01_a", "sub-01_b")]
     assert labels == ["ALS", "ALS"]
 
@@ -127,7 +128,7 @@ def test_metadata_beside_or_above_is_read_by_itself(sounds: Folders) -> None:
     _table(sounds, "file_name,label\na.wav,x\ndeep/b.wav,y\nz.wav,y\n", "train/metadata.csv")
     _table(sounds, '{"file_name": "c.wav", "label": 2}\n', "test/metadata.jsonl")
     source = _source(sounds, AudioOptions)
-    found = {file.path: file.problem for file in source.list_inputs()}
+    found = {file.path: file.problem for file in inputs_of(source)}
     assert {*found} == {"train/a.wav", "train/deep/b.wav", "test/c.wav", "d.wav", "z.wav"}
     assert "is for no input" in found["z.wav"]
     labels = [source.read(p).label for p in ("train/a.wav", "train/deep/b.wav", "test/c.wav")]
