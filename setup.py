@@ -5,6 +5,16 @@ import runpy
 
 from setuptools import find_packages, setup
 
+_SCIPY = "scipy>=1.11"
+# The libraries that read files of a field, by the kind of raw folder.
+_READERS = {
+    "arrays": ["h5py>=3.10", _SCIPY],
+    "audio": [_SCIPY, "soundfile>=0.12"],
+    "edf": ["edfio>=0.4.10", _SCIPY],
+    "tables": [],  # pyarrow is there for the index.
+    "video": ["av>=12"],
+    "wfdb": [_SCIPY, "wfdb>=4.1"],
+}
 _VERSION_FILE = pathlib.Path(__file__).parent / "pipeline" / "console" / "version.py"
 
 setup(
@@ -40,7 +50,14 @@ setup(
     extras_require={
         "bench": ["tf_keras>=2.20,<2.22"],
         "dataflow": ["apache-beam[gcp]>=2.74,<3"],
-        "test": ["hypothesis>=6.100", "pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6"],
+        **_READERS,
+        "test": [
+            *sorted({library for libraries in _READERS.values() for library in libraries}),
+            "hypothesis>=6.100",
+            "pytest>=8",
+            "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
+        ],
         "lint": ["mypy>=1.15", "ruff>=0.12"],
     },
 )

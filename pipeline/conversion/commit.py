@@ -132,7 +132,7 @@ def _commit(
             for split, members in _by_split(parts).items()
         },
         statistics=_statistics(parts),
-        options=options.recorded(),
+        options=recorded_options(options, decision.rate_hz),
         versions=_versions(),
         rejects=len(rejects),
         left_out=left_out,
@@ -140,6 +140,14 @@ def _commit(
     finish_dataset(prepared, manifest)
     work_dir.write_outcome({**outcome, "manifest": hash_file(join(prepared, MANIFEST)).sha256})
     _place(options, prepared, parts)
+
+
+def recorded_options(options: ConvertOptions, rate_hz: float) -> dict[str, Any]:
+    """What a manifest records of the options; also the rate that was found, if none was named."""
+    recorded = options.recorded()
+    if rate_hz and not recorded.get("sample_rate_hz"):
+        recorded["sample_rate_hz"] = rate_hz
+    return recorded
 
 
 def _place(options: ConvertOptions, prepared: str, parts: Sequence[Part]) -> None:

@@ -16,6 +16,7 @@ from pipeline.console.run import run_command
 from pipeline.console.terminal import say
 from pipeline.conversion.asked import COMMAND, asked
 from pipeline.conversion.beam_files import BeamFiles
+from pipeline.conversion.commit import recorded_options
 from pipeline.conversion.dry_run import dry_run
 from pipeline.conversion.job import build
 from pipeline.conversion.progress import ProgressLine
@@ -129,7 +130,9 @@ def _refusal(error: Exception) -> str:
 
 def _require_same_options(options: ConvertOptions, work_dir: WorkDir) -> None:
     """After a kill that came behind the manifest: there is nothing left but to clean up."""
-    if open_dataset(options.dataset_dir).manifest.options != options.recorded():
+    found = open_dataset(options.dataset_dir).manifest.options
+    rate_hz = found.get("sample_rate_hz") or 0.0  # If none is named, it is that of the inputs.
+    if found != recorded_options(options, rate_hz):
         work_dir.remove()
         raise UsageError(finished_text(options.dataset_dir))
 

@@ -20,8 +20,8 @@ from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.schema import InputSpec, RecordSchema
 
 Outcome = Description | Reject
-# dtype, step shape, label
-Signature = tuple[str, tuple[int, ...], LabelFit | None]
+# dtype, step shape, samples per second (0 if unknown), label
+Signature = tuple[str, tuple[int, ...], float, LabelFit | None]
 
 
 def describe(source: Source, record_id: str, files: Sequence[InputFile]) -> list[Outcome]:
@@ -51,8 +51,8 @@ class InputCounts:
 
     Attributes:
       rejected: number of rejected inputs.
-      signatures: number of inputs of each dtype, step shape and label fit.
-      classes: distinct classes of the inputs of each dtype, step shape and label fit.
+      signatures: number of inputs of each dtype, step shape, rate and label fit.
+      classes: distinct classes of the inputs of each signature.
     """
 
     rejected: int = 0
@@ -80,7 +80,7 @@ def count_inputs(outcomes: Iterable[Outcome]) -> InputCounts:
         if isinstance(outcome, Reject):
             counts.rejected += 1
             continue
-        signature = (outcome.dtype, outcome.step_shape, fit_of(outcome))
+        signature = (outcome.dtype, outcome.step_shape, outcome.rate_hz, fit_of(outcome))
         counts.signatures[signature] += 1
         if outcome.label is not None and outcome.label.classes:
             counts.add_classes(signature, outcome.label.classes)
@@ -107,12 +107,14 @@ class Decision:
       labels: None without labels.
       refusal: what is wrong and what to do; empty if nothing is.
       source: the inputs; it says how to make them alike.
+      rate_hz: samples per second of all of them; 0 if unknown.
     """
 
     schema: RecordSchema | None
     labels: LabelPlan | None = None
     refusal: str = ""
     source: Source | None = None
+    rate_hz: float = 0.0
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -122,7 +124,7 @@ class Decision:
 
 
 def decide(counts: InputCounts, source: Source) -> Decision:
-    """Decides the schema: the commonest dtype, step shape and label; ties go by name."""
+    """Decides the schema: the commonest dtype, step shape, rate and label; ties go by name."""
     try:
         _require_inputs(counts, source)
         return _decide(counts, source)
@@ -149,26 +151,28 @@ def _require_inputs(counts: InputCounts, source: Source) -> None:
 
 
 def _decide(counts: InputCounts, source: Source) -> Decision:
-    inputs: collections.Counter[tuple[str, tuple[int, ...]]] = collections.Counter()
-    for (dtype, step_shape, _), count in counts.signatures.items():
-        inputs[(dtype, step_shape)] += count
-    dtype, step_shape = min(inputs, key=lambda key: (-inputs[key], str(key)))
+    inputs: collections.Counter[tuple[str, tuple[int, ...], float]] = collections.Counter()
+    for signature, count in counts.signatures.items():
+        inputs[signature[:3]] += count
+    kept = min(inputs, key=lambda key: (-inputs[key], str(key)))
+    dtype, step_shape, rate_hz = kept
     fits = {
         fit: count
         for (*head, fit), count in counts.signatures.items()
-        if (*head,) == (dtype, step_shape) and fit is not None
+        if (*head,) == kept and fit is not None
     }
     labels, kind, windows = None, source.options.label_kind, source.options.window_labels
     if fits and kind != "none":
         labels = plan_labels(
             fits,
-            {fit: counts.classes.get((dtype, step_shape, fit), set()) for fit in fits},
+            {fit: counts.classes.get((*kept, fit), set()) for fit in fits},
             kind=kind,
             class_names=source.options.class_names,
             windows=windows,
         )
     spec = InputSpec(source.kind, dtype, step_shape, bool(windows and windows.keeps_tail))
-    return Decision(RecordSchema(spec, labels.spec if labels else None), labels, source=source)
+    schema = RecordSchema(spec, labels.spec if labels else None)
+    return Decision(schema, labels, source=source, rate_hz=rate_hz)
 
 
 def fitting(outcomes: Iterable[Outcome], decision: Decision) -> Iterator[Description]:
@@ -203,6 +207,11 @@ def _misfit(found: Description, decision: Decision) -> str:
             f"steps of {found.dtype} {list(found.step_shape)}, most of the set's are "
             f"{expected.dtype} {list(expected.step_shape)}; "
             f"{source.make_alike(found, expected.step_shape)}"
+        )
+    if found.rate_hz != decision.rate_hz:
+        return (
+            f"{found.rate_hz:g} samples per second, most of the set's have {decision.rate_hz:g}; "
+            "give all one rate with --resample_hz, or remove it"
         )
     if decision.labels is None:
         return ""

@@ -52,7 +52,7 @@ def field(annotation: dict[str, Any], key: str, flag: str) -> Any:
     return annotation[normal(key)]
 
 
-def label_array(value: Any, key: str, label_kind: str) -> np.ndarray:
+def label_array(value: Any, key: str, label_kind: str, where: str = ANNOTATION) -> np.ndarray:
     """A field as a label, in the dtype that is stored.
 
     JSON writes 0.0 and 0 alike, so numbers are float32 where `label_kind` names values.
@@ -61,6 +61,7 @@ def label_array(value: Any, key: str, label_kind: str) -> np.ndarray:
       value: number, text, or lists of either that form an array.
       key: name of the field, for messages.
       label_kind: `--label_kind`.
+      where: what it is a field of, for messages.
 
     Returns:
       Array of int64 or float32, or of Python's texts: in an array of NumPy's, each would take as
@@ -79,7 +80,7 @@ def label_array(value: Any, key: str, label_kind: str) -> np.ndarray:
         return array
     if not leaves or not leaves <= {int, float, bool} or array.dtype.kind not in "bif":
         raise RejectedInputError(
-            f"field {key!r} of {ANNOTATION} is {_kind(value)}; expected a number, a text, or a "
+            f"field {key!r} of {where} is {_kind(value)}; expected a number, a text, or a "
             "list of one of them (of lists of one length)"
         )
     is_value = label_kind.endswith("_value") or array.dtype.kind == "f"

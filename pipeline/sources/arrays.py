@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pipeline.console.errors import RejectedInputError
 from pipeline.console.texts import listed
 from pipeline.sources.names import normal
-from pipeline.sources.npz import NpzFile
+from pipeline.sources.npz import ArrayFile
 from tfrecords_schema.left_out import LeftOut
 
 LABEL_KEYS = ("label", "y")
@@ -34,12 +34,12 @@ class ArrayChoice:
     has_labels: bool
     has_targets: bool
 
-    def keys(self, npz: NpzFile) -> tuple[str, str | None]:
+    def keys(self, npz: ArrayFile) -> tuple[str, str | None]:
         """The array with the signal, and the one with the label if there is one in this file."""
         label = None if self.has_targets else self.label_key(npz)
         return self.signal_key(npz, label), label
 
-    def label_key(self, npz: NpzFile) -> str | None:
+    def label_key(self, npz: ArrayFile) -> str | None:
         """The array with the label; of a file of targets, if that is what this is.
 
         Raises:
@@ -61,7 +61,7 @@ class ArrayChoice:
             "--label_key"
         )
 
-    def signal_key(self, npz: NpzFile, label_key: str | None) -> str:
+    def signal_key(self, npz: ArrayFile, label_key: str | None) -> str:
         """The array with the signal, in a file whose label is known.
 
         Raises:
@@ -84,7 +84,7 @@ class ArrayChoice:
             f"--signal_key{cure}"
         )
 
-    def data_key(self, npz: NpzFile) -> str:
+    def data_key(self, npz: ArrayFile) -> str:
         """The array with the signal, in a file whose label may be there or not."""
         keys = [normal(self.label)] if self.label else LABEL_KEYS
         is_sought = self.has_labels and not self.has_targets
@@ -93,7 +93,7 @@ class ArrayChoice:
             npz, next((key for key in found if self._leaves_a_signal(npz, key)), None)
         )
 
-    def unused(self, npz: NpzFile, signal: str | None, label: str | None) -> Iterator[LeftOut]:
+    def unused(self, npz: ArrayFile, signal: str | None, label: str | None) -> Iterator[LeftOut]:
         """What is said of arrays that nothing is read from.
 
         Args:
@@ -111,7 +111,7 @@ class ArrayChoice:
         what = "array" if len(names) == 1 else "arrays"
         yield LeftOut("recording", f"{what} {shown}{more} not used{cure}")
 
-    def _leaves_a_signal(self, npz: NpzFile, label_key: str) -> bool:
+    def _leaves_a_signal(self, npz: ArrayFile, label_key: str) -> bool:
         """Whether the signal can be another array; in a file of targets it always is."""
         if self.has_targets:
             return True
@@ -121,12 +121,12 @@ class ArrayChoice:
         # Beside nothing but an empty array a label is one still: that is a recording of no steps.
         return best in (_EMPTY, _VALUES) or best == _ONE_VALUE >= _rank(npz, label_key)
 
-    def _beside(self, npz: NpzFile, label_key: str | None) -> list[str]:
+    def _beside(self, npz: ArrayFile, label_key: str | None) -> list[str]:
         other = {label_key, *map(normal, self.others)}
         return [key for key in npz.keys if key not in other]
 
 
-def required_key(npz: NpzFile, key: str, flag: str) -> str:
+def required_key(npz: ArrayFile, key: str, flag: str) -> str:
     """The name of an array as the file has it.
 
     Raises:
@@ -139,7 +139,7 @@ def required_key(npz: NpzFile, key: str, flag: str) -> str:
     return normal(key)
 
 
-def _rank(npz: NpzFile, key: str) -> int:
+def _rank(npz: ArrayFile, key: str) -> int:
     """How well an array does for a signal; one that cannot be read does: people have to name it."""
     try:
         header = npz.header(key)
@@ -154,7 +154,7 @@ def _how_many(keys: Collection[str]) -> str:
     return "several arrays" if keys else "no array"
 
 
-def _described(npz: NpzFile) -> str:
+def _described(npz: ArrayFile) -> str:
     """Names and shapes of the first arrays."""
     keys = npz.keys
     more = [f"and {len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []
@@ -162,7 +162,7 @@ def _described(npz: NpzFile) -> str:
     return ", ".join([*shown, *more]) or "none"
 
 
-def _shape(npz: NpzFile, key: str) -> str:
+def _shape(npz: ArrayFile, key: str) -> str:
     try:
         return f" {list(npz.header(key).shape)}"
     except RejectedInputError:  # It is told once it is read.

@@ -37,7 +37,9 @@ class FoundFile(NamedTuple):
 
 @runtime_checkable
 class Files(Protocol):
-    """A file system. Implementations are picklable."""
+    """A file system. Implementations are picklable, and keys of caches."""
+
+    def __hash__(self) -> int: ...
 
     def list(self, folder: str, *, follow_links: bool = False) -> Iterator[FoundFile]:
         """All files in a folder, in any depth and order; paths start with the folder's.

@@ -33,3 +33,9 @@ def narrowed(values: np.ndarray, dtype: str, what: str) -> np.ndarray:
                 f"{values.dtype.name} is stored; scale it, or repair the recording"
             )
     return stored
+
+
+def stored(values: np.ndarray, dtype: str, what: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Values like `narrowed`, and as they were where that took fewer bits, else None."""
+    found = narrowed(values, dtype, what)
+    return found, values if values.dtype.itemsize > found.dtype.itemsize else None

@@ -13,7 +13,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
 import numpy as np
 from isal import isal_zlib
@@ -36,7 +36,7 @@ _DAMAGED = (
 )
 # What np.savez and np.savez_compressed write; others unpack without a bound on their ratio.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_HEADER_BYTES = 12_288  # NumPy reads headers of up to 10,000 characters.
+NPY_HEADER_BYTES = 12_288  # NumPy reads headers of up to 10,000 characters.
 _MAGIC_BYTES = 8  # With the version.
 # By version: NumPy's reader, and the bytes of the header's length, which comes first.
 _HEADER_READERS = {
@@ -55,8 +55,37 @@ class ArrayHeader(NamedTuple):
     dtype: np.dtype
 
 
+class ArrayFile(Protocol):
+    """An open file with arrays under names."""
+
+    @property
+    def keys(self) -> list[str]:
+        """Names of the arrays, in the file's order."""
+
+    @property
+    def checksum(self) -> str:
+        """Changes with the content of any array."""
+
+    def header(self, key: str) -> ArrayHeader:
+        """Reads the header of one array, not its data.
+
+        Raises:
+          RejectedInputError: if the array is not plain numbers or text, or is too large.
+        """
+
+    def array(self, key: str) -> np.ndarray:
+        """Reads one array.
+
+        Raises:
+          RejectedInputError: like `header`, or if it is damaged.
+        """
+
+
 class NpzFile:
-    """The arrays of one open npz file; `keys`, as `normal` has them, are in the file's order."""
+    """The arrays of one open npz file; implements `ArrayFile`.
+
+    `keys`, as `normal` has them, are in the file's order.
+    """
 
     def __init__(self, archive: zipfile.ZipFile, file: IO[bytes], max_array_mib: float):
         self._archive = archive
@@ -89,7 +118,7 @@ class NpzFile:
         if key in self._headers:
             return self._headers[key]
         info = self._checked_member(key)
-        header, start = _read_header(self._read(info, _HEADER_BYTES), key)
+        header, start = read_npy_header(self._read(info, NPY_HEADER_BYTES), key)
         expected = start + math.prod(header.shape) * header.dtype.itemsize
         if info.file_size != expected:
             raise RejectedInputError(
@@ -106,7 +135,7 @@ class NpzFile:
           RejectedInputError: like `header`.
         """
         content = self._read_whole(self._checked_member(key))
-        header, start = _read_header(content, key)
+        header, start = read_npy_header(content, key)
         flat = np.frombuffer(content, header.dtype, offset=start)
         return flat.reshape(header.shape, order="F" if header.fortran_order else "C")
 
@@ -187,8 +216,13 @@ class _DirectoryReader:
         return self._file.read(size)
 
 
-def _read_header(content: bytes, key: str) -> tuple[ArrayHeader, int]:
-    """The header of an npy file that begins like this, and at which byte its data starts."""
+def read_npy_header(content: bytes, key: str) -> tuple[ArrayHeader, int]:
+    """The header of an npy file that begins like this, and at which byte its data starts.
+
+    Raises:
+      RejectedInputError: if it holds Python objects, or has fields.
+      ValueError: if it is none.
+    """
     version = np.lib.format.read_magic(io.BytesIO(content[:_MAGIC_BYTES]))
     if version not in _HEADER_READERS:
         raise RejectedInputError(
@@ -198,7 +232,7 @@ def _read_header(content: bytes, key: str) -> tuple[ArrayHeader, int]:
     start = _MAGIC_BYTES + length_bytes
     start += int.from_bytes(content[_MAGIC_BYTES:start], "little")
     try:
-        header = _parse_header(read_header, content[_MAGIC_BYTES : min(start, _HEADER_BYTES)])
+        header = _parse_header(read_header, content[_MAGIC_BYTES : min(start, NPY_HEADER_BYTES)])
     except (MemoryError, RecursionError, TypeError, IndexError, AttributeError) as error:
         # NumPy evaluates the header as a Python literal, which a hostile one overstrains.
         raise ValueError(f"array {key!r}: its header cannot be read") from error

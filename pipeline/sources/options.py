@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import REQUIRED, Effect, Options, option
 from pipeline.sources.names import normal, require_class
+from pipeline.sources.outside.options import OutsideOptions
 from pipeline.sources.splits import SPLIT_NAME, SplitSpec
 from pipeline.sources.window_labels import WindowLabels
 
@@ -93,7 +94,7 @@ class LabelOptions(Options):
 
     label_key: str = option(
         "",
-        "Array, or field of annotation.json, with the label; without it see --source.",
+        "Array, field or column with the label; without it see --source.",
         common=True,
     )
     label_kind: str = option(
@@ -125,10 +126,11 @@ class LabelOptions(Options):
 class SplitOptions(Options):
     """Groups and splits."""
 
-    group_key: str = option("", "Array or field with the group: the subject.", common=True)
+    group_key: str = option("", "Array, field or column with the group: the subject.", common=True)
     group_regex: str = option(
         "", "Finds the group in the relative path (group 1, or all).", common=True
     )
+    group_column: str = option("", "Column with the group, in the table of --labels.")
     splits: str = option(
         "",
         "Shares of the groups (train=0.8,validation=0.1,test=0.1) or numbers of groups "
@@ -142,16 +144,15 @@ class SplitOptions(Options):
         r"(?P<test>_[0-4]\.npz$); files that match none are divided by --splits.",
         common=True,
     )
-    split_key: str = option("", "Array or field with the official split.")
+    split_key: str = option("", "Array, field or column with the official split.")
+    split_column: str = option("", "Column with the official split, in the table of --labels.")
     split_seed: int = option(0, "Another seed, another division.")
 
     def check(self) -> None:
         """See `Options`."""
         super().check()
-        if self.group_key and self.group_regex:
-            raise UsageError("give --group_key or --group_regex, not both")
-        if self.split_key and self.split_regex:
-            raise UsageError("give --split_key or --split_regex, not both")
+        _require_one(self, "group_key", "group_regex", "group_column")
+        _require_one(self, "split_key", "split_regex", "split_column")
         _compile("group_regex", self.group_regex)
         named = list(_compile("split_regex", self.split_regex).groupindex)
         spec = self.split_spec
@@ -174,7 +175,7 @@ class SplitOptions(Options):
     @property
     def split_spec(self) -> SplitSpec:
         """How groups without an official split are divided."""
-        official = self.split_regex or self.split_key
+        official = self.split_regex or self.split_key or self.split_column
         return SplitSpec.parse(self.splits or (ALL_TRAIN if official else DEFAULT_SPLITS))
 
 
@@ -227,12 +228,24 @@ class LimitOptions(Options):
 
 
 @dataclasses.dataclass(frozen=True)
-class ConvertOptions(ShardOptions, LimitOptions, SplitOptions, LabelOptions, FolderOptions):
+class ConvertOptions(
+    ShardOptions, LimitOptions, SplitOptions, OutsideOptions, LabelOptions, FolderOptions
+):
     """What every conversion depends on; the options of a kind of raw folder derive from it."""
 
     def check(self) -> None:
         """See `Options`."""
         super().check()
+        _require_one(self, "label_key", "label_column", "label_regex")
+        in_table = ("id_column", "label_column", "group_column", "split_column")
+        named = [name for name in in_table if getattr(self, name)]
+        if named and not self.labels and not self.reads_metadata:
+            raise UsageError(f"--{named[0]} is of a table; name that with --labels")
+        if self.labels and not named and (self.label_key or self.label_regex):
+            raise UsageError(
+                f"--labels={self.labels} has no effect: the label is elsewhere, and no column is "
+                "named; leave it out, or name --group_column or --split_column"
+            )
         if self.label_kind.startswith("sample_") and self.window_labels is None:
             raise UsageError(
                 f"--label_kind={self.label_kind} is for continuous signals; add --window_samples, "
@@ -255,7 +268,8 @@ class ConvertOptions(ShardOptions, LimitOptions, SplitOptions, LabelOptions, Fol
         kept = [f.name for f in fields if f.metadata["effect"] is Effect.RESULT]
         values = {name: getattr(self, name) for name in kept}
         lists = {name: [*value] for name, value in values.items() if isinstance(value, tuple)}
-        return {"source": self.source, **values, **lists}
+        labels = "table" if self.labels else ""  # Its rows are in the records.
+        return {"source": self.source, "labels": labels, **values, **lists}
 
 
 def require_size(what: str, size_bytes: int, flag: str, limit_mib: float) -> None:
@@ -269,6 +283,12 @@ def require_size(what: str, size_bytes: int, flag: str, limit_mib: float) -> Non
             f"{what} has {size_bytes} bytes, more than --{flag}={limit_mib:g} MiB; cut it into "
             "several, or allow more"
         )
+
+
+def _require_one(options: Options, *flags: str) -> None:
+    given = [f"--{flag}" for flag in flags if getattr(options, flag)]
+    if len(given) > 1:
+        raise UsageError(f"give {' or '.join(given)}, not {'both' if len(given) == 2 else 'all'}")
 
 
 def _compile(flag: str, regex: str) -> re.Pattern[str]:

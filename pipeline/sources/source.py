@@ -68,6 +68,7 @@ class Description(NamedTuple):
       stored_bytes: bytes of the converted data, where it is not an array; otherwise 0.
       samples: samples of a continuous signal that is cut in windows; otherwise 0.
       left_out: what of it is left out or changed; the example is filled in with the path.
+      rate_hz: samples per second as the input says; 0 if it does not.
     """
 
     record_id: str
@@ -82,6 +83,7 @@ class Description(NamedTuple):
     stored_bytes: int = 0
     samples: int = 0
     left_out: tuple[LeftOut, ...] = ()
+    rate_hz: float = 0.0
 
     @property
     def size_bytes(self) -> int:
@@ -154,7 +156,7 @@ class Source:
       options: what to read, and how. The type of this field has the kind's flags.
       files: where inputs are listed and opened.
       kind: what the data is called in a record.
-      suffix: how files end that are an input each, in letters of any case.
+      suffix: how files end that are an input each, in letters of any case; one or several.
       input_name: what one input is called.
       no_label: why an input without a label is rejected where others have one, and what to do.
     """
@@ -162,7 +164,7 @@ class Source:
     options: ConvertOptions
     files: Files
     kind: ClassVar[InputKind] = "signal"
-    suffix: ClassVar[str] = ""
+    suffix: ClassVar[str | tuple[str, ...]] = ""
     input_name: ClassVar[str] = "file"
     no_label: ClassVar[str] = "no label, others have one; add it, or name --label_key"
 
@@ -203,7 +205,9 @@ class Source:
 
     def record_id(self, path: str) -> str:
         """Id of the record: the relative path without suffix, as `normal` has it."""
-        return normal(path[: len(path) - len(self.suffix)])
+        suffixes = (self.suffix,) if isinstance(self.suffix, str) else self.suffix
+        found = next((s for s in suffixes if path.lower().endswith(s)), suffixes[0])
+        return normal(path[: len(path) - len(found)])
 
     def full_path(self, path: str) -> str:
         """Where the input at a relative path is."""

@@ -5,10 +5,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from pipeline.console.errors import UsageError
-from pipeline.console.options import option
+from pipeline.console.options import Options, option
+from pipeline.sources.narrowing import cast
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.window_labels import REDUCTIONS, WindowLabels
+from tfrecords_schema.left_out import LeftOut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,20 +50,32 @@ class WindowOptions(ConvertOptions):
                     "--window_samples, or --sample_rate_hz with --window_secs"
                 )
         if self.window_secs is not None:
-            if self.sample_rate_hz is None:
+            if self.rate_hz is None:
                 raise UsageError("--window_secs needs --sample_rate_hz; give both, or neither")
             if self.window_samples is not None:
                 raise UsageError("give --window_samples or --window_secs, not both")
-            _require_samples(self.sample_rate_hz, self.window_secs)
+            _require_samples(self.rate_hz, self.window_secs)
         super().check()
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Samples per second of what is cut, or None if no flag says it."""
+        return self.sample_rate_hz
 
     @property
     def window(self) -> int | None:
         """Samples per step, or None if the signals have a time axis of steps already."""
         if self.window_samples is not None or self.window_secs is None:
             return self.window_samples
-        assert self.sample_rate_hz is not None
-        return round(self.sample_rate_hz * self.window_secs)
+        assert self.rate_hz is not None
+        return round(self.rate_hz * self.window_secs)
+
+    def dropped(self, samples: int, steps: int) -> tuple[LeftOut, ...]:
+        """What is said of the samples of a recording that are behind its last whole window."""
+        window = self.window
+        dropped = samples - steps * window if window else 0
+        why = f"at the ends of recordings, less than a window of {window}; --tail=pad keeps them"
+        return (LeftOut("sample", why, dropped),) if dropped > 0 else ()
 
     @property
     def window_labels(self) -> WindowLabels | None:
@@ -67,6 +83,39 @@ class WindowOptions(ConvertOptions):
         if not self.window:
             return None
         return WindowLabels(self.window, self.window_label, keeps_tail=self.tail == "pad")
+
+
+@dataclasses.dataclass(frozen=True)
+class NonFiniteOptions(Options):
+    """Values that are no numbers."""
+
+    non_finite: str = option(
+        "reject",
+        "Recordings with NaN or infinity in the signal: reject them, or put zeros there; a label "
+        "with them is rejected always.",
+        ("reject", "zero"),
+    )
+
+    def finite(self, signal: np.ndarray, dtype: str) -> tuple[np.ndarray, tuple[LeftOut, ...]]:
+        """A signal with zeros for what `dtype` cannot hold, if it shall be, and what to say."""
+        if self.non_finite == "reject" or signal.dtype.kind != "f":
+            return signal, ()
+        bad = ~np.isfinite(cast(signal, dtype))
+        if not (zeroed := int(bad.sum())):
+            return signal, ()
+        changed = LeftOut("value", "NaN or infinity, 0 now (--non_finite=zero)", zeroed)
+        return np.where(bad, signal.dtype.type(0), signal), (changed,)
+
+
+def cut_in_windows(signal: np.ndarray, steps: int, samples: int) -> np.ndarray:
+    """Cuts a continuous signal `[samples, ...]` in steps `[steps, samples, ...]`.
+
+    What a last step lacks is 0; what is left over is dropped.
+    """
+    signal = signal[: steps * samples]
+    if missing := steps * samples - len(signal):
+        signal = np.pad(signal, [(0, missing)] + [(0, 0)] * (signal.ndim - 1))
+    return signal.reshape((steps, samples, *signal.shape[1:]))
 
 
 def recorded_window(options: Mapping[str, Any]) -> tuple[bool, float | None]:

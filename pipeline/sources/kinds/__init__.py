@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.console.rooms import classes_in
 from pipeline.sources.files import Files
 from pipeline.sources.options import ConvertOptions
+from pipeline.sources.outside.source import OutsideSource
 from pipeline.sources.source import Source
 from tfrecords_schema.decoding import decode
 from tfrecords_schema.errors import DatasetError
@@ -22,7 +23,8 @@ def sources() -> dict[str, type[Source]]:
 
 def make_source(options: ConvertOptions, files: Files) -> Source:
     """The source that options are for, reading through `files`."""
-    return sources()[options.source](options, files)
+    source = sources()[options.source](options, files)
+    return OutsideSource(options, files, source) if options.are_outside else source
 
 
 def source_like(recorded: Mapping[str, Any], input_dir: str, files: Files) -> Source:

@@ -6,18 +6,12 @@ import dataclasses
 import hashlib
 import io
 import posixpath
-import re
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from pipeline.console.errors import (
-    ChangedInputError,
-    RejectedInputError,
-    UsageError,
-    printable,
-)
+from pipeline.console.errors import ChangedInputError, RejectedInputError, printable
 from pipeline.console.options import option
 from pipeline.console.texts import listed
 from pipeline.sources.annotations import (
@@ -38,10 +32,11 @@ from pipeline.sources.frame_names import (
     nested,
     require_no_sample_below,
 )
+from pipeline.sources.frame_options import FrameOptions
 from pipeline.sources.grouping import text_of
 from pipeline.sources.image_header import ImageHeader, read_image_header
 from pipeline.sources.names import normal
-from pipeline.sources.options import ConvertOptions, require_size
+from pipeline.sources.options import require_size
 from pipeline.sources.source import Description, InputFile, RawRecord, Source, passed_over
 from tfrecords_schema.left_out import LeftOut
 
@@ -54,37 +49,14 @@ class _Contents(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageFolderOptions(ConvertOptions):
+class ImageFolderOptions(FrameOptions):
     """Image folders."""
 
-    resize: str = option(
-        "",
-        "HEIGHTxWIDTH in pixels, as 180x320: bicubic with antialias, stored as PNG; without it the "
-        "files' bytes are stored as they are.",
-        common=True,
-    )
-    max_frame_pixels: int = option(64_000_000, "Larger frames are rejected.", positive=True)
     max_annotation_mib: float = option(
         16.0,
         "Larger annotation.json are rejected; parsed, JSON takes up to 30 times its size.",
         positive=True,
     )
-
-    def check(self) -> None:
-        """See `Options`."""
-        super().check()
-        if self.resize and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", self.resize):
-            raise UsageError(
-                f"--resize={self.resize}: expected HEIGHTxWIDTH in pixels, as in 180x320"
-            )
-
-    @property
-    def resize_shape(self) -> tuple[int, int] | None:
-        """Height and width of the frames in pixels, or None if they stay as they are."""
-        if not self.resize:
-            return None
-        height, _, width = self.resize.partition("x")
-        return int(height), int(width)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ import posixpath
 import unicodedata
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,16 +18,16 @@ from pipeline.sources.arrays import ArrayChoice, required_key
 from pipeline.sources.files import require_file
 from pipeline.sources.grouping import text_of
 from pipeline.sources.names import class_values, decode, normal
-from pipeline.sources.narrowing import cast, narrowed
-from pipeline.sources.npz import NpzFile, open_npz
+from pipeline.sources.narrowing import stored
+from pipeline.sources.npz import ArrayFile, open_npz
 from pipeline.sources.options import as_folder, require_size
 from pipeline.sources.source import Description, Label, LabelForm, RawRecord, Source
-from pipeline.sources.windows import WindowOptions
+from pipeline.sources.windows import NonFiniteOptions, WindowOptions, cut_in_windows
 from tfrecords_schema.left_out import LeftOut
 
 
 @dataclasses.dataclass(frozen=True)
-class SignalOptions(WindowOptions):
+class SignalOptions(NonFiniteOptions, WindowOptions):
     """Signals."""
 
     target_dir: str = option(
@@ -43,12 +43,6 @@ class SignalOptions(WindowOptions):
         "The whole array is one time step, as a vector that a sequence of labels follows from.",
     )
     time_axis: int = option(0, "Axis of time; 1 for [channels, samples].", common=True)
-    non_finite: str = option(
-        "reject",
-        "Recordings with NaN or infinity in the signal: reject them, or put zeros there; a label "
-        "with them is rejected always.",
-        ("reject", "zero"),
-    )
 
     def check(self) -> None:
         """See `Options`."""
@@ -76,7 +70,7 @@ class SignalSource(Source):
     """
 
     options: SignalOptions
-    suffix = ".npz"
+    suffix: ClassVar[str | tuple[str, ...]] = ".npz"
     input_name = "npz file"
     no_label = "no label (arrays named label or y), others have one; add it, or name --label_key"
 
@@ -86,7 +80,7 @@ class SignalSource(Source):
         Raises:
           RejectedInputError: if an array is missing, ambiguous, or of an unusable shape or dtype.
         """
-        with self._open(self.full_path(path)) as npz:
+        with self.open_arrays(self.full_path(path)) as npz:
             signal_key, label_key = self._choice.keys(npz)
             header = npz.header(signal_key)
             shape = self._time_first(header.shape, signal_key)
@@ -105,7 +99,7 @@ class SignalSource(Source):
         dtype = _converted_dtype(header.dtype, signal_key)
         steps, step_shape = self._steps(shape, signal_key)
         samples = shape[0] if self.options.window else 0
-        left_out += self._tail(samples, steps)
+        left_out += self.options.dropped(samples, steps)
         description = Description(
             self.record_id(path), path, group, split, checksum, dtype, steps, step_shape, label,
             samples=samples, left_out=tuple(left_out),
@@ -122,7 +116,7 @@ class SignalSource(Source):
         Raises:
           RejectedInputError: like `describe`, or if the file is damaged.
         """
-        with self._open(self.full_path(path)) as npz:
+        with self.open_arrays(self.full_path(path)) as npz:
             signal_key, label_key = self._choice.keys(npz)
             length = self._time_first(npz.header(signal_key).shape, signal_key)[:1]
             found = self._signal(npz, signal_key)
@@ -138,7 +132,7 @@ class SignalSource(Source):
         """See `Source`."""
         if self.options.tail != "pad":
             return 0
-        with self._open(self.full_path(path)) as npz:
+        with self.open_arrays(self.full_path(path)) as npz:
             return self._padding(npz, self._choice.data_key(npz))
 
     def read_data(self, path: str) -> np.ndarray:
@@ -147,7 +141,7 @@ class SignalSource(Source):
         Raises:
           RejectedInputError: like `read`.
         """
-        with self._open(self.full_path(path)) as npz:
+        with self.open_arrays(self.full_path(path)) as npz:
             return np.asarray(self._signal(npz, self._choice.data_key(npz)).data)
 
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
@@ -168,11 +162,12 @@ class SignalSource(Source):
             has_targets=bool(options.target_dir),
         )
 
-    def _open(self, path: str) -> AbstractContextManager[NpzFile]:
+    def open_arrays(self, path: str) -> AbstractContextManager[ArrayFile]:
+        """Opens the file at a full path."""
         return open_npz(path, self.files, self.options.max_record_mib)
 
     @contextlib.contextmanager
-    def _open_target(self, path: str) -> Iterator[NpzFile]:
+    def _open_target(self, path: str) -> Iterator[ArrayFile]:
         """Opens the file with a recording's label; what is wrong while it is open names it.
 
         In quotes: one reason is told once, however many files have it.
@@ -187,31 +182,23 @@ class SignalSource(Source):
             )
         try:
             require_file(target)
-            with self._open(target) as npz:
+            with self.open_arrays(target) as npz:
                 yield npz
         except RejectedInputError as error:
             raise RejectedInputError(f"target file '{target}': {error}") from error
 
-    def _signal(self, npz: NpzFile, key: str) -> RawRecord:
-        """The signal as it is stored; what is not finite is 0 there, if it shall be."""
+    def _signal(self, npz: ArrayFile, key: str) -> RawRecord:
+        """The signal as it is stored, without its label."""
         given = npz.array(key)
         dtype = _converted_dtype(given.dtype, key)
         self._time_first(given.shape, key)  # Whether there is such an axis.
         if given.ndim:  # Of a single number there is none to move.
             given = np.moveaxis(given, self.options.time_axis, 0)
-        given = self._cut(given, key)
-        left_out: tuple[LeftOut, ...] = ()
-        if self.options.non_finite == "zero":
-            bad = ~np.isfinite(cast(given, dtype))
-            if zeroed := int(bad.sum()):
-                given = np.where(bad, given.dtype.type(0), given)
-                why = "NaN or infinity, 0 now (--non_finite=zero)"
-                left_out = (LeftOut("value", why, zeroed),)
-        signal = narrowed(given, dtype, "the signal")
-        unnarrowed = given if given.dtype.itemsize > signal.dtype.itemsize else None
-        return RawRecord(signal, None, "", left_out, self._padding(npz, key), unnarrowed)
+        given, changed = self.options.finite(self._cut(given, key), dtype)
+        signal, unnarrowed = stored(given, dtype, "the signal")
+        return RawRecord(signal, None, "", changed, self._padding(npz, key), unnarrowed)
 
-    def _padding(self, npz: NpzFile, key: str) -> int:
+    def _padding(self, npz: ArrayFile, key: str) -> int:
         """Samples that a signal has only since it was cut in windows."""
         if self.options.tail != "pad" or not self.options.window:
             return 0
@@ -228,13 +215,6 @@ class SignalSource(Source):
             )
         return (shape[axis], *np.delete(shape, axis).tolist())
 
-    def _tail(self, samples: int, steps: int) -> list[LeftOut]:
-        """What is said of samples behind the last whole window."""
-        window = self.options.window
-        dropped = samples - steps * window if window else 0
-        why = f"at the ends of recordings, less than a window of {window}; --tail=pad keeps them"
-        return [LeftOut("sample", why, dropped)] if dropped > 0 else []
-
     def _label_axis(self, shape: tuple[int, ...], length: tuple[int, ...]) -> int:
         """Which axis of a label is time: with channels first that of the signal, too."""
         axis = self.options.time_axis
@@ -242,7 +222,7 @@ class SignalSource(Source):
         is_first = shape[:1] in (length, (1,))  # A row is taken for a column elsewhere.
         return axis if is_there and not is_first and shape[axis : axis + 1] == length else 0
 
-    def _label(self, npz: NpzFile, key: str | None, length: tuple[int, ...]) -> np.ndarray | None:
+    def _label(self, npz: ArrayFile, key: str | None, length: tuple[int, ...]) -> np.ndarray | None:
         """A label with its time first, if it has the signal's; `length` is that, (samples,)."""
         if key is None:
             return None
@@ -262,7 +242,7 @@ class SignalSource(Source):
         return math.prod(shape) * np.dtype(label.dtype).itemsize
 
     def _describe_label(
-        self, npz: NpzFile, key: str | None, length: tuple[int, ...]
+        self, npz: ArrayFile, key: str | None, length: tuple[int, ...]
     ) -> Label | None:
         from tfrecords_schema.schema import SUPPORTED_DTYPES  # Help must not wait for TensorFlow.
 
@@ -309,11 +289,7 @@ class SignalSource(Source):
     def _cut(self, signal: np.ndarray, key: str) -> np.ndarray:
         steps, step_shape = self._steps(signal.shape, key)
         if self.options.window is not None:
-            samples = steps * step_shape[0]
-            missing = max(0, samples - len(signal))
-            signal = signal[:samples]
-            if missing:
-                signal = np.pad(signal, [(0, missing)] + [(0, 0)] * (signal.ndim - 1))
+            signal = cut_in_windows(signal, steps, step_shape[0])
         return np.ascontiguousarray(signal.reshape((steps, *step_shape)))
 
 
@@ -327,7 +303,7 @@ def _stored_dtype(dtype: np.dtype) -> str:
     return "float32" if name == "float64" else name
 
 
-def _narrowed(npz: NpzFile, **keys: str | None) -> list[LeftOut]:
+def _narrowed(npz: ArrayFile, **keys: str | None) -> list[LeftOut]:
     """What is said of float64; `keys` has the array for each of signal and label."""
     return [
         LeftOut("recording", f"{what} float64, stored as float32")
@@ -348,7 +324,7 @@ def _converted_dtype(dtype: np.dtype, key: str) -> str:
     return name
 
 
-def _scalar(npz: NpzFile, key: str, flag: str) -> str:
+def _scalar(npz: ArrayFile, key: str, flag: str) -> str:
     key = required_key(npz, key, flag)
     shape = npz.header(key).shape
     if math.prod(shape) != 1:

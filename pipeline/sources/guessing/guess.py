@@ -1,0 +1,166 @@
+"""From a folder to what it probably is, and to the command that would convert it."""
+
+import collections
+import itertools
+import posixpath
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.console.errors import UsageError
+from pipeline.sources.annotations import ANNOTATION, parse_annotation
+from pipeline.sources.files import Files
+from pipeline.sources.guessing.contents import guess_from_contents
+from pipeline.sources.guessing.paths import guess_from_paths
+from pipeline.sources.guessing.readings import Guess, Reading
+from pipeline.sources.guessing.tables import guess_from_tables, is_table
+from pipeline.sources.kinds import sources
+from pipeline.sources.source import InputFile, Source
+
+_MAX_FILES = 200_000
+_LOOKED_INTO = 30
+_IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+_ANNOTATION_BYTES = 1 << 20
+_FRAMES, _TABLES = "image_folders", "tables"
+_SECOND_SHARE = 0.2
+_FEW_GROUPS = 40
+_EXAMPLES = 3
+
+
+def guess(folder: str, files: Files) -> Guess:
+    """Guesses what a folder is.
+
+    Args:
+      folder: local, absolute.
+      files: reads it.
+
+    Raises:
+      UsageError: if there is nothing in it that any kind reads.
+    """
+    found = Guess()
+    paths = _list(folder, files)
+    kind = _kind(folder, paths, found)
+    source = _source(kind, folder, files)
+    inputs = sorted(file.path for file in source.list_inputs() if isinstance(file, InputFile))
+    inputs, companions = _without_companions(kind, inputs, found)
+    if companions:
+        source = _source(kind, folder, files, annotation_suffix=companions)
+    found.facts.append(f"inputs: {len(inputs):,}, such as {', '.join(inputs[:_EXAMPLES])}")
+    some = inputs[:: max(1, len(inputs) // _LOOKED_INTO)][:_LOOKED_INTO]
+    has_label = guess_from_contents(source, some, found)
+    tables = [path for path in paths if is_table(path) and path not in {*inputs}]
+    has_label = guess_from_tables(source, inputs, tables, found) or has_label
+    if kind == _FRAMES:
+        has_label = has_label or _frames(source, inputs, found)
+    group_flags = [flag for flag in found.flags if flag.startswith("--group")]
+    before = len(found.flags)
+    guess_from_paths(inputs, found, needs_label=not has_label)
+    if group_flags:  # What files or tables say comes first.
+        found.flags[before:] = [f for f in found.flags[before:] if not f.startswith("--group")]
+    _splits(len(inputs), found)
+    if not any(flag.startswith(("--label", "--id_column")) for flag in found.flags):
+        found.facts.append("label: those in the inputs" if has_label else "label: none was found")
+    return found
+
+
+def _splits(inputs: int, found: Guess) -> None:
+    """Few groups are divided by numbers: shares of them may leave a split without any."""
+    groups = found.groups or inputs
+    is_official = any(flag.startswith("--split") for flag in found.flags)
+    if not is_official and 1 < groups < _FEW_GROUPS:
+        count = max(1, groups // 6)
+        validation = f"validation={count}," if groups > 2 else ""
+        found.flags.append(f"--splits=test={count},{validation}train=rest")
+
+
+def command(folder: str, name: str, flags: Sequence[str]) -> str:
+    """The command line of a conversion, a few flags a line."""
+    words = [f"--input_dir='{folder}'", "--output_dir=datasets", f"--name={name}", *flags]
+    lines, line = [], "python -m pipeline"
+    for word in words:
+        if len(line) + len(word) > 96:
+            lines.append(f"{line} \\")
+            line = " "
+        line += f" {word}"
+    return "\n".join([*lines, line])
+
+
+def name_of(folder: str) -> str:
+    """A dataset's name after a folder."""
+    name = re.sub(r"[^a-z0-9_]+", "_", posixpath.basename(folder).lower()).strip("_")
+    return name if name[:1].isalpha() else f"data_{name}".rstrip("_")
+
+
+def _list(folder: str, files: Files) -> list[str]:
+    root = posixpath.join(folder, "")
+    listed = (f for f in files.list(folder) if not (f.passed_over or f.path.endswith("/")))
+    paths = [f.path.removeprefix(root) for f in itertools.islice(listed, _MAX_FILES)]
+    return sorted(p for p in paths if not any(part.startswith(".") for part in p.split("/")))
+
+
+def _kind(folder: str, paths: Sequence[str], found: Guess) -> str:
+    """The kind that most files are of; tables beside others describe them."""
+    counts: collections.Counter[str] = collections.Counter()
+    lower = [path.lower() for path in paths]
+    for kind, source in sources().items():
+        suffix = source.suffix if kind != _FRAMES else _IMAGES
+        counts[kind] = sum(path.endswith(suffix) for path in lower) if suffix else 0
+    if counts["wfdb"]:
+        counts["arrays"] = 0  # Signals of records end in .mat, too.
+    others = sum(counts.values()) - counts[_TABLES]
+    if others:
+        counts[_TABLES] = 0
+    kinds = [
+        kind for kind, count in counts.most_common() if count > _SECOND_SHARE * max(counts.values())
+    ]
+    if not kinds or not counts[kinds[0]]:
+        suffixes = collections.Counter(posixpath.splitext(path)[1] for path in lower)
+        some = ", ".join(f"{suffix or 'none'} ({n})" for suffix, n in suffixes.most_common(5))
+        raise UsageError(
+            f"no kind of raw folder reads what is in {folder} (suffixes: {some or 'no files'}); "
+            f"there are {', '.join(sources())}"
+        )
+    readings = [
+        Reading((f"--source={kind}",), f"kind: {kind}, {counts[kind]:,} files") for kind in kinds
+    ]
+    found.take("Which files are the recordings?", readings)
+    return kinds[0]
+
+
+def _source(kind: str, folder: str, files: Files, **options: Any) -> Source:
+    source = sources()[kind]
+    label_key = "annotations" if options else ""
+    made = source.options_kind()(folder, "", "guess", label_key=label_key, **options)
+    return source(made, files)
+
+
+def _without_companions(kind: str, inputs: list[str], found: Guess) -> tuple[list[str], str]:
+    """Of EDF: the recordings, and how the files with their annotations end."""
+    if kind != "edf":
+        return inputs, ""
+    for word in ("Hypnogram", "annotations", "events"):
+        ends = collections.Counter(
+            match[0] for path in inputs if (match := re.search(rf"[-_]?{word}\.[a-z]+$", path))
+        )
+        if ends:
+            suffix = ends.most_common(1)[0][0]
+            why = f"annotations: in files beside that end in {suffix}"
+            found.take("", [Reading((f"--annotation_suffix={suffix}",), why)])
+            return [path for path in inputs if not path.endswith(suffix)], suffix
+    return inputs, ""
+
+
+def _frames(source: Source, inputs: Sequence[str], found: Guess) -> bool:
+    """Whether folders of frames have labels: a field of their annotation, or the folder above."""
+    place = source.full_path(f"{inputs[0]}/{ANNOTATION}")
+    if not source.files.exists(place):
+        parents = {posixpath.dirname(path) for path in inputs}
+        return len(parents) > 1 and "" not in parents
+    with source.files.open(place) as file:
+        fields, _ = parse_annotation(file.read(_ANNOTATION_BYTES))
+    readings = [
+        Reading((f"--label_key={name}",), f"label: {name} of {ANNOTATION} ({str(value)[:40]})")
+        for name, value in fields.items()
+    ]
+    found.take(f"Which field of {ANNOTATION} is the label?", readings)
+    return True

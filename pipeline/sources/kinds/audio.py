@@ -1,0 +1,104 @@
+"""Sound files, a recording each: WAV, FLAC, OGG, MP3 and what else libsndfile reads."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.console.errors import RejectedInputError
+from pipeline.console.options import option
+from pipeline.sources.recordings.libraries import (
+    library,
+    path_or_file,
+    reading,
+    require_library,
+)
+from pipeline.sources.recordings.options import RecordingOptions
+from pipeline.sources.recordings.sections import Channel, Part
+from pipeline.sources.recordings.source import Recording, RecordingSource
+from pipeline.sources.source import Description
+
+_BLOCK_VALUES = 1 << 22  # Of all channels of a file; those that are not chosen pass in blocks.
+_MAX_CHANNELS = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioOptions(RecordingOptions):
+    """Sound files."""
+
+    as_float: bool = option(
+        False,
+        "Sound of 16 bits as float32 from -1 to 1, as any other sound is; else it stays int16, if "
+        "it is not resampled.",
+    )
+
+    def check(self) -> None:
+        """See `Options`."""
+        super().check()
+        require_library("soundfile", "audio")
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioSource(RecordingSource):
+    """WAV, FLAC, OGG and MP3 files, a recording each.
+
+    Channels are named 0, 1, ... Tags (artist, genre, ...) are fields for --label_key and
+    --group_key.
+    """
+
+    options: AudioOptions
+    suffix = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64")
+    input_name = "sound file"
+
+    @contextlib.contextmanager
+    def open(self, path: str) -> Iterator[Recording]:
+        """See `RecordingSource`."""
+        soundfile = library("soundfile", "audio")
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(path_or_file(self.files, self.full_path(path)))
+            with reading("soundfile"):
+                sound = stack.enter_context(soundfile.SoundFile(file))
+            is_float = self.options.as_float or self.options.resample_hz is not None
+            yield _Sound(sound, "float32" if is_float else "")
+
+    def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
+        """See `Source`."""
+        if found.step_shape == step_shape:
+            return "bring all to one dtype with --as_float"
+        return super().make_alike(found, step_shape)
+
+
+class _Sound(Recording):
+    def __init__(self, sound: Any, dtype: str):
+        self._sound = sound
+        if sound.channels > _MAX_CHANNELS or sound.samplerate < 1:
+            raise RejectedInputError(
+                f"{sound.channels} channels at {sound.samplerate} Hz are no sound; remove it"
+            )
+        self.dtype = dtype or ("int16" if sound.subtype == "PCM_16" else "float32")
+        self.channels = [
+            Channel(str(number), float(sound.samplerate), sound.frames)
+            for number in range(sound.channels)
+        ]
+
+    def read(self, parts: Sequence[Part]) -> np.ndarray:
+        start, stop = parts[0].start, parts[0].stop  # All channels have one rate.
+        columns = [part.channel for part in parts]
+        with reading("soundfile"):
+            self._sound.seek(start)  # Also to 0: of MP3, values differ in their last bits without.
+            if columns == [*range(len(self.channels))]:
+                return self._sound.read(stop - start, self.dtype, always_2d=True)
+            blocks, size = [], max(1, _BLOCK_VALUES // len(self.channels))
+            while start < stop:
+                block = self._sound.read(min(size, stop - start), self.dtype, always_2d=True)
+                if not len(block):
+                    break
+                blocks.append(block[:, columns])
+                start += len(block)
+            return np.concatenate(blocks or [np.zeros((0, len(columns)), self.dtype)])
+
+    def fields(self) -> dict[str, str | int | float]:
+        with reading("soundfile"):
+            return dict(self._sound.copy_metadata())

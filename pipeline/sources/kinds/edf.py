@@ -1,0 +1,181 @@
+"""EDF and BDF files, a recording each, with their annotations as labels."""
+
+import contextlib
+import dataclasses
+import datetime
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.console.options import option
+from pipeline.sources.recordings.annotations import Annotation, AnnotationOptions
+from pipeline.sources.recordings.companions import companion
+from pipeline.sources.recordings.libraries import (
+    library,
+    local_path,
+    open_file,
+    reading,
+    require_library,
+)
+from pipeline.sources.recordings.sections import Channel, Part
+from pipeline.sources.recordings.source import Recording, RecordingSource
+from pipeline.sources.source import InputFile
+from tfrecords_schema.left_out import LeftOut
+
+_ANNOTATIONS = "annotations"
+_HEADER_BYTES = 256
+_RESERVED, _NUM_RECORDS = slice(192, 236), slice(236, 244)
+_HALF_DAY_SECS = 12 * 3600
+
+
+@dataclasses.dataclass(frozen=True)
+class EdfOptions(AnnotationOptions):
+    """EDF and BDF files."""
+
+    annotation_suffix: str = option(
+        "",
+        "Annotations are in other files beside the recordings, which end so, as -Hypnogram.edf; a "
+        "file is for the recording whose name begins most like its own.",
+    )
+
+    def check(self) -> None:
+        """See `Options`."""
+        super().check()
+        require_library("edfio", "edf")
+        if self.annotation_suffix and self.label_key != _ANNOTATIONS:
+            raise UsageError(f"--annotation_suffix is for --label_key={_ANNOTATIONS}; add that")
+
+
+@dataclasses.dataclass(frozen=True)
+class EdfSource(RecordingSource):
+    """EDF and BDF files, a recording each; --label_key=annotations reads theirs.
+
+    Values are in physical units, annotations become a class for every step. Other fields for
+    --label_key and --group_key: patient, patient_code, sex, recording.
+    """
+
+    options: EdfOptions
+    suffix = (".edf", ".bdf", ".rec")
+    input_name = "EDF or BDF file"
+
+    def list_inputs(self) -> Iterator[InputFile | LeftOut]:
+        """Lists all but the files with annotations of others."""
+        for file in super().list_inputs():
+            if isinstance(file, LeftOut) or not self._is_companion(file.path):
+                yield file
+
+    @contextlib.contextmanager
+    def open(self, path: str) -> Iterator[Recording]:
+        """See `RecordingSource`."""
+        place = self.full_path(path)
+        with self.opened(place) as file:
+            yield _Edf(file, place, self)
+
+    def _is_companion(self, path: str) -> bool:
+        suffix = self.options.annotation_suffix
+        return bool(suffix) and path.endswith(suffix)
+
+    def companion_of(self, place: str) -> str:
+        """The file with the annotations of a recording; empty if that has its own."""
+        suffix = self.options.annotation_suffix
+        return companion(self.files, place, suffix, self.suffix) if suffix else ""
+
+    @contextlib.contextmanager
+    def opened(self, place: str) -> Iterator[Any]:
+        """A file as edfio reads it, of which no sample has been read."""
+        edfio = library("edfio", "edf")
+        read = edfio.read_bdf if place.lower().endswith(".bdf") else edfio.read_edf
+        with local_path(self.files, place, self.options.max_record_mib) as local:
+            with open_file(self.files, place) as raw, reading("edfio"):
+                header = raw.read(_HEADER_BYTES)
+                file = read(local)
+            _require_whole(file, header)
+            yield file
+
+
+def _require_whole(file: Any, header: bytes) -> None:
+    with reading("edfio"):
+        announced, found = int(header[_NUM_RECORDS]), file.num_data_records
+    if header[_RESERVED][3:5] == b"+D":
+        raise RejectedInputError(
+            "it is discontinuous (EDF+D): between its parts is time without samples; save each "
+            "part as a file"
+        )
+    if found < announced:
+        raise RejectedInputError(
+            f"its header announces {announced} data records, the file holds {found}; copy it again"
+        )
+
+
+class _Edf(Recording):
+    def __init__(self, file: Any, place: str, source: EdfSource):
+        self._file, self._place, self._source = file, place, source
+        with reading("edfio"):
+            self.channels = [
+                Channel(
+                    signal.label,
+                    float(signal.sampling_frequency),
+                    signal.samples_per_data_record * file.num_data_records,
+                )
+                for signal in file.signals
+            ]
+
+    def read(self, parts: Sequence[Part]) -> list[np.ndarray]:
+        with reading("edfio"):
+            return [self._read(part) for part in parts]
+
+    def _read(self, part: Part) -> np.ndarray:
+        signal = self._file.signals[part.channel]
+        secs = [edge / signal.sampling_frequency for edge in (part.start, part.stop)]
+        return signal.get_data_slice(*secs).astype(np.float32)
+
+    def beside(self) -> Sequence[str]:
+        return [*filter(None, [self._source.companion_of(self._place)])]
+
+    def fields(self) -> dict[str, str | int | float]:
+        found: dict[str, str | int | float] = {}
+        readers = {
+            "patient": lambda: self._file.local_patient_identification,
+            "patient_code": lambda: self._file.patient.code,
+            "sex": lambda: self._file.patient.sex,
+            "recording": lambda: self._file.local_recording_identification,
+        }
+        for name, read in readers.items():
+            with contextlib.suppress(Exception):  # Of plain EDF they are free text.
+                found[name] = str(read())
+        return found
+
+    def annotations(self, key: str) -> Sequence[Annotation] | None:
+        if key != _ANNOTATIONS:
+            return None
+        place = self._source.companion_of(self._place)
+        if not place:
+            return _annotations(self._file, 0.0)
+        with self._source.opened(place) as annotated:
+            with reading("edfio"):
+                later = _starts_later(annotated, self._file)
+            return _annotations(annotated, later)
+
+
+def _annotations(file: Any, later: float) -> list[Annotation]:
+    with reading("edfio"):
+        return [
+            Annotation(found.onset + later, found.duration or 0.0, found.text)
+            for found in file.annotations
+        ]
+
+
+def _starts_later(annotated: Any, recording: Any) -> float:
+    """Seconds that a file with annotations begins after the recording; 0 if one has no clock."""
+    try:
+        days = annotated.startdate - recording.startdate
+    except ValueError:  # Dates are made anonymous.
+        days = datetime.timedelta(0)
+    with contextlib.suppress(ValueError):
+        day = datetime.date(2000, 1, 1)
+        moments = [datetime.datetime.combine(day, f.starttime) for f in (annotated, recording)]
+        secs = (moments[0] - moments[1] + days).total_seconds()
+        return secs if days or abs(secs) < _HALF_DAY_SECS else secs - np.sign(secs) * 86_400
+    return 0.0

@@ -1,0 +1,253 @@
+"""CSV and Parquet: a recording a file, or all recordings in one long table."""
+
+import contextlib
+import dataclasses
+import functools
+import math
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.console.options import option
+from pipeline.sources.outside.source import METADATA
+from pipeline.sources.recordings.libraries import fingerprint, open_file, reading
+from pipeline.sources.recordings.options import RecordingOptions
+from pipeline.sources.recordings.sections import Channel, Part
+from pipeline.sources.recordings.source import Recording, RecordingSource
+from pipeline.sources.source import InputFile
+from tfrecords_schema.left_out import LeftOut
+
+_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
+_ROWS_OF = re.compile(r"(.*?\.(?:csv|tsv|parquet|pq))/(.*)", re.IGNORECASE | re.DOTALL)
+_MAX_JITTER = 0.1  # Of the time between two rows, as it mostly is.
+
+
+@dataclasses.dataclass(frozen=True)
+class TableOptions(RecordingOptions):
+    """CSV and Parquet files."""
+
+    recording_column: str = option(
+        "",
+        "Column that says which recording a row is of, in tables of many; the rows of a recording "
+        "stand together.",
+    )
+    time_column: str = option(
+        "",
+        "Column with the time, in seconds or as date and time. With --resample_hz the others are "
+        "interpolated linearly between rows, onto a regular clock from the first row on; without "
+        "it rows must be regular, and the rate is theirs, to three digits.",
+    )
+    max_gap_secs: float | None = option(
+        None,
+        "With --time_column and --resample_hz: a longer time between two rows is a reject; 10 "
+        "times the usual one if not given.",
+        positive=True,
+    )
+    has_header: bool = option(True, "The first line of text has the names; else they are 0, 1, ...")
+
+    def check(self) -> None:
+        """See `Options`."""
+        super().check()
+        if self.max_gap_secs and not (self.time_column and self.resample_hz):
+            raise UsageError("--max_gap_secs needs --time_column and --resample_hz; add them")
+
+
+@dataclasses.dataclass(frozen=True)
+class TableSource(RecordingSource):
+    """CSV and Parquet files, a recording each, or of many (--recording_column).
+
+    Columns of numbers are channels. --label_key is a column with a label for every row, or with
+    --label_kind=record_class one for all; --group_key and --split_key are columns of one value.
+    """
+
+    options: TableOptions
+    suffix = _SUFFIXES
+    input_name = "CSV or Parquet file"
+
+    def list_inputs(self) -> Iterator[InputFile | LeftOut]:
+        """Lists the files, or the recordings in them; tables of labels are none of them."""
+        for file in super().list_inputs():
+            if isinstance(file, LeftOut):
+                yield file
+                continue
+            place = self.full_path(file.path)
+            if place == self.options.labels or posixpath.basename(place) in METADATA:
+                continue
+            if not self.options.recording_column or not file.size_bytes:
+                yield file
+                continue
+            try:
+                found = self._recordings(place)
+            except RejectedInputError as error:
+                yield file._replace(problem=str(error))
+                continue
+            for name, rows in found.items():
+                problem = "" if rows else "its rows are not together; sort the table"
+                problem = problem if name else "rows without a name; fill in the column"
+                yield InputFile(f"{file.path}/{name}", file.size_bytes, problem)
+
+    def record_id(self, path: str) -> str:
+        """The path without the file's suffix."""
+        file, name = self._parts(path)
+        return "/".join(filter(None, [super().record_id(file), name]))
+
+    def full_path(self, path: str) -> str:
+        """Where the file is that a recording is in."""
+        return super().full_path(self._parts(path)[0])
+
+    @contextlib.contextmanager
+    def open(self, path: str) -> Iterator[Recording]:
+        """See `RecordingSource`."""
+        from pipeline.sources.recordings import columns  # Help must not wait for pyarrow.
+
+        place, limit_mib = self.full_path(path), self.options.max_record_mib
+        name = self._parts(path)[1]
+        rows = self._recordings(place).get(name) if name else None
+        if name and rows is None:
+            raise RejectedInputError("it is not, or not in one place, in the table; look there")
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(open_file(self.files, place))
+            if place.lower().endswith(columns.PARQUET):
+                with reading("pyarrow"):
+                    content = columns.pyarrow.parquet.ParquetFile(file)
+                names = content.schema_arrow.names
+                read = functools.partial(columns.read_parquet, content, names, rows, limit_mib)
+            else:
+                layout = columns.layout_of(file, place, self.options.has_header)
+                read = functools.partial(columns.read_text, file, layout, rows, limit_mib)
+            table = read()
+            yield _Table({n: columns.values_of(table, n) for n in table.column_names}, self.options)
+
+    def _parts(self, path: str) -> tuple[str, str]:
+        """The file's path, and which recording in it is meant; empty if it is the whole file."""
+        found = _ROWS_OF.fullmatch(path) if self.options.recording_column else None
+        return (found[1], found[2]) if found else (path, "")
+
+    def _recordings(self, place: str) -> Any:
+        from pipeline.sources.recordings.columns import find_recordings
+
+        version = fingerprint(self.files, place)
+        column, has_header = self.options.recording_column, self.options.has_header
+        return find_recordings(self.files, place, version, column, has_header)
+
+
+class _Table(Recording):
+    def __init__(self, values: dict[str, np.ndarray], options: TableOptions):
+        self._values, self._options = values, options
+        named = {
+            options.time_column, options.recording_column, options.label_key, options.group_key,
+            options.split_key,
+        } - {""}  # fmt: skip
+        self._names = [n for n, v in values.items() if v.dtype.kind in "biuf" and n not in named]
+        self._times = _seconds(self._column(options.time_column)) if options.time_column else None
+        rows = len(next(iter(values.values()), ()))
+        rate_hz, samples = options.sample_rate_hz or 0.0, rows
+        if self._times is not None:
+            rate_hz, samples = _clock(self._times, options)
+        self.channels = [Channel(name, rate_hz, samples) for name in self._names]
+
+    def _column(self, name: str) -> np.ndarray:
+        if name not in self._values:
+            raise RejectedInputError(f"no column {name!r}; it has {', '.join(self._values)}")
+        return self._values[name]
+
+    def read(self, parts: Sequence[Part]) -> list[np.ndarray]:
+        found = []
+        for part in parts:
+            values = self._values[self._names[part.channel]].astype(np.float64)
+            if self._is_interpolated:
+                values = np.interp(self._clock_secs(part.stop), self._times, values)  # type: ignore[arg-type]
+            found.append(values[part.start : part.stop])
+        return found
+
+    @property
+    def _is_interpolated(self) -> bool:
+        return self._times is not None and self._options.resample_hz is not None
+
+    def _clock_secs(self, samples: int) -> np.ndarray:
+        assert self._times is not None
+        assert self._options.resample_hz is not None
+        return self._times[0] + np.arange(samples) / self._options.resample_hz
+
+    def fields(self) -> dict[str, str | int | float]:
+        options = self._options
+        keys = {options.group_key, options.split_key}
+        if options.label_kind.startswith("record_"):
+            keys.add(options.label_key)
+        found: dict[str, str | int | float] = {}
+        for key in keys - {""}:
+            distinct = {*self._column(key).tolist()}
+            if len(distinct) != 1 or None in distinct:
+                raise RejectedInputError(
+                    f"column {key!r} has {len(distinct)} values, expected one for all rows"
+                )
+            found[key] = distinct.pop()
+        return found
+
+    def labels(self, key: str) -> np.ndarray | None:
+        if self._options.label_kind.startswith("record_"):
+            return None
+        labels = self._column(key)
+        is_text = labels.dtype.kind == "O"
+        if is_text and not all(isinstance(label, str) for label in labels.tolist()):
+            raise RejectedInputError(f"column {key!r} is not all text or all numbers; repair it")
+        if not is_text and labels.dtype.kind not in "biuf":
+            raise RejectedInputError(
+                f"column {key!r} holds {labels.dtype}; expected text or numbers"
+            )
+        if not is_text:
+            is_value = labels.dtype.kind == "f" or self._options.label_kind.endswith("_value")
+            labels = labels.astype(np.float32 if is_value else np.int64)
+        if self._is_interpolated:  # The last row at or before the time.
+            assert self._times is not None
+            moments = self._clock_secs(self.channels[0].samples)
+            labels = labels[np.searchsorted(self._times, moments, side="right") - 1]
+        return labels
+
+
+def _seconds(times: np.ndarray) -> np.ndarray:
+    """Times as float64 seconds that grow.
+
+    Raises:
+      RejectedInputError: if they are no times, or do not grow.
+    """
+    if times.dtype.kind == "M":
+        times = (times - times[:1]) / np.timedelta64(1, "s")
+    if times.dtype.kind not in "iuf":
+        raise RejectedInputError(
+            f"--time_column holds {times.dtype}; expected seconds, or dates with times"
+        )
+    times = times.astype(np.float64)
+    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+        raise RejectedInputError(
+            "--time_column has rows without a time, or with none that is later than that before; "
+            "sort or repair it"
+        )
+    return times
+
+
+def _clock(times: np.ndarray, options: TableOptions) -> tuple[float, int]:
+    """Rate and samples of a table with times."""
+    if len(times) < 2:
+        raise RejectedInputError("one row alone has no rate; remove it")
+    between = np.diff(times)
+    usual = float(np.median(between))
+    if options.resample_hz:
+        longest = options.max_gap_secs or 10 * usual
+        if between.max() > longest:
+            raise RejectedInputError(
+                f"between two rows are {between.max():g} s, more than {longest:g}; cut it there, "
+                "or allow more with --max_gap_secs"
+            )
+        samples = math.floor((times[-1] - times[0]) * options.resample_hz + 1e-6) + 1
+        return options.resample_hz, samples
+    if np.abs(between - usual).max() > _MAX_JITTER * usual:
+        raise RejectedInputError(
+            f"between rows are {between.min():g} to {between.max():g} s, no regular clock; "
+            "make it one with --resample_hz"
+        )
+    return float(f"{1 / usual:.3g}"), len(times)

@@ -1,0 +1,210 @@
+"""WFDB records, also of several segments, with their annotations as labels."""
+
+import contextlib
+import dataclasses
+import io
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.console.errors import RejectedInputError
+from pipeline.console.options import option
+from pipeline.sources.files import Files
+from pipeline.sources.options import require_size
+from pipeline.sources.recordings.annotations import Annotation, AnnotationOptions
+from pipeline.sources.recordings.libraries import library, open_file, reading, require_library
+from pipeline.sources.recordings.sections import Channel, Part
+from pipeline.sources.recordings.source import Recording, RecordingSource
+from pipeline.sources.source import InputFile
+from tfrecords_schema.left_out import LeftOut
+
+_EMPTY = "~"  # A segment, or a signal in a layout, for which there is no file.
+_MAX_SIDE_MIB = 64.0  # Headers and annotations are texts and beats.
+_FIRST_LINE_BYTES = 4096
+_NOTE = re.compile(rb"## ([^\0\xfc-\xff]*)")
+_RATE_NOTE = re.compile(rb"time resolution: *\d+(\.\d+)?[^#]{0,3}", re.DOTALL)
+_DEFINITIONS = (b"annotation type definitions", b"end of definitions")
+
+
+@dataclasses.dataclass(frozen=True)
+class WfdbOptions(AnnotationOptions):
+    """WFDB records."""
+
+    annotation_field: str = option(
+        "symbol",
+        "What of an annotation is its text: the symbol of its kind, or the note with it, as of "
+        "rhythms.",
+        ("symbol", "aux_note"),
+    )
+
+    def check(self) -> None:
+        """See `Options`."""
+        super().check()
+        require_library("wfdb", "wfdb")
+
+
+@dataclasses.dataclass(frozen=True)
+class WfdbSource(RecordingSource):
+    """WFDB records; --label_key=atr reads the annotations in .atr.
+
+    Values are in physical units, annotations become a class for every step. Comments `key: value`
+    of the header are fields for --label_key and --group_key, other comments are comment_1,
+    comment_2, ... Records are read from local folders.
+    """
+
+    options: WfdbOptions
+    suffix = ".hea"
+    input_name = "WFDB header"
+
+    def list_inputs(self) -> Iterator[InputFile | LeftOut]:
+        """Lists the records that are no segments of another; other files of theirs are not told."""
+        headers: set[str] = set()
+        segments: set[str] = set()
+        for file in super().list_inputs():
+            if isinstance(file, InputFile):
+                headers.add(file.path.removesuffix(".hea"))
+                segments.update(self._segments(file))
+        for file in super().list_inputs():
+            if isinstance(file, LeftOut):
+                if posixpath.splitext(file.example)[0] not in headers:
+                    yield file
+            elif file.path.removesuffix(".hea") not in segments:
+                yield file
+
+    @contextlib.contextmanager
+    def open(self, path: str) -> Iterator[Recording]:
+        """See `RecordingSource`."""
+        wfdb = library("wfdb", "wfdb")
+        place = self.full_path(path)
+        if "://" in place:
+            raise RejectedInputError("WFDB records are read from local folders; copy it there")
+        _small_file(self.files, place)
+        with reading("wfdb"):
+            header = wfdb.rdheader(place.removesuffix(".hea"), rd_segments=True)
+        yield _Record(wfdb, place.removesuffix(".hea"), header, self)
+
+    def _segments(self, file: InputFile) -> Iterator[str]:
+        """Relative paths of the segments that a header names, without suffix."""
+        if file.problem or not file.size_bytes:
+            return
+        with contextlib.suppress(OSError), self.files.open(self.full_path(file.path)) as header:
+            lines = header.read(_FIRST_LINE_BYTES).decode("ascii", "ignore").splitlines()
+            first = next((line for line in lines if line.strip() and line[0] != "#"), "")
+            if "/" not in first.partition(" ")[0]:
+                return
+            header.seek(0)
+            lines = header.read(int(_MAX_SIDE_MIB * 2**20)).decode("ascii", "ignore").splitlines()
+            for line in lines:
+                if name := line.partition(" ")[0]:
+                    yield posixpath.join(posixpath.dirname(file.path), name)
+
+
+class _Record(Recording):
+    def __init__(self, wfdb: Any, name: str, header: Any, source: WfdbSource):
+        self._wfdb, self._name, self._header = wfdb, name, header
+        self._files, self._options = source.files, source.options
+        folder = posixpath.dirname(name)
+        segments = getattr(header, "segments", None)
+        records = [s for s in segments if s is not None] if segments is not None else [header]
+        # Names with a folder in them are none to wfdb, so no file elsewhere can be meant.
+        parts = [part for part in getattr(header, "seg_name", []) if part != _EMPTY]
+        files = {file for record in records for file in record.file_name or [] if file != _EMPTY}
+        headers = [posixpath.join(folder, f"{part}.hea") for part in parts]
+        signals = [posixpath.join(folder, file) for file in sorted(files)]
+        self._beside = [*headers, *signals]
+        with reading("wfdb"):
+            self._per_frame = [int(n) for n in records[0].samps_per_frame] if records else []
+            length = self._length()
+            names = header.sig_name or []
+            self.channels = [
+                Channel(names[i] or str(i), float(header.fs) * per_frame, length * per_frame)
+                for i, per_frame in enumerate(self._per_frame)
+            ]
+
+    def beside(self) -> Sequence[str]:
+        place = f"{self._name}.{self._options.label_key}"
+        return [*self._beside, place] if self._files.exists(place) else self._beside
+
+    def _length(self) -> int:
+        """Frames; where the header does not say it, the file with the signals does."""
+        header = self._header
+        if header.sig_len is not None or not header.file_name:
+            return int(header.sig_len or 0)
+        first = header.file_name[0]
+        per_frame = sum(
+            n for file, n in zip(header.file_name, self._per_frame, strict=True) if file == first
+        )
+        return self._wfdb.io._signal._infer_sig_len(
+            file_name=first, fmt=header.fmt[0], tsamps_per_frame=per_frame,
+            byte_offset=header.byte_offset[0], dir_name=posixpath.dirname(self._name),
+        )  # fmt: skip
+
+    def read(self, parts: Sequence[Part]) -> Sequence[np.ndarray] | np.ndarray:
+        per_frame = [self._per_frame[part.channel] for part in parts]
+        pairs = [*zip(parts, per_frame, strict=True)]
+        first = min(part.start // n for part, n in pairs)
+        last = max(-(-part.stop // n) for part, n in pairs)
+        is_plain = all(n == 1 for n in self._per_frame)  # Else frames would be averaged.
+        with reading("wfdb"):
+            found = self._wfdb.rdrecord(
+                self._name,
+                first,
+                None if self._header.sig_len is None else last,  # It finds the end then, as above.
+                [part.channel for part in parts],
+                smooth_frames=is_plain,
+            )
+            if is_plain:
+                return found.p_signal[: last - first].astype(np.float32)
+            return [
+                values[part.start - first * n : part.stop - first * n].astype(np.float32)
+                for values, (part, n) in zip(found.e_p_signal, pairs, strict=True)
+            ]
+
+    def fields(self) -> dict[str, str | int | float]:
+        found: dict[str, str | int | float] = {}
+        for number, comment in enumerate(self._header.comments or [], 1):
+            key, colon, value = comment.partition(":")
+            found[key.strip() if colon else f"comment_{number}"] = (value if colon else key).strip()
+        return found
+
+    def annotations(self, key: str) -> Sequence[Annotation] | None:
+        place = f"{self._name}.{key}"
+        if not self._files.exists(place):
+            if key in self.fields():
+                return None
+            raise RejectedInputError(
+                f"no annotations {posixpath.basename(place)} beside it, and no field {key!r} "
+                "(--label_key); add them, or remove the recording"
+            )
+        _require_known_notes(_small_file(self._files, place), place)
+        with reading("wfdb"):
+            found = self._wfdb.rdann(self._name, key)
+            rate_hz = float(found.fs or self._header.fs)
+            texts = getattr(found, self._options.annotation_field)
+            return [
+                Annotation(int(sample) / rate_hz, 0.0, text.strip("\0 "))
+                for sample, text in zip(found.sample, texts, strict=True)
+            ]
+
+
+def _small_file(files: Files, place: str) -> bytes:
+    """The content of a header or of annotations."""
+    with open_file(files, place) as file:
+        size = file.seek(0, io.SEEK_END)
+        require_size(posixpath.basename(place), size, "max_record_mib", _MAX_SIDE_MIB)
+        file.seek(0)
+        return file.read()
+
+
+def _require_known_notes(content: bytes, place: str) -> None:
+    """Notes that begin with ## describe the file; wfdb 4.3 never ends at one it cannot read."""
+    notes = _NOTE.findall(content)
+    rates = [note for note in notes if _RATE_NOTE.fullmatch(note)]
+    if len(rates) > 1 or {*notes} - {*rates, *_DEFINITIONS}:
+        raise RejectedInputError(
+            f"{posixpath.basename(place)} has a note that begins with ## and is neither its time "
+            "resolution nor a definition; remove that"
+        )

@@ -1,0 +1,271 @@
+"""In front of any kind of raw folder: labels, groups and splits from a table, or from the path."""
+
+import collections
+import dataclasses
+import functools
+import posixpath
+import re
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.annotations import describe_label, label_array
+from pipeline.sources.files import Files
+from pipeline.sources.names import normal, require_class, require_name
+from pipeline.sources.outside.table import Columns, Row, Table, keys_of, read_table
+from pipeline.sources.source import Description, InputFile, RawRecord, Source
+from pipeline.sources.splits import SPLIT_NAME
+from tfrecords_schema.left_out import LeftOut
+
+# As folders of Hugging Face have them: file_name and other columns, beside the files or above them.
+METADATA = ("metadata.csv", "metadata.jsonl")
+
+
+class _Match(NamedTuple):
+    """The row for an input, and whether other inputs may have the same, as those of one group."""
+
+    table: Table
+    row: Row
+    is_shared: bool
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Which row it is."""
+        return self.table.path, self.row.number
+
+
+@dataclasses.dataclass(frozen=True)
+class OutsideSource(Source):
+    """Another source, with what a table or the path says of its inputs.
+
+    Where a table has several rows for an input, or one row several inputs, none of them is taken. A
+    row without an input is rejected like an input, so that it is named.
+
+    Attributes:
+      inner: the source; it says what no table and no path says.
+    """
+
+    inner: Source
+
+    def __post_init__(self) -> None:
+        for name in ("kind", "suffix", "input_name", "no_label"):
+            object.__setattr__(self, name, getattr(self.inner, name))
+
+    def list_inputs(self) -> Iterator[InputFile | LeftOut]:
+        """Lists the inputs, and the rows of tables that are for none."""
+        if not (self.options.labels or self.options.reads_metadata):
+            yield from self.inner.list_inputs()
+            return
+        inputs: dict[tuple[str, int], list[str]] = collections.defaultdict(list)
+        tables: dict[str, Table] = {}
+        for file in self.inner.list_inputs():
+            if isinstance(file, LeftOut):
+                continue
+            for match in self._matches(file.path):
+                tables[match.table.path] = match.table
+                inputs[match.place].append("" if match.is_shared else file.path)
+        for file in self.inner.list_inputs():
+            if isinstance(file, LeftOut):
+                yield file
+                continue
+            shared = {
+                other
+                for match in self._matches(file.path)
+                for other in inputs[match.place]
+                if other
+            } - {file.path}
+            problem = file.problem or (_several_inputs(min(shared)) if shared else "")
+            yield file._replace(problem=problem)
+        for table in tables.values() or filter(None, [self._given_table]):
+            unused = (row for row in table.rows if (table.path, row.number) not in inputs)
+            yield from (_surplus(table, row) for row in unused)
+
+    def describe(self, path: str) -> Description:
+        """See `Source`."""
+        match = self._match(path)
+        found = self._inner(match).describe(path)
+        label = self._label(path, match)
+        if label is not None:
+            found = found._replace(label=describe_label(label))
+        if match is not None:
+            found = found._replace(
+                group=_name(match, match.row.group, "group") or found.group,
+                split=_split(match) or found.split,
+            )
+        return found._replace(checksum=found.checksum + _digest(label))
+
+    def read(self, path: str) -> RawRecord:
+        """See `Source`."""
+        match = self._match(path)
+        raw = self._inner(match).read(path)
+        label = self._label(path, match)
+        checksum = raw.checksum + _digest(label)
+        label = raw.label if label is None else label
+        return dataclasses.replace(raw, label=label, checksum=checksum)
+
+    def read_data(self, path: str) -> np.ndarray:
+        """See `Source`."""
+        return self.inner.read_data(path)
+
+    def record_id(self, path: str) -> str:
+        """See `Source`."""
+        return self.inner.record_id(path)
+
+    def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
+        """See `Source`."""
+        return self.inner.make_alike(found, step_shape)
+
+    @property
+    def nothing(self) -> str:
+        """See `Source`."""
+        return self.inner.nothing
+
+    @functools.cached_property
+    def _bare(self) -> Source:
+        """The source without labels of its own."""
+        options = dataclasses.replace(self.inner.options, label_kind="none", label_key="")
+        return dataclasses.replace(self.inner, options=options)
+
+    def _inner(self, match: _Match | None) -> Source:
+        has_label = bool(match and match.table.label_column)
+        return self._bare if has_label or self.options.label_regex else self.inner
+
+    @property
+    def _columns(self) -> Columns:
+        options = self.options
+        return Columns(
+            options.id_column, options.label_column, options.group_column, options.split_column
+        )
+
+    @property
+    def _needs_label(self) -> bool:
+        options = self.options
+        return options.label_kind != "none" and not (options.label_regex or options.label_key)
+
+    @property
+    def _given_table(self) -> Table | None:
+        path = self.options.labels
+        return read_table(self.files, path, self._columns, self._needs_label) if path else None
+
+    def _table_of(self, path: str) -> tuple[Table | None, str]:
+        """The table for an input, and the relative folder that paths in it begin from."""
+        if self.options.labels or not self.options.reads_metadata:
+            return self._given_table, ""
+        folder = _metadata_folder(self.files, self.full_path(""), posixpath.dirname(path))
+        if folder is None:
+            return None, ""
+        name = next(n for n in METADATA if self.files.exists(self.full_path(f"{folder}{n}")))
+        place = self.full_path(f"{folder}{name}")
+        return read_table(self.files, place, self._columns, self._needs_label), folder
+
+    def _matches(self, path: str) -> list[_Match]:
+        """The rows for an input; there should be one."""
+        table, folder = self._table_of(path)
+        if table is None:
+            return []
+        found = table.find(keys_of(path, self.record_id(path), folder))
+        is_shared = False
+        if not found and self.options.group_regex:
+            group = re.search(self.options.group_regex, path)
+            is_shared = group is not None
+            found = table.find([group[1] if group.re.groups else group[0]] if group else [])
+        return [_Match(table, table.rows[index], is_shared) for index in found]
+
+    def _match(self, path: str) -> _Match | None:
+        matches = self._matches(path)
+        if len(matches) == 1:
+            return matches[0]
+        table, _ = self._table_of(path)
+        if table is None:
+            if self.options.group_column or self.options.split_column:
+                raise RejectedInputError(
+                    f"no {' or '.join(METADATA)} beside it or above; add it, or name a table with "
+                    "--labels"
+                )
+            return None
+        if not matches:
+            raise RejectedInputError(
+                f"no row in {table.name} for its path, id or file name; add it, or remove the input"
+            )
+        rows = " and ".join(str(match.row.number) for match in matches[:2])
+        raise RejectedInputError(f"rows {rows} of {table.name} are both for it; remove one")
+
+    def _label(self, path: str, match: _Match | None) -> np.ndarray | None:
+        if self.options.label_kind == "none":
+            return None
+        if self.options.label_regex:
+            return self._label_in(path)
+        if match is None or not match.table.label_column:
+            return None
+        if match.row.label is None:
+            raise RejectedInputError(
+                f"{_where(match)} has no {match.table.label_column!r}; add it, or remove the row "
+                "and the input"
+            )
+        value = match.row.label
+        if isinstance(value, str):
+            require_class(value)
+        return label_array(value, match.table.label_column, self.options.label_kind, _where(match))
+
+    def _label_in(self, path: str) -> np.ndarray:
+        regex = self.options.label_regex
+        found = re.search(regex, path)
+        text = (found[1] if found.re.groups else found[0]) if found else None
+        if text is None:
+            raise RejectedInputError(
+                f"--label_regex={regex} does not match the path; every input needs a label"
+            )
+        if not self.options.label_kind.endswith("_value"):
+            return np.array(require_class(normal(text)), object)
+        try:
+            return np.array(float(text), np.float32)
+        except ValueError:
+            raise RejectedInputError(
+                f"--label_regex={regex} finds {text!r}, which is no number"
+            ) from None
+
+
+@functools.lru_cache(maxsize=65_536)
+def _metadata_folder(files: Files, root: str, folder: str) -> str | None:
+    """The nearest folder with a table from an input's upwards, with `/` behind it unless empty."""
+    inside = posixpath.join(folder, "") if folder else ""
+    if any(files.exists(f"{root}{inside}{name}") for name in METADATA):
+        return inside
+    return _metadata_folder(files, root, posixpath.dirname(folder)) if folder else None
+
+
+def _where(match: _Match) -> str:
+    return f"row {match.row.number} of {match.table.name}"
+
+
+def _name(match: _Match, name: str | None, what: str) -> str:
+    """The name of a group or split as stored; empty if the table has none of them."""
+    if name is None:
+        return ""
+    return normal(require_name(name, f"{what} in {_where(match)}"))
+
+
+def _split(match: _Match) -> str:
+    name = _name(match, match.row.split, "split")
+    if name and not SPLIT_NAME.fullmatch(name):
+        raise RejectedInputError(
+            f"split {name!r} in {_where(match)} is no name of a split; use a letter, then letters, "
+            "digits and _, but not all"
+        )
+    return name
+
+
+def _digest(label: np.ndarray | None) -> str:
+    return "" if label is None else f";{zlib.crc32(repr(label.tolist()).encode()):08x}"
+
+
+def _several_inputs(other: str) -> str:
+    return f"its row in the table is also that of {other}; give paths in the table's column of ids"
+
+
+def _surplus(table: Table, row: Row) -> InputFile:
+    problem = f"row {row.number} of {table.name} is for no input; remove it, or add the file"
+    return InputFile(row.key, 1, problem)

@@ -1,0 +1,4 @@
+"""What kinds of continuous recordings share: libraries, channels, rates, sections, annotations.
+
+Imports what stands in `sources` beside it; begin with `source.py`, from which such kinds derive.
+"""

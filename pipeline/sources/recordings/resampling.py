@@ -1,0 +1,56 @@
+"""From one rate to another, without delay."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.recordings.libraries import library
+
+_MAX_DENOMINATOR = 10_000
+_MAX_FACTOR = 100_000  # The filter has 20 taps for each; what needs more is no rate.
+
+
+def ratio(from_hz: float, to_hz: float) -> Fraction:
+    """`to_hz / from_hz` as the nearest fraction with a denominator of at most 10,000.
+
+    Raises:
+      RejectedInputError: if the rates are too far apart to be rates of one signal.
+    """
+    exact = Fraction(repr(float(to_hz))) / Fraction(repr(float(from_hz)))
+    found = exact.limit_denominator(_MAX_DENOMINATOR)
+    if not found or max(found.numerator, found.denominator) > _MAX_FACTOR:
+        raise RejectedInputError(
+            f"its rate is {from_hz:g} Hz, too far from --resample_hz={to_hz:g}; remove it"
+        )
+    return found
+
+
+def resampled_length(samples: int, factor: Fraction) -> int:
+    """Samples of a signal with another rate: `ceil(samples * factor)`."""
+    return math.ceil(samples * factor)
+
+
+def resampled(signal: np.ndarray, factor: Fraction) -> np.ndarray:
+    """A signal at another rate, by a polyphase filter whose delay is taken out again.
+
+    The filter is that of `scipy.signal.resample_poly` (Kaiser, 5.0), computed in float64. Sample k
+    is at the time of sample `k / factor` of the signal; before and behind it are zeros.
+
+    Args:
+      signal: `[samples, channels]`.
+      factor: from `ratio`.
+
+    Returns:
+      `[resampled_length(samples, factor), channels]` float32.
+    """
+    if factor == 1:
+        return signal.astype(np.float32)
+    polyphase = library("scipy.signal", "audio").resample_poly
+    length = resampled_length(len(signal), factor)
+    found = np.empty((length, signal.shape[1]), np.float32)
+    for channel in range(signal.shape[1]):  # In float64 there is one at a time.
+        values = signal[:, channel].astype(np.float64)
+        found[:, channel] = polyphase(values, factor.numerator, factor.denominator)
+    return found

@@ -1,0 +1,229 @@
+"""What a kind of continuous recordings derives from: it says how a file is opened, no more."""
+
+import abc
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import ClassVar
+
+import numpy as np
+
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.annotations import describe_label, label_array
+from pipeline.sources.files import require_file
+from pipeline.sources.options import require_size
+from pipeline.sources.recordings.annotations import (
+    Annotation,
+    AnnotationOptions,
+    Grid,
+    classes_of_steps,
+)
+from pipeline.sources.recordings.libraries import fingerprint
+from pipeline.sources.recordings.options import RecordingOptions
+from pipeline.sources.recordings.sections import (
+    Channel,
+    Part,
+    Section,
+    find_section,
+    join_parts,
+    source_samples,
+)
+from pipeline.sources.source import Description, RawRecord, Source
+from pipeline.sources.windows import cut_in_windows
+from tfrecords_schema.left_out import LeftOut
+
+
+class Recording(abc.ABC):
+    """One open file. What is asked of it first comes from its header.
+
+    Attributes:
+      channels: in the file's order.
+      dtype: NumPy name of the dtype of what `read` gives.
+    """
+
+    channels: Sequence[Channel]
+    dtype: str = "float32"
+
+    @abc.abstractmethod
+    def read(self, parts: Sequence[Part]) -> Sequence[np.ndarray] | np.ndarray:
+        """Samples `start` to `stop` of each part, in the file's physical unit.
+
+        Returns:
+          `[samples]` for each part; or, if all have the same, `[samples, parts]` of them together.
+
+        Raises:
+          RejectedInputError: if the file is damaged.
+        """
+
+    def beside(self) -> Sequence[str]:
+        """Full paths of other files that belong to it."""
+        return ()
+
+    def fields(self) -> dict[str, str | int | float]:
+        """What the header says beside the signals, for `--label_key` and `--group_key`."""
+        return {}
+
+    def annotations(self, key: str) -> Sequence[Annotation] | None:
+        """The annotations under a key, or None if it is the key of a field."""
+        del key
+        return None
+
+    def labels(self, key: str) -> np.ndarray | None:
+        """A label for every sample of the file under a key, or None if there is none."""
+        del key
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordingSource(Source):
+    """Continuous recordings: channels, a rate, a section of time, cut in windows.
+
+    A kind defines `open`, `suffix` and `input_name`. Without `--label_key` there is no label in
+    its files.
+    """
+
+    options: RecordingOptions
+    no_label: ClassVar[str] = (
+        "no label, others have one; name it with --label_key, --labels or --label_regex"
+    )
+
+    def open(self, path: str) -> AbstractContextManager[Recording]:
+        """Opens the recording at a relative path.
+
+        Raises:
+          RejectedInputError: if it is damaged.
+        """
+        raise NotImplementedError
+
+    def describe(self, path: str) -> Description:
+        """See `Source`."""
+        with self._opened(path) as recording:
+            section = find_section(recording.channels, self.options)
+            steps, step_shape = self._steps(section)
+            self._require_size(section, steps, step_shape)
+            label = self._label(recording, section)
+            checksum = self._checksum(path, recording)
+            group, split = self.group_and_split(
+                path, lambda *key: str(_field(recording.fields(), *key))
+            )
+        return Description(
+            self.record_id(path), path, group, split, checksum, recording.dtype,
+            steps, step_shape, None if label is None else describe_label(label),
+            samples=section.samples if self.options.window else 0, rate_hz=section.rate_hz,
+            left_out=self.options.dropped(section.samples, steps),
+        )  # fmt: skip
+
+    def read(self, path: str) -> RawRecord:
+        """See `Source`."""
+        with self._opened(path) as recording:
+            section = find_section(recording.channels, self.options)
+            label = self._label(recording, section)
+            data, changed = self._data(recording, section)
+            checksum = self._checksum(path, recording)
+        return RawRecord(data, label, checksum, changed, self._padding(section))
+
+    def padding(self, path: str) -> int:
+        """See `Source`."""
+        if self.options.tail != "pad":
+            return 0
+        with self._opened(path) as recording:
+            return self._padding(find_section(recording.channels, self.options))
+
+    def read_data(self, path: str) -> np.ndarray:
+        """See `Source`."""
+        with self._opened(path) as recording:
+            section = find_section(recording.channels, self.options)
+            steps, step_shape = self._steps(section)
+            self._require_size(section, steps, step_shape)
+            return self._data(recording, section)[0]
+
+    def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
+        """See `Source`."""
+        is_other = found.step_shape != step_shape
+        cure = "choose channels that all have, with --channels"
+        return cure if is_other else super().make_alike(found, step_shape)
+
+    @contextlib.contextmanager
+    def _opened(self, path: str) -> Iterator[Recording]:
+        require_file(self.full_path(path))
+        with self.open(path) as recording:
+            yield recording
+
+    def _checksum(self, path: str, recording: Recording) -> str:
+        places = [self.full_path(path), *recording.beside()]
+        return ";".join(fingerprint(self.files, place) for place in places)
+
+    def _steps(self, section: Section) -> tuple[int, tuple[int, ...]]:
+        window, channels = self.options.window, len(section.parts)
+        if window is None:
+            return section.samples, (channels,)
+        steps = section.samples // window
+        if self.options.tail == "pad":
+            steps = -(-section.samples // window)
+        if not steps:
+            raise RejectedInputError(
+                f"it has {section.samples} samples, shorter than one window of {window}; use "
+                "--tail=pad, a shorter window, or remove it"
+            )
+        return steps, (window, channels)
+
+    def _padding(self, section: Section) -> int:
+        """Samples that fill the last step."""
+        window = self.options.window if self.options.tail == "pad" else None
+        return -section.samples % window if window else 0
+
+    def _require_size(self, section: Section, steps: int, step_shape: tuple[int, ...]) -> None:
+        limit_mib = self.options.max_record_mib
+        read = sum(part.stop - part.start for part in section.parts if part)
+        require_size("the signal, in float32,", read * 4, "max_record_mib", limit_mib)
+        size = steps * int(np.prod(step_shape)) * 4
+        require_size("the signal, cut and resampled,", size, "max_record_mib", limit_mib)
+
+    def _data(
+        self, recording: Recording, section: Section
+    ) -> tuple[np.ndarray, tuple[LeftOut, ...]]:
+        """`[steps, *step_shape]`, and what is said of its values that were not finite."""
+        parts = [part for part in section.parts if part]
+        read = recording.read(parts)
+        found = [len(read)] * len(parts) if isinstance(read, np.ndarray) else [*map(len, read)]
+        if found != [part.stop - part.start for part in parts]:
+            raise RejectedInputError(
+                "it has fewer samples than its header says, so it is cut short; copy it again"
+            )
+        data = join_parts(section, read, recording.dtype)
+        if self.options.window:
+            data = cut_in_windows(data, *self._grid_steps(section))
+        return self.options.finite(np.ascontiguousarray(data), recording.dtype)
+
+    def _grid_steps(self, section: Section) -> tuple[int, int]:
+        steps, step_shape = self._steps(section)
+        return (steps, step_shape[0]) if self.options.window else (steps, 1)
+
+    def _label(self, recording: Recording, section: Section) -> np.ndarray | None:
+        key = self.options.label_key
+        if not key or self.options.label_kind == "none":
+            return None
+        labels = recording.labels(key)
+        if labels is not None:
+            return labels[source_samples(section)]
+        annotations = recording.annotations(key)
+        if annotations is None:
+            value = _field(recording.fields(), key, "label_key")
+            return label_array(value, key, self.options.label_kind, f"the {self.input_name}")
+        if not section.rate_hz:
+            raise RejectedInputError(
+                "its rate is not known, which annotations need; give --sample_rate_hz"
+            )
+        assert isinstance(self.options, AnnotationOptions)
+        steps, window = self._grid_steps(section)
+        grid = Grid(self.options.from_secs, section.rate_hz, section.samples, window, steps)
+        return classes_of_steps(annotations, grid, self.options)
+
+
+def _field(fields: dict[str, str | int | float], key: str, flag: str) -> str | int | float:
+    if key not in fields:
+        raise RejectedInputError(
+            f"no field {key!r} (--{flag}); it has {', '.join(fields) or 'none'}"
+        )
+    return fields[key]

@@ -1,0 +1,147 @@
+"""npy, HDF5 and MAT files: read as npz files are, nothing unpickled, no other file opened."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds.arrays import ArrayOptions, ArraySource
+from tests.optional import optional_library
+from tests.pipeline.conversions import Folders
+from tests.pipeline.sources.mutations import require_read_or_rejected
+
+h5py = optional_library("h5py")
+scipy_io = optional_library("scipy.io")
+_SIGNAL = np.random.default_rng(0).normal(size=(20, 3))
+_NAMES = ["a.h5", "a.mat", "b.mat"]  # b.mat: MATLAB 7.3, which is HDF5.
+
+
+def _source(folders: Folders, **options: Any) -> ArraySource:
+    return ArraySource(ArrayOptions(str(folders.inputs), "", "test", **options), GFiles())
+
+
+def _write(folders: Folders, name: str, **arrays: Any) -> pathlib.Path:
+    path = folders.inputs / name
+    if name == "a.mat":
+        scipy_io.savemat(path, arrays, do_compression=True)
+        return path
+    block = {"userblock_size": 512} if name == "b.mat" else {}
+    with h5py.File(path, "w", **block) as file:
+        for key, value in arrays.items():
+            if name == "a.h5":
+                file[key] = value
+            elif isinstance(value, str):
+                file[key] = np.array([[ord(letter)] for letter in value], np.uint16)
+                file[key].attrs["MATLAB_class"] = np.bytes_("char")
+            else:
+                file[key] = np.atleast_2d(value).T
+                file[key].attrs["MATLAB_class"] = np.bytes_("double")
+    return path
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_arrays_are_those_that_were_written(folders: Folders, name: str) -> None:
+    _write(folders, name, eeg=_SIGNAL, label="walk", who=7, sr=100)
+    source = _source(folders, group_key="who")
+    described, raw = source.describe(name), source.read(name)
+    np.testing.assert_array_equal(raw.data, _SIGNAL.astype(np.float32))
+    np.testing.assert_array_equal(source.read_data(name), raw.data)
+    assert (described.group, described.label.classes, raw.label.item()) == ("7", ("walk",), "walk")
+    assert raw.checksum == described.checksum
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_labels_of_steps_and_channels_first(folders: Folders, name: str) -> None:
+    _write(folders, name, x=_SIGNAL, y=np.arange(20) % 2)
+    assert _source(folders).read(name).label.reshape(-1).tolist() == [0, 1] * 10
+    _write(folders, name, x=_SIGNAL.T)
+    source = _source(folders, time_axis=1, window_samples=5)
+    assert source.describe(name).step_shape == (5, 3)
+    expected = _SIGNAL.astype(np.float32).reshape(4, 5, 3)
+    np.testing.assert_array_equal(source.read(name).data, expected)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_npy_file_is_one_array(folders: Folders, order: Any) -> None:
+    values = np.asarray(_SIGNAL, np.int16, order)
+    np.save(folders.inputs / "a.npy", values)
+    raw = _source(folders).read("a.npy")
+    np.testing.assert_array_equal(raw.data, values)
+    assert raw.label is None
+
+
+def test_hdf5_has_arrays_in_groups_and_attributes(folders: Folders) -> None:
+    with h5py.File(folders.inputs / "a.h5", "w") as file:
+        file.create_dataset("raw/eeg", data=_SIGNAL, chunks=(5, 3), compression="gzip")
+        file.attrs["label"] = "walk"
+        file.attrs["who"] = 3
+    source = _source(folders, signal_key="raw/eeg", group_key="who")
+    assert source.describe("a.h5").group == "3"
+    assert source.read("a.h5").label.item() == "walk"
+    with pytest.raises(
+        RejectedInputError, match=r"no array 'x' .*; the file has raw/eeg, label, who"
+    ):
+        _source(folders, signal_key="x").describe("a.h5")
+
+
+def test_no_link_leads_out_of_the_file_or_in_circles(folders: Folders) -> None:
+    _write(folders, "a.h5", secret=_SIGNAL)
+    with h5py.File(folders.inputs / "b.h5", "w") as file:
+        file["outside"] = h5py.ExternalLink("a.h5", "secret")
+        file["soft"] = h5py.SoftLink("/outside")
+        group = file.create_group("g")
+        group["again"] = file["/"]
+        layout = h5py.VirtualLayout(shape=_SIGNAL.shape, dtype="f8")
+        layout[:] = h5py.VirtualSource("a.h5", "secret", shape=_SIGNAL.shape)
+        file.create_virtual_dataset("virtual", layout)
+    with pytest.raises(RejectedInputError, match="'virtual' lies in other files"):
+        _source(folders, signal_key="virtual").describe("b.h5")
+    with pytest.raises(RejectedInputError, match="no array 'outside'"):
+        _source(folders, signal_key="outside").describe("b.h5")
+
+
+@pytest.mark.parametrize("shape", [(10**6, 10**6), (10**4, 10**5)])
+def test_what_is_announced_is_not_believed(folders: Folders, shape: tuple[int, int]) -> None:
+    with h5py.File(folders.inputs / "a.h5", "w") as file:
+        file.create_dataset("x", shape, "f4", chunks=(100, 100))
+    with pytest.raises(RejectedInputError, match=r"array 'x' has .* more than --max_record_mib"):
+        _source(folders).describe("a.h5")
+
+
+def test_a_piece_of_an_array_may_not_be_larger_than_it(folders: Folders) -> None:
+    with h5py.File(folders.inputs / "a.h5", "w") as file:
+        file.create_dataset("x", (10, 10), "f4", chunks=(10**5, 10**4), maxshape=(None, None))
+    with pytest.raises(RejectedInputError, match="a piece of array 'x' has"):
+        _source(folders, max_record_mib=10).describe("a.h5")
+
+
+def test_nothing_is_unpickled(folders: Folders) -> None:
+    class _Trap:
+        def __reduce__(self) -> Any:
+            return (pytest.fail, ("it was unpickled",))
+
+    trap = np.array([_Trap()], object)
+    np.save(folders.inputs / "a.npy", trap, allow_pickle=True)
+    scipy_io.savemat(folders.inputs / "a.mat", {"x": np.array([[1, "a"]], object)})
+    with h5py.File(folders.inputs / "a.h5", "w") as file:
+        file["x"] = np.void(b"pickled")
+    for name, message in {
+        "a.npy": "Python objects, which are never unpickled",
+        "a.mat": "cell, structure or object",
+        "a.h5": "no array could be the signal|no plain numbers",
+    }.items():
+        with pytest.raises(RejectedInputError, match=message):
+            _source(folders).describe(name)
+
+
+@pytest.mark.parametrize("name", [*_NAMES, "a.npy"])
+def test_what_is_damaged_is_read_or_rejected(folders: Folders, name: str) -> None:
+    path = folders.inputs / name
+    if name == "a.npy":
+        np.save(path, _SIGNAL)
+    else:
+        _write(folders, name, x=_SIGNAL, label=3)
+    assert require_read_or_rejected(_source(folders), name, path, 2000) > 3

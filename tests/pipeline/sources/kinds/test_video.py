@@ -1,0 +1,129 @@
+"""Video files: frames as PyAV has them, chosen by number or by time, stored whole."""
+
+import pathlib
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.batches.frames import decode_frame
+from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds.video import VideoOptions, VideoSource
+from tests.optional import optional_library
+from tests.pipeline.conversions import Converter, Folders, read_records
+from tests.pipeline.sources.mutations import require_read_or_rejected
+
+av = optional_library("av")
+_SHAPE = (48, 64, 3)
+_TIMES = [0, 40, 80, 100, 200, 210, 400]  # Milliseconds: a variable rate.
+
+
+def _source(folders: Folders, **options: Any) -> VideoSource:
+    return VideoSource(VideoOptions(str(folders.inputs), "", "test", **options), GFiles())
+
+
+def _write(folders: Folders, name: str, codec: str = "mpeg4") -> pathlib.Path:
+    path = folders.inputs / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width, stream.pix_fmt = *_SHAPE[:2], "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number, time in enumerate(_TIMES):
+            frame = av.VideoFrame.from_ndarray(np.full(_SHAPE, 20 + 30 * number, np.uint8), "rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def _decoded(path: pathlib.Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
+def test_frames_are_those_that_the_library_decodes(folders: Folders, name: str) -> None:
+    expected = _decoded(_write(folders, name))
+    source = _source(folders)
+    described, raw = source.describe(name), source.read(name)
+    assert (described.steps, described.step_shape) == (len(expected), _SHAPE)
+    frames = np.stack([decode_frame(frame).numpy() for frame in raw.data])
+    np.testing.assert_array_equal(frames, expected)
+    np.testing.assert_array_equal(source.read_data(name), expected)
+    assert raw.checksum == described.checksum
+    third = _source(folders, every_nth_frame=3).read_data(name)
+    np.testing.assert_array_equal(third, expected[::3])
+
+
+@pytest.mark.parametrize("rate_hz", [5.0, 10.0, 25.0, 100.0])
+def test_at_a_rate_each_moment_has_the_frame_that_is_shown(
+    folders: Folders, rate_hz: float
+) -> None:
+    path = _write(folders, "a.mkv")
+    moments = np.arange(0, 400 + 1e-6, 1000 / rate_hz)
+    shown = [max(i for i, time in enumerate(_TIMES) if time <= m + 1e-3) for m in moments]
+    source = _source(folders, frames_per_sec=rate_hz)
+    assert source.describe("a.mkv").steps == len(shown)
+    expected = np.stack(_decoded(path))[shown]
+    np.testing.assert_array_equal(source.read_data("a.mkv"), expected)
+
+
+def test_frames_may_be_small_and_jpeg(folders: Folders) -> None:
+    _write(folders, "a.mp4")
+    source = _source(folders, resize="12x16", frame_format="jpeg", every_nth_frame=2)
+    assert source.describe("a.mp4").step_shape == (12, 16, 3)
+    raw = source.read("a.mp4")
+    assert all(frame.startswith(b"\xff\xd8\xff") for frame in raw.data)
+    found = np.stack([decode_frame(frame).numpy() for frame in raw.data])
+    np.testing.assert_allclose(found, source.read_data("a.mp4"), atol=2)
+
+
+def test_a_folder_of_videos_becomes_a_dataset_of_frames(converter: Converter) -> None:
+    for number in range(6):
+        _write(converter.folders, f"{'run' if number % 2 else 'walk'}/{number}.mp4")
+    dataset = converter.dataset(
+        "--source=video", "--label_regex=^[^/]+", "--resize=6x8", "--splits=train=1"
+    )
+    records = read_records(dataset)
+    assert dataset.schema.input.step_shape == (6, 8, 3)
+    assert dataset.schema.label.class_names == ("run", "walk")
+    assert {name: int(record["label"]) for name, record in records.items()} == {
+        f"{'run' if number % 2 else 'walk'}/{number}": (number + 1) % 2 for number in range(6)
+    }
+
+
+def test_what_is_too_large_is_not_decoded(folders: Folders) -> None:
+    _write(folders, "a.mkv")
+    with pytest.raises(RejectedInputError, match="48 x 64 pixels, expected some, and at most"):
+        _source(folders, max_frame_pixels=1000).describe("a.mkv")
+    with pytest.raises(
+        RejectedInputError, match=r"all its frames together has .* more than --max_record_mib"
+    ):
+        _source(folders, frames_per_sec=1e6).describe("a.mkv")
+    with pytest.raises(RejectedInputError, match="more than --max_record_mib"):
+        _source(folders, frames_per_sec=1e12).describe("a.mkv")
+
+
+def test_two_ways_to_choose_frames_are_one_too_many(folders: Folders) -> None:
+    with pytest.raises(UsageError, match="--every_nth_frame or --frames_per_sec"):
+        _source(folders, every_nth_frame=2, frames_per_sec=3)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
+def test_what_is_damaged_is_read_or_rejected(folders: Folders, name: str) -> None:
+    path = _write(folders, name)
+    assert require_read_or_rejected(_source(folders), name, path, 1000) > 3
+
+
+def test_a_sound_file_is_no_video(folders: Folders) -> None:
+    with av.open(str(folders.inputs / "a.mp4"), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(RejectedInputError, match="no video stream"):
+        _source(folders).describe("a.mp4")
