@@ -27,6 +27,11 @@ class Dataset:
         """Features of a record."""
         return self.manifest.schema
 
+    @property
+    def shard_folder(self) -> str:
+        """Where the shards are: here, or in the dataset that records were selected of."""
+        return self.manifest.shards_of or self.path
+
     def split(self, name: str) -> SplitIndex:
         """Loads the index of one split (16 bytes a record).
 
@@ -49,7 +54,8 @@ class Dataset:
     def shard_paths(self, split: str) -> list[str]:
         """Paths of a split's shards, in the order of their numbers."""
         self._require_split(split)
-        return [join(self.path, shard.file) for shard in self.manifest.splits[split].shards]
+        folder, shards = self.shard_folder, self.manifest.splits[split].shards
+        return [join(folder, shard.file) for shard in shards]
 
     def _require_split(self, name: str) -> None:
         splits = self.manifest.splits
@@ -79,7 +85,7 @@ def open_dataset(path: str) -> Dataset:
     dataset = Dataset(path, read_manifest(path))
     for split in dataset.manifest.splits.values():
         for shard in split.shards:
-            check_size(join(path, shard.file), shard.size_bytes)
+            check_size(join(dataset.shard_folder, shard.file), shard.size_bytes)
     _check_index(join(path, INDEX), dataset.manifest)
     return dataset
 

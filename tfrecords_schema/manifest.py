@@ -9,6 +9,7 @@ from typing import Any
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.left_out import LeftOut
+from tfrecords_schema.names import INDEX
 from tfrecords_schema.schema import RecordSchema
 from tfrecords_schema.storage import require_plain
 
@@ -90,6 +91,8 @@ class Manifest:
       rejects: inputs that were left out.
       files: the files beside the shards, by name; filled in when the dataset is finished.
       left_out: what else was left out or changed, and why.
+      shards_of: folder of the dataset that the shards belong to, where they are another's; empty
+        where they lie beside the manifest. See `selection.py`.
     """
 
     name: str
@@ -103,22 +106,32 @@ class Manifest:
     files: dict[str, FileEntry] = dataclasses.field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
     format_version: int = FORMAT_VERSION
+    shards_of: str = ""
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over the schema and every shard's SHA-256: names the exact data."""
+        """SHA-256 (hex) over the schema and every shard's SHA-256: names the exact data.
+
+        Where records are selected of another's shards, the index says which.
+        """
         shards = {
             split: [shard.sha256 for shard in entry.shards] for split, entry in self.splits.items()
         }
         schema = dataclasses.asdict(self.schema)
         if not self.schema.input.has_padding:  # As before there was such a field.
             del schema["input"]["has_padding"]
-        content = json.dumps([schema, shards], sort_keys=True)
+        parts: list[Any] = [schema, shards]
+        if self.shards_of:
+            parts.append({INDEX: self.files[INDEX].sha256})
+        content = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def to_json(self) -> str:
         """The manifest as JSON text with its own checksum; equal manifests give equal text."""
-        return sealed_json(dataclasses.asdict(self))
+        content = dataclasses.asdict(self)
+        if not self.shards_of:
+            del content["shards_of"]  # As in every manifest before there were selections.
+        return sealed_json(content)
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":

@@ -48,13 +48,16 @@ def verify_dataset(path: str) -> Iterator[str]:
     yield from problems
     if INDEX not in manifest.files:
         yield f"{MANIFEST} says nothing of {INDEX}; convert again"
+    if manifest.shards_of:
+        yield from _check_source(path, manifest.shards_of)
+        return
     has_index = INDEX in manifest.files and not problems
     yield from _check_shards(path, manifest, has_index)
 
 
 def _strays(path: str, manifest: Manifest) -> Iterator[str]:
     shards = {shard.file for entry in manifest.splits.values() for shard in entry.shards}
-    expected = {*manifest.files, *shards, MANIFEST}
+    expected = {*manifest.files, *(() if manifest.shards_of else shards), MANIFEST}
     for name in sorted(tf.io.gfile.listdir(path)):
         name = name.rstrip("/")
         if name == WORK_DIR:
@@ -67,6 +70,19 @@ def _strays(path: str, manifest: Manifest) -> Iterator[str]:
                 f"{join(path, name)} does not belong to the dataset: it was left by another "
                 "conversion or put there; remove it"
             )
+
+
+def _check_source(path: str, source: str) -> Iterator[str]:
+    """The dataset that records were selected of; never a selection itself, so this ends."""
+    try:
+        is_selection = bool(read_manifest(source).shards_of)
+    except DatasetError as error:
+        yield str(error)
+        return
+    if is_selection:
+        yield f"{path} is a selection of {source}, which has no shards of its own; make it again"
+    else:
+        yield from verify_dataset(source)
 
 
 def _check_file(path: str, entry: FileEntry) -> Iterator[str]:
