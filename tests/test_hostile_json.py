@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.conversion.channel_sums import ChannelSums
+from pipeline.batches.channel_sums import ChannelSums
 from pipeline.conversion.parts import Part, read_part
 from pipeline.conversion.work_dir import WorkDir
 from pipeline.sources.kinds.signals import SignalOptions

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import tensorflow as tf
 
-from pipeline.conversion.channel_sums import ChannelSums
+from pipeline.batches.channel_sums import ChannelSums
 from pipeline.sources.source import Reject
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import DatasetError

@@ -15,8 +15,8 @@ import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 
+from pipeline.batches.channel_sums import ChannelSums, merged
 from pipeline.console.errors import ChangedInputError, RejectedInputError, fault_named
-from pipeline.conversion.channel_sums import ChannelSums, merged
 from pipeline.conversion.inputs import Decision
 from pipeline.conversion.packs import unpack
 from pipeline.conversion.parts import Part, find_part, part_path, write_part

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from pipeline.conversion.channel_sums import ChannelSums
+from pipeline.batches.channel_sums import ChannelSums
 
 _ARRAYS = hnp.arrays(
     st.sampled_from(["float32", "int16", "uint8"]),
