@@ -30,6 +30,7 @@ setup(
         "pipeline.inspect": ["templates/*.html"],
         "trainer": ["configs/*.flags"],
         "trainer.report": ["templates/*.html"],
+        "trainer.studies": ["templates/*.html"],
     },
     install_requires=[
         "absl-py>=2.1",

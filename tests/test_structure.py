@@ -27,6 +27,7 @@ _ROOMS = {
         "training",
         "report",
         "serving",
+        "studies",
     ),
 }
 _BEAM = "pipeline.conversion"  # The only room that knows Beam; entry points may import it.

@@ -4,7 +4,6 @@ Starts `python -m trainer` once per worker with a TF_CONFIG of its own, puts the
 before each line that it prints, passes SIGTERM and SIGINT on, and ends all workers when one fails.
 """
 
-import ctypes
 import dataclasses
 import json
 import os
@@ -25,11 +24,11 @@ from pipeline.console.options import REQUIRED, Options, option, read
 from pipeline.console.quiet import discard_standard_output
 from pipeline.console.run import run_command
 from pipeline.console.terminal import say
+from trainer.distribution.children import die_with_parent
 
 _LOOK_SECS = 0.1
 # What the others get to end by themselves, with a message, after one has failed.
 _GRACE_SECS = 20.0
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,10 +103,9 @@ def _start(
 ) -> subprocess.Popen[str]:
     cluster = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}}
     own = sorted(os.sched_getaffinity(0))[number * cores : (number + 1) * cores]
-    libc = ctypes.CDLL(None)
 
     def prepare() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # No orphans, should this process be killed.
+        die_with_parent()
         if own:
             os.sched_setaffinity(0, own)
 

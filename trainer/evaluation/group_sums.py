@@ -102,22 +102,44 @@ class GroupSums:
           resamples: how many.
           seed: of the draws.
         """
+        drawn = self.resampled(resamples=resamples, seed=seed)
+        return {name: interval(values) for name, values in drawn.items()}
+
+    def resampled(self, *, resamples: int = RESAMPLES, seed: int = 0) -> Figures:
+        """The metrics of each resample of the groups, `[resamples]`; see `intervals`.
+
+        Those of other predictions of the same groups, with the same seed, are of the same draws.
+        """
         number = len(self._names)
         if number < _MIN_GROUPS:
             return {}
         rng = np.random.default_rng(seed)
-        widest = max(math.prod(values.shape[1:]) for values in self._sums.values())
-        at_once = max(1, _MAX_VALUES // max(number, widest))
         parts = []
-        for begin in range(0, resamples, at_once):
-            size = min(at_once, resamples - begin)
+        for size in self._sizes(resamples):
             counts = rng.multinomial(number, np.full(number, 1 / number), size)
             parts.append(self._scored(self._added_up(counts)))
-        ends = [(1 - _SHARE) / 2, (1 + _SHARE) / 2]
-        return {
-            name: tuple(np.quantile(np.concatenate([part[name] for part in parts]), ends).tolist())
-            for name in parts[0]
-        }
+        return _joined(parts)
+
+    def exchanged(self, other: "GroupSums", is_other: np.ndarray) -> Figures:
+        """The metrics of mixed predictions, `[n]`: some groups are taken from `other`.
+
+        Args:
+          other: of other predictions of the same labels.
+          is_other: `[n, groups]` bool, which groups.
+        """
+        parts, begin = [], 0
+        for size in self._sizes(len(is_other)):
+            chosen = is_other[begin : begin + size]
+            own, others = self._added_up(~chosen), other._added_up(chosen)
+            parts.append(self._scored({of: own[of] + others[of] for of in own}))
+            begin += size
+        return _joined(parts)
+
+    def _sizes(self, number: int) -> list[int]:
+        """How many weightings of all groups to look at together, so that memory is bounded."""
+        widest = max(math.prod(values.shape[1:]) for values in self._sums.values())
+        at_once = max(1, _MAX_VALUES // max(len(self._names), widest))
+        return [min(at_once, number - begin) for begin in range(0, number, at_once)]
 
     def _added_up(self, weights: np.ndarray | None = None) -> dict[SumsOf, np.ndarray]:
         """The sums of all groups together, with weights `[..., groups]` of each, or with 1."""
@@ -131,6 +153,16 @@ class GroupSums:
 
     def _scored(self, sums: Mapping[SumsOf, np.ndarray]) -> Figures:
         return {name: of.score(sums[of.sums]) for name, of in self._metrics.items()}
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """The percentiles between which 95% of resampled figures lie."""
+    low, high = np.quantile(values, [(1 - _SHARE) / 2, (1 + _SHARE) / 2]).tolist()
+    return low, high
+
+
+def _joined(parts: list[Figures]) -> Figures:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def rows(table: Figures) -> list[dict[str, float]]:

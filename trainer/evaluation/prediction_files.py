@@ -71,15 +71,20 @@ def write_predictions(path: str, rows: Sequence[Row], label: LabelSpec) -> str:
       rows: what to write, one of a record.
       label: what is predicted.
     """
-    columns = _columns(rows, label)
-    atomic_write(path, _parquet(columns) if path.endswith(".parquet") else _csv(columns))
+    write_columns(path, columns_of(rows, label))
     for steps in prediction_files(path, label)[1:]:
         atomic_write(steps, _npz(rows, label))
     what = "class" if label.per == "record" else "step"
     return f", of every {what}: ".join(prediction_files(path, label))
 
 
-def _columns(rows: Sequence[Row], label: LabelSpec) -> dict[str, Any]:
+def write_columns(path: str, columns: dict[str, Any]) -> None:
+    """Writes a table; its name ends in .parquet or .csv."""
+    atomic_write(path, _parquet(columns) if path.endswith(".parquet") else _csv(columns))
+
+
+def columns_of(rows: Sequence[Row], label: LabelSpec) -> dict[str, Any]:
+    """The columns of the table; see `write_predictions`."""
     about = {
         "id": [row.id for row in rows],
         "source": [row.source for row in rows],

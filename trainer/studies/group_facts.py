@@ -1,0 +1,90 @@
+"""What each group of a dataset holds, so that all that is learned from any of them is a sum."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from pipeline.batches.batch_reader import BatchReader
+from pipeline.batches.channel_sums import ChannelSums
+from pipeline.batches.plan import BatchOptions, plan_epoch, plan_lengths
+from pipeline.batches.valid_labels import label_lengths, unpadded
+from tfrecords_schema import Dataset, LabelSpec, Statistics
+
+_BATCH_RECORDS = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupFacts:
+    """What the records of one group hold.
+
+    Attributes:
+      records: how many they are.
+      labels: of each class, `[classes]` int64; empty for values.
+      channels: moments of their signals; None for frames.
+    """
+
+    records: int
+    labels: np.ndarray
+    channels: ChannelSums | None
+
+    def add(self, other: GroupFacts) -> GroupFacts:
+        """Both together."""
+        channels = self.channels
+        if channels is not None and other.channels is not None:
+            channels = channels.merge(other.channels)
+        return GroupFacts(self.records + other.records, self.labels + other.labels, channels)
+
+
+def group_facts(dataset: Dataset, splits: Sequence[str]) -> dict[str, GroupFacts]:
+    """Reads all records of some splits once; the facts of each group, in order of their names.
+
+    Raises:
+      DatasetError: there is no such split, or it is empty.
+    """
+    found: dict[str, GroupFacts] = {}
+    for split in splits:
+        groups = dataset.split(split).groups()
+        for row, facts in _of_records(dataset, split):
+            group = groups[row]
+            found[group] = found[group].add(facts) if group in found else facts
+    return dict(sorted(found.items()))
+
+
+def class_counts(facts: Iterable[GroupFacts], label: LabelSpec) -> dict[str, int]:
+    """Labels of each class in these groups."""
+    zero = np.zeros(len(label.class_names), np.int64)
+    total = sum((one.labels for one in facts), zero)
+    return dict(zip(label.class_names, total.tolist(), strict=True))
+
+
+def statistics(facts: Iterable[GroupFacts]) -> Statistics | None:
+    """Statistics of the channels of these groups together; None for frames."""
+    sums = [one.channels for one in facts if one.channels is not None]
+    return functools.reduce(ChannelSums.merge, sums).statistics() if sums else None
+
+
+def _of_records(dataset: Dataset, split: str) -> Iterator[tuple[int, GroupFacts]]:
+    """Row and facts of every record, in an order that depends on their lengths alone."""
+    index, label = dataset.split(split), dataset.schema.label
+    lengths = plan_lengths(index, label)
+    plan = plan_epoch(lengths, BatchOptions(_BATCH_RECORDS), seed=0, epoch=0, shuffle=False)
+    reader = BatchReader(dataset, split, index=index, decodes_frames=False)
+    classes = len(label.class_names) if label else 0
+    for batch in reader.epoch(plan):
+        rows, steps = batch["record"].numpy().tolist(), batch["lengths"].numpy().tolist()
+        signals = batch["signal"].numpy() if "signal" in batch else [None] * len(rows)
+        labels: Sequence[np.ndarray] = [np.zeros(0, np.int64)] * len(rows)
+        if label is not None and classes:
+            labels = unpadded(batch["label"].numpy(), label_lengths(batch, label).numpy(), label)
+        for row, length, signal, of_record in zip(rows, steps, signals, labels, strict=True):
+            counts = np.bincount(of_record.ravel(), minlength=classes).astype(np.int64)
+            channels = None if signal is None else ChannelSums.of(_by_channel(signal[:length]))
+            yield row, GroupFacts(1, counts, channels)
+
+
+def _by_channel(signal: np.ndarray) -> np.ndarray:
+    return signal[:, np.newaxis] if signal.ndim == 1 else signal

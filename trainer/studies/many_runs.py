@@ -1,0 +1,155 @@
+"""Runs one training after the other, or several at once; those that are done are kept."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from typing import IO, Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from pipeline.console.texts import counted, duration_text
+from tfrecords_schema.errors import UserError
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import read
+from trainer.distribution.children import die_with_parent
+from trainer.metrics.table import headline
+from trainer.report.report_data import RunFiles
+
+_LOOK_SECS = 0.2
+_SHOWN_BYTES = 4000
+
+
+class Job(NamedTuple):
+    """One training, with the evaluation of its test split.
+
+    Attributes:
+      name: for people.
+      run_dir: its run folder.
+      argv: its command line, for `python -m trainer`.
+      fingerprint: of its dataset.
+    """
+
+    name: str
+    run_dir: str
+    argv: tuple[str, ...]
+    fingerprint: str
+
+    def result(self) -> dict[str, Any] | None:
+        """The evaluation of its test split; None before it is done."""
+        if read(join(self.run_dir, "evaluation-test.json")) is None:
+            return None
+        found = RunFiles.read(self.run_dir).evaluations.get("test", {})
+        return found if found.get("dataset_fingerprint") == self.fingerprint else None
+
+
+class RunFailedError(UserError):
+    """A run ended with another status than 0."""
+
+    def __init__(self, job: Job, status: int, output: str = ""):
+        super().__init__(
+            f"{job.name} ended with exit status {status}; the runs that are done are kept, and the "
+            f"same command goes on{output and f'. Its last words: {output}'}"
+        )
+        self.exit_status = status if status > 0 else 128 - status
+
+
+def run_all(jobs: Sequence[Job], parallel: int, train: Callable[[Sequence[str]], int]) -> None:
+    """Runs what is not done yet.
+
+    Args:
+      jobs: in order.
+      parallel: how many at once; more than one are processes of their own.
+      train: does what `python -m trainer` does with a command line; returns the exit status.
+
+    Raises:
+      RunFailedError: one of them failed; nothing is started after it.
+    """
+    left = [job for job in jobs if job.result() is None]
+    if len(left) < len(jobs):
+        print(f"{counted(len(jobs) - len(left), 'run')} of {len(jobs)} done before")
+    told = _Told(len(jobs) - len(left), len(jobs))
+    if parallel == 1:
+        for job in left:
+            keras.utils.clear_session()
+            if status := train(job.argv):
+                raise RunFailedError(job, status)
+            told.done(job)
+    else:
+        _run_processes(left, parallel, told)
+
+
+class _Told:
+    """Says after each run what it reached, and how long the others will take."""
+
+    def __init__(self, before: int, total: int):
+        self._before = self._done = before
+        self._total, self._started = total, time.monotonic()
+
+    def done(self, job: Job) -> None:
+        self._done += 1
+        metrics = (job.result() or {}).get("metrics", {})
+        figure = f"{headline(metrics)} {metrics[headline(metrics)]:.3f}" if metrics else "no figure"
+        took = (time.monotonic() - self._started) / (self._done - self._before)
+        left = (self._total - self._done) * took
+        rest = f", about {duration_text(left)} left" if left else ""
+        print(f"{job.name}: {figure} ({self._done} of {self._total} runs{rest})", flush=True)
+
+
+def _run_processes(jobs: Sequence[Job], parallel: int, told: _Told) -> None:
+    waiting = collections.deque(jobs)
+    running: dict[int, tuple[Job, subprocess.Popen[bytes], IO[bytes]]] = {}
+    try:
+        while waiting or running:
+            for slot in range(parallel):
+                if slot not in running and waiting:
+                    running[slot] = _start(waiting.popleft(), slot)
+            time.sleep(_LOOK_SECS)
+            for slot, (job, process, output) in [*running.items()]:
+                if (status := process.poll()) is None:
+                    continue
+                del running[slot]
+                if status:
+                    raise RunFailedError(job, status, _last_words(output))
+                told.done(job)
+    finally:
+        for _, process, _ in running.values():
+            process.kill()
+            process.wait()
+
+
+def _start(job: Job, slot: int) -> tuple[Job, subprocess.Popen[bytes], IO[bytes]]:
+    output = tempfile.TemporaryFile()  # noqa: SIM115  Open as long as the run is.
+    environment = dict(os.environ)
+    with contextlib.suppress(IndexError):
+        environment["CUDA_VISIBLE_DEVICES"] = _gpus()[slot % max(len(_gpus()), 1)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trainer", *job.argv],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        preexec_fn=die_with_parent,
+    )
+    return job, process, output
+
+
+def _gpus() -> list[str]:
+    """GPUs that this process may use, by their numbers."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return given.split(",")
+    return [str(number) for number, _ in enumerate(tf.config.list_physical_devices("GPU"))]
+
+
+def _last_words(output: IO[bytes]) -> str:
+    output.seek(0, os.SEEK_END)
+    output.seek(max(0, output.tell() - _SHOWN_BYTES))
+    return output.read().decode(errors="replace").strip()

@@ -1,0 +1,222 @@
+"""What the runs of all folds and seeds come to: every record predicted by models that never saw it.
+
+Folds of one division and one seed together predict every record once; that is a draw. A figure is
+formed of a draw as a whole, then averaged over draws. How it varies is told apart: over groups
+(other people), folds (other training records), seeds and divisions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfrecords_schema import LabelSpec
+from trainer.evaluation.evaluation import evaluate
+from trainer.evaluation.group_sums import RESAMPLES, Figures, GroupSums, interval
+from trainer.evaluation.predictions import Predictions
+from trainer.studies.scored import Scored
+from trainer.studies.spread import spread
+
+Draw = tuple[int, int]
+"""Number of the division, and seed."""
+
+_WORST = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One finished run.
+
+    Attributes:
+      repeat: number of the division into folds.
+      fold: number of the fold in it.
+      seed: of the training.
+      evaluation: of the fold's own test records.
+      scored: what it predicted of them.
+    """
+
+    repeat: int
+    fold: int
+    seed: int
+    evaluation: dict[str, Any]
+    scored: Scored
+
+
+def draws_of(runs: Sequence[Run]) -> dict[Draw, Scored]:
+    """The records of all folds, for each division and seed."""
+    parts: dict[Draw, list[Scored]] = {}
+    for run in runs:
+        parts.setdefault((run.repeat, run.seed), []).append(run.scored)
+    return {draw: Scored.joined(found) for draw, found in parts.items()}
+
+
+def mean_of(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The mean of each metric over some figures of it."""
+    return {name: np.mean([one[name] for one in figures], axis=0) for name in figures[0]}
+
+
+def resampled_mean(sums: Sequence[GroupSums]) -> Figures:
+    """The mean over draws of each metric, in every resample of the groups."""
+    drawn = [one.resampled() for one in sums]
+    return mean_of(drawn) if drawn[0] else {}
+
+
+def summarize(runs: Sequence[Run], label: LabelSpec) -> dict[str, Any]:
+    """All figures, as `cross_validation.json` has them.
+
+    Has what `evaluation-<split>.json` has, so that its tables show it, and `spread`: for each
+    metric how it varies over groups, folds, seeds and divisions.
+    """
+    draws = draws_of(runs)
+    sums = {draw: scored.sums(label) for draw, scored in draws.items()}
+    totals = {draw: one.total() for draw, one in sums.items()}
+    first = next(iter(draws.values()))
+    metrics = {name: float(value) for name, value in mean_of([*totals.values()]).items()}
+    intervals = {
+        name: interval(values) for name, values in resampled_mean([*sums.values()]).items()
+    }
+    per_group = _per_group([*sums.values()])
+    baselines = _baselines(runs)
+    return {
+        "split": "all folds",
+        "records": len(first.ids),
+        "labels": len(first.predictions.label),
+        "draws": len(draws),
+        "metrics": metrics,
+        "intervals": intervals,
+        "bootstrap_resamples": RESAMPLES,
+        "spread": {
+            name: _spread(name, runs, totals, per_group, intervals.get(name)) for name in metrics
+        },
+        "groups": per_group,
+        "baselines": baselines,
+        "baseline": next(iter(baselines), {}),
+        **_details([*draws.values()], label),
+        "worst": worst_records([*draws.values()], label)[:_WORST],
+        "runs": [
+            {
+                "repeat": run.repeat,
+                "fold": run.fold,
+                "seed": run.seed,
+                "records": run.evaluation["records"],
+                "metrics": run.evaluation["metrics"],
+            }
+            for run in runs
+        ],
+    }
+
+
+def _spread(
+    name: str,
+    runs: Sequence[Run],
+    totals: Mapping[Draw, Mapping[str, float]],
+    per_group: Mapping[str, Mapping[str, float]],
+    of_groups: tuple[float, float] | None,
+) -> dict[str, Any]:
+    """How one metric varies: over groups, folds, seeds and divisions, each by itself."""
+    groups = spread([figures[name] for figures in per_group.values()])
+    del groups["mean"]  # Of groups that count alike, whatever their size: another figure.
+    groups.pop("interval", None)
+    by_fold: dict[tuple[int, int], list[float]] = {}
+    for run in runs:
+        by_fold.setdefault((run.repeat, run.fold), []).append(run.evaluation["metrics"][name])
+    folds = len({run.fold for run in runs})
+    seeds, repeats = (sorted({draw[axis] for draw in totals}) for axis in (1, 0))
+    return {
+        "groups": {**groups, **({"interval": list(of_groups)} if of_groups else {})},
+        "folds": spread([float(np.mean(found)) for found in by_fold.values()], 1 / (folds - 1)),
+        "seeds": spread(_along(name, totals, 1, seeds)),
+        "repeats": spread(_along(name, totals, 0, repeats)),
+    }
+
+
+def _along(
+    name: str, totals: Mapping[Draw, Mapping[str, float]], axis: int, values: Sequence[int]
+) -> list[float]:
+    """Mean figure of the draws with each value of one of their numbers."""
+    return [
+        float(np.mean([found[name] for draw, found in totals.items() if draw[axis] == value]))
+        for value in values
+    ]
+
+
+def _per_group(sums: Sequence[GroupSums]) -> dict[str, dict[str, float]]:
+    found = [one.per_group() for one in sums]
+    return {
+        group: {
+            name: float(value) for name, value in mean_of([one[group] for one in found]).items()
+        }
+        for group in found[0]
+    }
+
+
+def _baselines(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Mean over labels of what could be guessed from each fold's own training records."""
+    if not all(run.evaluation["baselines"] for run in runs):
+        return []
+    weights = [run.evaluation["labels"] for run in runs]
+    guesses = [run.evaluation["baseline"] for run in runs]
+    names = [name for name, value in guesses[0].items() if isinstance(value, float)]
+    figures = {
+        name: float(np.average([guess[name] for guess in guesses], weights=weights))
+        for name in names
+    }
+    return [{"name": guesses[0]["name"], **figures}]
+
+
+def _details(draws: Sequence[Scored], label: LabelSpec) -> dict[str, Any]:
+    """Per class with the confusion, or per component: of the labels of all draws."""
+    found = [scored.predictions for scored in draws]
+    together = Predictions(
+        np.arange(sum(len(one.record) for one in found), dtype=np.int32),
+        *(
+            np.concatenate([getattr(one, name) for one in found])
+            for name in ("lengths", "label", "prediction")
+        ),
+    )
+    result = evaluate(together, label, [group for one in draws for group in one.groups])
+    names = ("per_class", "class_names", "confusion", "per_component")
+    return {name: result[name] for name in names if name in result}
+
+
+def worst_records(draws: Sequence[Scored], label: LabelSpec) -> list[dict[str, Any]]:
+    """The records that are predicted worst, on the mean of all draws, the worst first.
+
+    By the probability of their true classes, or by their RMSE.
+    """
+    first, mean = draws[0], averaged(draws)
+    is_class = label.kind == "class"
+    figures = mean.of_truth() if is_class else mean.per_record(label)
+    right = np.mean([scored.per_record(label) for scored in draws], axis=0)
+    order = np.argsort(figures if is_class else -figures, kind="stable")
+    found = []
+    for at in order[np.isfinite(figures[order])].tolist():
+        truth, prediction = mean.predictions.of(at)
+        about = {"id": first.ids[at], "group": first.groups[at], "source": first.sources[at]}
+        if not is_class:
+            found.append({**about, "rmse": float(figures[at])})
+            continue
+        names = label.class_names
+        true, answer = np.bincount(truth), np.bincount(prediction.argmax(-1))
+        found.append(
+            {
+                **about,
+                "true": names[int(true.argmax())],
+                "predicted": names[int(answer.argmax())],
+                "probability_of_true": float(figures[at]),
+                "right_share": float(right[at]),
+            }
+        )
+    return found
+
+
+def averaged(draws: Sequence[Scored]) -> Scored:
+    """Each record's mean prediction."""
+    mean = np.mean([scored.predictions.prediction for scored in draws], axis=0, dtype=np.float64)
+    predictions = dataclasses.replace(
+        draws[0].predictions, prediction=mean.astype(draws[0].predictions.prediction.dtype)
+    )
+    return dataclasses.replace(draws[0], predictions=predictions)

@@ -1,0 +1,131 @@
+"""Predictions of records by their ids, so that those of several runs can be put together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfrecords_schema import Dataset, LabelSpec
+from tfrecords_schema.errors import UserError
+from trainer.evaluation.group_sums import GroupSums
+from trainer.evaluation.predictions import Predictions
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """Records with labels and predictions, in the order of their ids.
+
+    Attributes:
+      ids: of the records.
+      groups: of each record.
+      sources: path of each record.
+      steps: `[records]`, of each record.
+      predictions: record `i` is the one with `ids[i]`.
+    """
+
+    ids: list[str]
+    groups: list[str]
+    sources: list[str]
+    steps: np.ndarray
+    predictions: Predictions
+
+    @classmethod
+    def of_run(cls, run_dir: str, dataset: Dataset, split: str) -> Scored:
+        """What a run predicted of a split."""
+        found, index = Predictions.read(run_dir, split), dataset.split(split)
+        ids, groups, sources = index.ids(), index.groups(), index.sources()
+        rows = found.record.tolist()
+        return _sorted(
+            [ids[row] for row in rows],
+            [groups[row] for row in rows],
+            [sources[row] for row in rows],
+            index.steps[found.record],
+            found,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Scored]) -> Scored:
+        """The records of all parts together.
+
+        Raises:
+          UserError: a record is in two of them.
+        """
+        ids = [one for part in parts for one in part.ids]
+        if len({*ids}) < len(ids):
+            raise UserError("a record is in the test split of two folds; remove the run folder")
+        return _sorted(
+            ids,
+            [one for part in parts for one in part.groups],
+            [one for part in parts for one in part.sources],
+            np.concatenate([part.steps for part in parts]),
+            Predictions(
+                np.arange(len(ids), dtype=np.int32),
+                *(
+                    np.concatenate([getattr(part.predictions, name) for part in parts])
+                    for name in ("lengths", "label", "prediction")
+                ),
+            ),
+        )
+
+    def sums(self, label: LabelSpec, chosen: np.ndarray | None = None) -> GroupSums:
+        """What every metric follows from, of all labels or of chosen ones.
+
+        Args:
+          label: what is predicted.
+          chosen: `[labels]` bool.
+        """
+        found = self.predictions
+        of_label = np.repeat(self.groups, found.lengths)
+        chosen = np.ones(len(of_label), bool) if chosen is None else chosen
+        return GroupSums(
+            label.kind, found.label[chosen], found.prediction[chosen], of_label[chosen]
+        )
+
+    def per_record(self, label: LabelSpec) -> np.ndarray:
+        """`[records]`: share of right labels of a record, or of values their RMSE."""
+        found = self.predictions
+        if label.kind == "class":
+            figures = (found.prediction.argmax(-1) == found.label).astype(np.float64)
+        else:
+            errors = found.prediction - found.label.reshape(found.prediction.shape)
+            figures = (errors.astype(np.float64) ** 2).mean(-1)
+        means = self._means(figures)
+        return means if label.kind == "class" else np.sqrt(means)
+
+    def of_truth(self) -> np.ndarray:
+        """`[records]`: mean probability of the true class."""
+        found = self.predictions
+        return self._means(found.prediction[np.arange(len(found.label)), found.label])
+
+    def _means(self, values: np.ndarray) -> np.ndarray:
+        lengths = self.predictions.lengths
+        record = np.repeat(np.arange(len(lengths)), lengths)
+        sums = np.bincount(record, values.astype(np.float64), len(lengths))
+        return np.divide(sums, lengths, out=np.full(len(lengths), np.nan), where=lengths > 0)
+
+
+def _sorted(
+    ids: list[str],
+    groups: list[str],
+    sources: list[str],
+    steps: np.ndarray,
+    predictions: Predictions,
+) -> Scored:
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    ends = np.cumsum(predictions.lengths)
+    labels = [np.arange(ends[i] - predictions.lengths[i], ends[i]) for i in order]
+    places = np.concatenate([np.zeros(0, np.int64), *labels])
+    return Scored(
+        [ids[i] for i in order],
+        [groups[i] for i in order],
+        [sources[i] for i in order],
+        np.asarray(steps)[order],
+        Predictions(
+            np.arange(len(ids), dtype=np.int32),
+            predictions.lengths[order],
+            predictions.label[places],
+            predictions.prediction[places],
+        ),
+    )
