@@ -16,6 +16,8 @@ _COMMANDS = [
     "pipeline.inspect",
     "pipeline.verify",
     "trainer",
+    "trainer.compare",
+    "trainer.cross_validate",
     "trainer.launch",
 ]
 _ANSWER = """

@@ -75,6 +75,7 @@ class Command:
         kinds: Sequence[type[Options]] = (),
         *,
         argument: str = "",
+        takes_more: bool = False,
         passes_on: bool = False,
     ):
         """Prepares.
@@ -84,12 +85,14 @@ class Command:
           description: what it does.
           kinds: dataclasses whose fields are its flags.
           argument: the one thing that it takes besides, in capitals.
+          takes_more: whether it takes more of them.
           passes_on: whether flags that are not its own are another's, and so no mistake.
         """
         self.prog = prog
         self.kinds = tuple(kinds)
         self._description = description
         self._argument = argument
+        self._takes_more = takes_more
         self._passes_on = passes_on
         self.declared = declarations((*self.kinds, _EveryCommand))
 
@@ -121,7 +124,7 @@ class Command:
         taken = 1 if self._argument else 0
         if len(rest) < taken:
             raise UsageError(with_help(f"no {self._argument} is named", self.prog))
-        if len(rest) > taken and not self._passes_on:
+        if len(rest) > taken and not (self._takes_more or self._passes_on):
             extra = rest[taken]
             raise UsageError(f"unexpected argument {extra!r}; options are given as --name=value")
         return Given(values, rest)
@@ -134,7 +137,8 @@ class Command:
 
     def help_text(self, *, is_full: bool) -> str:
         """The help: all flags, or those that most people need, by kinds of options."""
-        usage = " ".join(filter(None, (self.prog, self._argument, "--flag=value ...")))
+        more = f"{self._argument} ..." if self._takes_more else ""
+        usage = " ".join(filter(None, (self.prog, self._argument, more, "--flag=value ...")))
         parts, hidden = [f"usage: {usage}", textwrap.fill(self._description, _columns())], 0
         for kind, declared in self.declared.items():
             fields = [field for field, _ in declared]

@@ -1,0 +1,70 @@
+"""`python -m trainer.compare RUN RUN ...`: whether one is better than another, record by record.
+
+A run is a run folder, or that of `python -m trainer.cross_validate`.
+"""
+
+# ruff: noqa: E402
+import dataclasses
+import signal
+import sys
+from collections.abc import Sequence
+
+from pipeline.console import quiet
+from pipeline.console.command import Command, with_help
+from pipeline.console.errors import UsageError
+from pipeline.console.options import Options, option, read
+
+
+@dataclasses.dataclass(frozen=True)
+class CompareOptions(Options):
+    """What is compared."""
+
+    split: str = option("test", "Split whose predictions are compared.", common=True)
+    dataset: str = option(
+        "", "Dataset that the runs were evaluated on, if it is not where it was.", common=True
+    )
+
+
+COMMAND = Command(
+    "python -m trainer.compare",
+    "Compares other runs with the first on the same records: differences with intervals and tests "
+    "over groups, per class, per group, and the records that changed.",
+    (CompareOptions,),
+    argument="RUN",
+    takes_more=True,
+)
+
+if __name__ == "__main__":
+    COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
+    quiet.start(gpu=True)
+
+from pipeline.console.run import run_command
+from pipeline.console.texts import wrapped
+from trainer.studies.compared_runs import paired_draws, read_predicted
+from trainer.studies.paired import compare
+from trainer.studies.paired_tables import comparison_text
+
+
+def main(argv: Sequence[str]) -> int:
+    """Prints the tables; returns the exit status."""
+    return run_command(_compare, argv)
+
+
+def _compare(argv: Sequence[str]) -> None:
+    given = COMMAND.parse(argv)
+    options = read(CompareOptions, given.values)
+    if len(given.rest) < 2:
+        raise UsageError(with_help("one RUN is named, expected two or more", COMMAND.prog))
+    first, *others = (read_predicted(run, options.split, options.dataset) for run in given.rest)
+    for run in (first, *others):
+        print(
+            "".join(f"{wrapped(f'WARNING: {run.name}: {line}')}\n" for line in run.warnings), end=""
+        )
+    for second in others:
+        one, other = zip(*paired_draws(first, second), strict=True)
+        print(comparison_text(first.name, second.name, compare(one, other, first.label)))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(main(sys.argv[1:]))

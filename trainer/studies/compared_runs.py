@@ -1,0 +1,141 @@
+"""The predictions of run folders to compare, and whether they can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfrecords_schema import DatasetError, LabelSpec, open_dataset
+from tfrecords_schema.decoding import decode, json_object
+from tfrecords_schema.errors import UserError
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import read
+from trainer.evaluation.evaluation_table import warnings
+from trainer.report.report_data import RunFiles
+from trainer.runs.asked import asked
+from trainer.studies.pooled import Draw
+from trainer.studies.scored import Scored
+from trainer.studies.study_page import RESULT
+
+
+class Predicted(NamedTuple):
+    """What a run, or a cross-validation, predicted.
+
+    Attributes:
+      name: its folder.
+      data: SHA-256 (hex) of each dataset that it is of.
+      label: what is predicted.
+      draws: the records of each division and seed; of a run by itself one draw.
+      warnings: why its figures are not to be believed.
+    """
+
+    name: str
+    data: tuple[str, ...]
+    label: LabelSpec
+    draws: dict[Draw, Scored]
+    warnings: tuple[str, ...]
+
+
+class _Of(NamedTuple):
+    """One run of a cross-validation; what else the file says of it is not needed."""
+
+    repeat: int
+    fold: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"repeat_{self.repeat}_fold_{self.fold}_seed_{self.seed}"
+
+
+def read_predicted(run_dir: str, split: str, dataset: str) -> Predicted:
+    """Reads what a run folder, or that of a cross-validation, holds.
+
+    Args:
+      run_dir: the folder.
+      split: whose predictions, of a run by itself.
+      dataset: folder of its dataset, if it is not where it was; of a run by itself.
+
+    Raises:
+      UserError: there are no such predictions, or their dataset is not there any more.
+    """
+    run_dir = run_dir.rstrip("/")
+    content = read(join(run_dir, RESULT))
+    if content is None:
+        label, evaluation, scored = _of_run(run_dir, split, dataset)
+        return Predicted(
+            run_dir,
+            (evaluation["dataset_fingerprint"],),
+            label,
+            {(0, 0): scored},
+            tuple(warnings(evaluation)),
+        )
+    result = json_object(content)
+    runs = [_Of(*(decode(int, run[name], name) for name in _Of._fields)) for run in result["runs"]]
+    found = [(run, *_of_run(join(run_dir, "runs", run.name), "test", "")) for run in runs]
+    parts: dict[Draw, list[Scored]] = {}
+    for run, _, _, scored in found:
+        parts.setdefault((run.repeat, run.seed), []).append(scored)
+    draws = {draw: Scored.joined(scored) for draw, scored in parts.items()}
+    prints = {(run.repeat, run.fold): of["dataset_fingerprint"] for run, _, of, _ in found}
+    data = tuple(of for _, of in sorted(prints.items()))
+    return Predicted(run_dir, data, found[0][1], draws, tuple(warnings(result)))
+
+
+def _of_run(run_dir: str, split: str, dataset: str) -> tuple[LabelSpec, dict[str, Any], Scored]:
+    """What is predicted, the evaluation, and the predictions."""
+    flags = ["--mode=evaluate", f"--run_dir={run_dir}"]
+    command = asked([*flags, *([f"--dataset={dataset}"] if dataset else [])])
+    evaluations = RunFiles.read(run_dir).evaluations
+    if split not in evaluations:
+        there = f"it has {', '.join(evaluations)}; name one with --split" if evaluations else ""
+        raise UserError(
+            f"{run_dir} has no evaluation of split {split!r}; "
+            + (there or "train to the end, or measure with --mode=evaluate")
+        )
+    found = open_dataset(command.run.dataset)
+    fingerprint = evaluations[split].get("dataset_fingerprint")
+    if fingerprint != found.manifest.fingerprint:
+        raise DatasetError(
+            f"{found.path} is not the dataset that {run_dir} was evaluated on; name that with "
+            "--dataset, or measure again with --mode=evaluate"
+        )
+    label = command.model.label(found.schema.input, found.schema.label)
+    assert label is not None
+    return label, evaluations[split], Scored.of_run(run_dir, found, split)
+
+
+def paired_draws(first: Predicted, second: Predicted) -> list[tuple[Scored, Scored]]:
+    """The draws that both have, of the same records.
+
+    Raises:
+      UserError: they are of different data, or have no division with the same seed.
+    """
+    if first.data != second.data or first.label != second.label:
+        raise UserError(
+            f"{first.name} and {second.name} were evaluated on different data"
+            f"{_folds_of(first, second)}, so a difference says nothing of the models; evaluate "
+            "both on the same (--mode=evaluate --dataset=...), or divide both alike"
+        )
+    common = sorted(first.draws.keys() & second.draws.keys())
+    if not common:
+        seeds = (", ".join(str(seed) for _, seed in run.draws) for run in (first, second))
+        raise UserError("no seed in common: {} and {}; give both the same --seeds".format(*seeds))
+    pairs = [(first.draws[draw], second.draws[draw]) for draw in common]
+    for one, other in pairs:
+        same = np.array_equal(one.predictions.label, other.predictions.label)
+        if one.ids != other.ids or not same:
+            raise UserError(
+                f"{first.name} and {second.name} have predictions of different records; measure "
+                "again with --mode=evaluate"
+            )
+    return pairs
+
+
+def _folds_of(first: Predicted, second: Predicted) -> str:
+    counts: Sequence[int] = [len(run.data) for run in (first, second)]
+    if counts == [1, 1]:
+        return ""
+    return f" ({counts[0]} and {counts[1]} folds)"
