@@ -23,11 +23,11 @@ from trainer.distribution import cluster
 from trainer.distribution.strategy import configure
 from trainer.evaluation import evaluation
 from trainer.options.options import AFTER_TRAINING
-from trainer.runs import identity, run_folder
+from trainer.runs import identity, run_folder, trained_on
 from trainer.runs.checkpoints import load_trained
 from trainer.serving import inference
 from trainer.session import Data, Session, build, open_data, open_session
-from trainer.training import dry_run
+from trainer.training import dry_run, worth_a_look
 from trainer.training.loop import Trainer
 from trainer.trials import settle
 
@@ -72,6 +72,10 @@ def _train(asked: Asked, session: Session) -> None:
         run_folder.write(
             run.run_dir, asked.recorded, dataset, session.model, session.train, asked.choices
         )
+        trained_on.write(run.run_dir, dataset, asked.data.train_split)
+        about = worth_a_look.text(asked.training, dataset, session.train, session.model)
+        if about and not trainer.state.global_step:
+            say(about)
     trainer.run()
 
 
@@ -80,6 +84,7 @@ def _evaluate(asked: Asked, session: Session) -> None:
     run, training, data = asked.run, asked.training, session.data
     if training.evaluate_with == "best" or run.mode == "evaluate":
         load_trained(run.run_dir, training.evaluate_with, session.model)
+    known = trained_on.TrainedOn.read(run.run_dir)
     names = [split.name for split in (data.validation, data.test) if split]
     if not names:
         say(f"neither a validation nor a test split: evaluating split {asked.data.train_split!r}")
@@ -91,6 +96,7 @@ def _evaluate(asked: Asked, session: Session) -> None:
             session.steps, split, session.train,
             fingerprint=data.dataset.manifest.fingerprint, run_dir=run.run_dir,
             for_report=run.report,
+            seen=known.seen(data.dataset, name) if known else {},
         )  # fmt: skip
     if run.report:
         from trainer.report.report import write_report  # matplotlib is slow to import

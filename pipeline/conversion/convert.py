@@ -154,6 +154,6 @@ def _report(options: ConvertOptions, work_dir: WorkDir) -> str:
         for text in filter(None, said):
             say(text, sys.stderr)
         raise UserError(f"{outcome['refusal']}\nnothing was committed to {options.dataset_dir}")
-    text = summary_text(options.dataset_dir, open_dataset(options.dataset_dir).manifest, outcome)
+    text = summary_text(open_dataset(options.dataset_dir), outcome)
     work_dir.remove()
     return text

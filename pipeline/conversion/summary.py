@@ -5,17 +5,18 @@ from typing import Any
 
 from pipeline.console.tables import COUNT, Table, as_text, class_table
 from pipeline.console.texts import bytes_text, input_text, label_kind_text, wrapped
+from pipeline.sources.doubts import doubts
 from pipeline.sources.rejects import left_out_text, rejects_text
-from tfrecords_schema.manifest import Manifest
+from tfrecords_schema import Dataset
 from tfrecords_schema.names import REJECTS, join
 from tfrecords_schema.schema import RecordSchema
 
 _SHOWN_CLASSES = 20
 
 
-def summary_text(path: str, manifest: Manifest, outcome: dict[str, Any]) -> str:
-    """The dataset in a few lines: splits, labels, rejects, where it is."""
-    schema, splits = manifest.schema, manifest.splits
+def summary_text(dataset: Dataset, outcome: dict[str, Any]) -> str:
+    """The dataset in a few lines: splits, labels, rejects, what is worth a look, where it is."""
+    path, schema, splits = dataset.path, dataset.schema, dataset.manifest.splits
     rows = (
         (name, split.records, split.groups, split.steps, len(split.shards), split.size_bytes)
         for name, split in splits.items()
@@ -27,8 +28,10 @@ def summary_text(path: str, manifest: Manifest, outcome: dict[str, Any]) -> str:
     if outcome["rejects"]:
         lines += ["", rejects_text(outcome["rejects"], outcome["total"])]
         lines.append(f"all of them: {join(path, REJECTS)}")
-    if manifest.left_out:
-        lines += ["", left_out_text(manifest.left_out)]
+    if dataset.manifest.left_out:
+        lines += ["", left_out_text(dataset.manifest.left_out)]
+    if found := doubts(dataset):
+        lines += ["", "worth a look:", *(wrapped(f"- {doubt}") for doubt in found)]
     return "\n".join([*lines, "", f"dataset: {path}"])
 
 

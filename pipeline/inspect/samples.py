@@ -1,7 +1,10 @@
 """A few records of a dataset, read to be looked at: whole signals, some of the frames."""
 
 import dataclasses
+import itertools
+import operator
 import struct
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -107,12 +110,26 @@ def label_text(label: np.ndarray, spec: LabelSpec) -> str:
     return ", ".join(f"{value:.3g}" for value in values[:_MAX_VALUES])
 
 
+def open_records(dataset: Dataset, split: str) -> Iterator[bytes]:
+    """Every record of a split, serialized, in the order of its index; each shard is opened once."""
+    index, paths = dataset.split(split), dataset.shard_paths(split)
+    rows = zip(index.shard.tolist(), index.offset.tolist(), strict=True)
+    for shard, members in itertools.groupby(rows, operator.itemgetter(0)):
+        with tf.io.gfile.GFile(paths[shard], "rb") as file:
+            for _, offset in members:
+                yield _record_at(file, offset)
+
+
 def _read(path: str, offset: int) -> bytes:
-    """The content of the TFRecord at a byte offset; its checksums are not looked at."""
     with tf.io.gfile.GFile(path, "rb") as file:
-        file.seek(offset)
-        header = file.read(_HEADER_BYTES)
-        return file.read(struct.unpack("<Q", header[:_LENGTH_BYTES])[0])
+        return _record_at(file, offset)
+
+
+def _record_at(file: tf.io.gfile.GFile, offset: int) -> bytes:
+    """The content of the TFRecord at a byte offset; its checksums are not looked at."""
+    file.seek(offset)
+    header = file.read(_HEADER_BYTES)
+    return file.read(struct.unpack("<Q", header[:_LENGTH_BYTES])[0])
 
 
 def _sample(schema: RecordSchema, serialized: bytes) -> Sample:

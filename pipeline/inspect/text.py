@@ -11,8 +11,8 @@ from pipeline.inspect import tables
 from pipeline.inspect.facts import Facts, Lengths
 from pipeline.inspect.plan import EpochFacts
 from pipeline.inspect.samples import TimeAxis
+from pipeline.sources.doubts import doubts
 from pipeline.sources.rejects import left_out_text, rejects_text
-from tfrecords_schema import SplitEntry
 
 _BINS = 10
 _BAR = 40
@@ -118,48 +118,7 @@ def _range(low: int, high: int) -> str:
 
 def notes(facts: Facts) -> list[str]:
     """One sentence each, with what to do; none for a dataset that gives no reason."""
-    kinds = (_group_notes, _class_notes, _channel_notes, _length_notes)
-    return [note for kind in kinds for note in kind(facts)]
-
-
-def _group_notes(facts: Facts) -> Iterator[str]:
-    groups = facts.groups
-    if groups.shared:
-        yield (
-            f"{groups.shared:,} of {groups.number:,} groups have records in more than one split: "
-            "figures on those splits are too good; divide by groups"
-        )
-    if groups.number == facts.records > 1:
-        yield (
-            "every record is a group of its own: if several are of one person or session, say so "
-            "with --group_regex or --group_key, or they are in training and in test"
-        )
-
-
-def _class_notes(facts: Facts) -> Iterator[str]:
-    label = facts.dataset.schema.label
-    names = label.class_names if label else ()
-    for split in facts.splits:
-        if not split.entry.records:
-            yield f"split {split.name} is empty"
-            continue
-        missing = [name for name in names if not split.entry.class_counts.get(name)]
-        if missing:
-            what = "class" if len(missing) == 1 else "the classes"
-            yield f"{split.name} has no label of {what} {listed(missing, _MAX_NAMES)}"
-        if split.name == "train":
-            yield from _majority_note(split.entry)
-
-
-def _majority_note(entry: SplitEntry) -> Iterator[str]:
-    counts = entry.class_counts
-    total = sum(counts.values())
-    name = max(counts, key=lambda key: counts[key], default="")
-    if len(counts) > 1 and total and counts[name] > 0.75 * total:
-        yield (
-            f"{counts[name] / total:.1%} of the labels of train are {name}: look at the balanced "
-            "accuracy, and try --class_weights=balanced"
-        )
+    return [*doubts(facts.dataset), *_channel_notes(facts), *_length_notes(facts)]
 
 
 def _channel_notes(facts: Facts) -> Iterator[str]:

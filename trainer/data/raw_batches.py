@@ -28,6 +28,7 @@ class RawBatch:
       ids: id of each record.
       sources: path of each record, relative to the input folder.
       steps: valid steps of each record.
+      groups: group of each record; empty where its path does not tell.
       inputs: `signal` or `frames` [records, padded steps, *step_shape], `lengths` and `padding`
         [records] int32, as `BatchReader` has them.
     """
@@ -36,6 +37,7 @@ class RawBatch:
     ids: list[str]
     sources: list[str]
     steps: list[int]
+    groups: list[str]
     inputs: dict[str, Any]
 
 
@@ -132,7 +134,16 @@ class RawFolder:
         }
         paths = [row.path for row in rows]
         ids = [self._source.record_id(path) for path in paths]
-        return RawBatch([row.number for row in rows], ids, paths, steps, inputs)
+        groups = [self._group(path) for path in paths]
+        return RawBatch([row.number for row in rows], ids, paths, steps, groups, inputs)
+
+    def _group(self, path: str) -> str:
+        if not self._source.options.group_regex:
+            return ""  # A file of the same name elsewhere is another recording.
+        try:
+            return self._source.group_and_split(path)[0]
+        except RejectedInputError:
+            return ""
 
 
 def _too_large(rows: list[_Row]) -> bool:

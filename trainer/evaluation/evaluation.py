@@ -33,6 +33,7 @@ def run(
     fingerprint: str,
     run_dir: str,
     for_report: bool = True,
+    seen: dict[str, Any],
 ) -> None:
     """Evaluates a split, prints the figures, and writes them into the run folder.
 
@@ -46,12 +47,14 @@ def run(
       fingerprint: of the dataset of the recordings; the split's may hold features of them.
       run_dir: folder of the run.
       for_report: whether beginnings of some records are predicted as well, for its pictures.
+      seen: see `TrainedOn.seen`.
     """
     label = split.label
     assert label is not None
     predictions = predict_split(steps, split, label, with_prefixes=for_report)
     about = {"split": split.name, "dataset_fingerprint": fingerprint}
     result = {**about, **evaluate(predictions, label, split.index.groups())}
+    result["trained_on"] = seen
     result["baselines"] = baselines(predictions.label, split, train)
     result["baseline"] = next(iter(result["baselines"]), {})
     if predictions.prediction.size <= _MAX_LISTED_VALUES and label.kind == "value":

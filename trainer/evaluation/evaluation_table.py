@@ -7,8 +7,9 @@ import operator
 from typing import Any
 
 from pipeline.console.tables import COUNT, Table, as_text
-from pipeline.console.texts import counted
+from pipeline.console.texts import counted, wrapped
 from trainer.metrics.table import all_metrics, better_mode, headline
+from trainer.runs.trained_on import seen_text
 
 _THOUSANDTHS = "{:.3f}".format
 
@@ -16,7 +17,8 @@ _THOUSANDTHS = "{:.3f}".format
 def evaluation_text(result: dict[str, Any]) -> str:
     """All tables, in columns of at most 80 characters."""
     metrics, groups = metric_table(result), group_count(result)
-    parts = [metrics.title, as_text(metrics), as_text(column_table(result))]
+    parts = [metrics.title, as_text(metrics), *map(wrapped, _marked(warnings(result)))]
+    parts.append(as_text(column_table(result)))
     if 1 < groups < result["records"]:
         parts.append(as_text(group_table(result)))
     if "predicted" in result:
@@ -24,6 +26,25 @@ def evaluation_text(result: dict[str, Any]) -> str:
         values = " ".join(f"{round(value, 1) + 0.0:.1f}" for value in result["predicted"])
         parts.append(f"{result['split']}, predicted values: {values}")
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def warnings(result: dict[str, Any]) -> list[str]:
+    """Why the figures of an evaluation are not to be believed, or say that nothing was learned."""
+    metric = headline(result["metrics"])
+    value, baseline = result["metrics"][metric], result["baseline"]
+    found = [seen_text(result.get("trained_on", {}))]
+    if metric in baseline:
+        sign = 1 if better_mode(metric) == "max" else -1
+        if sign * value <= sign * baseline[metric]:
+            found.append(
+                f"{metric} {value:.3f} is no better than {baseline[metric]:.3f}, which takes no "
+                f"model ({baseline['name']}): train longer, look at the curves, or at the data"
+            )
+    return [*filter(None, found)]
+
+
+def _marked(lines: list[str]) -> list[str]:
+    return [f"WARNING: {line}" for line in lines]
 
 
 def metric_table(result: dict[str, Any]) -> Table:

@@ -118,6 +118,7 @@ def _result(run: RunFiles, dataset: Dataset, split: str) -> dict[str, Any]:
         "metric": metric,
         "value": value,
         "baseline_value": evaluation["baseline"].get(metric),
+        "warnings": evaluation_table.warnings(evaluation),
         "right": round(value * evaluation["labels"]) if metric == "accuracy" else None,
         "scatters": _scatters(dataset, predictions),
         "recordings": _recordings(dataset, split, predictions),

@@ -21,6 +21,7 @@ from trainer.options.options import DataOptions
 from trainer.runs.asked import Asked
 from trainer.runs.checkpoints import load_trained
 from trainer.runs.run_folder import LearntFrom
+from trainer.runs.trained_on import Recognized, TrainedOn, seen_text
 from trainer.serving.export import export
 from trainer.serving.serving import Serving
 from trainer.step.task import Task, inputs_of
@@ -51,12 +52,15 @@ def run(asked: Asked) -> None:
         batches = _split_batches(options.dataset, name, data, serving, learnt)
         rejects, left_out = [], ()
     tf.io.gfile.makedirs(posixpath.dirname(output) or ".")  # Before all that work, not after it.
-    rows = predict_batches(serving, batches)
+    recognized = Recognized(TrainedOn.read(options.run_dir))
+    rows = predict_batches(serving, recognized.passing(batches))
     _report(rejects, len(rows))
     if left_out:
         say(left_out_text(left_out))
     written = write_predictions(output, rows, serving.task.label)
     say(f"predictions of {len(rows)} records: {written}")
+    if seen := seen_text(recognized.found):
+        say(f"WARNING: {seen}")
 
 
 def restore(learnt: LearntFrom, asked: Asked) -> Serving:
@@ -134,12 +138,12 @@ def _split_batches(
     if "label_lengths" in serving.input_specs:
         _require_label_steps(path, dataset.schema.label)
     split = load_split(dataset, name, data, task=None)
-    ids, sources = split.index.ids(), split.index.sources()
+    ids, sources, groups = split.index.ids(), split.index.sources(), split.index.groups()
     for batch in split.in_order():
         rows = batch["record"].numpy().tolist()
         yield RawBatch(
             rows, [ids[row] for row in rows], [sources[row] for row in rows],
-            split.index.steps[rows].tolist(), batch,
+            split.index.steps[rows].tolist(), [groups[row] for row in rows], batch,
         )  # fmt: skip
 
 

@@ -1,0 +1,133 @@
+"""What speaks against a division of a dataset, before anything is trained on it.
+
+From the manifest and the index alone: said after a conversion, by an inspection, at the start of a
+training.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from pipeline.console.texts import counted
+from pipeline.sources.repeated_names import repeated_name
+from tfrecords_schema import Dataset, SplitEntry
+from tfrecords_schema.index import group_totals
+from tfrecords_schema.names import INDEX, join
+
+_MAX_NAMES = 5
+# An interval takes four groups.
+_FEW_GROUPS = 4
+_RARE = 0.1  # Of the labels that a class would have if all had as many.
+_LEAST_TOLD = 4  # Records of a class below which one group is easily most of it.
+_MOST_RECORDS = 100_000  # Of more the names are not read: they would take memory.
+
+
+def doubts(dataset: Dataset) -> list[str]:
+    """One sentence each, with what to do; none for a dataset that gives no reason."""
+    records = sum(entry.records for entry in dataset.manifest.splits.values())
+    reads_names = records <= _MOST_RECORDS
+    return [
+        *(_group_doubts(dataset, records) if reads_names else ()),
+        *_class_doubts(dataset, reads_names),
+    ]
+
+
+def _group_doubts(dataset: Dataset, records: int) -> Iterator[str]:
+    entries = dataset.manifest.splits
+    totals = group_totals(join(dataset.path, INDEX))
+    splits = totals.group_by("group").aggregate([("split", "count")])["split_count"].to_numpy()
+    if shared := int((splits > 1).sum()):
+        yield (
+            f"{shared:,} of {len(splits):,} groups have records in more than one split: "
+            "figures on those splits are too good; divide by groups"
+        )
+    if len(splits) == records > 1:
+        yield _ungrouped(dataset)
+        return
+    for name, entry in entries.items():
+        if name != "train" and 0 < entry.groups < _FEW_GROUPS and entry.groups < entry.records:
+            yield (
+                f"{name} has {counted(entry.groups, 'group')}: figures on it say little of other "
+                "groups; python -m trainer.cross_validate tests every group in turn"
+            )
+
+
+def _ungrouped(dataset: Dataset) -> str:
+    largest = max(dataset.manifest.splits.items(), key=lambda item: item[1].records)[0]
+    index = dataset.split(largest)
+    found = repeated_name(index.sources(), index.labels())
+    if found is None:
+        return (
+            "every record is a group of its own: if several are of one person or session, say so "
+            "with --group_regex or --group_key, or they are in training and in test"
+        )
+    return (
+        f"every record is a group of its own, but {found.commonest!r} is in "
+        f"{counted(found.paths, 'path')} of {largest}: if that names a person or session, convert "
+        f"with --group_regex='{found.regex}', or they are in training and in test"
+    )
+
+
+def _class_doubts(dataset: Dataset, reads_names: bool) -> Iterator[str]:
+    label = dataset.schema.label
+    names = label.class_names if label else ()
+    for name, entry in dataset.manifest.splits.items():
+        if not entry.records:
+            yield f"split {name} is empty"
+            continue
+        missing = [one for one in names if not entry.class_counts.get(one)]
+        if missing:
+            what = "class" if len(missing) == 1 else "the classes"
+            yield f"{name} has no label of {what} {_listed(missing)}"
+        if name == "train":
+            yield from _majority_doubt(entry)
+        yield from _rare_doubt(name, entry)
+        if reads_names and label is not None and label.is_class_feature:
+            yield from _one_group_doubts(dataset, name)
+
+
+def _majority_doubt(entry: SplitEntry) -> Iterator[str]:
+    counts = entry.class_counts
+    total = sum(counts.values())
+    name = max(counts, key=lambda key: counts[key], default="")
+    if len(counts) > 1 and total and counts[name] > 0.75 * total:
+        yield (
+            f"{counts[name] / total:.1%} of the labels of train are {name}: look at the balanced "
+            "accuracy, and try --class_weights=balanced"
+        )
+
+
+def _rare_doubt(name: str, entry: SplitEntry) -> Iterator[str]:
+    total, classes = sum(entry.class_counts.values()), len(entry.class_counts)
+    rare = [
+        f"{one} ({count:,} of {total:,})"
+        for one, count in entry.class_counts.items()
+        if 0 < count < _RARE * total / classes
+    ]
+    if rare:
+        yield (
+            f"{name} has few labels of {_listed(rare)}: figures of such a class are chance; try "
+            "--class_weights=balanced, or divide with another --split_seed"
+        )
+
+
+def _one_group_doubts(dataset: Dataset, split: str) -> Iterator[str]:
+    index = dataset.split(split)
+    groups = index.groups()
+    if len({*groups}) < _FEW_GROUPS:
+        return
+    labels, pairs = index.labels(), Counter(zip(index.labels(), groups, strict=True))
+    for one, total in sorted(Counter(labels).items()):
+        group, most = max(
+            ((of, number) for (name, of), number in pairs.items() if name == one),
+            key=lambda found: found[1],
+        )
+        if total >= _LEAST_TOLD and most > total / 2:
+            yield (
+                f"{most:,} of {total:,} records of class {one} in {split} are of group {group}: "
+                "what is learned may be the group; add others of that class"
+            )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMES:,} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more
