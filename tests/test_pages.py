@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.console.tables import Table
 from pipeline.inspect.__main__ import main as inspect
 from tests.browser import find_browser, look
 from tests.datasets import (
@@ -20,9 +21,12 @@ from tests.datasets import (
     toy_dataset,
     write_dataset,
 )
-from tests.trainer.run_folders import write_run
+from tests.trainer.run_folders import write_run, write_training
+from tests.trainer.studies.random_runs import random_runs
 from tfrecords_schema import InputSpec, LabelSpec, RecordSchema
 from trainer.report.report import write_report
+from trainer.studies.pooled import summarize
+from trainer.studies.study_page import write_page
 
 _WIDTHS = (1280, 400)
 _MAX_BYTES = 3_000_000
@@ -41,6 +45,7 @@ def pages(tmp_path_factory):
     }
     for label in (CLASS_PER_RECORD, VALUE_PER_STEP):
         made[f"report-{label.kind}"] = _reported(folder / label.kind, label)
+        made[f"folds-{label.kind}"] = _cross_validated(folder / f"folds-{label.kind}", label)
     return made
 
 
@@ -85,6 +90,21 @@ def _reported(folder, label):
     dataset, splits = toy_dataset(folder, label=label)
     write_run(folder / "run", dataset, splits)
     return pathlib.Path(write_report(str(folder / "run"), dataset)).read_text()
+
+
+def _cross_validated(folder, label):
+    (folder / "run").mkdir(parents=True)
+    metric = "accuracy" if label.kind == "class" else "rmse"
+    write_training(folder / "run", metric)
+    rows = [[f"repeat_0_fold_{fold}", 3, 9, "33% 33% 33%"] for fold in range(3)]
+    folds = Table("Folds", dict.fromkeys(("fold", "groups", "records", "class shares")), rows)
+    result = {
+        "dataset": "a_dataset_with_a_rather_long_name 1.0.0",
+        "about": {"dataset SHA-256": "0" * 64},
+        **summarize(random_runs(label), label),
+    }
+    places = [str(folder / "run")] * 3
+    return pathlib.Path(write_page(str(folder), result, folds, places)).read_text()
 
 
 class _Elements(html.parser.HTMLParser):

@@ -1,4 +1,4 @@
-"""What is known of a dataset from its manifest, index and rejects; no record is read."""
+"""What is known of a dataset from its manifest, index and rejects."""
 
 import dataclasses
 import functools
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from pipeline.batches.boundaries import optimal_boundaries, padding_share
 from pipeline.batches.plan import plan_lengths, plans_labels
+from pipeline.inspect.shortcuts import Shortcut, shortcuts
 from pipeline.sources.rejects import group_rejects
 from pipeline.sources.source import Reject
 from tfrecords_schema import Dataset, DatasetError, SplitEntry
@@ -96,6 +97,11 @@ class Facts:
     lengths: Lengths | None
     groups: Groups
     rejects: list[dict[str, Any]]
+
+    @functools.cached_property
+    def shortcuts(self) -> list[Shortcut]:
+        """What a trivial model reaches; reads some records when it is asked for."""
+        return shortcuts(self.dataset)
 
     @property
     def records(self) -> int:

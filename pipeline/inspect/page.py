@@ -11,7 +11,8 @@ from pipeline.inspect.facts import Facts
 from pipeline.inspect.figures import batches_picture, lengths_picture, sample_picture
 from pipeline.inspect.plan import EpochFacts
 from pipeline.inspect.samples import TimeAxis, label_text, read_samples
-from pipeline.inspect.text import about, epoch_sentences, notes
+from pipeline.inspect.shortcuts import shortcut_table
+from pipeline.inspect.text import about, all_notes, epoch_sentences
 from tfrecords_schema import Dataset
 
 _MAX_NAMES = 60
@@ -36,8 +37,9 @@ def inspect_page(facts: Facts, epoch: EpochFacts | None, samples: int) -> str:
         facts=facts,
         dataset=dataset.manifest,
         about=about(facts),
-        notes=notes(facts),
+        notes=all_notes(facts),
         tables=tables,
+        shortcuts=shortcut_table(facts.shortcuts, label),
         lengths_picture=lengths and lengths_picture(lengths, lengths.usual.boundaries, axis),
         names=label.class_names[:_MAX_NAMES] if label and label.per != "record" else (),
         samples=_samples(facts, samples) if samples > 0 else [],

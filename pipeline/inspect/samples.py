@@ -110,11 +110,19 @@ def label_text(label: np.ndarray, spec: LabelSpec) -> str:
     return ", ".join(f"{value:.3g}" for value in values[:_MAX_VALUES])
 
 
-def open_records(dataset: Dataset, split: str) -> Iterator[bytes]:
-    """Every record of a split, serialized, in the order of its index; each shard is opened once."""
+def open_records(
+    dataset: Dataset, split: str, rows: np.ndarray | slice = slice(None)
+) -> Iterator[bytes]:
+    """Records of a split, serialized, in the order of its index; each shard is opened once.
+
+    Args:
+      dataset: the dataset.
+      split: name of the split.
+      rows: ascending row numbers; all of them, unless some are given.
+    """
     index, paths = dataset.split(split), dataset.shard_paths(split)
-    rows = zip(index.shard.tolist(), index.offset.tolist(), strict=True)
-    for shard, members in itertools.groupby(rows, operator.itemgetter(0)):
+    places = zip(index.shard[rows].tolist(), index.offset[rows].tolist(), strict=True)
+    for shard, members in itertools.groupby(places, operator.itemgetter(0)):
         with tf.io.gfile.GFile(paths[shard], "rb") as file:
             for _, offset in members:
                 yield _record_at(file, offset)

@@ -11,6 +11,7 @@ from pipeline.inspect import tables
 from pipeline.inspect.facts import Facts, Lengths
 from pipeline.inspect.plan import EpochFacts
 from pipeline.inspect.samples import TimeAxis
+from pipeline.inspect.shortcuts import shortcut_table
 from pipeline.sources.doubts import doubts
 from pipeline.sources.rejects import left_out_text, rejects_text
 
@@ -32,6 +33,7 @@ def facts_text(facts: Facts) -> str:
         _lengths(facts.lengths) if facts.lengths else "",
         as_text(tables.channels(facts)),
         as_text(tables.groups(facts)),
+        as_text(shortcut_table(facts.shortcuts, facts.dataset.schema.label)),
         rejects_text(facts.rejects, facts.records + sum(row["count"] for row in facts.rejects)),
         left_out_text(manifest.left_out),
         _notes(facts),
@@ -95,7 +97,7 @@ def _lengths(lengths: Lengths) -> str:
 
 
 def _notes(facts: Facts) -> str:
-    lines = [wrapped(f"- {note}") for note in notes(facts)]
+    lines = [wrapped(f"- {note}") for note in all_notes(facts)]
     return "\n".join(["worth a look:", *lines]) if lines else ""
 
 
@@ -114,6 +116,11 @@ def _bars(histogram: dict[int, int]) -> Iterator[str]:
 
 def _range(low: int, high: int) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def all_notes(facts: Facts) -> list[str]:
+    """Those of `notes`, and what gives the label away, for which some records are read."""
+    return [*notes(facts), *(one.warning for one in facts.shortcuts if one.warning)]
 
 
 def notes(facts: Facts) -> list[str]:

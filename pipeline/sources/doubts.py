@@ -43,6 +43,8 @@ def _group_doubts(dataset: Dataset, records: int) -> Iterator[str]:
     if len(splits) == records > 1:
         yield _ungrouped(dataset)
         return
+    if dataset.manifest.shards_of:
+        return  # Of a fold all others belong to it.
     for name, entry in entries.items():
         if name != "train" and 0 < entry.groups < _FEW_GROUPS and entry.groups < entry.records:
             yield (

@@ -15,6 +15,7 @@ from pipeline.console.tables import Table
 from pipeline.inspect.facts import lengths_of
 from pipeline.inspect.figures import label_time, lengths_picture, record_picture
 from pipeline.inspect.samples import Sample, TimeAxis, label_text, read_samples
+from pipeline.inspect.shortcuts import shortcut_table, shortcuts
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
@@ -46,6 +47,7 @@ def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None)
       label: what was predicted, where that is not the dataset's own label.
     """
     run = RunFiles.read(run_dir)
+    found = shortcuts(dataset)
     lengths = _lengths(run, dataset)
     dataset = with_label(dataset, label or dataset.schema.label)
     text = page.render(
@@ -58,6 +60,8 @@ def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None)
         lengths=lengths,
         results=[_result(run, dataset, split) for split in run.evaluated_on(dataset)],
         tables=evaluation_table,
+        shortcuts=shortcut_table(found, dataset.schema.label),
+        shortcut_warnings=[one.warning for one in found if one.warning],
         versions={
             **{name: text for name, text in run.versions.items() if name not in _SAID_ELSEWHERE},
             "dataset SHA-256": dataset.manifest.fingerprint,

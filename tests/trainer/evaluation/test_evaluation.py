@@ -8,7 +8,7 @@ import pytest
 from tests.datasets import CLASS_PER_STEP, VALUE_PER_STEP
 from trainer.evaluation.baselines import majority_baseline, mean_baseline
 from trainer.evaluation.evaluation import evaluate
-from trainer.evaluation.evaluation_table import evaluation_text
+from trainer.evaluation.evaluation_table import evaluation_text, warnings
 from trainer.evaluation.predictions import Predictions
 
 
@@ -46,6 +46,17 @@ def test_the_table_shows_metric_interval_and_baseline_in_80_columns():
     assert any(
         line.split() == ["move", "0.500", "1.000", "0.667", "1"] for line in text.split("\n")
     )
+
+
+def test_a_figure_that_takes_no_model_is_told():
+    result = _class_result()
+    assert warnings(result) == []
+    result["baseline"] = {"name": "majority class", "accuracy": result["metrics"]["accuracy"]}
+    (warning,) = warnings(result)
+    assert warning.startswith("accuracy 0.667 is no better than 0.667, which takes no model (maj")
+    assert "WARNING: accuracy 0.667 is no better" in evaluation_text(result)
+    result["trained_on"] = {"groups": 0, "records": 5, "of_groups": 4, "of_records": 5}
+    assert "trained on 5 of 5 records of these" in warnings(result)[0]
 
 
 def test_the_table_of_one_group_says_why_it_has_no_interval():

@@ -53,7 +53,7 @@ def _table(path):
     return pq.read_table(path).to_pydict()
 
 
-def test_a_folder_is_predicted_like_the_split_it_was_converted_to(trained, tmp_path):
+def test_a_folder_is_predicted_like_the_split_it_was_converted_to(trained, tmp_path, capsys):
     dataset = open_dataset(str(trained / "datasets/toy/1.0.0"))
     run_inference(
         str(trained / "run"),
@@ -61,10 +61,12 @@ def test_a_folder_is_predicted_like_the_split_it_was_converted_to(trained, tmp_p
         predict_split="train",
         output=tmp_path / "split.parquet",
     )
+    assert "trained on 10 of 10 records and 5 of 5 groups" in capsys.readouterr().out
     run_inference(
         str(trained / "run"), mode="predict", input_dir=trained / "recordings",
         output=tmp_path / "folder.parquet",
     )  # fmt: skip
+    assert "trained on 10 of 16 records and 5 of 8 groups" in capsys.readouterr().out
     split, folder = _table(tmp_path / "split.parquet"), _table(tmp_path / "folder.parquet")
     assert split["id"] == dataset.split("train").ids()
     assert split["steps"] == dataset.split("train").steps.tolist()
@@ -80,8 +82,9 @@ def test_a_folder_is_predicted_like_the_split_it_was_converted_to(trained, tmp_p
             assert found == values, name
 
 
-def test_probabilities_are_those_of_the_evaluation(trained, tmp_path):
+def test_probabilities_are_those_of_the_evaluation(trained, tmp_path, capsys):
     run_inference(str(trained / "run"), mode="predict", output=tmp_path / "p.parquet")
+    assert "WARNING" not in capsys.readouterr().out  # Nothing of the test split was trained on.
     found = _table(tmp_path / "p.parquet")
     with np.load(trained / "run" / "predictions-test.npz") as stored:
         expected, lengths = stored["prediction"], stored["lengths"]
