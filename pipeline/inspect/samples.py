@@ -12,7 +12,7 @@ import tensorflow as tf
 from pipeline.batches.frames import decode_frame
 from pipeline.console.texts import listed
 from pipeline.sources.windows import recorded_window
-from tfrecords_schema import Dataset, LabelSpec, RecordSchema
+from tfrecords_schema import Dataset, DatasetError, LabelSpec, RecordSchema
 
 _LENGTH_BYTES = 8
 _HEADER_BYTES = 12  # The length and its checksum.
@@ -134,10 +134,20 @@ def _read(path: str, offset: int) -> bytes:
 
 
 def _record_at(file: tf.io.gfile.GFile, offset: int) -> bytes:
-    """The content of the TFRecord at a byte offset; its checksums are not looked at."""
+    """The content of the TFRecord at a byte offset; its checksums are not looked at.
+
+    Raises:
+      DatasetError: the record would end behind the end of the file.
+    """
     file.seek(offset)
-    header = file.read(_HEADER_BYTES)
-    return file.read(struct.unpack("<Q", header[:_LENGTH_BYTES])[0])
+    header = file.read(_HEADER_BYTES).ljust(_LENGTH_BYTES, b"\xff")
+    size_bytes = struct.unpack("<Q", header[:_LENGTH_BYTES])[0]
+    if size_bytes > file.size():
+        raise DatasetError(
+            f"{file.name}: the record at byte {offset} is damaged; run python -m pipeline.verify, "
+            "then copy the shard again, or convert again"
+        )
+    return file.read(size_bytes)
 
 
 def _sample(schema: RecordSchema, serialized: bytes) -> Sample:

@@ -77,5 +77,5 @@ def _goes_with(names: Sequence[str], labels: Sequence[str]) -> bool:
 
 def _named(regex: str, names: Sequence[str]) -> RepeatedName:
     counts = Counter(names)
-    commonest, paths = counts.most_common(1)[0]
-    return RepeatedName(regex, len(counts), commonest, paths)
+    commonest = min(counts, key=lambda name: (-counts[name], name))
+    return RepeatedName(regex, len(counts), commonest, counts[commonest])

@@ -76,7 +76,7 @@ def summarize(runs: Sequence[Run], label: LabelSpec) -> dict[str, Any]:
     first = next(iter(draws.values()))
     metrics = {name: float(value) for name, value in mean_of([*totals.values()]).items()}
     intervals = {
-        name: interval(values) for name, values in resampled_mean([*sums.values()]).items()
+        name: [*interval(values)] for name, values in resampled_mean([*sums.values()]).items()
     }
     per_group = _per_group([*sums.values()])
     baselines = _baselines(runs)
@@ -92,6 +92,7 @@ def summarize(runs: Sequence[Run], label: LabelSpec) -> dict[str, Any]:
             name: _spread(name, runs, totals, per_group, intervals.get(name)) for name in metrics
         },
         "groups": per_group,
+        "trained_on": _seen(runs),
         "baselines": baselines,
         "baseline": next(iter(baselines), {}),
         **_details([*draws.values()], label),
@@ -114,7 +115,7 @@ def _spread(
     runs: Sequence[Run],
     totals: Mapping[Draw, Mapping[str, float]],
     per_group: Mapping[str, Mapping[str, float]],
-    of_groups: tuple[float, float] | None,
+    of_groups: list[float] | None,
 ) -> dict[str, Any]:
     """How one metric varies: over groups, folds, seeds and divisions, each by itself."""
     groups = spread([figures[name] for figures in per_group.values()])
@@ -126,7 +127,7 @@ def _spread(
     folds = len({run.fold for run in runs})
     seeds, repeats = (sorted({draw[axis] for draw in totals}) for axis in (1, 0))
     return {
-        "groups": {**groups, **({"interval": list(of_groups)} if of_groups else {})},
+        "groups": {**groups, **({"interval": of_groups} if of_groups else {})},
         "folds": spread([float(np.mean(found)) for found in by_fold.values()], 1 / (folds - 1)),
         "seeds": spread(_along(name, totals, 1, seeds)),
         "repeats": spread(_along(name, totals, 0, repeats)),
@@ -145,12 +146,26 @@ def _along(
 
 def _per_group(sums: Sequence[GroupSums]) -> dict[str, dict[str, float]]:
     found = [one.per_group() for one in sums]
+    means = {group: mean_of([one[group] for one in found]) for group in found[0]}
     return {
         group: {
-            name: float(value) for name, value in mean_of([one[group] for one in found]).items()
+            **{name: float(value) for name, value in figures.items()},
+            "labels": found[0][group]["labels"],
         }
-        for group in found[0]
+        for group, figures in means.items()
     }
+
+
+def _seen(runs: Sequence[Run]) -> dict[str, int]:
+    """Records of other folds that are also among the training records, as `TrainedOn.seen`."""
+    draw = (runs[0].repeat, runs[0].seed)
+    of_draw = [run.evaluation for run in runs if (run.repeat, run.seed) == draw]
+    found = [evaluation.get("trained_on") or {} for evaluation in of_draw]
+    seen = {what: sum(one.get(what, 0) for one in found) for what in ("groups", "records")}
+    if not any(seen.values()):
+        return {}
+    groups = sum(len(evaluation["groups"]) for evaluation in of_draw)
+    return {**seen, "of_groups": groups, "of_records": sum(e["records"] for e in of_draw)}
 
 
 def _baselines(runs: Sequence[Run]) -> list[dict[str, Any]]:

@@ -72,8 +72,8 @@ def worst_table(result: Mapping[str, Any]) -> Table:
     """Records that no model got right."""
     rows = result["worst"]
     is_class = bool(rows) and "true" in rows[0]
-    columns: dict[str, Any] = {"record, the worst first": None, "group": None}
-    names = ["id", "group"]
+    columns: dict[str, Any] = {"record, the worst first": None}
+    names = ["id"]
     if is_class:
         columns.update(dict.fromkeys(("true", "predicted")))
         columns.update({"p(true)": "{:.2f}".format, "right": "{:.0%}".format})

@@ -5,8 +5,7 @@ import math
 import keras
 
 from pipeline.console.texts import counted, wrapped
-from pipeline.inspect.facts import gather
-from pipeline.inspect.text import notes
+from pipeline.sources.doubts import doubts
 from tfrecords_schema import Dataset
 from trainer.data.split_data import SplitData
 from trainer.options.options import TrainingOptions
@@ -23,7 +22,7 @@ def text(training: TrainingOptions, dataset: Dataset, train: SplitData, model: k
       train: its training split, as the steps read it.
       model: what is trained.
     """
-    found = notes(gather(dataset, train.name))
+    found = doubts(dataset)
     if model.trainable_variables:
         found = [*_few_updates(training, train.plan().num_steps), *found]
     return "\n".join(["worth a look:", *(wrapped(f"- {note}") for note in found)]) if found else ""

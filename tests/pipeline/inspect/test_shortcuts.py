@@ -97,7 +97,7 @@ def test_lengths_are_guessed_from_as_a_plain_loop_does(tmp_path):
     dataset = _dataset(
         tmp_path, lambda rng, t: 5 + t + int(rng.integers(0, 4)), lambda t: 0, _any_class
     )
-    parts = [dataset.split(name) for name in ("train", "test")]
+    parts = [dataset.split(name) for name in dataset.manifest.splits]
     steps = np.concatenate([part.steps for part in parts]).astype(float)
     groups = np.array([one for part in parts for one in part.groups()])
     labels = np.array([int(text[1:-1]) for part in parts for text in part.labels()])

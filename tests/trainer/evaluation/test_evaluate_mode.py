@@ -63,31 +63,6 @@ def test_a_test_split_alone_is_measured_without_a_baseline(learnt, capsys):
     assert "mean predictor" not in page
 
 
-def test_records_that_were_trained_on_are_told_whatever_they_are_called(learnt, capsys):
-    folder, _, splits = learnt
-    copies = [
-        dataclasses.replace(record, id=f"copy{i}", group=f"other{i}")
-        for i, record in enumerate(splits["train"][:2])
-    ]
-    found, before = _evaluated(learnt, "copies", {"test": [*splits["test"], *copies]}, "--report")
-    said = "trained on 2 of 7 records of these"
-    assert before["trained_on"] == {}
-    assert found["trained_on"] == {"groups": 0, "records": 2, "of_groups": 5, "of_records": 7}
-    assert said in " ".join(capsys.readouterr().out.split())
-    page = (folder / "run" / "report.html").read_text()
-    assert "Do not trust the figures of test" in page
-    assert said in page
-
-
-def test_other_records_of_groups_that_were_trained_on_are_told(learnt, capsys):
-    _, schema, splits = learnt
-    group = splits["train"][0].group
-    more = [dataclasses.replace(r, group=group) for r in random_records([3, 4], schema, seed=9)]
-    found, _ = _evaluated(learnt, "same", {"test": [*splits["test"], *more]}, "--noreport")
-    assert (found["trained_on"]["groups"], found["trained_on"]["records"]) == (1, 0)
-    assert "trained on 1 of 4 groups of these" in " ".join(capsys.readouterr().out.split())
-
-
 def test_a_training_split_that_suits_no_batch_costs_the_baseline_alone(learnt, capsys):
     _, schema, splits = learnt
     longer = random_records([40], schema, prefix="longer")
@@ -143,3 +118,28 @@ def test_a_dataset_with_fewer_classes_is_refused_with_the_names_to_convert_it_wi
     other = write_dataset(folder, {"test": records}, fewer, name="fewer")
     assert run_trainer("--mode=evaluate", f"--run_dir={folder}/run", f"--dataset={other.path}") == 1
     assert "Convert it with --class_names=rest,move,fall, or give" in capsys.readouterr().err
+
+
+def test_records_that_were_trained_on_are_told_whatever_they_are_called(learnt, capsys):
+    folder, _, splits = learnt
+    copies = [
+        dataclasses.replace(record, id=f"copy{i}", group=f"other{i}")
+        for i, record in enumerate(splits["train"][:2])
+    ]
+    found, before = _evaluated(learnt, "copies", {"test": [*splits["test"], *copies]}, "--report")
+    said = "trained on 2 of 7 records of these"
+    assert before["trained_on"] == {}
+    assert found["trained_on"] == {"groups": 0, "records": 2, "of_groups": 5, "of_records": 7}
+    assert said in " ".join(capsys.readouterr().out.split())
+    page = (folder / "run" / "report.html").read_text()
+    assert "Do not trust the figures of test" in page
+    assert said in page
+
+
+def test_other_records_of_groups_that_were_trained_on_are_told(learnt, capsys):
+    _, schema, splits = learnt
+    group = splits["train"][0].group
+    more = [dataclasses.replace(r, group=group) for r in random_records([3, 4], schema, seed=9)]
+    found, _ = _evaluated(learnt, "same", {"test": [*splits["test"], *more]}, "--noreport")
+    assert (found["trained_on"]["groups"], found["trained_on"]["records"]) == (1, 0)
+    assert "trained on 1 of 4 groups of these" in " ".join(capsys.readouterr().out.split())

@@ -106,3 +106,13 @@ def test_tables_have_80_columns_and_every_run():
     assert len(runs_table(result).rows) == len(runs)
     names = [row[0] for row in spread_table(result).rows]
     assert names == ["groups (6)", "folds (6)", "seeds (2)", "divisions (2)"]
+
+
+def test_records_of_other_folds_that_were_trained_on_are_told():
+    runs = random_runs(CLASS_PER_RECORD)
+    assert summarize(runs, CLASS_PER_RECORD)["trained_on"] == {}
+    seen = {"groups": 0, "records": 2, "of_groups": 2, "of_records": 6}
+    for run in runs:
+        run.evaluation["trained_on"] = seen if run.fold < 2 else {}
+    found = summarize(runs, CLASS_PER_RECORD)["trained_on"]
+    assert found == {"groups": 0, "records": 4, "of_groups": 6, "of_records": 18}
