@@ -159,10 +159,8 @@ def read_facts(
     """The facts of each group, after a look at what can be told without reading records.
 
     Raises:
-      UserError: there are no labels, or fewer groups than folds.
+      UsageError: there are fewer groups than folds.
     """
-    if dataset.schema.label is None:
-        raise DatasetError(f"{dataset.path} has no labels; convert it with --label_key")
     groups = {group for split in splits for group in dataset.split(split).groups()}
     if options.folds != EACH_GROUP and int(options.folds) > len(groups):
         raise UsageError(
