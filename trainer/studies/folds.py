@@ -14,6 +14,8 @@ from pipeline.console.errors import UsageError
 
 _UNIT = 1 << 16  # What all folds would have of each column, if it could be divided evenly.
 _STARTS = 16
+# Of very many groups some stay where they could do a little better.
+_MOST_ROUNDS = 1_000
 # Exchanges of two groups are looked at for so many groups, moves of one for any number.
 _MOST_EXCHANGED = 400
 
@@ -76,7 +78,7 @@ def _placed(shares: np.ndarray, folds: int, order: np.ndarray) -> np.ndarray:
 def _improved(shares: np.ndarray, fold: np.ndarray, folds: int) -> np.ndarray:
     """Moves one group, or exchanges two, where that helps most, until nothing does."""
     sums, squares = _sums(shares, fold, folds), (shares**2).sum(1)
-    while True:
+    for _ in range(_MOST_ROUNDS):
         change, group, other = _best_move(shares, squares, fold, sums)
         if len(shares) <= _MOST_EXCHANGED:
             exchange = _best_exchange(shares, squares, fold, sums)
@@ -85,8 +87,9 @@ def _improved(shares: np.ndarray, fold: np.ndarray, folds: int) -> np.ndarray:
                 other_group, other = other, int(fold[other])
                 _put(other_group, int(fold[group]), shares, fold, sums)
         if change >= 0:
-            return fold
+            break
         _put(group, other, shares, fold, sums)
+    return fold
 
 
 def _put(group: int, to: int, shares: np.ndarray, fold: np.ndarray, sums: np.ndarray) -> None:
