@@ -126,6 +126,7 @@ class Comparison(NamedTuple):
 
     Attributes:
       groups: how many.
+      draws: divisions and seeds that both have.
       metrics: all of them.
       classes: the recall of each class.
       per_group: the metric that people read first, of both, for each group.
@@ -135,6 +136,7 @@ class Comparison(NamedTuple):
     """
 
     groups: int
+    draws: int
     metrics: dict[str, Difference]
     classes: dict[str, Difference]
     per_group: dict[str, tuple[float, float]]
@@ -154,6 +156,7 @@ def compare(first: Sequence[Scored], second: Sequence[Scored], label: LabelSpec)
     figures = [_of_groups(sums, metric) for sums in (one, other)]
     return Comparison(
         len(one[0].names),
+        len(one),
         metrics,
         _recalls(first, second, label),
         {group: (figures[0][group], figures[1][group]) for group in figures[0]},

@@ -23,6 +23,8 @@ def comparison_text(first: str, second: str, found: Comparison) -> str:
 def metric_table(found: Comparison) -> Table:
     """Every metric."""
     note = f"intervals and p: {counted(found.groups, 'group')} drawn anew and exchanged"
+    if found.draws > 1:
+        note += f"; means of the {found.draws:,} divisions and seeds that both have"
     if found.is_mcnemar:
         note += "; p of the accuracy: McNemar's exact test"
     least = 2.0 ** (1 - found.groups)

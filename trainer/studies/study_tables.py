@@ -69,7 +69,7 @@ def runs_table(result: Mapping[str, Any]) -> Table:
 
 
 def worst_table(result: Mapping[str, Any]) -> Table:
-    """Records that no model got right."""
+    """Records that are predicted worst."""
     rows = result["worst"]
     is_class = bool(rows) and "true" in rows[0]
     columns: dict[str, Any] = {"record, the worst first": None}
