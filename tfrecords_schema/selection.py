@@ -85,6 +85,7 @@ def write_selection(
         splits=entries,
         statistics=statistics,
         rejects=0,
+        left_out=(),
         files={name: hash_file(join(path, name)) for name in (INDEX, REJECTS)},
         shards_of=source.shard_folder,
     )

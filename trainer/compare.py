@@ -39,6 +39,7 @@ if __name__ == "__main__":
     quiet.start(gpu=True)
 
 from pipeline.console.run import run_command
+from pipeline.console.terminal import say
 from pipeline.console.texts import wrapped
 from trainer.studies.compared_runs import paired_draws, read_predicted
 from trainer.studies.paired import compare
@@ -57,12 +58,12 @@ def _compare(argv: Sequence[str]) -> None:
         raise UsageError(with_help("one RUN is named, expected two or more", COMMAND.prog))
     first, *others = (read_predicted(run, options.split, options.dataset) for run in given.rest)
     for run in (first, *others):
-        print(
+        say(
             "".join(f"{wrapped(f'WARNING: {run.name}: {line}')}\n" for line in run.warnings), end=""
         )
     for second in others:
         one, other = zip(*paired_draws(first, second), strict=True)
-        print(comparison_text(first.name, second.name, compare(one, other, first.label)))
+        say(comparison_text(first.name, second.name, compare(one, other, first.label)))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ if __name__ == "__main__":
 from pipeline.console.errors import UsageError
 from pipeline.console.run import run_command
 from pipeline.console.tables import as_text
+from pipeline.console.terminal import say
 from tfrecords_schema import Dataset, LabelSpec, open_dataset
 from tfrecords_schema.decoding import json_object
 from tfrecords_schema.errors import UserError
@@ -87,9 +88,9 @@ def _cross_validate(argv: Sequence[str]) -> None:
     facts = read_facts(dataset, splits, options)
     folds = plan_folds(facts, options)
     table = fold_table(folds, facts, dataset.schema.label)
-    print(f"{len(facts):,} groups of {', '.join(splits)}, in folds:\n{as_text(table)}\n")
+    say(f"{len(facts):,} groups of {', '.join(splits)}, in folds:\n{as_text(table)}\n")
     if run.dry_run:
-        return print("--dry_run: nothing was trained, nothing was written")
+        return say("--dry_run: nothing was trained, nothing was written")
     atomic_write(
         join(make_folder(run.run_dir), _STUDY), (json.dumps(study, indent=1) + "\n").encode()
     )
@@ -120,10 +121,10 @@ def _cross_validate(argv: Sequence[str]) -> None:
     }
     study_page.write_result(run.run_dir, result)
     study_page.write_predictions(run.run_dir, runs, label)
-    print(f"\n{study_text(result)}")
+    say(f"\n{study_text(result)}")
     if run.report:
         places = [one.job.run_dir for one in planned]
-        print(f"report: {study_page.write_page(run.run_dir, result, table, places)}")
+        say(f"report: {study_page.write_page(run.run_dir, result, table, places)}")
 
 
 def _of_trainer(argv: Sequence[str]) -> tuple[RunOptions, DataOptions, dict[str, str]]:

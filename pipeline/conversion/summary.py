@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.console.tables import COUNT, Table, as_text, class_table
 from pipeline.console.texts import bytes_text, input_text, label_kind_text, wrapped
-from pipeline.sources.doubts import doubts
+from pipeline.doubts.division import doubts
 from pipeline.sources.rejects import left_out_text, rejects_text
 from tfrecords_schema import Dataset
 from tfrecords_schema.names import REJECTS, join

@@ -7,12 +7,12 @@ import numpy as np
 from pipeline.console import texts
 from pipeline.console.tables import as_text
 from pipeline.console.texts import bytes_text, counted, listed, wrapped
+from pipeline.doubts.division import doubts
 from pipeline.inspect import tables
 from pipeline.inspect.facts import Facts, Lengths
 from pipeline.inspect.plan import EpochFacts
 from pipeline.inspect.samples import TimeAxis
 from pipeline.inspect.shortcuts import shortcut_table
-from pipeline.sources.doubts import doubts
 from pipeline.sources.rejects import left_out_text, rejects_text
 
 _BINS = 10

@@ -15,6 +15,7 @@ from typing import IO, Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from pipeline.console.terminal import say
 from pipeline.console.texts import counted, duration_text
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
@@ -74,7 +75,7 @@ def run_all(jobs: Sequence[Job], parallel: int, train: Callable[[Sequence[str]],
     """
     left = [job for job in jobs if job.result() is None]
     if len(left) < len(jobs):
-        print(f"{counted(len(jobs) - len(left), 'run')} of {len(jobs)} done before")
+        say(f"{counted(len(jobs) - len(left), 'run')} of {len(jobs)} done before")
     told = _Told(len(jobs) - len(left), len(jobs))
     if parallel == 1:
         for job in left:
@@ -100,7 +101,7 @@ class _Told:
         took = (time.monotonic() - self._started) / (self._done - self._before)
         left = (self._total - self._done) * took
         rest = f", about {duration_text(left)} left" if left else ""
-        print(f"{job.name}: {figure} ({self._done} of {self._total} runs{rest})", flush=True)
+        say(f"{job.name}: {figure} ({self._done} of {self._total} runs{rest})")
 
 
 def _run_processes(jobs: Sequence[Job], parallel: int, told: _Told) -> None:

@@ -5,7 +5,7 @@ import math
 import keras
 
 from pipeline.console.texts import counted, wrapped
-from pipeline.sources.doubts import doubts
+from pipeline.doubts.division import doubts
 from tfrecords_schema import Dataset
 from trainer.data.split_data import SplitData
 from trainer.options.options import TrainingOptions

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.sources.doubts import doubts
+from pipeline.doubts.division import doubts
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, Record, write_dataset
 from tfrecords_schema import InputSpec, RecordSchema
 

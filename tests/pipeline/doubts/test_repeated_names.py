@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.sources.repeated_names import repeated_name
+from pipeline.doubts.repeated_names import repeated_name
 
 
 def _paths(form, people=4, takes=6):

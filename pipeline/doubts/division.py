@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pipeline.console.texts import counted
-from pipeline.sources.repeated_names import repeated_name
+from pipeline.doubts.repeated_names import repeated_name
 from tfrecords_schema import Dataset, SplitEntry
 from tfrecords_schema.index import group_totals
 from tfrecords_schema.names import INDEX, join
