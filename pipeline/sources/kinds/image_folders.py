@@ -22,7 +22,8 @@ from pipeline.sources.annotations import (
     parse_annotation,
 )
 from pipeline.sources.files import Files, FoundFile
-from pipeline.sources.frame_names import (
+from pipeline.sources.frames.header import ImageHeader, read_image_header
+from pipeline.sources.frames.names import (
     FRAMES,
     ancestors,
     is_frame,
@@ -32,9 +33,8 @@ from pipeline.sources.frame_names import (
     nested,
     require_no_sample_below,
 )
-from pipeline.sources.frame_options import FrameOptions
+from pipeline.sources.frames.options import FrameOptions
 from pipeline.sources.grouping import text_of
-from pipeline.sources.image_header import ImageHeader, read_image_header
 from pipeline.sources.names import normal
 from pipeline.sources.options import require_size
 from pipeline.sources.source import Description, InputFile, RawRecord, Source, passed_over
@@ -149,7 +149,7 @@ class ImageFolderSource(Source):
         Raises:
           RejectedInputError: like `describe`, or if a frame is damaged.
         """
-        from pipeline.sources.image_decoding import encode_png
+        from pipeline.sources.frames.decoding import encode_png
 
         contents = self._contents(path)
         label = self._label(path, self._annotation(contents)[0])
@@ -219,7 +219,7 @@ class ImageFolderSource(Source):
     def _frame(self, frame: FoundFile) -> tuple[bytes, np.ndarray]:
         """A frame's file, empty if its pixels are changed, and these `[height, width, 3]` uint8."""
         # TensorFlow is slow.
-        from pipeline.sources.image_decoding import decode_checked, resized, upright
+        from pipeline.sources.frames.decoding import decode_checked, resized, upright
 
         with _opened(self.files, frame) as file:
             encoded = file.read(frame.size_in_bytes + 1)

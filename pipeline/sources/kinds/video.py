@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import option
 from pipeline.sources.files import require_file
-from pipeline.sources.frame_options import FrameOptions
+from pipeline.sources.frames.options import FrameOptions
 from pipeline.sources.options import require_size
 from pipeline.sources.recordings.libraries import (
     fingerprint,
@@ -96,7 +96,7 @@ class VideoSource(Source):
 
     def read(self, path: str) -> RawRecord:
         """See `Source`."""
-        from pipeline.sources.image_decoding import encode_jpeg, encode_png  # TensorFlow is slow.
+        from pipeline.sources.frames.decoding import encode_jpeg, encode_png  # TensorFlow is slow.
 
         place = self.full_path(path)
         video = self._scan(place)

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from pipeline.console.errors import RejectedInputError
+from pipeline.sources.frames.decoding import upright
+from pipeline.sources.frames.header import read_image_header
 from pipeline.sources.gfiles import GFiles
-from pipeline.sources.image_decoding import upright
-from pipeline.sources.image_header import read_image_header
 from pipeline.sources.kinds.image_folders import ImageFolderOptions, ImageFolderSource
 from tests.pipeline.batches.test_frames_batches import encoded_image, pillow_decode
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects

@@ -16,8 +16,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from pipeline.console.errors import RejectedInputError
+from pipeline.sources.frames.header import read_image_header
 from pipeline.sources.gfiles import GFiles
-from pipeline.sources.image_header import read_image_header
 from pipeline.sources.kinds.image_folders import ImageFolderOptions, ImageFolderSource
 from tests.pipeline.batches.test_frames_batches import MODES, encoded_image, pillow_decode
 from tests.pipeline.conversions import Converter, Folders, hashes, read_records, rejects

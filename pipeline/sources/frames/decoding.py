@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from pipeline.batches.frames import decode_frame
 from pipeline.console.errors import RejectedInputError
-from pipeline.sources.image_header import ImageHeader
+from pipeline.sources.frames.header import ImageHeader
 
 
 def decode_checked(encoded: bytes, header: ImageHeader) -> np.ndarray:
