@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pipeline.batches.channel_sums import merged
 from pipeline.console.errors import UsageError
-from pipeline.conversion.channel_sums import merged
 from pipeline.conversion.indistinct import indistinct
 from pipeline.conversion.inputs import Decision, too_many_rejects
 from pipeline.conversion.parts import Part, part_path, read_part

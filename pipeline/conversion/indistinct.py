@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pipeline.conversion.channel_sums import ChannelSums, merged
+from pipeline.batches.channel_sums import ChannelSums, merged
 from pipeline.conversion.parts import Part
 from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.manifest import Statistics

@@ -7,7 +7,7 @@ training.
 from collections import Counter
 from collections.abc import Iterator
 
-from pipeline.console.texts import counted
+from pipeline.console.texts import counted, listed
 from pipeline.doubts.repeated_names import repeated_name
 from tfrecords_schema import Dataset, SplitEntry
 from tfrecords_schema.index import group_totals
@@ -79,7 +79,7 @@ def _class_doubts(dataset: Dataset, reads_names: bool) -> Iterator[str]:
         missing = [one for one in names if not entry.class_counts.get(one)]
         if missing:
             what = "class" if len(missing) == 1 else "the classes"
-            yield f"{name} has no label of {what} {_listed(missing)}"
+            yield f"{name} has no label of {what} {listed(missing, _MAX_NAMES)}"
         if name == "train":
             yield from _majority_doubt(entry)
         yield from _rare_doubt(name, entry)
@@ -107,8 +107,8 @@ def _rare_doubt(name: str, entry: SplitEntry) -> Iterator[str]:
     ]
     if rare:
         yield (
-            f"{name} has few labels of {_listed(rare)}: figures of such a class are chance; try "
-            "--class_weights=balanced, or divide with another --split_seed"
+            f"{name} has few labels of {listed(rare, _MAX_NAMES)}: figures of such a class are "
+            "chance; try --class_weights=balanced, or divide with another --split_seed"
         )
 
 
@@ -128,8 +128,3 @@ def _one_group_doubts(dataset: Dataset, split: str) -> Iterator[str]:
                 f"{most:,} of {total:,} records of class {one} in {split} are of group {group}: "
                 "what is learned may be the group; add others of that class"
             )
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MAX_NAMES:,} more" if len(names) > _MAX_NAMES else ""
-    return ", ".join(names[:_MAX_NAMES]) + more

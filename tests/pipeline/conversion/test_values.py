@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pipeline.batches.batch_reader import BatchReader
+from pipeline.batches.channel_sums import ChannelSums
 from pipeline.batches.keras_batches import keras_batches
 from pipeline.batches.plan import BatchOptions, plan_epoch
 from pipeline.console.errors import RejectedInputError
-from pipeline.conversion.channel_sums import ChannelSums
 from pipeline.conversion.indistinct import indistinct
 from pipeline.conversion.parts import Part
 from pipeline.sources.annotations import label_array
