@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Sequence
 
-from pipeline.console import quiet
+from pipeline.console import quiet, utf8
 from pipeline.console.command import Command
 from pipeline.console.run import run_command
+from pipeline.console.terminal import say
 
 COMMAND = Command(
     "python -m pipeline.guess",
@@ -26,19 +27,21 @@ def _guess(argv: Sequence[str]) -> None:
 
     # Here, so that --help does not wait for TensorFlow.
     from pipeline.sources.gfiles import GFiles
-    from pipeline.sources.guessing.guess import command, guess, name_of
+    from pipeline.sources.guessing.guess import command, guess, name_of, quoted
     from pipeline.sources.options import as_folder
 
     place = as_folder(folder)
     found = guess(place, GFiles())
-    print("\n".join(found.facts))
-    print(f"\n{command(place, name_of(place), found.flags)}")
+    say("\n".join(found.facts))
+    say(f"\n{command(place, name_of(place), found.flags)}")
     for question, readings in found.questions:
-        print(f"\n{question}")
+        say(f"\n{question}")
         for number, reading in enumerate(readings):
-            what = "as above" if not number else " ".join(reading.flags) or "leave the flag out"
-            print(f"  {reading.why}: {what}")
+            flags = " ".join(map(quoted, reading.flags))
+            what = "as above" if not number else flags or "leave the flag out"
+            say(f"  {reading.why}: {what}")
 
 
 if __name__ == "__main__":
+    utf8.start()
     sys.exit(main(sys.argv[1:]))

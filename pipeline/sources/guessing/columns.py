@@ -83,7 +83,7 @@ def _named(values: dict[str, np.ndarray], names: str) -> str:
 
 
 def _reading(flag: str, name: str, what: str, groups: int = 0) -> Reading:
-    return Reading((f"--{flag}='{name}'",), f"{what}: column {name}", groups)
+    return Reading((f"--{flag}={name}",), f"{what}: column {name}", groups)
 
 
 def _clock(values: dict[str, np.ndarray], time: str, recording: str, guess: Guess) -> None:
@@ -104,7 +104,7 @@ def _clock(values: dict[str, np.ndarray], time: str, recording: str, guess: Gues
         return
     rate_hz = float(f"{1 / usual:.3g}")
     is_regular = bool(np.abs(between - usual).max() <= _MAX_JITTER * usual)
-    flags = [f"--time_column='{time}'", *([] if is_regular else [f"--resample_hz={rate_hz:g}"])]
+    flags = [f"--time_column={time}", *([] if is_regular else [f"--resample_hz={rate_hz:g}"])]
     how = "regular" if is_regular else "with gaps or jitter, so interpolated"
     guess.take("", [Reading((*flags,), f"time: column {time}, {rate_hz:g} rows a second, {how}")])
 
@@ -116,8 +116,8 @@ def _labels(values: dict[str, np.ndarray], label: str, recording: str) -> list[R
     of_recording: dict[object, set[object]] = {}
     for name, cell in zip(names, cells, strict=True):
         of_recording.setdefault(name, set()).add(cell)
-    rows = Reading((f"--label_key='{label}'",), f"label: column {label}, of every row")
+    rows = Reading((f"--label_key={label}",), f"label: column {label}, of every row")
     if any(len(found) > 1 for found in of_recording.values()):
         return [rows]
-    flags = (f"--label_key='{label}'", "--label_kind=record_class")
+    flags = (f"--label_key={label}", "--label_kind=record_class")
     return [Reading(flags, f"label: column {label}, one for each recording"), rows]

@@ -98,9 +98,7 @@ def _channels(looks: Sequence[_Look], guess: Guess) -> set[float]:
     names = [channel.name for channel in first]
     are_all = all([c.name for c in look.channels] == chosen for look in looks)
     if chosen and not are_all and not any("," in name for name in chosen):
-        readings = [
-            Reading((f"--channels='{','.join(chosen)}'",), f"channels: {', '.join(chosen)}")
-        ]
+        readings = [Reading((f"--channels={','.join(chosen)}",), f"channels: {', '.join(chosen)}")]
         if len(rates) > 1:
             why = f"all channels ({', '.join(names)}) at {max(rates):g} Hz"
             readings.append(Reading((f"--resample_hz={max(rates):g}",), why))

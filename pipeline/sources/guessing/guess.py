@@ -4,6 +4,7 @@ import collections
 import itertools
 import posixpath
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,14 +76,20 @@ def _splits(inputs: int, found: Guess) -> None:
 
 def command(folder: str, name: str, flags: Sequence[str]) -> str:
     """The command line of a conversion, a few flags a line."""
-    words = [f"--input_dir='{folder}'", "--output_dir=datasets", f"--name={name}", *flags]
+    words = [f"--input_dir={folder}", "--output_dir=datasets", f"--name={name}", *flags]
     lines, line = [], "python -m pipeline"
-    for word in words:
+    for word in map(quoted, words):
         if len(line) + len(word) > 96:
             lines.append(f"{line} \\")
             line = " "
         line += f" {word}"
     return "\n".join([*lines, line])
+
+
+def quoted(flag: str) -> str:
+    """A flag as a shell takes it: what a file or a column is called is never run by one."""
+    name, equals, value = flag.partition("=")
+    return f"{name}{equals}{shlex.quote(value)}"
 
 
 def name_of(folder: str) -> str:

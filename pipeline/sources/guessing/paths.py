@@ -81,7 +81,7 @@ def _guess_group(
         found += [part for part in classes if part is not label and _mixes(part, label)]
     readings = [
         Reading(
-            (f"--group_regex='{part.regex}'",),
+            (f"--group_regex={part.regex}",),
             f"group: {part.where} ({_shown(part)})",
             len(part.distinct),
         )
@@ -103,7 +103,7 @@ def _people(paths: Sequence[str]) -> Reading | None:
         return None
     regex = rf"{re.escape(word)}[-_ ]?\d+"
     why = f"group: {word} in the path ({distinct} of them)"
-    return Reading((f"--group_regex='{regex}'",), why, distinct)
+    return Reading((f"--group_regex={regex}",), why, distinct)
 
 
 def _folders(paths: Sequence[str]) -> list[Part]:
@@ -174,7 +174,7 @@ def _mixes(part: Part, label: Part) -> bool:
 
 def _label_reading(part: Part) -> Reading:
     return Reading(
-        (f"--label_regex='{part.regex}'",),
+        (f"--label_regex={part.regex}",),
         f"label: {part.where}, one of {len(part.distinct)} ({_shown(part)})",
     )
 
@@ -185,7 +185,7 @@ def _split_reading(part: Part) -> Reading:
         names[_SPLITS[name.lower()]].append(re.escape(name))
     inner = "|".join(f"(?P<{split}>{'|'.join(found)})" for split, found in names.items() if found)
     regex = f"{part.before}(?:{inner}){part.after}"
-    return Reading((f"--split_regex='{regex}'",), f"split: {part.where} ({_shown(part)})")
+    return Reading((f"--split_regex={regex}",), f"split: {part.where} ({_shown(part)})")
 
 
 def _shown(part: Part) -> str:

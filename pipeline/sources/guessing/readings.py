@@ -8,7 +8,7 @@ class Reading(NamedTuple):
     """One way to read something.
 
     Attributes:
-      flags: of the conversion.
+      flags: of the conversion, not yet quoted for a shell.
       why: what they would do, for people.
       groups: how many groups there are then; 0 if it says nothing of groups.
     """

@@ -51,8 +51,8 @@ def guess_from_tables(
     best = max(found, key=lambda table: (table.share, table.path))
     is_read_anyway = posixpath.basename(best.path) in METADATA and source.options.reads_metadata
     where = f"{best.path}, {best.share:.0%} of the inputs by column {best.id_column}"
-    flags = [] if is_read_anyway else [f"--labels='{source.full_path(best.path)}'"]
-    guess.take("", [Reading((*flags, f"--id_column='{best.id_column}'"), f"table: {where}")])
+    flags = [] if is_read_anyway else [f"--labels={source.full_path(best.path)}"]
+    guess.take("", [Reading((*flags, f"--id_column={best.id_column}"), f"table: {where}")])
     others = {name: cells for name, cells in best.columns.items() if name != best.id_column}
     _guess_column(others, _GROUPS, "group", guess)
     splits = {n: c for n, c in others.items() if _are_splits(c)}
@@ -61,7 +61,7 @@ def guess_from_tables(
     guess.take(
         "Which column is the label?",
         [
-            Reading((f"--label_column='{name}'",), f"label: column {name} ({_shown(others[name])})")
+            Reading((f"--label_column={name}",), f"label: column {name} ({_shown(others[name])})")
             for name in labels
         ],
     )
@@ -104,7 +104,7 @@ def _guess_column(
     found = [name for name in columns if names.fullmatch(name)]
     readings = [
         Reading(
-            (f"--{what}_column='{name}'",),
+            (f"--{what}_column={name}",),
             f"{what}: column {name} ({_shown(columns[name])})",
             len({*map(str, columns[name])}) if what == "group" else 0,
         )

@@ -110,6 +110,10 @@ class OutsideSource(Source):
         """See `Source`."""
         return self.inner.read_data(path)
 
+    def padding(self, path: str) -> int:
+        """See `Source`."""
+        return self.inner.padding(path)
+
     def record_id(self, path: str) -> str:
         """See `Source`."""
         return self.inner.record_id(path)

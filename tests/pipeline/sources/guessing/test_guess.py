@@ -253,6 +253,18 @@ def test_the_command_prints_it(tmp_path: pathlib.Path, capsys: pytest.CaptureFix
     assert "part 2 of the name, one of 3 (ann, bob, cy): --label_regex=" in printed
 
 
+def test_no_name_is_run_by_the_shell_that_the_command_is_pasted_into(
+    tmp_path: pathlib.Path,
+) -> None:
+    name = "it's; touch x $(id)"
+    _sensors(tmp_path / name)
+    found = guess(str(tmp_path / name), GFiles())
+    flags = ["--group_key=it's `id`", *found.flags]
+    words = shlex.split(command(str(tmp_path / name), "x", flags).replace("\\\n", " "))
+    assert words[3] == f"--input_dir={tmp_path / name}"
+    assert [*flags] == words[6:]
+
+
 def test_a_folder_without_recordings_is_told(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.docx").write_text("x")
     with pytest.raises(UsageError, match=r"no kind of raw folder reads .* \.docx \(1\)"):

@@ -127,6 +127,7 @@ def test_to_predict_files_are_read_as_they_were_converted(converter: Converter) 
     source = source_like(dataset.manifest.options, str(new), GFiles())
     expected = np.pad(samples[:, 1], (0, 30)).reshape(3, 50, 1)
     np.testing.assert_array_equal(source.read_data("a.wav"), expected)
+    assert source.padding("a.wav") == 30
     # The rate was not named, but is that of the set.
     with pytest.raises(RejectedInputError, match="16000 samples per second, not --sample_rate_hz"):
         source.read_data("b.wav")
