@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from pipeline.batches.batch_reader import BatchReader
-from pipeline.batches.channel_sums import ChannelSums
+from pipeline.batches.channel_sums import ChannelSums, merged
 from pipeline.batches.plan import BatchOptions, plan_epoch, plan_lengths
 from pipeline.batches.valid_labels import label_lengths, unpadded
 from tfrecords_schema import Dataset, LabelSpec, Statistics
@@ -33,9 +32,7 @@ class GroupFacts:
 
     def add(self, other: GroupFacts) -> GroupFacts:
         """Both together."""
-        channels = self.channels
-        if channels is not None and other.channels is not None:
-            channels = channels.merge(other.channels)
+        channels = merged([self.channels, other.channels])
         return GroupFacts(self.records + other.records, self.labels + other.labels, channels)
 
 
@@ -63,8 +60,8 @@ def class_counts(facts: Iterable[GroupFacts], label: LabelSpec) -> dict[str, int
 
 def statistics(facts: Iterable[GroupFacts]) -> Statistics | None:
     """Statistics of the channels of these groups together; None for frames."""
-    sums = [one.channels for one in facts if one.channels is not None]
-    return functools.reduce(ChannelSums.merge, sums).statistics() if sums else None
+    total = merged(one.channels for one in facts)
+    return None if total is None else total.statistics()
 
 
 def _of_records(dataset: Dataset, split: str) -> Iterator[tuple[int, GroupFacts]]:
@@ -77,14 +74,20 @@ def _of_records(dataset: Dataset, split: str) -> Iterator[tuple[int, GroupFacts]
     for batch in reader.epoch(plan):
         rows, steps = batch["record"].numpy().tolist(), batch["lengths"].numpy().tolist()
         signals = batch["signal"].numpy() if "signal" in batch else [None] * len(rows)
+        padding = batch["padding"].numpy().tolist() if "padding" in batch else [0] * len(rows)
         labels: Sequence[np.ndarray] = [np.zeros(0, np.int64)] * len(rows)
         if label is not None and classes:
             labels = unpadded(batch["label"].numpy(), label_lengths(batch, label).numpy(), label)
-        for row, length, signal, of_record in zip(rows, steps, signals, labels, strict=True):
-            counts = np.bincount(of_record.ravel(), minlength=classes).astype(np.int64)
-            channels = None if signal is None else ChannelSums.of(_by_channel(signal[:length]))
+        for at, row in enumerate(rows):
+            counts = np.bincount(labels[at].ravel(), minlength=classes).astype(np.int64)
+            signal = signals[at]
+            channels = None
+            if signal is not None:
+                channels = ChannelSums.of(_recorded(signal[: steps[at]], padding[at]))
             yield row, GroupFacts(1, counts, channels)
 
 
-def _by_channel(signal: np.ndarray) -> np.ndarray:
-    return signal[:, np.newaxis] if signal.ndim == 1 else signal
+def _recorded(signal: np.ndarray, padding: int) -> np.ndarray:
+    """`[samples, channels]` without what only fills the last step."""
+    channels = signal.shape[-1] if signal.ndim > 1 else 1
+    return signal.reshape(-1, channels)[: -padding or None]

@@ -15,6 +15,7 @@ import numpy as np
 
 from tfrecords_schema import LabelSpec
 from trainer.evaluation.evaluation import evaluate
+from trainer.evaluation.evaluation_table import group_count
 from trainer.evaluation.group_sums import RESAMPLES, Figures, GroupSums, interval
 from trainer.evaluation.predictions import Predictions
 from trainer.studies.scored import Scored
@@ -164,7 +165,7 @@ def _seen(runs: Sequence[Run]) -> dict[str, int]:
     seen = {what: sum(one.get(what, 0) for one in found) for what in ("groups", "records")}
     if not any(seen.values()):
         return {}
-    groups = sum(len(evaluation["groups"]) for evaluation in of_draw)
+    groups = sum(map(group_count, of_draw))
     return {**seen, "of_groups": groups, "of_records": sum(e["records"] for e in of_draw)}
 
 
