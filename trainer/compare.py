@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from pipeline.console import quiet
+from pipeline.console import quiet, utf8
 from pipeline.console.command import Command, with_help
 from pipeline.console.errors import UsageError
 from pipeline.console.options import Options, option, read
@@ -35,6 +35,7 @@ COMMAND = Command(
 )
 
 if __name__ == "__main__":
+    utf8.start()
     COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
     quiet.start(gpu=True)
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pipeline.console import quiet
+from pipeline.console import quiet, utf8
 from pipeline.console.command import Command, with_help
 from pipeline.console.options import Effect, fields_of, read, value_text
 from trainer.studies.options import FoldOptions
@@ -24,6 +24,7 @@ COMMAND = Command(
 )
 
 if __name__ == "__main__":
+    utf8.start()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during imports: no traceback.
     COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
     quiet.start(gpu=True)
