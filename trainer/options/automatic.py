@@ -38,6 +38,8 @@ _LONG_RECORD = 2000
 _ROWS_OF_STEP = 32
 _LEAST_ROWS_OF_STEP = 8
 _LEAST_EPOCHS = 30
+# The family that no gradient trains.
+_FITTED = "hydra"
 
 
 class Choice(NamedTuple):
@@ -136,8 +138,8 @@ class Decisions:
             return default
 
     def decide(self, name: str, value: Any, reason: str, candidates: tuple[str, ...] = ()) -> None:
-        """Decides an option, unless it is given."""
-        if name not in self._given:
+        """Decides an option, unless it is given or decided."""
+        if name not in self._given and name not in {choice.name for choice in self.choices}:
             choice = Choice(name, value, reason, candidates)
             self.choices.append(self._settled.get(name, choice))
 
@@ -243,7 +245,7 @@ def _members(facts: Facts, so_far: Decisions) -> None:
     rows = facts.median_steps * facts.samples // _factor(so_far)
     fitting = int(math.log2(max(1, (rows - 1) / 8))) + 1
     so_far.decide("random_convolutions", True, "a second opinion that takes seconds")
-    if not so_far["random_convolutions"] and so_far.get("model", "") != "hydra":
+    if not so_far["random_convolutions"] and so_far.get("model", "") != _FITTED:
         return
     so_far.decide("dilations", min(max(fitting, 1), 10), f"{rows:,} rows of a record (median)")
     if facts.per == "step":
@@ -282,6 +284,8 @@ def _updates(facts: Facts, so_far: Decisions) -> None:
     affordable = _ROWS // rows
     epochs = min(round(_UPDATES[1] / batches), affordable, _MOST_EPOCHS)
     epochs = max(epochs, min(round(_UPDATES[0] / batches), 2 * affordable), 1)
+    if so_far.get("model", "") == _FITTED:
+        so_far.decide("epochs", 1, "it is fitted before the first update, which trains nothing")
     so_far.decide("epochs", epochs, f"{epochs * batches:,} updates")
     so_far.decide("max_minutes", 8, "more is rarely worth waiting for")
     so_far.decide("learning_rate", 0.001, "AdamW")

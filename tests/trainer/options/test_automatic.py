@@ -89,6 +89,11 @@ def test_patches_leave_a_step_several_rows():
         assert values["random_convolutions"]
 
 
+def test_what_no_gradient_trains_goes_through_the_data_once():
+    assert _decided(given={"model": "hydra", "ensemble": 1})["epochs"].value == 1
+    assert _decided(given={"model": "fcn"})["epochs"].value > 1
+
+
 def test_steps_of_a_few_rows_have_no_trials():
     steps = _FACTS._replace(per="step", samples=4)
     assert not _decided(steps)["normalization"].candidates
