@@ -137,7 +137,7 @@ def trained(
     order = random.permutation(len(signals))
     train, rest = np.split(order, [round(0.7 * len(order))])
     lengths = np.array([len(signals[i]) for i in train])
-    called: Any = network(kind, signals[0].shape[1], labels.max() + 1)
+    called: Any = network(kind, signals[0].shape[1], int(labels.max()) + 1)
     variables = called.model.trainable_variables
     an_epoch = -(-len(train) // BATCH)
     updates = min(epochs * an_epoch, _MOST_UPDATES)

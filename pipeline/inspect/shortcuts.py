@@ -46,7 +46,8 @@ class _Recordings(NamedTuple):
     """Some recordings.
 
     Attributes:
-      labels: `[records, classes]`, 1 for the class; or `[records, values]`.
+      labels: `[records, classes]` bool, of the classes that these recordings have; or
+        `[records, values]`.
       groups: `[records]` text.
       steps: `[records]`.
       levels: `[records, 2 * channels]` mean and deviation of each.
@@ -106,7 +107,10 @@ def shortcut_table(found: list[Shortcut], label: LabelSpec | None) -> Table:
 def _read(dataset: Dataset, label: LabelSpec) -> _Recordings:
     parts = [part for name in dataset.manifest.splits for part in _of_split(dataset, name, label)]
     columns = [np.array(column) for column in zip(*parts, strict=True)] or [np.zeros(0)] * 4
-    return _Recordings(*columns)
+    found = _Recordings(*columns)
+    if label.is_class_feature:
+        return found._replace(labels=found.labels == np.unique(found.labels))
+    return found
 
 
 def _of_split(
@@ -134,9 +138,9 @@ def _of_split(
 
 
 def _label(feature: tf.train.Feature, label: LabelSpec) -> np.ndarray:
-    """`[classes]`, 1 for the class, or `[values]`."""
+    """`[1]`, the class, or `[values]`."""
     if label.is_class_feature:
-        return np.eye(len(label.class_names))[feature.int64_list.value[0]]
+        return np.array(feature.int64_list.value[:1])
     return np.frombuffer(feature.bytes_list.value[0], label.dtype).astype(np.float64)
 
 

@@ -65,7 +65,7 @@ def test_all_that_is_left_out_is_counted_with_its_reason_and_an_example(
         *flags, "--overwrite", "--direct_num_workers=2", "--direct_running_mode=multi_threading"
     )
     assert hashes(folders.dataset) == written
-    said = again.text.partition("left out or changed: ")[2].partition(" dataset: ")[0]
+    said = again.text.partition("left out or changed: ")[2].partition(" worth a look: ")[0]
     assert "6 recordings: arrays 'note', 'rate' not used (as r0.npz) " in said
     # A dry run reads no data, so it does not know of the values.
     assert re.sub(r"10 values: .*?npz\) ", "", said) in dry.text

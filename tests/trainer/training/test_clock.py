@@ -34,6 +34,7 @@ def seconds_per_step(monkeypatch):
 def test_a_training_ends_with_its_minutes_and_its_schedule(dataset, tmp_path, seconds_per_step):
     run_dir = tmp_path / "run"
     flags = [f"--dataset={dataset}", f"--run_dir={run_dir}", "--epochs=1000", *_FLAGS]
+    flags += ["--validate_every_epochs=50", "--checkpoint_every_epochs=50"]
     assert run_trainer(*flags, "--max_minutes=1") == 0
     history = _history(run_dir)
     assert 1 < len(history) < 100
