@@ -86,7 +86,7 @@ def column_table(result: dict[str, Any]) -> Table:
             f"Classes of {split}{which}",
             columns,
             rows,
-            of=f"classes in evaluation-{split}.npz" if total else "classes",
+            of=f"classes in {_file(result, 'npz')}" if total else "classes",
             most=30,
             total=total,
         )
@@ -121,10 +121,15 @@ def group_table(result: dict[str, Any]) -> Table:
             (name, groups[name]["labels"], groups[name][metric])
             for name in sorted(groups, key=lambda name: sign * groups[name][metric])
         ],
-        of=f"groups in evaluation-{split}.{'npz' if 'group_count' in result else 'json'}",
+        of=f"groups in {_file(result, 'npz' if 'group_count' in result else 'json')}",
         most=12,
         total=group_count(result),
     )
+
+
+def _file(result: dict[str, Any], ending: str) -> str:
+    """Where all of it is; an evaluation of a split says no name of its own."""
+    return f"{result.get('file', 'evaluation-' + result['split'])}.{ending}"
 
 
 def group_count(result: dict[str, Any]) -> int:

@@ -83,6 +83,7 @@ def summarize(runs: Sequence[Run], label: LabelSpec) -> dict[str, Any]:
     baselines = _baselines(runs)
     return {
         "split": "all folds",
+        "file": "cross_validation",
         "records": len(first.ids),
         "labels": len(first.predictions.label),
         "draws": len(draws),
