@@ -132,7 +132,7 @@ def _commit(
             for split, members in _by_split(parts).items()
         },
         statistics=_statistics(parts),
-        options=recorded_options(options, decision.rate_hz),
+        options=recorded_options(options, decision.rate_hz, *_of_channels(decision)),
         versions=_versions(),
         rejects=len(rejects),
         left_out=left_out,
@@ -142,12 +142,24 @@ def _commit(
     _place(options, prepared, parts)
 
 
-def recorded_options(options: ConvertOptions, rate_hz: float) -> dict[str, Any]:
-    """What a manifest records of the options; also the rate that was found, if none was named."""
+def recorded_options(
+    options: ConvertOptions, rate_hz: float, channels: Sequence[str], units: Sequence[str]
+) -> dict[str, Any]:
+    """What a manifest records of the options; also rate, channels and units that were found.
+
+    Recordings that are predicted later are read by these.
+    """
     recorded = options.recorded()
-    if rate_hz and not recorded.get("sample_rate_hz"):
-        recorded["sample_rate_hz"] = rate_hz
-    return recorded
+    found = {"sample_rate_hz": rate_hz, "channels": [*channels], "units": [*units]}
+    not_named = {name: value for name, value in found.items() if value and not recorded.get(name)}
+    return {**recorded, **not_named}
+
+
+def _of_channels(decision: Decision) -> tuple[list[str], list[str]]:
+    """Names and units of the channels, where all recordings say the same; else none."""
+    names = decision.channels
+    units = [channel.unit for channel in decision.layout] if names else []
+    return names, units if any(units) else []
 
 
 def _place(options: ConvertOptions, prepared: str, parts: Sequence[Part]) -> None:

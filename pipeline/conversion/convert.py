@@ -132,7 +132,8 @@ def _require_same_options(options: ConvertOptions, work_dir: WorkDir) -> None:
     """After a kill that came behind the manifest: there is nothing left but to clean up."""
     found = open_dataset(options.dataset_dir).manifest.options
     rate_hz = found.get("sample_rate_hz") or 0.0  # If none is named, it is that of the inputs.
-    if found != recorded_options(options, rate_hz):
+    of_channels = (found.get(name) or [] for name in ("channels", "units"))
+    if found != recorded_options(options, rate_hz, *of_channels):
         work_dir.remove()
         raise UsageError(finished_text(options.dataset_dir))
 

@@ -2,9 +2,17 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipeline.console.errors import RejectedInputError, UsageError, fault_named
+from pipeline.conversion.layouts import (
+    Layout,
+    chosen_names,
+    commonest,
+    layout_misfit,
+    other_names,
+)
 from pipeline.sources.label_kinds import (
     MAX_CLASSES,
     LabelFit,
@@ -20,8 +28,8 @@ from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.schema import InputSpec, RecordSchema
 
 Outcome = Description | Reject
-# dtype, step shape, samples per second (0 if unknown), label
-Signature = tuple[str, tuple[int, ...], float, LabelFit | None]
+# dtype, step shape, samples per second (0 if unknown), channels, label
+Signature = tuple[str, tuple[int, ...], float, Layout, LabelFit | None]
 
 
 def describe(source: Source, record_id: str, files: Sequence[InputFile]) -> list[Outcome]:
@@ -51,7 +59,7 @@ class InputCounts:
 
     Attributes:
       rejected: number of rejected inputs.
-      signatures: number of inputs of each dtype, step shape, rate and label fit.
+      signatures: number of inputs of each dtype, step shape, rate, channels and label fit.
       classes: distinct classes of the inputs of each signature.
     """
 
@@ -80,7 +88,9 @@ def count_inputs(outcomes: Iterable[Outcome]) -> InputCounts:
         if isinstance(outcome, Reject):
             counts.rejected += 1
             continue
-        signature = (outcome.dtype, outcome.step_shape, outcome.rate_hz, fit_of(outcome))
+        signature = (
+            outcome.dtype, outcome.step_shape, outcome.rate_hz, outcome.channels, fit_of(outcome),
+        )  # fmt: skip
         counts.signatures[signature] += 1
         if outcome.label is not None and outcome.label.classes:
             counts.add_classes(signature, outcome.label.classes)
@@ -108,6 +118,7 @@ class Decision:
       refusal: what is wrong and what to do; empty if nothing is.
       source: the inputs; it says how to make them alike.
       rate_hz: samples per second of all of them; 0 if unknown.
+      layouts: number of inputs of each order of channels.
     """
 
     schema: RecordSchema | None
@@ -115,12 +126,24 @@ class Decision:
     refusal: str = ""
     source: Source | None = None
     rate_hz: float = 0.0
+    layouts: Mapping[Layout, int] = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """The channels of most inputs."""
+        return commonest(self.layouts)
+
+    @property
+    def channels(self) -> list[str]:
+        """Names of the channels, where all inputs say the same ones; else none."""
+        return chosen_names(self.layouts, self.layout)
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
-        """What is said of the labels' kind where it is not clear."""
+        """What is said of the labels' kind, and of channels, where they are not clear."""
         guess = self.labels.guess if self.labels else ""
-        return (LeftOut("", guess, 0),) if guess else ()
+        said = (LeftOut("", guess, 0),) if guess else ()
+        return (*said, *other_names(self.layouts, self.layout))
 
 
 def decide(counts: InputCounts, source: Source) -> Decision:
@@ -156,23 +179,27 @@ def _decide(counts: InputCounts, source: Source) -> Decision:
         inputs[signature[:3]] += count
     kept = min(inputs, key=lambda key: (-inputs[key], str(key)))
     dtype, step_shape, rate_hz = kept
-    fits = {
-        fit: count
-        for (*head, fit), count in counts.signatures.items()
-        if (*head,) == kept and fit is not None
-    }
+    fits: collections.Counter[LabelFit] = collections.Counter()
+    classes: dict[LabelFit, set[int | str]] = collections.defaultdict(set)
+    layouts: collections.Counter[Layout] = collections.Counter()
+    for signature, count in counts.signatures.items():
+        layout, fit = signature[3:]
+        layouts[layout] += count if signature[:3] == kept else 0
+        if signature[:3] == kept and fit is not None:
+            fits[fit] += count
+            classes[fit].update(counts.classes.get(signature, ()))
     labels, kind, windows = None, source.options.label_kind, source.options.window_labels
     if fits and kind != "none":
         labels = plan_labels(
             fits,
-            {fit: counts.classes.get((*kept, fit), set()) for fit in fits},
+            classes,
             kind=kind,
             class_names=source.options.class_names,
             windows=windows,
         )
     spec = InputSpec(source.kind, dtype, step_shape, bool(windows and windows.keeps_tail))
     schema = RecordSchema(spec, labels.spec if labels else None)
-    return Decision(schema, labels, source=source, rate_hz=rate_hz)
+    return Decision(schema, labels, source=source, rate_hz=rate_hz, layouts=+layouts)
 
 
 def fitting(outcomes: Iterable[Outcome], decision: Decision) -> Iterator[Description]:
@@ -213,6 +240,8 @@ def _misfit(found: Description, decision: Decision) -> str:
             f"{found.rate_hz:g} samples per second, most of the set's have {decision.rate_hz:g}; "
             "give all one rate with --resample_hz, or remove it"
         )
+    if reason := layout_misfit(found.channels, decision.layout):
+        return reason
     if decision.labels is None:
         return ""
     return misfit(found, decision.labels) if found.label else source.no_label

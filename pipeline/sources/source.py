@@ -52,6 +52,13 @@ class Label(NamedTuple):
     is_loose: bool = False
 
 
+class ChannelName(NamedTuple):
+    """What a file says of one channel; empty is what it does not say, or says by number only."""
+
+    name: str
+    unit: str = ""
+
+
 class Description(NamedTuple):
     """One input as its header describes it; the data has not been read.
 
@@ -69,6 +76,7 @@ class Description(NamedTuple):
       samples: samples of a continuous signal that is cut in windows; otherwise 0.
       left_out: what of it is left out or changed; the example is filled in with the path.
       rate_hz: samples per second as the input says; 0 if it does not.
+      channels: those of a step, in its order, where the input names them.
     """
 
     record_id: str
@@ -84,6 +92,7 @@ class Description(NamedTuple):
     samples: int = 0
     left_out: tuple[LeftOut, ...] = ()
     rate_hz: float = 0.0
+    channels: tuple[ChannelName, ...] = ()
 
     @property
     def size_bytes(self) -> int:

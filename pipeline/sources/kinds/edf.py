@@ -21,6 +21,7 @@ from pipeline.sources.recordings.libraries import (
 )
 from pipeline.sources.recordings.sections import Channel, Part
 from pipeline.sources.recordings.source import Recording, RecordingSource
+from pipeline.sources.recordings.units import spelled
 from pipeline.sources.source import InputFile
 from tfrecords_schema.left_out import LeftOut
 
@@ -118,6 +119,7 @@ class _Edf(Recording):
                     signal.label,
                     float(signal.sampling_frequency),
                     signal.samples_per_data_record * file.num_data_records,
+                    spelled(signal.physical_dimension),
                 )
                 for signal in file.signals
             ]

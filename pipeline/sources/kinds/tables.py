@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import option
+from pipeline.console.texts import listed
 from pipeline.sources.outside.source import METADATA
 from pipeline.sources.recordings.libraries import fingerprint, open_file, reading
 from pipeline.sources.recordings.options import RecordingOptions
@@ -143,12 +144,24 @@ class _Table(Recording):
             options.split_key,
         } - {""}  # fmt: skip
         self._names = [n for n, v in values.items() if v.dtype.kind in "biuf" and n not in named]
+        self._texts = [n for n, v in values.items() if n not in {*named, *self._names}]
+        if not self._names and self._texts:
+            raise RejectedInputError(
+                f"no column of numbers: {listed(self._texts)} are text; write numbers with a point "
+                "and without separators of thousands"
+            )
         self._times = _seconds(self._column(options.time_column)) if options.time_column else None
         rows = len(next(iter(values.values()), ()))
         rate_hz, samples = options.sample_rate_hz or 0.0, rows
         if self._times is not None:
             rate_hz, samples = _clock(self._times, options)
         self.channels = [Channel(name, rate_hz, samples) for name in self._names]
+
+    def unused(self) -> Sequence[LeftOut]:
+        if not self._texts:
+            return ()
+        names = ", ".join(map(repr, self._texts))
+        return (LeftOut("recording", f"columns {names} are no numbers, not used"),)
 
     def _column(self, name: str) -> np.ndarray:
         if name not in self._values:

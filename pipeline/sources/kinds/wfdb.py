@@ -18,6 +18,7 @@ from pipeline.sources.recordings.annotations import Annotation, AnnotationOption
 from pipeline.sources.recordings.libraries import library, open_file, reading, require_library
 from pipeline.sources.recordings.sections import Channel, Part
 from pipeline.sources.recordings.source import Recording, RecordingSource
+from pipeline.sources.recordings.units import spelled
 from pipeline.sources.source import InputFile
 from tfrecords_schema.left_out import LeftOut
 
@@ -119,10 +120,21 @@ class _Record(Recording):
             self._per_frame = [int(n) for n in records[0].samps_per_frame] if records else []
             length = self._length()
             names = header.sig_name or []
+            units = self._units(records)
             self.channels = [
-                Channel(names[i] or str(i), float(header.fs) * per_frame, length * per_frame)
+                Channel(
+                    names[i] or str(i), float(header.fs) * per_frame, length * per_frame, units[i]
+                )
                 for i, per_frame in enumerate(self._per_frame)
             ]
+
+    def _units(self, records: Sequence[Any]) -> list[str]:
+        """Of each channel, by its name in the first segment that has it; empty if unknown."""
+        found: dict[str, str] = {}
+        for record in records:
+            for name, unit in zip(record.sig_name or [], record.units or [], strict=False):
+                found.setdefault(name, spelled(unit or ""))
+        return [found.get(name, "") for name in self._header.sig_name or []]
 
     def beside(self) -> Sequence[str]:
         place = f"{self._name}.{self._options.label_key}"

@@ -33,6 +33,11 @@ class RecordingOptions(NonFiniteOptions, WindowOptions):
         positive=True,
         common=True,
     )
+    units: tuple[str, ...] = option(
+        (),
+        "Units of the channels in their order, or one for all: uV. Values that a file has in "
+        "another multiple, as mV, are brought to it; others stay.",
+    )
     from_secs: float = option(0.0, "Leaves out what is before it.", low=0)
     to_secs: float | None = option(None, "Leaves out what is from there on.", positive=True)
 

@@ -21,6 +21,7 @@ class Channel(NamedTuple):
     name: str
     rate_hz: float
     samples: int
+    unit: str = ""
 
 
 class Part(NamedTuple):

@@ -29,7 +29,8 @@ from pipeline.sources.recordings.sections import (
     join_parts,
     source_samples,
 )
-from pipeline.sources.source import Description, RawRecord, Source
+from pipeline.sources.recordings.units import factor
+from pipeline.sources.source import ChannelName, Description, RawRecord, Source
 from pipeline.sources.windows import cut_in_windows
 from tfrecords_schema.left_out import LeftOut
 
@@ -63,6 +64,10 @@ class Recording(abc.ABC):
     def fields(self) -> dict[str, str | int | float]:
         """What the header says beside the signals, for `--label_key` and `--group_key`."""
         return {}
+
+    def unused(self) -> Sequence[LeftOut]:
+        """What of it is no channel, and is said to be left out."""
+        return ()
 
     def annotations(self, key: str) -> Sequence[Annotation] | None:
         """The annotations under a key, or None if it is the key of a field."""
@@ -103,7 +108,7 @@ class RecordingSource(Source):
             steps, step_shape = self._steps(section)
             self._require_size(section, steps, step_shape)
             label = self._label(recording, section)
-            checksum = self._checksum(path, recording)
+            checksum, unused = self._checksum(path, recording), recording.unused()
             group, split = self.group_and_split(
                 path, lambda *key: str(_field(recording.fields(), *key))
             )
@@ -111,7 +116,8 @@ class RecordingSource(Source):
             self.record_id(path), path, group, split, checksum, recording.dtype,
             steps, step_shape, None if label is None else describe_label(label),
             samples=section.samples if self.options.window else 0, rate_hz=section.rate_hz,
-            left_out=self.options.dropped(section.samples, steps),
+            left_out=(*self.options.dropped(section.samples, steps), *unused),
+            channels=self._names(recording, section),
         )  # fmt: skip
 
     def read(self, path: str) -> RawRecord:
@@ -192,9 +198,40 @@ class RecordingSource(Source):
                 "it has fewer samples than its header says, so it is cut short; copy it again"
             )
         data = join_parts(section, read, recording.dtype)
+        factors = [scale for _, scale in self._units(recording, section)]
+        if set(factors) != {1.0}:
+            data = data * np.array(factors, data.dtype)
         if self.options.window:
             data = cut_in_windows(data, *self._grid_steps(section))
         return self.options.finite(np.ascontiguousarray(data), recording.dtype)
+
+    def _units(self, recording: Recording, section: Section) -> list[tuple[str, float]]:
+        """For each channel its unit in the end, and what makes the file's values that.
+
+        Raises:
+          RejectedInputError: if there are fewer or more channels than units.
+        """
+        wanted, count = self.options.units, len(section.parts)
+        if len(wanted) not in (0, 1, count):
+            raise RejectedInputError(
+                f"it has {count} channels, --units has {len(wanted)}; give one for each, or one "
+                "for all"
+            )
+        found = [recording.channels[part.channel].unit if part else "" for part in section.parts]
+        asked = found if not wanted else wanted if len(wanted) == count else wanted * count
+        scales = map(factor, found, asked)
+        return [
+            (other if scale != 1 else unit, scale)
+            for unit, other, scale in zip(found, asked, scales, strict=True)
+        ]
+
+    def _names(self, recording: Recording, section: Section) -> tuple[ChannelName, ...]:
+        names = [recording.channels[part.channel].name if part else "" for part in section.parts]
+        units = [unit for unit, _ in self._units(recording, section)]
+        return tuple(
+            ChannelName("" if name.isdigit() else name, unit)
+            for name, unit in zip(names, units, strict=True)
+        )
 
     def _grid_steps(self, section: Section) -> tuple[int, int]:
         steps, step_shape = self._steps(section)

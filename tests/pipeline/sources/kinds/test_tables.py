@@ -132,7 +132,7 @@ def test_dates_are_times(folders: Folders) -> None:
     [
         ("x,x\n1,2\n", {}, "no name for each column"),
         ("x\n", {}, "no sample"),
-        ("x\na\n", {}, "no channel with a signal"),
+        ("x\na\n", {}, "no column of numbers: x are text"),
         ("x,t\n1,2\n1,2\n", {"time_column": "t"}, "none that is later"),
         ("x\n1\n", {"time_column": "t"}, "no column 't'; it has x"),
         ("x\n1\n", {"resample_hz": 5}, "cannot be resampled"),
