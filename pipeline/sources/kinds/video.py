@@ -22,6 +22,7 @@ from pipeline.sources.recordings.libraries import (
     require_library,
 )
 from pipeline.sources.source import Description, RawRecord, Source
+from tfrecords_schema.left_out import LeftOut
 
 _EPSILON_SECS = 1e-6  # Time stamps are fractions, rates may be none.
 
@@ -56,17 +57,24 @@ class VideoOptions(FrameOptions):
 
 
 class _Video(NamedTuple):
-    """What an open file is, after its packets were counted and none was decoded.
+    """What an open file is, after its packets were counted and its first frame was decoded.
 
     Attributes:
       height: of a frame in pixels, as it is stored.
       width: likewise.
       chosen: numbers of the frames to take, in the order of time; some may come twice.
+      turns: quarter turns against the clock that make the pictures stand upright.
     """
 
     height: int
     width: int
     chosen: np.ndarray
+    turns: int
+
+    @property
+    def decoded_shape(self) -> tuple[int, int]:
+        """Height and width of a frame before it is turned."""
+        return (self.width, self.height) if self.turns % 2 else (self.height, self.width)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +82,8 @@ class VideoSource(Source):
     """MP4, AVI, MKV, MOV and WEBM files, a sample each.
 
     Its label comes from a table or the path: --labels, --label_regex, or metadata.csv beside it.
-    A frame of another size than the stream announces is brought to that.
+    A frame of another size than the stream announces is brought to that. Pictures are turned
+    upright where the file says how, as telephones do.
     """
 
     options: VideoOptions
@@ -92,6 +101,7 @@ class VideoSource(Source):
         return Description(
             self.record_id(path), path, group, split, fingerprint(self.files, place), "uint8",
             steps, (video.height, video.width, 3), None, steps * video.height * video.width * 3,
+            left_out=(LeftOut("video", "turned upright, as it says"),) if video.turns else (),
         )  # fmt: skip
 
     def read(self, path: str) -> RawRecord:
@@ -144,8 +154,15 @@ class VideoSource(Source):
                 for packet in container.demux(stream)
                 if packet.size and not packet.is_discard
             ]
-        height, width = self.options.resize_shape or (height, width)
-        return _Video(height, width, self._choose(times, height * width * 3))
+        turns = self._turns(place)
+        upright = (width, height) if turns % 2 else (height, width)
+        height, width = self.options.resize_shape or upright
+        return _Video(height, width, self._choose(times, height * width * 3), turns)
+
+    def _turns(self, place: str) -> int:
+        with self._opened(place) as container, reading("PyAV"):
+            first = next(container.decode(video=0), None)
+            return round(first.rotation / 90) % 4 if first else 0
 
     def _choose(self, times: Sequence[float | None], frame_bytes: int) -> np.ndarray:
         """The frames to take, of those shown at these times, by their number in order of time."""
@@ -184,10 +201,11 @@ class VideoSource(Source):
                     continue
                 pixels = frame.to_ndarray(
                     format="rgb24",
-                    width=video.width,
-                    height=video.height,
+                    width=video.decoded_shape[1],
+                    height=video.decoded_shape[0],
                     interpolation="BICUBIC",
                 )
+                pixels = np.ascontiguousarray(np.rot90(pixels, video.turns))
                 yield from [pixels] * wanted[number]
 
 
