@@ -20,6 +20,7 @@ _JPEG_EXIF, _EXIF_START = 0xE1, b"Exif\0\0"
 _TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TIFF_SHORT, _EXIF_ORIENTATION, _ORIENTATIONS = 3, 0x0112, range(1, 9)
 _PNG_WITH_ALPHA = (4, 6)
+_PNG_REST_OF_FIRST_BYTES, _PNG_CHECKSUM_BYTES, _MAX_PNG_PARTS = 7, 4, 1024
 # Cameras write about 10, colour profiles and previews some hundred; a limit keeps the loop short.
 _MAX_JPEG_SEGMENTS = 4096
 
@@ -81,7 +82,25 @@ def _png_header(file: IO[bytes]) -> ImageHeader:
         raise RejectedInputError("a PNG without its first part (IHDR); copy or save it again")
     if depth > 8:  # Decoding would keep the upper 8 bits: little of a depth map or an X-ray image.
         raise RejectedInputError(f"a PNG of {depth} bits per channel; scale and save it in 8 bits")
+    if (pictures := _png_pictures(file)) > 1:
+        raise RejectedInputError(
+            f"a PNG of {pictures} pictures, an animation; save each as a file of its own"
+        )
     return ImageHeader("png", height, width, has_alpha=colour in _PNG_WITH_ALPHA)
+
+
+def _png_pictures(file: IO[bytes]) -> int:
+    """Pictures of an animation, which is said before the first (PNG 3, 11.3.6.1); else 1."""
+    file.seek(_PNG_REST_OF_FIRST_BYTES, 1)
+    for _ in range(_MAX_PNG_PARTS):
+        part = file.read(12)
+        if len(part) < 12 or part[4:8] == b"IDAT":  # What is cut short is found when it is decoded.
+            break
+        length, name, pictures = struct.unpack(">I4sI", part)
+        if name == b"acTL":
+            return pictures
+        file.seek(length + _PNG_CHECKSUM_BYTES - 4, 1)
+    return 1
 
 
 def _jpeg_header(file: IO[bytes]) -> ImageHeader:

@@ -24,8 +24,8 @@ def is_hidden(path: str) -> bool:
 
 
 def is_frames(folder: str) -> bool:
-    """Whether a folder is the one within a sample that has its frames."""
-    return posixpath.basename(folder) == FRAMES
+    """Whether a folder is the one within a sample that has its frames, in letters of any case."""
+    return posixpath.basename(folder).lower() == FRAMES
 
 
 def is_frame(path: str) -> bool:

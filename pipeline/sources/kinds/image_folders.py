@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import io
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -85,7 +85,7 @@ class ImageFolderSource(Source):
                 continue
             folder, name = posixpath.split(path)
             is_imgs = is_frames(folder)
-            sample = folder.removesuffix(FRAMES).rstrip("/") if is_imgs else folder
+            sample = posixpath.dirname(folder) if is_imgs else folder
             sizes[sample] += found.size_in_bytes
             with_folders.update(ancestors(sample))
             if is_imgs or name == ANNOTATION:
@@ -182,8 +182,7 @@ class ImageFolderSource(Source):
             for name, found in self.listed(posixpath.join(path, ""))
             if not (found.passed_over or name.endswith("/") or is_hidden(name))
         }
-        in_imgs = posixpath.join(path, FRAMES)
-        folder = in_imgs if any(posixpath.dirname(name) == in_imgs for name in files) else path
+        folder = _frames_folder(path, files)
         inside = [name for name in files if posixpath.dirname(name) == folder]
         frames = sorted(filter(is_frame, inside), key=natural)
         if not frames:
@@ -274,6 +273,17 @@ def _opened(files: Files, found: FoundFile) -> Iterator[IO[bytes]]:
         raise type(error)(str(error) if is_named else f"{kind}{name}: {error}") from error
     except OSError as error:
         raise RejectedInputError(f"{name} cannot be read ({error}); copy it again") from error
+
+
+def _frames_folder(path: str, files: Iterable[str]) -> str:
+    """The folder of a sample's frames: the one for them in it, or itself."""
+    within = {posixpath.dirname(name) for name in files}
+    found = sorted(f for f in within if posixpath.dirname(f) == path and is_frames(f))
+    if found[1:]:
+        raise RejectedInputError(
+            f"frames in {' and '.join(map(posixpath.basename, found))}; keep one of these folders"
+        )
+    return found[0] if found else path
 
 
 def _require_own_folder(path: str) -> None:
