@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.console.terminal import say
-from tfrecords_schema import LabelSpec
+from tfrecords_schema import DatasetError, LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write, remove
 from trainer.data.split_data import SplitData
@@ -48,10 +48,14 @@ def run(
       run_dir: folder of the run.
       for_report: whether beginnings of some records are predicted as well, for its pictures.
       seen: see `TrainedOn.seen`.
+
+    Raises:
+      DatasetError: if a prediction is not finite: no class, and no figure, would follow from it.
     """
     label = split.label
     assert label is not None
     predictions = predict_split(steps, split, label, with_prefixes=for_report)
+    require_finite(predictions, split.name, split.index.ids())
     about = {"split": split.name, "dataset_fingerprint": fingerprint}
     result = {**about, **evaluate(predictions, label, split.index.groups())}
     result["trained_on"] = seen
@@ -62,6 +66,23 @@ def run(
     predictions.write(run_dir, split.name)
     _write(join(run_dir, f"evaluation-{split.name}"), result)
     say(evaluation_text(result))
+
+
+def require_finite(predictions: Predictions, split: str, ids: list[str]) -> None:
+    """Refuses predictions that are not finite.
+
+    Raises:
+      DatasetError: if there are any; the message names the first record.
+    """
+    bad = ~np.isfinite(predictions.prediction).all(-1)
+    if bad.any():
+        of_label = np.repeat(predictions.record, predictions.lengths)
+        records = np.unique(of_label[bad])
+        raise DatasetError(
+            f"what the model answers is not finite for {len(records)} of {len(predictions.record)} "
+            f"records of split {split!r}, the first is {ids[records[0]]!r}; look for values far "
+            "beyond the others there, repair or remove it, convert again, and evaluate"
+        )
 
 
 def _write(path: str, result: dict[str, Any]) -> None:

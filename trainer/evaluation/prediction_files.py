@@ -61,7 +61,8 @@ def write_predictions(path: str, rows: Sequence[Row], label: LabelSpec) -> str:
       classes per step: prediction (the class of most steps), share_<class> of the steps;
       more than 1,000 classes: instead of a column for each, probability or share of the prediction;
       values: prediction, or prediction_1, prediction_2, ...; of values per step their mean.
-    Where there is no step to predict, shares and values are NaN, and the class is missing.
+    Where there is no step to predict, shares and values are NaN, and the class is missing. Steps
+    whose probabilities are not finite have no share.
     Of labels per step (or sequence), and of so many classes, an npz file of the same name has all:
     `id` [records], `lengths` [records] int32, `output` [sum of lengths, units] float32 in the order
     of `id`, and `class_names`.
@@ -105,7 +106,8 @@ def _class_columns(rows: Sequence[Row], label: LabelSpec) -> dict[str, Any]:
         prefix, table = "probability", np.concatenate([row.output for row in rows])
     else:
         prefix = "share"
-        counts = [np.bincount(row.output.argmax(-1), minlength=len(names)) for row in rows]
+        known = [row.output[np.isfinite(row.output).all(-1)].argmax(-1) for row in rows]
+        counts = [np.bincount(classes, minlength=len(names)) for classes in known]
         table = np.array([count / (count.sum() or np.nan) for count in counts], np.float32)
     chosen = [names[row.argmax()] if np.isfinite(row).all() else None for row in table]
     if _has_many(label):

@@ -57,6 +57,11 @@ def run(asked: Asked) -> None:
     _report(rejects, len(rows))
     if left_out:
         say(left_out_text(left_out))
+    if unknown := [row.source for row in rows if not np.isfinite(row.output).all()]:
+        say(
+            f"WARNING: what the model answers is not finite for {len(unknown)} of {len(rows)} "
+            f"records, the first is {unknown[0]}; look for values far beyond the others there"
+        )
     written = write_predictions(output, rows, serving.task.label)
     say(f"predictions of {len(rows)} records: {written}")
     if seen := seen_text(recognized.found):

@@ -43,15 +43,21 @@ class Serving:
         Returns:
           `probabilities` [batch, (time), classes] float32 and `class_index` [batch, (time)] int32,
           or `values` [batch, (time), units] float32. At padding and in rows of length 0
-          probabilities and values are 0 and the class is -1.
+          probabilities and values are 0 and the class is -1; it is so, too, where probabilities
+          are not finite, as of recordings with NaN.
+
+        Raises:
+          tf.errors.InvalidArgumentError: if a length is below 0, or beyond the time axis.
         """
+        inputs = {**inputs, "lengths": self._checked_lengths(inputs)}
         outputs = self.task.predictions(self.model(self._all_inputs(inputs), training=False))
         valid = self._valid(inputs, outputs)
         kept = tf.where(valid[..., None], outputs, tf.zeros_like(outputs))
         if self.task.label.kind == "value":
             return {"values": kept}
         chosen = tf.argmax(outputs, -1, tf.int32)
-        return {"probabilities": kept, "class_index": tf.where(valid, chosen, NO_CLASS)}
+        has_class = valid & tf.reduce_all(tf.math.is_finite(outputs), -1)
+        return {"probabilities": kept, "class_index": tf.where(has_class, chosen, NO_CLASS)}
 
     def answer_lengths(self, inputs: Batch) -> tf.Tensor:
         """Valid steps of each row of the answer, `[batch]` int32; 1 for one answer a record."""
@@ -61,6 +67,18 @@ class Serving:
         ):  # As long as the model's.
             return tf.where(inputs["lengths"] > 0, self.model.output.shape[1], 0)
         return label_lengths(inputs, label)
+
+    def _checked_lengths(self, inputs: Batch) -> tf.Tensor:
+        data = next(iter(self._specs))  # People name the recording first.
+        lengths, steps = inputs["lengths"], tf.shape(inputs[data])[1]
+        checks = [
+            tf.debugging.assert_non_negative(lengths, "a length is below 0"),
+            tf.debugging.assert_less_equal(
+                lengths, steps, f"lengths: a recording has more steps than the time axis of {data}"
+            ),
+        ]
+        with tf.control_dependencies([check for check in checks if check is not None]):
+            return tf.identity(lengths)
 
     def _all_inputs(self, inputs: Batch) -> Batch:
         given = inputs_of(inputs, self._specs)
