@@ -14,7 +14,6 @@ class _R2:
         self, label: np.ndarray, prediction: np.ndarray, group: np.ndarray, groups: int
     ) -> np.ndarray:
         # From the mean of all, which R2 does not depend on: digits would be lost far from 0.
-        label, prediction = label.astype(np.float64), prediction.astype(np.float64)
         error, centred = label - prediction, label - label.mean(0)
         columns = [error**2, centred, centred**2, np.ones_like(label)]
         return group_sums(columns, group, groups)

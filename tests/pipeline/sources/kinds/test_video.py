@@ -1,6 +1,7 @@
 """Video files: frames as PyAV has them, chosen by number or by time, stored whole."""
 
 import pathlib
+import struct
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +18,9 @@ from tests.pipeline.sources.mutations import require_read_or_rejected
 
 av = optional_library("av")
 _SHAPE = (48, 64, 3)
+# A frame shows which way it stands.
+_RAMP = np.add.outer(np.arange(48) // 3, np.arange(64) // 4).astype(np.uint8)
+_RAMP = np.repeat(_RAMP[..., None], 3, 2)
 _TIMES = [0, 40, 80, 100, 200, 210, 400]  # Milliseconds: a variable rate.
 
 
@@ -32,7 +36,7 @@ def _write(folders: Folders, name: str, codec: str = "mpeg4") -> pathlib.Path:
         stream.height, stream.width, stream.pix_fmt = *_SHAPE[:2], "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
         for number, time in enumerate(_TIMES):
-            frame = av.VideoFrame.from_ndarray(np.full(_SHAPE, 20 + 30 * number, np.uint8), "rgb24")
+            frame = av.VideoFrame.from_ndarray((_RAMP + 20 + 30 * number), "rgb24")
             frame.pts, frame.time_base = time, Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -127,3 +131,28 @@ def test_a_sound_file_is_no_video(folders: Folders) -> None:
         container.mux(stream.encode())
     with pytest.raises(RejectedInputError, match="no video stream"):
         _source(folders).describe("a.mp4")
+
+
+@pytest.mark.parametrize(
+    ("cosine", "sine", "turns"), [(0, 1, -1), (0, -1, 1), (-1, 0, 2)], ids=["right", "left", "head"]
+)
+def test_videos_stand_as_the_file_says(
+    folders: Folders, cosine: int, sine: int, turns: int
+) -> None:
+    path = _write(folders, "a.mp4")
+    content = bytearray(path.read_bytes())
+    # ISO 14496-12, 8.3.2: the matrix is behind 40 bytes of the track's header.
+    matrix = (cosine, sine, 0, -sine, cosine, 0)
+    fixed = [value << 16 for value in matrix] + [0, 0, 1 << 30]
+    place = content.index(b"tkhd") + 44
+    content[place : place + 36] = struct.pack(">9i", *fixed)
+    lying = _decoded(path)
+    path.write_bytes(content)
+    source, expected = _source(folders), [np.rot90(frame, turns) for frame in lying]
+    described = source.describe("a.mp4")
+    assert described.step_shape == expected[0].shape
+    assert [left.reason for left in described.left_out] == ["turned upright, as it says"]
+    np.testing.assert_array_equal(source.read_data("a.mp4"), expected)
+    frames = np.stack([decode_frame(frame).numpy() for frame in source.read("a.mp4").data])
+    np.testing.assert_array_equal(frames, expected)
+    assert _source(folders, resize="10x20").read_data("a.mp4").shape == (len(lying), 10, 20, 3)
