@@ -154,7 +154,18 @@ class ShardWriter(beam.DoFn):
             source=record.path,
             label=_summary(label, self._labels),
         )
-        return serialized, row, record.left_out + raw.left_out
+        return serialized, row, record.left_out + raw.left_out + self._rounded(raw, label)
+
+    def _rounded(self, raw: RawRecord, label: np.ndarray | None) -> tuple[LeftOut, ...]:
+        """What is said of whole numbers that are others in the dtype of the label."""
+        spec = self._schema.label
+        is_other = self._labels is not None and self._labels.windows is not None
+        if label is None or is_other or spec is None or spec.kind != "value":
+            return ()
+        given = np.asarray(raw.label).astype(np.float64).reshape(-1)
+        rounded = int(((given == np.rint(given)) & (given != label.reshape(-1))).sum())
+        why = f"whole number, {spec.dtype} holds the nearest that it can (to 16777216 all)"
+        return (LeftOut("label", why, rounded),) if rounded else ()
 
     def _add_unnarrowed(self, raw: RawRecord, label: np.ndarray | None, part: Part) -> None:
         """Adds up what records do not hold digit by digit; both are finite by now."""

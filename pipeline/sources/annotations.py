@@ -53,9 +53,9 @@ def field(annotation: dict[str, Any], key: str, flag: str) -> Any:
 
 
 def label_array(value: Any, key: str, label_kind: str, where: str = ANNOTATION) -> np.ndarray:
-    """A field as a label, in the dtype that is stored.
+    """A field as a label; values as they are written, and not yet in the dtype that is stored.
 
-    JSON writes 0.0 and 0 alike, so numbers are float32 where `label_kind` names values.
+    JSON writes 0.0 and 0 alike, so numbers are floats where `label_kind` names values.
 
     Args:
       value: number, text, or lists of either that form an array.
@@ -64,7 +64,7 @@ def label_array(value: Any, key: str, label_kind: str, where: str = ANNOTATION) 
       where: what it is a field of, for messages.
 
     Returns:
-      Array of int64 or float32, or of Python's texts: in an array of NumPy's, each would take as
+      Array of int64 or float64, or of Python's texts: in an array of NumPy's, each would take as
       many bytes as the longest.
 
     Raises:
@@ -84,12 +84,16 @@ def label_array(value: Any, key: str, label_kind: str, where: str = ANNOTATION) 
             "list of one of them (of lists of one length)"
         )
     is_value = label_kind.endswith("_value") or array.dtype.kind == "f"
-    return narrowed(array, "float32" if is_value else "int64", f"field {key!r} of {ANNOTATION}")
+    if not is_value:
+        return array.astype(np.int64)
+    values = array.astype(np.float64)
+    narrowed(values, "float32", f"field {key!r} of {where}")  # Refuses what is too large.
+    return values
 
 
 def describe_label(label: np.ndarray) -> Label:
     """What a label from `label_array` looks like."""
-    if label.dtype == np.float32:
+    if label.dtype.kind == "f":
         return Label("value", "float32", label.shape, is_loose=True)
     form: LabelForm = "text" if label.dtype.kind in "OU" else "integer"
     return Label(form, "int64", label.shape, class_values(label), is_loose=True)

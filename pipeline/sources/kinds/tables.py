@@ -214,7 +214,7 @@ class _Table(Recording):
             )
         if not is_text:
             is_value = labels.dtype.kind == "f" or self._options.label_kind.endswith("_value")
-            labels = labels.astype(np.float32 if is_value else np.int64)
+            labels = labels.astype(np.float64 if is_value else np.int64)
         if self._is_interpolated:  # The last row at or before the time.
             assert self._times is not None
             moments = self._clock_secs(self.channels[0].samples)

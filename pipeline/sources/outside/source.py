@@ -225,7 +225,7 @@ class OutsideSource(Source):
         if not self.options.label_kind.endswith("_value"):
             return np.array(require_class(normal(text)), object)
         try:
-            return np.array(float(text), np.float32)
+            return np.array(float(text))
         except ValueError:
             raise RejectedInputError(
                 f"--label_regex={regex} finds {text!r}, which is no number"

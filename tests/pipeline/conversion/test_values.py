@@ -139,3 +139,16 @@ def test_a_dataset_without_tails_is_as_it_was(folders: Folders, converter: Conve
     described = json.loads(dropped.manifest.to_json())
     del described["schema"]["input"]["has_padding"]
     assert type(dropped.schema.input)(**described["schema"]["input"]).has_padding is False
+
+
+def test_whole_numbers_that_float32_rounds_are_said(folders: Folders, converter: Converter) -> None:
+    values = (16_777_216, 16_777_217, -16_777_219, 33_554_434)
+    table = "".join(f"r{number},{value}\n" for number, value in enumerate(values))
+    (folders.inputs / "labels.csv").write_text(f"id,y\n{table}")
+    for number in range(len(values)):
+        write_npz(folders, f"r{number}", signal=np.zeros((3, 1), np.float32))
+    flags = (_TRAIN, f"--labels={folders.inputs}/labels.csv", "--label_kind=record_value")
+    found = [row for row in converter.dataset(*flags).manifest.left_out if row.what == "label"]
+    lost = [value for value in values if int(np.float32(value)) != value]
+    assert [(row.count, row.example) for row in found] == [(len(lost), "r1.npz")]
+    assert "float32 holds the nearest" in found[0].reason
