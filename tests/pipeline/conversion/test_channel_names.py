@@ -17,13 +17,11 @@ _MOST = ("--max_rejected_fraction=0.5",)
 _VALUES = {"ax": np.arange(5.0), "ay": 100 + np.arange(5.0), "az": -np.arange(5.0)}
 
 
-def _write(folders: Folders, name: str, *columns: str, **renamed: str) -> None:
-    table = {renamed.get(column, column): _VALUES[column] for column in columns}
-    rows = [
-        ",".join(table),
-        *(",".join(map(str, row)) for row in zip(*table.values(), strict=True)),
-    ]
-    (folders.inputs / f"{name}.csv").write_text("\n".join(rows) + "\n")
+def _write(folders: Folders, name: str, *columns: str) -> None:
+    table = {column: _VALUES[column] for column in columns}
+    rows = [[*table], *zip(*table.values(), strict=True)]
+    text = "".join(",".join(map(str, row)) + "\n" for row in rows)
+    (folders.inputs / f"{name}.csv").write_text(text)
 
 
 def _expected(*columns: str) -> np.ndarray:

@@ -1,7 +1,12 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
+from tests.datasets import CLASS_PER_STEP
+from tfrecords_schema import DatasetError
+from trainer.evaluation.evaluation import require_finite
+from trainer.evaluation.prediction_files import Row, columns_of
 from trainer.evaluation.predictions import Predictions
 
 
@@ -24,3 +29,21 @@ def test_what_was_written_is_read_again_and_nothing_else(tmp_path):
     for name, values in dataclasses.asdict(written).items():
         np.testing.assert_array_equal(getattr(found, name), values)
     assert found.prefix_record is None
+
+
+def test_steps_whose_probabilities_are_not_finite_have_no_share():
+    output = np.float32([[0.2, 0.7, 0.1], [np.nan] * 3, [0.1, 0.8, 0.1], [np.inf, 0, 0]])
+    rows = [Row(0, "a", "a.npz", 4, output), Row(1, "b", "b.npz", 1, output[1:2])]
+    columns = columns_of(rows, CLASS_PER_STEP)
+    assert columns["prediction"] == ["move", None]
+    np.testing.assert_array_equal(columns["share_move"], np.float32([1, np.nan]))
+    np.testing.assert_array_equal(columns["share_rest"], np.float32([0, np.nan]))
+
+
+def test_answers_that_are_not_finite_are_no_figures():
+    prediction = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1]]
+    found = Predictions(np.int32([2, 0]), np.int32([2, 3]), np.zeros(5, int), prediction)
+    require_finite(found, "test", ["x", "y", "z"])
+    prediction[3] = np.nan
+    with pytest.raises(DatasetError, match="for 1 of 2 records of split 'test', the first is 'x'"):
+        require_finite(found, "test", ["x", "y", "z"])

@@ -190,3 +190,26 @@ def test_a_model_of_frames_is_served(frames, tmp_path):
     np.testing.assert_allclose(served["probabilities"][0], expected[0], atol=1e-6)
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(loaded(inputs), serving.model(inputs), atol=1e-6)
+
+
+@pytest.mark.parametrize("label", [CLASS_PER_RECORD, CLASS_PER_STEP], ids=lambda label: label.per)
+def test_no_class_is_served_where_the_answer_is_not_finite(label, tmp_path):
+    spec = InputSpec("signal", "float32", (12, 2))
+    export(_serving(input_spec=spec, label=label), str(tmp_path))
+    loaded, inputs = tf.saved_model.load(str(tmp_path / "saved_model")), _inputs(spec)
+    expected = loaded.serve(*inputs.values())["class_index"].numpy()
+    inputs["signal"][0, 5] = np.nan
+    served = {name: value.numpy() for name, value in loaded.serve(*inputs.values()).items()}
+    known = np.isfinite(served["probabilities"]).all(-1)
+    assert not known[0].all()
+    np.testing.assert_array_equal(served["class_index"][~known], -1)
+    np.testing.assert_array_equal(served["class_index"][1:], expected[1:])
+
+
+@pytest.mark.parametrize(("length", "message"), [(41, "more steps than the time"), (-1, "below 0")])
+def test_lengths_that_cannot_be_are_refused(length, message, tmp_path):
+    export(_serving(), str(tmp_path))
+    loaded, inputs = tf.saved_model.load(str(tmp_path / "saved_model")), _inputs()
+    lengths = np.array([length, 0, 1, 5], np.int32)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        loaded.serve(inputs["signal"], lengths)

@@ -128,3 +128,29 @@ def test_frames_of_several_sizes_are_alike_once_they_are_resized(folders: Folder
     stored = resized.read("a/0").data
     assert [pillow_decode(frame).shape for frame in stored] == [(12, 20, 3)] * 2
     np.testing.assert_array_equal(resized.read_data("a/0"), [*map(pillow_decode, stored)])
+
+
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_an_animation_is_no_frame(pictures: int) -> None:
+    first, *rest = [Image.new("RGB", (8, 6), (number, 0, 0)) for number in range(pictures)]
+    buffer = io.BytesIO()
+    first.save(buffer, "PNG", save_all=True, append_images=rest)
+    buffer.seek(0)
+    if pictures == 1:
+        assert read_image_header(buffer)[:3] == ("png", 6, 8)
+    else:
+        with pytest.raises(RejectedInputError, match="a PNG of 3 pictures, an animation"):
+            read_image_header(buffer)
+
+
+def test_the_folder_of_frames_has_letters_of_any_case(
+    folders: Folders, converter: Converter
+) -> None:
+    for number, name in enumerate(("imgs", "IMGS", "Imgs")):
+        write_sample(folders.inputs / f"walk/{number}", {f"{name}/1.jpg": _JPEG})
+    write_sample(folders.inputs / "walk/twice", {"imgs/1.jpg": _JPEG, "Imgs/2.jpg": _JPEG})
+    dataset = convert(converter, "--max_rejected_fraction=0.5")
+    assert dataset.schema.label.class_names == ("walk",)
+    assert {*read_records(dataset)} == {"walk/0", "walk/1", "walk/2"}
+    (reject,) = rejects(dataset)
+    assert reject["reason"] == "frames in Imgs and imgs; keep one of these folders"
