@@ -177,6 +177,7 @@ class ShardWriter(beam.DoFn):
             values = np.asarray(raw.label).reshape(-1, math.prod(spec.shape))
             moments = ChannelSums.of(values)
             part.label_values = merged([part.label_values, moments])
+            part.fractional_labels += int((values != np.rint(values)).sum())
 
     def _moments(self, raw: RawRecord, part: Part) -> Callable[[], ChannelSums] | None:
         """Checks a signal; adds up one of the training split, if it is large in another thread.

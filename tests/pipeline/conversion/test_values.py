@@ -152,3 +152,17 @@ def test_whole_numbers_that_float32_rounds_are_said(folders: Folders, converter:
     lost = [value for value in values if int(np.float32(value)) != value]
     assert [(row.count, row.example) for row in found] == [(len(lost), "r1.npz")]
     assert "float32 holds the nearest" in found[0].reason
+
+
+@pytest.mark.parametrize(
+    ("last", "kind", "said"), [(2.0, "auto", 1), (2.5, "auto", 0), (2.0, "record_value", 0)]
+)
+def test_whole_numbers_in_floats_are_said_to_be_values(
+    last: float, kind: str, said: int, folders: Folders, converter: Converter
+) -> None:
+    for number, label in enumerate((0.0, 1.0, last)):
+        write_npz(folders, f"r{number}", signal=np.zeros((3, 1), np.float32), label=label)
+    dataset = converter.dataset(_TRAIN, f"--label_kind={kind}")
+    assert dataset.schema.label == LabelSpec("record", "value", "float32", ())
+    found = [row for row in dataset.manifest.left_out if "stored as floats" in row.reason]
+    assert len(found) == said
