@@ -105,6 +105,8 @@ def open_data(asked: Asked) -> Data:
     if not is_training:
         learnt = run_folder.LearntFrom.read(run.run_dir)
         run_folder.require_same_task(learnt, dataset)
+        if said := run_folder.other_reading(learnt, dataset.path, dataset.manifest.options):
+            say(said)
     elif data.train_split != DataOptions.train_split:  # The only one that a conversion measures.
         learnt = dataclasses.replace(learnt, statistics=None)
     task.require_metric(training.monitor)

@@ -4,7 +4,7 @@ import dataclasses
 import importlib.metadata
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -27,6 +27,7 @@ _PACKAGES = ("tensorflow", "keras", "numpy")
 _SCHEMA = "schema.json"
 _FLAGS = "config.flags"
 _MAX_NAMES = 100
+_OF_VALUES = ("channels", "units", "sample_rate_hz")  # What the schema does not say.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +121,30 @@ def require_same_task(learnt: LearntFrom, dataset: Dataset) -> None:
             f"{dataset.path} is of another task: it has {_described(found)}; the model learnt from "
             f"{learnt.name} {learnt.version}, with {_described(expected)}. {_cure(found, expected)}"
         )
+
+
+def other_reading(learnt: LearntFrom, path: str, options: Mapping[str, Any]) -> str:
+    """What is said of a dataset whose recordings were read otherwise; empty if they were not.
+
+    Their values may be others in the same shape: of other channels, in other units, at another
+    rate.
+
+    Args:
+      learnt: what the model learnt from.
+      path: of the dataset.
+      options: with which it was converted.
+    """
+    pairs = {name: (options.get(name), learnt.options.get(name)) for name in _OF_VALUES}
+    unlike = [
+        f"{name} {_option_text(found)}, the model's have {_option_text(expected)}"
+        for name, (found, expected) in pairs.items()
+        if found and expected and found != expected
+    ]
+    return f"WARNING: the recordings of {path} have {'; '.join(unlike)}" if unlike else ""
+
+
+def _option_text(value: Any) -> str:
+    return listed(value) if isinstance(value, list) else str(value)
 
 
 def _cure(found: RecordSchema, expected: RecordSchema) -> str:

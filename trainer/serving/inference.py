@@ -20,7 +20,7 @@ from trainer.models.family import DataSpec
 from trainer.options.options import DataOptions
 from trainer.runs.asked import Asked
 from trainer.runs.checkpoints import load_trained
-from trainer.runs.run_folder import LearntFrom
+from trainer.runs.run_folder import LearntFrom, other_reading
 from trainer.runs.trained_on import Recognized, TrainedOn, seen_text
 from trainer.serving.export import export
 from trainer.serving.serving import Serving
@@ -138,6 +138,8 @@ def _split_batches(
         raise UsageError("--mode=predict needs --input_dir, or --dataset for --predict_split")
     dataset = open_dataset(path)
     _require_same_input(path, dataset.schema.input, learnt)
+    if said := other_reading(learnt, path, dataset.manifest.options):
+        say(said)
     if name not in dataset.manifest.splits:
         dataset.split(name)  # Says which there are.
     if "label_lengths" in serving.input_specs:
