@@ -49,7 +49,8 @@ class Serving:
         Raises:
           tf.errors.InvalidArgumentError: if a length is below 0, or beyond the time axis.
         """
-        inputs = {**inputs, "lengths": self._checked_lengths(inputs)}
+        inputs = {name: tf.convert_to_tensor(given) for name, given in inputs.items()}
+        inputs["lengths"] = self._checked_lengths(inputs)
         outputs = self.task.predictions(self.model(self._all_inputs(inputs), training=False))
         valid = self._valid(inputs, outputs)
         kept = tf.where(valid[..., None], outputs, tf.zeros_like(outputs))
