@@ -27,7 +27,7 @@ demo: $(VENV)/installed
 	@$(BIN)/python -m benchmarks.results.closing_table --run_dir=demo/run
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .

@@ -57,7 +57,7 @@ setup(
             "hypothesis>=6.100",
             "pytest>=8",
             "pytest-timeout>=2.3",
-            "pytest-xdist>=3.6",
+            "pytest-xdist>=3.7",
             "scikit-learn>=1.5",  # And scipy with it: what tests compare with.
         ],
         "lint": ["mypy>=1.15", "ruff>=0.12"],
