@@ -8,7 +8,6 @@ import pathlib
 from typing import Any
 
 from benchmarks.harness.flags import parse_flags
-from trainer.evaluation.evaluation_table import group_count
 
 
 def main() -> None:
@@ -26,7 +25,8 @@ def table(evaluations: list[dict[str, Any]]) -> str:
         baseline = found["baseline"]
         for metric, value in found["metrics"].items():
             if metric in baseline:
-                counts = (str(found["records"]), str(group_count(found)))
+                groups = found.get("group_count", len(found["groups"]))
+                counts = (str(found["records"]), str(groups))
                 figures = (f"{value:.3f}", f"{baseline[metric]:.3f}", f"({baseline['name']})")
                 rows.append((found["split"], *counts, metric, *figures))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
