@@ -63,10 +63,15 @@ def train_and_kill(
 ) -> None:
     """Trains until a checkpoint is there, then kills the process at once."""
     process = start(dataset, run_dir, *flags, model=model)
+    kill_at(process, run_dir, f"checkpoints/{checkpoint}/state.json")
+
+
+def kill_at(process: subprocess.Popen, folder: pathlib.Path, pattern: str) -> None:
+    """Kills a process as soon as a file of a pattern is in a folder."""
     deadline = time.monotonic() + TIMEOUT_SECS
-    while not (run_dir / "checkpoints" / checkpoint / "state.json").exists():
+    while not [*folder.glob(pattern)]:
         assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, f"{checkpoint} was not written in {TIMEOUT_SECS} s"
+        assert time.monotonic() < deadline, f"no {pattern} in {TIMEOUT_SECS} s"
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=TIMEOUT_SECS)

@@ -4,10 +4,8 @@ import csv
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
@@ -15,7 +13,7 @@ import pytest
 
 from pipeline.console.tables import Table
 from tests.datasets import CLASS_PER_RECORD, Record, write_dataset
-from tests.trainer.processes import REPOSITORY, TIMEOUT_SECS
+from tests.trainer.processes import REPOSITORY, kill_at
 from tfrecords_schema import InputSpec, RecordSchema, open_dataset
 from trainer.compare import main as compare
 from trainer.cross_validate import main
@@ -263,13 +261,7 @@ def test_killed_on_the_way_it_goes_on_to_the_same_result(dataset, study, tmp_pat
         cwd=REPOSITORY, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    deadline = time.monotonic() + TIMEOUT_SECS
-    while not [*pathlib.Path(run_dir).glob("runs/*/checkpoints/ckpt-*/state.json")]:
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=TIMEOUT_SECS)
+    kill_at(process, run_dir, "runs/*/checkpoints/ckpt-*/state.json")
     assert not (run_dir / "cross_validation.json").exists()
     assert _run(dataset, run_dir) == 0
     found, expected = (

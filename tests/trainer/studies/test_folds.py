@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import model_selection as selection
 
 from trainer.studies.folds import divide, each_group
 
@@ -95,7 +96,6 @@ def test_fewer_groups_than_folds_are_refused(folds):
 
 
 def test_class_shares_are_at_least_as_even_as_those_of_scikit_learn():
-    selection = pytest.importorskip("sklearn.model_selection")
     rng = np.random.default_rng(1)
     for _ in range(5):
         sizes = rng.integers(3, 12, 30)

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP
 from trainer.evaluation.group_sums import GroupSums
@@ -102,7 +103,6 @@ def test_mcnemar_is_the_binomial_test_and_the_exact_permutation_test():
 
 
 def test_mcnemar_is_that_of_statsmodels_or_scipy():
-    stats = pytest.importorskip("scipy.stats")
     rng = np.random.default_rng(1)
     for _ in range(20):
         one, other = rng.random((2, 40)) < [[0.5], [0.7]]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from trainer.studies.spread import spread, student_t
 
@@ -16,7 +17,6 @@ def test_students_t_is_that_of_the_tables(freedom, t):
 
 
 def test_students_t_is_that_of_scipy():
-    stats = pytest.importorskip("scipy.stats")
     for freedom in range(1, 60):
         assert student_t(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-12)
 
