@@ -118,7 +118,7 @@ def _cross_validate(argv: Sequence[str]) -> None:
             "seeds": value_text(seeds),
             "validated on": f"{options.fold_validation} fold".replace("none fold", "nothing"),
         },
-        **summarize(runs, label),
+        **summarize(runs, label, untrained_folds=1 + (options.fold_validation == "next")),
     }
     study_page.write_result(run.run_dir, result)
     study_page.write_predictions(run.run_dir, runs, label)
@@ -217,7 +217,11 @@ def _label(planned: _Planned) -> LabelSpec:
 
 def _finished(planned: _Planned) -> Run:
     evaluation = planned.job.result()
-    assert evaluation is not None
+    if evaluation is None:
+        raise UserError(
+            f"{planned.job.run_dir} has no evaluation of its test split; remove it, and give the "
+            "same command again"
+        )
     scored = Scored.of_run(planned.job.run_dir, planned.dataset, TEST)
     return Run(planned.fold.repeat, planned.fold.number, planned.seed, evaluation, scored)
 

@@ -33,7 +33,7 @@ VARIANTS = {
     "normalized by record": ("--normalization=record",),
     "by training split": ("--normalization=training_split",),
     "constant rate": ("--lr_schedule=constant",),
-    "no dropout, no smoothing": ("--head_dropout=0", "--label_smoothing=0"),
+    "no dropout or smoothing": ("--head_dropout=0", "--label_smoothing=0"),
     "augmented": ("--noise=0.05", "--time_stretch=0.1", "--crop=0.1"),
 }
 SMALL = "japanese_vowels,all_gesture_x,gesture_mid_air_2,acsf1,arrow_head,osu_leaf,basic_motions"
@@ -45,7 +45,8 @@ def main() -> None:
         __doc__, data_dir=str, work_dir=str, sets=SMALL, seeds="0", max_minutes=2.0, plot="",
         variants=",".join(VARIANTS),
     )  # fmt: skip
-    sets, variants = args.sets.split(","), args.variants.split(",")
+    sets = args.sets.split(",")
+    variants = [*dict.fromkeys(("as decided", *args.variants.split(",")))]
     found = np.array([[_figure(name, variant, args) for name in sets] for variant in variants])
     rows = [
         [variant, *(f"{value:.3f}" for value in of_variant), f"{of_variant.mean():.3f}"]
@@ -75,7 +76,7 @@ def _figure(name: str, variant: str, args: types.SimpleNamespace) -> float:
     dataset = convert(name, chosen, folder, asked, 0, chosen.tests[0])
     scores = []
     for seed in args.seeds.split(","):
-        run_dir = work / "ablation" / f"{name}-{variant.replace(' ', '_').replace(',', '')}-{seed}"
+        run_dir = work / "ablation" / f"{name}-{variant.replace(' ', '_')}-{seed}"
         flags = [f"--dataset={dataset}", f"--seed={seed}", f"--max_minutes={args.max_minutes}"]
         scores.append(score(run_dir, "validation", chosen.metric, [*flags, *VARIANTS[variant]]))
     print(f"{name}, {variant}: {statistics.mean(scores):.3f}", flush=True)

@@ -180,19 +180,22 @@ def main() -> None:
         for seed in range(args.seeds):
             for plan in PLANS:
                 for kind in KINDS:
-                    runs = found.setdefault(f"{name}/{len(signals)}/{plan}/{kind}", [])
+                    runs = found.setdefault(
+                        f"{name}/{len(signals)}/{plan}/{kind}/{args.updates}", []
+                    )
                     if len(runs) <= seed:
                         runs.append([*trained(kind, plan, signals, labels, seed, args.updates)])
                         file.write_text(json.dumps(found, indent=1))
-    show(found, args.plot)
+    show(found, args.plot, args.updates)
 
 
-def show(found: dict[str, list[list[float]]], plot: str) -> None:
+def show(found: dict[str, list[list[float]]], plot: str, updates: int) -> None:
     """Prints accuracy with its spread and seconds an epoch, and draws them."""
     sets: dict[str, dict[str, list[list[float]]]] = collections.defaultdict(dict)
     for key, runs in found.items():
-        name, records, plan, kind = key.split("/")
-        sets[f"{name} ({records})"][f"{plan} {kind}"] = runs
+        name, records, plan, kind, done = key.split("/")
+        if int(done) == updates:
+            sets[f"{name} ({records})"][f"{plan} {kind}"] = runs
     columns = [f"{plan} {kind}" for plan in PLANS for kind in KINDS]
     for figure, title in enumerate(("accuracy", "seconds an epoch")):
         print(f"\n{title}")
@@ -221,7 +224,7 @@ def draw(sets: dict[str, dict[str, list[list[float]]]], columns: list[str], path
     places = np.arange(len(sets))
     for number, column in enumerate(columns):
         at = places + (number - 2.5) * 0.13
-        for axis, value in zip(axes, (0, 1), strict=True):
+        for value, axis in enumerate(axes):
             values = [[run[value] for run in runs[column]] for runs in sets.values()]
             heights = [np.mean(v) if value == 0 else np.median(v) for v in values]
             errors = [np.std(v, ddof=1) / len(v) ** 0.5 if len(v) > 1 else 0 for v in values]

@@ -122,7 +122,7 @@ def _of_split(
         return
     records, size = (sum(getattr(one, of) for one in entries) for of in ("records", "size_bytes"))
     share = min(1.0, _MOST_RECORDS / records, _MOST_BYTES / max(size, 1))
-    number = min(entry.records, math.ceil(share * entry.records))
+    number = math.ceil(share * entry.records)
     rows = np.unique(np.linspace(0, entry.records - 1, number).astype(int))
     index, axis = dataset.split(split), TimeAxis.of(dataset)
     groups = index.groups()

@@ -86,7 +86,9 @@ def column_table(result: dict[str, Any]) -> Table:
             f"Classes of {split}{which}",
             columns,
             rows,
-            of=f"classes in {_file(result, 'npz')}" if total else "classes",
+            of=f"classes in {_file(result, 'npz')}"
+            if total and "file" not in result
+            else "classes",
             most=30,
             total=total,
         )

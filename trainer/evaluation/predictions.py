@@ -6,7 +6,7 @@ import dataclasses
 import io
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -50,6 +50,17 @@ class Predictions:
     prefix_record: np.ndarray | None = None
     prefix_steps: np.ndarray | None = None
     prefix_prediction: np.ndarray | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Those of all parts, one after the other; `record` numbers them, no beginnings."""
+        return cls(
+            np.arange(sum(len(part.record) for part in parts), dtype=np.int32),
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("lengths", "label", "prediction")
+            ),
+        )
 
     @classmethod
     def read(cls, run_dir: str, split: str) -> Predictions:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import os
 import subprocess
 import sys
@@ -129,8 +128,8 @@ def _run_processes(jobs: Sequence[Job], parallel: int, told: _Told) -> None:
 def _start(job: Job, slot: int) -> tuple[Job, subprocess.Popen[bytes], IO[bytes]]:
     output = tempfile.TemporaryFile()  # noqa: SIM115  Open as long as the run is.
     environment = dict(os.environ)
-    with contextlib.suppress(IndexError):
-        environment["CUDA_VISIBLE_DEVICES"] = _gpus()[slot % max(len(_gpus()), 1)]
+    if gpus := _gpus():
+        environment["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
     process = subprocess.Popen(
         [sys.executable, "-m", "trainer", *job.argv],
         env=environment,

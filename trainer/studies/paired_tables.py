@@ -34,7 +34,7 @@ def metric_table(found: Comparison) -> Table:
 
 
 def class_table(found: Comparison) -> Table:
-    """The recall of each class."""
+    """The recall of each class, of very many the commonest."""
     return _table("recall of class", found.classes, "")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tfrecords_schema import LabelSpec
-from trainer.evaluation.evaluation import evaluate
+from trainer.evaluation.class_figures import class_figures
 from trainer.evaluation.evaluation_table import group_count
 from trainer.evaluation.group_sums import RESAMPLES, Figures, GroupSums, interval
 from trainer.evaluation.predictions import Predictions
@@ -65,11 +65,16 @@ def resampled_mean(sums: Sequence[GroupSums]) -> Figures:
     return mean_of(drawn) if drawn[0] else {}
 
 
-def summarize(runs: Sequence[Run], label: LabelSpec) -> dict[str, Any]:
+def summarize(runs: Sequence[Run], label: LabelSpec, *, untrained_folds: int = 1) -> dict[str, Any]:
     """All figures, as `cross_validation.json` has them.
 
     Has what `evaluation-<split>.json` has, so that its tables show it, and `spread`: for each
     metric how it varies over groups, folds, seeds and divisions.
+
+    Args:
+      runs: all of them.
+      label: what they predict.
+      untrained_folds: of a division, those that a run is not trained on.
     """
     draws = draws_of(runs)
     sums = {draw: scored.sums(label) for draw, scored in draws.items()}
@@ -91,7 +96,8 @@ def summarize(runs: Sequence[Run], label: LabelSpec) -> dict[str, Any]:
         "intervals": intervals,
         "bootstrap_resamples": RESAMPLES,
         "spread": {
-            name: _spread(name, runs, totals, per_group, intervals.get(name)) for name in metrics
+            name: _spread(name, runs, totals, per_group, intervals.get(name), untrained_folds)
+            for name in metrics
         },
         "groups": per_group,
         "trained_on": _seen(runs),
@@ -118,6 +124,7 @@ def _spread(
     totals: Mapping[Draw, Mapping[str, float]],
     per_group: Mapping[str, Mapping[str, float]],
     of_groups: list[float] | None,
+    untrained_folds: int,
 ) -> dict[str, Any]:
     """How one metric varies: over groups, folds, seeds and divisions, each by itself."""
     groups = spread([figures[name] for figures in per_group.values()])
@@ -130,7 +137,9 @@ def _spread(
     seeds, repeats = (sorted({draw[axis] for draw in totals}) for axis in (1, 0))
     return {
         "groups": {**groups, **({"interval": of_groups} if of_groups else {})},
-        "folds": spread([float(np.mean(found)) for found in by_fold.values()], 1 / (folds - 1)),
+        "folds": spread(
+            [float(np.mean(found)) for found in by_fold.values()], 1 / (folds - untrained_folds)
+        ),
         "seeds": spread(_along(name, totals, 1, seeds)),
         "repeats": spread(_along(name, totals, 0, repeats)),
     }
@@ -186,17 +195,12 @@ def _baselines(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 def _details(draws: Sequence[Scored], label: LabelSpec) -> dict[str, Any]:
     """Per class with the confusion, or per component: of the labels of all draws."""
-    found = [scored.predictions for scored in draws]
-    together = Predictions(
-        np.arange(sum(len(one.record) for one in found), dtype=np.int32),
-        *(
-            np.concatenate([getattr(one, name) for one in found])
-            for name in ("lengths", "label", "prediction")
-        ),
-    )
-    result = evaluate(together, label, [group for one in draws for group in one.groups])
-    names = ("per_class", "class_names", "confusion", "per_component")
-    return {name: result[name] for name in names if name in result}
+    found = Predictions.joined([scored.predictions for scored in draws])
+    if label.kind == "class":
+        return class_figures(found.label, found.prediction.argmax(-1), label.class_names)[0]
+    one_group = np.zeros(len(found.label), int)
+    sums = GroupSums(label.kind, found.label, found.prediction, one_group)
+    return {"per_component": sums.per_component()}
 
 
 def worst_records(draws: Sequence[Scored], label: LabelSpec) -> list[dict[str, Any]]:

@@ -60,13 +60,7 @@ class Scored:
             [one for part in parts for one in part.groups],
             [one for part in parts for one in part.sources],
             np.concatenate([part.steps for part in parts]),
-            Predictions(
-                np.arange(len(ids), dtype=np.int32),
-                *(
-                    np.concatenate([getattr(part.predictions, name) for part in parts])
-                    for name in ("lengths", "label", "prediction")
-                ),
-            ),
+            Predictions.joined([part.predictions for part in parts]),
         )
 
     def sums(self, label: LabelSpec, chosen: np.ndarray | None = None) -> GroupSums:

@@ -66,7 +66,7 @@ def _built(name, data, ensemble=1, both=False, **options):
         _CONVOLUTIONS if both or name == "hydra" else RandomConvolutionOptions(),
     )
     if built.fit is not None:
-        batches = [_batch(data, seed=s) for s in (1, 2)]
+        batches = [{**_batch(data, seed=s), "group": np.arange(5 * s, 5 * s + 5)} for s in (1, 2)]
         built.fit([{k: tf.constant(v) for k, v in batch.items()} for batch in batches], 100)
     rng = np.random.default_rng(6)
     ridge = [v for v in built.full.variables if "ridge/" in v.path]

@@ -124,9 +124,9 @@ def _gathered(
     count = 0
     for batch in batches:
         lengths = label_lengths(batch, data.label).numpy()
-        groups = batch["group"].numpy() if "group" in batch else count + np.arange(len(lengths))
+        groups = np.repeat(batch["group"].numpy(), lengths)
         values = compute(inputs_of(batch, specs)).numpy()
-        of_batch = values, flat_labels(batch, data.label), np.repeat(groups, lengths)
+        of_batch = values, flat_labels(batch, data.label), groups
         every = -(-int(lengths.max(initial=1)) * _RECORDS_AT_LEAST // most)
         found.append(tuple(part[::every] for part in of_batch))
         count += len(found[-1][0])
