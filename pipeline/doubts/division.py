@@ -117,14 +117,14 @@ def _one_group_doubts(dataset: Dataset, split: str) -> Iterator[str]:
     groups = index.groups()
     if len({*groups}) < _FEW_GROUPS:
         return
-    labels, pairs = index.labels(), Counter(zip(index.labels(), groups, strict=True))
+    labels = index.labels()
+    most: dict[str, tuple[int, str]] = {}
+    for (one, group), number in Counter(zip(labels, groups, strict=True)).items():
+        most[one] = max(most.get(one, (0, "")), (number, group))
     for one, total in sorted(Counter(labels).items()):
-        group, most = max(
-            ((of, number) for (name, of), number in pairs.items() if name == one),
-            key=lambda found: found[1],
-        )
-        if total >= _LEAST_TOLD and most > total / 2:
+        number, group = most[one]
+        if total >= _LEAST_TOLD and number > total / 2:
             yield (
-                f"{most:,} of {total:,} records of class {one} in {split} are of group {group}: "
+                f"{number:,} of {total:,} records of class {one} in {split} are of group {group}: "
                 "what is learned may be the group; add others of that class"
             )

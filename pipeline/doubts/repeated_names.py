@@ -57,7 +57,10 @@ def repeated_name(paths: Sequence[str], labels: Sequence[str]) -> RepeatedName |
     ]
     if candidates:
         _, prefix, names = min(candidates, key=lambda one: (one[0], len({*one[2]}), one[1]))
-        return _named(rf"{re.escape(prefix)}\d+", names)
+        plain = rf"{re.escape(prefix)}\d+"
+        alone = rf"(?<![A-Za-z0-9]){plain}"  # Else the s1 of class1 is found first.
+        is_plain = all(_first(plain, path) == _first(alone, path) for path in paths)
+        return _named(plain if is_plain else alone, names)
     folders = [path.partition("/")[0] for path in paths if "/" in path]
     if _repeats(folders, len(paths)) and not _goes_with(folders, labels):
         return _named("^[^/]+", folders)
@@ -73,6 +76,11 @@ def _goes_with(names: Sequence[str], labels: Sequence[str]) -> bool:
     """Whether the name says the label, so that it may be that of the class."""
     pairs = {*zip(names, labels, strict=True)}
     return len({*labels}) > 1 and len(pairs) == len({*names})
+
+
+def _first(regex: str, path: str) -> str | None:
+    found = re.search(regex, path)
+    return found and found[0]
 
 
 def _named(regex: str, names: Sequence[str]) -> RepeatedName:

@@ -89,7 +89,7 @@ def _reading(flag: str, name: str, what: str, groups: int = 0) -> Reading:
 def _clock(values: dict[str, np.ndarray], time: str, recording: str, guess: Guess) -> None:
     """Rows by a clock that is none in places are brought to its usual rate."""
     times = values[time]
-    if recording:
+    if recording and len(times):
         names = values[recording]
         times = times[names == names[0]]
     if times.dtype.kind == "M":
@@ -99,7 +99,7 @@ def _clock(values: dict[str, np.ndarray], time: str, recording: str, guess: Gues
     times = times.astype(np.float64)
     between, apart = np.diff(times), min(_ROWS_APART, len(times) - 1)
     usual = float(np.median(times[apart:] - times[:-apart]) / apart)  # Jitter cancels out.
-    if usual <= 0:
+    if not usual > 0:
         guess.facts.append(f"time: column {time} does not grow; it is read as a channel")
         return
     rate_hz = float(f"{1 / usual:.3g}")

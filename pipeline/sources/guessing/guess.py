@@ -44,6 +44,11 @@ def guess(folder: str, files: Files) -> Guess:
     source = _source(kind, folder, files)
     inputs = sorted(file.path for file in source.list_inputs() if isinstance(file, InputFile))
     inputs, companions = _without_companions(kind, inputs, found)
+    if not inputs:
+        raise UsageError(
+            f"no recordings of kind {kind} in {folder}, only files that describe some; name the "
+            "folder that has them"
+        )
     if companions:
         source = _source(kind, folder, files, annotation_suffix=companions)
     found.facts.append(f"inputs: {len(inputs):,}, such as {', '.join(inputs[:_EXAMPLES])}")

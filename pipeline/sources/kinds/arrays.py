@@ -62,7 +62,7 @@ class ArraySource(SignalSource):
 
 
 def _is_hdf5(file: IO[bytes]) -> bool:
-    with reading("it"):
+    with reading("Python"):
         for place in _HDF5_PLACES:
             file.seek(place)
             if file.read(len(_HDF5_START)) == _HDF5_START:
@@ -132,6 +132,7 @@ class _Hdf5(_Arrays):
         super().__init__(checksum, limit_mib)
         self._is_mat, self._squeezes = is_mat, squeezes
         self._found: dict[str, Any] = {}
+        self._visited: set[int] = set()
         with reading("h5py"):
             self._visit(file, "", 0)
             for name in [*file.attrs][:_MAX_ARRAYS]:
@@ -141,6 +142,10 @@ class _Hdf5(_Arrays):
     def _visit(self, group: Any, path: str, depth: int) -> None:
         """Finds arrays by links within the file; a link may lead in a circle, or to other files."""
         h5py = library("h5py", "arrays")
+        address = h5py.h5o.get_info(group.id).addr
+        if address in self._visited:
+            return
+        self._visited.add(address)
         for name in group if depth < _MAX_DEPTH else ():
             if len(self._found) >= _MAX_ARRAYS or name.startswith("#"):  # MATLAB's own.
                 return

@@ -181,6 +181,8 @@ class OutsideSource(Source):
     def _match(self, path: str) -> _Match | None:
         matches = self._matches(path)
         if len(matches) == 1:
+            if self.options.group_column and matches[0].row.group is None:
+                raise RejectedInputError(f"{_where(matches[0])} has no group; fill it in")
             return matches[0]
         table, _ = self._table_of(path)
         if table is None:

@@ -160,7 +160,7 @@ def key_of(value: Any) -> str:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else text_of(value)
+    return None if value is None or value != value else text_of(value)
 
 
 def _read_text(file: IO[bytes], name: str, delimiter: str) -> tuple[list[str], list[list[Any]]]:

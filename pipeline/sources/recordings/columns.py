@@ -51,7 +51,7 @@ def layout_of(file: IO[bytes], path: str, has_header: bool) -> Layout:
     Raises:
       RejectedInputError: if that has no names.
     """
-    with reading("it"):
+    with reading("Python"):
         file.seek(0)
         line = _line(file)
         first = line.decode("utf-8-sig")
@@ -136,7 +136,7 @@ def find_recordings(
     """
     del version
     found: dict[str, Rows | None] = {}
-    with open_file(files, place) as file, reading("it"):
+    with open_file(files, place) as file, reading("Python"):
         is_parquet = place.lower().endswith(PARQUET)
         read = (
             _parquet_ids(file, column) if is_parquet else _text_ids(file, place, column, has_header)

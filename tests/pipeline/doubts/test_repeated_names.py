@@ -19,6 +19,7 @@ def _paths(form, people=4, takes=6):
         ("subject_{person:02}/walk_{take}.npz", r"subject_\d+", "subject_00"),
         ("data/S{person}/run{take}.npz", r"S\d+", "S0"),
         ("p{person}-take{take}.npz", r"p\d+", "p0"),
+        ("map{take}/p{person}.npz", r"(?<![A-Za-z0-9])p\d+", "p0"),
         ("night{take}_Patient {person}.npz", r"Patient\ \d+", "Patient 0"),
         ("{word}/{take}.npz", "^[^/]+", "a"),
         ("{word}{take}.npz", None, None),
