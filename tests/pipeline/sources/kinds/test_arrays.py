@@ -93,7 +93,8 @@ def test_no_link_leads_out_of_the_file_or_in_circles(folders: Folders) -> None:
         file["outside"] = h5py.ExternalLink("a.h5", "secret")
         file["soft"] = h5py.SoftLink("/outside")
         group = file.create_group("g")
-        group["again"] = file["/"]
+        for number in range(3):
+            group[f"again_{number}"] = group[f"root_{number}"] = file["/"]
         layout = h5py.VirtualLayout(shape=_SIGNAL.shape, dtype="f8")
         layout[:] = h5py.VirtualSource("a.h5", "secret", shape=_SIGNAL.shape)
         file.create_virtual_dataset("virtual", layout)

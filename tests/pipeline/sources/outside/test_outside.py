@@ -94,6 +94,13 @@ def test_groups_alone_leave_the_label_where_it_is(folders: Folders) -> None:
     assert (source.describe("a.npz").group, source.read("a.npz").label) == ("7", 3)
 
 
+def test_a_row_without_a_group_is_rejected_and_not_a_group_of_its_own(folders: Folders) -> None:
+    write_npz(folders, "a", signal=_X, label=3)
+    source = _source(folders, labels=_table(folders, "id,who\na,\n"), group_column="who")
+    with pytest.raises(RejectedInputError, match="has no group; fill it in"):
+        source.describe("a.npz")
+
+
 def test_the_label_may_be_in_the_path_of_any_kind(folders: Folders) -> None:
     write_npz(folders, "walk/7_a", signal=_X, label=3)
     source = _source(folders, label_regex="^[^/]+", signal_key="signal")
