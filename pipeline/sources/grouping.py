@@ -49,7 +49,7 @@ def group_and_split(
     return require_name(group, "group"), _split_of(options, path, read)
 
 
-def _search(regex: str, path: str) -> re.Match[str] | None:
+def search(regex: str, path: str) -> re.Match[str] | None:
     """What a pattern finds in a path, whichever form of letters either is written in."""
     return re.search(normal(regex), normal(path))
 
@@ -59,7 +59,7 @@ def _group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText
         return read(options.group_key, "group_key")
     if not options.group_regex:
         return record_id
-    found = _search(options.group_regex, path)
+    found = search(options.group_regex, path)
     if found is None:
         raise RejectedInputError(
             f"--group_regex={options.group_regex} does not match the path; every recording needs "
@@ -78,6 +78,6 @@ def _split_of(options: ConvertOptions, path: str, read: ReadText) -> str:
                 f"split {name!r} under {options.split_key!r} is no name of a split; {cure}"
             )
         return name
-    found = _search(options.split_regex, path) if options.split_regex else None
+    found = search(options.split_regex, path) if options.split_regex else None
     matched = [name for name, text in found.groupdict().items() if text] if found else []
     return matched[0] if matched else ""

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import math
 import posixpath
 import re
@@ -115,12 +114,10 @@ class TableSource(RecordingSource):
             if place.lower().endswith(columns.PARQUET):
                 with reading("pyarrow"):
                     content = columns.pyarrow.parquet.ParquetFile(file)
-                names = content.schema_arrow.names
-                read = functools.partial(columns.read_parquet, content, names, rows, limit_mib)
+                table = columns.read_parquet(content, rows, limit_mib)
             else:
                 layout = columns.layout_of(file, place, self.options.has_header)
-                read = functools.partial(columns.read_text, file, layout, rows, limit_mib)
-            table = read()
+                table = columns.read_text(file, layout, rows, limit_mib)
             yield _Table({n: columns.values_of(table, n) for n in table.column_names}, self.options)
 
     def _parts(self, path: str) -> tuple[str, str]:

@@ -4,7 +4,6 @@ import collections
 import dataclasses
 import functools
 import posixpath
-import re
 import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.annotations import describe_label, label_array
 from pipeline.sources.files import Files
+from pipeline.sources.grouping import search
 from pipeline.sources.names import normal, require_class, require_name
 from pipeline.sources.outside.table import Columns, Row, Table, keys_of, read_table
 from pipeline.sources.source import Description, InputFile, RawRecord, Source
@@ -173,7 +173,7 @@ class OutsideSource(Source):
         found = table.find(keys_of(path, self.record_id(path), folder))
         is_shared = False
         if not found and self.options.group_regex:
-            group = re.search(self.options.group_regex, path)
+            group = search(self.options.group_regex, path)
             is_shared = group is not None
             found = table.find([group[1] if group.re.groups else group[0]] if group else [])
         return [_Match(table, table.rows[index], is_shared) for index in found]
@@ -218,14 +218,14 @@ class OutsideSource(Source):
 
     def _label_in(self, path: str) -> np.ndarray:
         regex = self.options.label_regex
-        found = re.search(regex, path)
+        found = search(regex, path)
         text = (found[1] if found.re.groups else found[0]) if found else None
         if text is None:
             raise RejectedInputError(
                 f"--label_regex={regex} does not match the path; every input needs a label"
             )
         if not self.options.label_kind.endswith("_value"):
-            return np.array(require_class(normal(text)), object)
+            return np.array(require_class(text), object)
         try:
             return np.array(float(text))
         except ValueError:

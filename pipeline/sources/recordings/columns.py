@@ -18,7 +18,6 @@ from pipeline.sources.outside.table import delimiter_of
 from pipeline.sources.recordings.libraries import open_file, reading
 
 PARQUET = (".parquet", ".pq")
-TEXT = (".csv", ".tsv")
 _MAX_LINE_BYTES = 1 << 20
 _VALUE_BYTES = 8
 _NULLS = ["", "NA", "N/A", "NaN", "nan"]  # Of numbers; as a text each is what it is.
@@ -93,7 +92,7 @@ def read_text(
 
 
 def read_parquet(
-    file: pyarrow.parquet.ParquetFile, columns: list[str], rows: Rows | None, limit_mib: float
+    file: pyarrow.parquet.ParquetFile, rows: Rows | None, limit_mib: float
 ) -> pyarrow.Table:
     """Columns of a Parquet file, of all rows or those of one recording.
 
@@ -109,10 +108,10 @@ def read_parquet(
             first = begin if not groups else first
             groups.append((number, size))
         begin += size
-    values = sum(size for _, size in groups) * len(columns)
+    values = sum(size for _, size in groups) * file.metadata.num_columns
     require_size("its rows", values * _VALUE_BYTES, "max_record_mib", limit_mib)
     with reading("pyarrow"):
-        table = file.read_row_groups([number for number, _ in groups], columns=columns)
+        table = file.read_row_groups([number for number, _ in groups])
         return table.slice(start - first, stop - start)
 
 
