@@ -56,7 +56,7 @@ from trainer.studies.fold_datasets import (
     write_fold,
 )
 from trainer.studies.many_runs import Job, run_all
-from trainer.studies.pooled import Run, summarize
+from trainer.studies.pooled import Run, run_name, summarize
 from trainer.studies.scored import Scored
 from trainer.studies.study_tables import study_text
 
@@ -191,7 +191,7 @@ def _study(
 def _planned(
     argv: Sequence[str], run: RunOptions, fold: Fold, dataset: Dataset, seed: int
 ) -> _Planned:
-    name = f"{fold.name}_seed_{seed}"
+    name = run_name(fold.repeat, fold.number, seed)
     run_dir = join(run.run_dir, "runs", name)
     own = {
         "dataset": dataset.path,

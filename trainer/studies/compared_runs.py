@@ -15,7 +15,7 @@ from tfrecords_schema.storage import read
 from trainer.evaluation.evaluation_table import warnings
 from trainer.report.report_data import RunFiles
 from trainer.runs.asked import asked
-from trainer.studies.pooled import Draw
+from trainer.studies.pooled import Draw, Run, draws_of, run_name
 from trainer.studies.scored import Scored
 from trainer.studies.study_page import RESULT
 
@@ -25,29 +25,18 @@ class Predicted(NamedTuple):
 
     Attributes:
       name: its folder.
-      data: SHA-256 (hex) of each dataset that it is of.
+      data: SHA-256 (hex) of each fold's dataset, by the number of the division; of a run by
+        itself that of its own.
       label: what is predicted.
       draws: the records of each division and seed; of a run by itself one draw.
       warnings: why its figures are not to be believed.
     """
 
     name: str
-    data: tuple[str, ...]
+    data: dict[int, list[str]]
     label: LabelSpec
     draws: dict[Draw, Scored]
     warnings: tuple[str, ...]
-
-
-class _Of(NamedTuple):
-    """One run of a cross-validation; what else the file says of it is not needed."""
-
-    repeat: int
-    fold: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"repeat_{self.repeat}_fold_{self.fold}_seed_{self.seed}"
 
 
 def read_predicted(run_dir: str, split: str, dataset: str) -> Predicted:
@@ -67,21 +56,23 @@ def read_predicted(run_dir: str, split: str, dataset: str) -> Predicted:
         label, evaluation, scored = _of_run(run_dir, split, dataset)
         return Predicted(
             run_dir,
-            (evaluation["dataset_fingerprint"],),
+            {0: [evaluation["dataset_fingerprint"]]},
             label,
             {(0, 0): scored},
             tuple(warnings(evaluation)),
         )
     result = json_object(content)
-    runs = [_Of(*(decode(int, run[name], name) for name in _Of._fields)) for run in result["runs"]]
-    found = [(run, *_of_run(join(run_dir, "runs", run.name), "test", "")) for run in runs]
-    parts: dict[Draw, list[Scored]] = {}
-    for run, _, _, scored in found:
-        parts.setdefault((run.repeat, run.seed), []).append(scored)
-    draws = {draw: Scored.joined(scored) for draw, scored in parts.items()}
-    prints = {(run.repeat, run.fold): of["dataset_fingerprint"] for run, _, of, _ in found}
-    data = tuple(of for _, of in sorted(prints.items()))
-    return Predicted(run_dir, data, found[0][1], draws, tuple(warnings(result)))
+    runs: list[Run] = []
+    for one in result["runs"]:
+        repeat, fold, seed = (decode(int, one[name], name) for name in ("repeat", "fold", "seed"))
+        place = join(run_dir, "runs", run_name(repeat, fold, seed))
+        label, evaluation, scored = _of_run(place, "test", "")
+        runs.append(Run(repeat, fold, seed, evaluation, scored))
+    data: dict[int, list[str]] = {}
+    for run in sorted(runs, key=lambda run: (run.repeat, run.fold)):
+        if (known := run.evaluation["dataset_fingerprint"]) not in data.setdefault(run.repeat, []):
+            data[run.repeat].append(known)
+    return Predicted(run_dir, data, label, draws_of(runs), tuple(warnings(result)))
 
 
 def _of_run(run_dir: str, split: str, dataset: str) -> tuple[LabelSpec, dict[str, Any], Scored]:
@@ -113,7 +104,8 @@ def paired_draws(first: Predicted, second: Predicted) -> list[tuple[Scored, Scor
     Raises:
       UserError: they are of different data, or have no division with the same seed.
     """
-    if first.data != second.data or first.label != second.label:
+    both = first.data.keys() & second.data.keys()
+    if any(first.data[at] != second.data[at] for at in both) or first.label != second.label:
         raise UserError(
             f"{first.name} and {second.name} were evaluated on different data"
             f"{_folds_of(first, second)}, so a difference says nothing of the models; evaluate "
@@ -122,7 +114,11 @@ def paired_draws(first: Predicted, second: Predicted) -> list[tuple[Scored, Scor
     common = sorted(first.draws.keys() & second.draws.keys())
     if not common:
         seeds = (", ".join(str(seed) for _, seed in run.draws) for run in (first, second))
-        raise UserError("no seed in common: {} and {}; give both the same --seeds".format(*seeds))
+        raise UserError(
+            "no division with the same seed: seeds {} and {}; give both the same --seeds".format(
+                *seeds
+            )
+        )
     pairs = [(first.draws[draw], second.draws[draw]) for draw in common]
     for one, other in pairs:
         same = np.array_equal(one.predictions.label, other.predictions.label)
@@ -135,7 +131,7 @@ def paired_draws(first: Predicted, second: Predicted) -> list[tuple[Scored, Scor
 
 
 def _folds_of(first: Predicted, second: Predicted) -> str:
-    counts: Sequence[int] = [len(run.data) for run in (first, second)]
+    counts: Sequence[int] = [len(run.data[0]) for run in (first, second)]
     if counts == [1, 1]:
         return ""
     return f" ({counts[0]} and {counts[1]} folds)"

@@ -46,6 +46,11 @@ class Run:
     scored: Scored
 
 
+def run_name(repeat: int, fold: int, seed: int) -> str:
+    """Of a run's folder."""
+    return f"repeat_{repeat}_fold_{fold}_seed_{seed}"
+
+
 def draws_of(runs: Sequence[Run]) -> dict[Draw, Scored]:
     """The records of all folds, for each division and seed."""
     parts: dict[Draw, list[Scored]] = {}
