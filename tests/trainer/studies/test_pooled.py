@@ -9,6 +9,7 @@ from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP
 from tests.trainer.studies.random_runs import random_runs
 from tfrecords_schema.errors import UserError
 from trainer.evaluation.group_sums import GroupSums
+from trainer.studies.compared_runs import Predicted, paired_draws
 from trainer.studies.pooled import draws_of, summarize
 from trainer.studies.scored import Scored
 from trainer.studies.spread import student_t
@@ -51,6 +52,27 @@ def test_figures_are_means_over_draws_of_all_folds_together(label):
         [np.mean(by_fold) - half, np.mean(by_fold) + half], rel=1e-6
     )
     assert json.loads(json.dumps(result)) == result
+
+
+def test_more_divisions_compare_with_fewer_by_those_that_both_have():
+    runs = random_runs(CLASS_PER_RECORD, folds=3, seeds=(0,), repeats=2)
+    few = [run for run in runs if run.repeat == 0]
+    data = {0: ["a", "b", "c"], 1: ["d", "e", "f"]}
+    more = Predicted("more", data, CLASS_PER_RECORD, draws_of(runs), ())
+    less = Predicted("less", {0: data[0]}, CLASS_PER_RECORD, draws_of(few), ())
+    assert len(paired_draws(more, less)) == 1
+    with pytest.raises(UserError, match="different data"):
+        paired_draws(more, less._replace(data={0: ["a", "b", "x"]}))
+
+
+def test_folds_kept_for_validation_widen_the_interval_over_folds():
+    runs = random_runs(CLASS_PER_RECORD, folds=4, seeds=(0,))
+    widths = []
+    for untrained in (1, 2):
+        result = summarize(runs, CLASS_PER_RECORD, untrained_folds=untrained)
+        low, high = result["spread"]["accuracy"]["folds"]["interval"]
+        widths.append(high - low)
+    assert widths[1] / widths[0] == pytest.approx(np.sqrt((1 / 4 + 1 / 2) / (1 / 4 + 1 / 3)))
 
 
 def test_the_interval_draws_the_same_groups_for_all_seeds():
