@@ -113,6 +113,7 @@ class TemporalConvolution(keras.layers.Layer):
             activation=activation,
             use_bias=use_bias,
             dtype=self.dtype_policy,
+            name="conv1d",  # Keras would number it, and a checkpoint have another name each time.
         )
 
     def build(self, packed_shape: Any, lengths_shape: Any = None) -> None:

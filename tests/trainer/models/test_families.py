@@ -208,6 +208,15 @@ def test_causal_steps_do_not_see_later_ones(name, data):
 
 
 @_each_family
+def test_a_second_model_of_a_process_has_the_same_names(name):
+    names = [variable.path for variable in _built(name, "class_per_record").full.variables]
+    again = _built.__wrapped__(name, "class_per_record").full.variables
+    assert [variable.path for variable in again if "seed_generator" not in variable.path] == [
+        each for each in names if "seed_generator" not in each
+    ]
+
+
+@_each_family
 def test_both_exports_give_the_same(name, tmp_path):
     data = "class_per_record"
     model, batch = _model(name, data), _batch(data)
