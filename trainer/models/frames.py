@@ -173,7 +173,9 @@ def _read_rows(x: Any, options: FrameModelOptions) -> Any:
         return x
     _, rows, columns, channels = x.shape
     x = keras.layers.Reshape((rows, columns * channels), name="rows")(x)
-    return layers.NeverEmpty(keras.layers.LSTM(options.frame_rnn_units), name="read_rows")(x)
+    return layers.NeverEmpty(
+        keras.layers.LSTM(options.frame_rnn_units, name="lstm"), name="read_rows"
+    )(x)
 
 
 def _encoder_parts(options: FrameModelOptions, frame_shape: tuple[int, ...]) -> tuple[Any, Any]:

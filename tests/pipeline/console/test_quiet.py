@@ -28,6 +28,14 @@ def test_tensorflow_starts_without_a_word(gpu: bool, seen: str) -> None:
     assert _python(f"{code}\n{'import keras' if gpu else ''}\n{_SEEN}") == (seen, "")
 
 
+def test_onednn_is_on_unless_the_user_says_otherwise() -> None:
+    code = "import os\nfrom pipeline.console import quiet\nquiet.start(gpu=True)\n"
+    shown = "print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    assert _python(code + shown)[0] == "1"
+    given = code.replace("\n", "\nos.environ['TF_ENABLE_ONEDNN_OPTS'] = '0'\n", 1)
+    assert _python(given + shown)[0] == "0"
+
+
 def test_the_graph_of_a_conversion_starts_it_in_the_workers_of_any_runner() -> None:
     assert _python(f"import pipeline.conversion.job\n{_SEEN}")[0] == "-1 False"
 
