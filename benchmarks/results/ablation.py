@@ -32,6 +32,7 @@ VARIANTS = {
     "batches of like length": ("--batching=length",),
     "normalized by record": ("--normalization=record",),
     "by training split": ("--normalization=training_split",),
+    "average of weights": ("--ema_momentum=0.99",),
     "constant rate": ("--lr_schedule=constant",),
     "no dropout or smoothing": ("--head_dropout=0", "--label_smoothing=0"),
     "augmented": ("--noise=0.05", "--time_stretch=0.1", "--crop=0.1"),

@@ -29,8 +29,9 @@ MODEL = SignalModelOptions(
     conv_filters=(3,), conv_kernel_samples=3, conv_strides=(2,), rnn_units=(4,), dropout=0.0
 )
 TRAINING = TrainingOptions(
-    epochs=2, learning_rate=0.05, optimizer="sgd", clip_norm=0.2, accumulate_batches=2
-)
+    epochs=2, learning_rate=0.05, optimizer="sgd", clip_norm=0.2, accumulate_batches=2,
+    ema_momentum=0.5,
+)  # fmt: skip
 CLASS_WEIGHTS = (1.0, 2.0, 0.5)
 
 

@@ -215,6 +215,13 @@ class TrainingOptions(Options):
     weight_decay: float = option(0.0, "Decoupled weight decay (AdamW), on kernels only.", low=0)
     momentum: float = option(0.9, "Momentum of sgd.", low=0, high=1)
     clip_norm: float = option(0.0, "Clip gradients to this global norm; 0 does not clip.", low=0)
+    ema_momentum: float = option(
+        0.0,
+        "Momentum of a moving average of the weights over updates, such as 0.99; the average is "
+        "validated, kept as best, and what the training ends with. 0: none.",
+        low=0,
+        high=0.99999,
+    )
     class_activation: str = option(
         "softmax",
         "From logits to probabilities: softmax, or sigmoid, whose probabilities do not add up to "

@@ -41,6 +41,7 @@ from trainer.training.optimizers import Clocked, current_rate, set_rate
 from trainer.training.progress import Progress
 from trainer.training.termination import StoppedError, Termination
 from trainer.training.timing import Timing
+from trainer.training.weight_average import averaged_weights, keep_average
 
 # All workers agree on the time after every so many steps.
 _CLOCK_STEPS = 4
@@ -208,6 +209,8 @@ class Trainer:
         if self._worker.is_chief:
             _append_history(self._history_path, line)
         self.state.epoch, self.state.step, self.state.sums = epoch + 1, 0, {}
+        if self.is_finished:
+            keep_average(self._model)
         if due or self._stop_asked:
             self._save_checkpoint()
         epochs_left = self._training.epochs - self.state.epoch
@@ -294,7 +297,8 @@ class Trainer:
 
     def _epoch_line(self, plan: EpochPlan, timing: Timing) -> dict[str, Any]:
         started = time.monotonic()
-        validation = self._validate()
+        with averaged_weights(self._model):
+            validation = self._validate()
         return {
             "epoch": self.state.epoch,
             "step": self.state.global_step,
@@ -338,7 +342,9 @@ class Trainer:
                 identity=self._identity,
             )  # fmt: skip
             if self._worker.is_chief:
-                save(join(self._run.run_dir, "best"), best_state, {"model": self._model.variables})
+                with averaged_weights(self._model):
+                    weights = {"model": self._model.variables}
+                    save(join(self._run.run_dir, "best"), best_state, weights)
 
     def _is_due(self, every: int) -> bool:
         """Whether the epoch that ends is one of every so many; the last always is."""

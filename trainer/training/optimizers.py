@@ -24,12 +24,13 @@ def make_optimizer(options: TrainingOptions, batches_per_epoch: int) -> keras.op
     if options.max_minutes and not isinstance(rate, float):
         rate = Clocked(rate)
     decay = options.weight_decay or None
+    common: dict[str, Any] = {"weight_decay": decay, "name": _NAME}
+    if options.ema_momentum:
+        common |= {"use_ema": True, "ema_momentum": options.ema_momentum}
     if options.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(
-            rate, momentum=options.momentum, weight_decay=decay, name=_NAME
-        )
+        optimizer = keras.optimizers.SGD(rate, momentum=options.momentum, **common)
     else:
-        optimizer = keras.optimizers.Adam(rate, weight_decay=decay, name=_NAME)
+        optimizer = keras.optimizers.Adam(rate, **common)
     if decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

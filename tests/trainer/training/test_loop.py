@@ -145,6 +145,28 @@ def test_a_users_callback_sees_every_step_and_the_epochs_logs(dataset, tmp_path)
         assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"} <= logs.keys()
 
 
+def test_a_training_ends_with_the_average_of_its_weights_which_it_validates(dataset, tmp_path):
+    average, validated = [], []
+
+    class Averaging(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            own = [variable.numpy() for variable in self.model.trainable_variables]
+            average[:] = [0.8 * a + 0.2 * v for a, v in zip(average or own, own, strict=True)]
+
+        def on_epoch_end(self, epoch, logs=None):
+            validated.append((logs["val_loss"], list(average)))
+
+    run = _make(dataset, tmp_path, [Averaging()], ema_momentum=0.8)
+    run.trainer.run()
+    assert len(validated) == 3
+    for found, expected in zip(run.model.trainable_variables, average, strict=True):
+        np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
+    for val_loss, weights in validated:
+        for variable, value in zip(run.model.trainable_variables, weights, strict=True):
+            variable.assign(value)
+        assert run.trainer._validate()["loss"] == pytest.approx(val_loss, rel=1e-5)
+
+
 @pytest.mark.parametrize("validates", [True, False])
 def test_early_stopping_ends_the_training_and_stays_ended(dataset, validates, tmp_path):
     options = {"epochs": 50, "learning_rate": 1e-30, "early_stopping_patience": 2}
