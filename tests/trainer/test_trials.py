@@ -76,6 +76,11 @@ def test_one_command_trains_goes_on_and_says_why(tmp_path, capsys):
     assert "--" not in capsys.readouterr().out
     assert (tmp_path / "run" / "config.flags").read_text() == config
     assert run_trainer(f"--run_dir={tmp_path / 'run'}", "--mode=export") == 0
+    # Of a version that did not know an option, the default holds, whatever would be decided now.
+    (tmp_path / "run" / "config.flags").write_text(config.replace("--head_dropout=0.4\n", ""))
+    again = asked([*flags, *small])
+    assert not again.choices
+    assert again.model.options[0].head_dropout == 0
 
 
 def _records(lengths, labels, values=None, classes=2):

@@ -149,8 +149,9 @@ def _decide(
     given = {name: values[name].value for name in readable if values[name].present}
     choices = [choice for choice in decide(facts, given, settled) if choice.name in readable]
     earlier = earlier_flags(run.run_dir, {choice.name for choice in choices})
-    fill_in(earlier, values, RECORDED, "config.flags of the run folder")
-    choices = [choice for choice in choices if not values[choice.name].present]
+    if earlier:  # Whose defaults hold for an option that was not known then.
+        fill_in(earlier, values, RECORDED, "config.flags of the run folder")
+        return ()
     fill_in("".join(map(_flag, choices)), values, RECORDED, "the rules")
     if values["model"].value == of_model.value and is_open and choices:
         choices.insert(0, of_model)
