@@ -72,7 +72,7 @@ def main() -> None:
 def _figure(name: str, variant: str, args: types.SimpleNamespace) -> float:
     """The mean over seeds on the validation part of a set."""
     work = pathlib.Path(args.work_dir)
-    asked = argparse.Namespace(work_dir=work, cut=False, development=True)
+    asked = argparse.Namespace(work_dir=work, cut=False, pad=False, development=True)
     chosen, folder = SETS[name], pathlib.Path(args.data_dir) / SETS[name].folder
     dataset = convert(name, chosen, folder, asked, 0, chosen.tests[0])
     scores = []

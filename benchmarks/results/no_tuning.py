@@ -1,14 +1,17 @@
 r"""What one command without tuning reaches on many sets: `python -m trainer --dataset --run_dir`.
 
     python -m benchmarks.results.no_tuning --data_dir=DATA --work_dir=RUNS [--sets=gun_point,...]
-      [--seeds=3] [--cut] [--development] [flags of the trainer]
+      [--seeds=0,1,2] [--cut] [--pad] [--alone] [--development] [flags of the trainer]
 
 DATA has a folder of npz files (or of image folders) for each set, named as below; sets that are not
 there are left out. Every set is converted and trained on by the same two commands; what a set has
 of its own is how its files say which split they belong to. Finished trainings are kept, so a call
 that was stopped goes on. Flags that are not the script's are passed to the trainer, for ablations.
 
-`--cut` cuts every recording, training and test, to a random 30 to 100 percent of its length.
+`--cut` cuts every recording, training and test, to a random 30 to 100 percent of its length, and
+`--pad` then fills all up with zeros to the longest: what the same model makes without masks.
+`--alone` predicts every test recording by itself, too, without padding, and says how far a
+probability is from that of the evaluation's batches.
 `--development` leaves the test recordings out and measures on a part of the training recordings:
 for choices, which are never made on test figures.
 """
@@ -22,6 +25,7 @@ import sys
 import zlib
 
 import numpy as np
+from pyarrow import parquet
 
 from benchmarks.harness.processes import run_module
 
@@ -105,6 +109,8 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--seeds", default="0,1,2", help="of trainings: 0,1,2")
     parser.add_argument("--cut", action="store_true")
+    parser.add_argument("--pad", action="store_true")
+    parser.add_argument("--alone", action="store_true")
     parser.add_argument("--development", action="store_true")
     parser.add_argument("--tag", default="", help="keeps runs with other trainer flags apart")
     args, trainer_flags = parser.parse_known_args()
@@ -117,7 +123,9 @@ def main() -> None:
             continue
         if args.cut:
             folder = cut(folder, args.work_dir / "cut" / found.folder)
-        scores, minutes = [], []
+        if args.pad:
+            folder = pad(folder, args.work_dir / "padded" / found.folder)
+        scores, minutes, differences = [], [], [0.0]
         for fold, test in enumerate(found.tests[: 1 if args.development else None]):
             dataset = convert(name, found, folder, args, fold, test)
             for seed in args.seeds.split(","):
@@ -126,10 +134,14 @@ def main() -> None:
                 split = "validation" if args.development else "test"
                 scores.append(score(run_dir, split, found.metric, flags))
                 minutes.append(training_minutes(run_dir))
+                if args.alone:
+                    differences.append(from_alone(run_dir, split))
         spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
         mean = statistics.mean(scores)
         print(
-            f"{name:24}{mean:7.3f}{spread:8.3f}{max(minutes):9.1f}  {found.published}", flush=True
+            f"{name:24}{mean:7.3f}{spread:8.3f}{max(minutes):9.1f}  {found.published}"
+            + (f"  alone {max(differences):.1e}" if args.alone else ""),
+            flush=True,
         )
 
 
@@ -137,7 +149,8 @@ def convert(
     name: str, found: Set, folder: pathlib.Path, args: argparse.Namespace, fold: int, test: str
 ) -> pathlib.Path:
     """Converts a set for one fold, unless that was done; returns the dataset's folder."""
-    kind = ("cut" if args.cut else "whole") + ("-development" if args.development else "")
+    kind = ("cut" if args.cut else "whole") + ("-padded" if args.pad else "")
+    kind += "-development" if args.development else ""
     dataset = args.work_dir / kind / f"{name}_{fold}" / "1.0.0"
     if (dataset / "manifest.json").exists():
         return dataset
@@ -169,6 +182,32 @@ def training_minutes(run_dir: pathlib.Path) -> float:
     """Minutes of training, with validation."""
     lines = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
     return sum(line["seconds"] + line["validation_seconds"] for line in lines) / 60
+
+
+def from_alone(run_dir: pathlib.Path, split: str) -> float:
+    """Greatest difference between probabilities of a split in batches and those one by one."""
+    alone = run_dir / "alone.parquet"
+    run_module(
+        "trainer", "--mode=predict", f"--run_dir={run_dir}", f"--predict_split={split}",
+        "--batch_size=1", f"--output={alone}",
+    )  # fmt: skip
+    with np.load(run_dir / f"predictions-{split}.npz") as arrays:
+        batched = arrays["prediction"]
+    columns = parquet.read_table(alone).to_pydict()
+    found = np.column_stack([v for k, v in columns.items() if k.startswith("probability_")])
+    return float(np.abs(found - batched).max())
+
+
+def pad(folder: pathlib.Path, output: pathlib.Path) -> pathlib.Path:
+    """Copies npz recordings with `signal: [time, ...]`, with zeros up to the longest of them."""
+    output.mkdir(parents=True, exist_ok=True)
+    recordings = {path: dict(np.load(path)) for path in sorted(folder.glob("*.npz"))}
+    longest = max(len(content["signal"]) for content in recordings.values())
+    for path, content in recordings.items():
+        zeros = np.zeros_like(content["signal"], shape=(longest, *content["signal"].shape[1:]))
+        zeros[: len(content["signal"])] = content["signal"]
+        np.savez(output / path.name, **{**content, "signal": zeros})
+    return output
 
 
 def cut(folder: pathlib.Path, output: pathlib.Path) -> pathlib.Path:
