@@ -11,4 +11,7 @@ def _score(right: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.nda
 
 
 _RECALL = FromCounts(_score)
-METRIC = Metric("balanced_accuracy", "class", higher_is_better=True, place=1, evaluation=_RECALL)
+METRIC = Metric(
+    "balanced_accuracy", "class", higher_is_better=True, limits=(0.0, 1.0),
+    place=1, evaluation=_RECALL,
+)  # fmt: skip

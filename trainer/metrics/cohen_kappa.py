@@ -16,4 +16,6 @@ def _score(right: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.nda
 
 
 _KAPPA = FromCounts(_score)
-METRIC = Metric("cohen_kappa", "class", higher_is_better=True, place=3, evaluation=_KAPPA)
+METRIC = Metric(
+    "cohen_kappa", "class", higher_is_better=True, limits=(-1.0, 1.0), place=3, evaluation=_KAPPA
+)

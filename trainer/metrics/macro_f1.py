@@ -10,4 +10,7 @@ def _score(right: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.nda
     return mean_where(ratio(2 * right, true + predicted), true + predicted > 0)
 
 
-METRIC = Metric("macro_f1", "class", higher_is_better=True, place=2, evaluation=FromCounts(_score))
+METRIC = Metric(
+    "macro_f1", "class", higher_is_better=True, limits=(0.0, 1.0),
+    place=2, evaluation=FromCounts(_score),
+)  # fmt: skip

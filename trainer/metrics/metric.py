@@ -5,6 +5,7 @@ A file of this room assigns one `Metric` to `METRIC`. Everything else takes it f
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
@@ -76,6 +77,7 @@ class Metric:
       name: in `--monitor`, in tables and in files.
       label_kind: of the labels that it is for.
       higher_is_better: else lower is.
+      limits: the least and the greatest figure that there can be.
       place: where it stands among the metrics of its kind. The first is the headline: the one in
         the row of an epoch, and the one that groups are sorted by.
       epoch: what is measured on the batches of every epoch; None for nothing.
@@ -87,6 +89,7 @@ class Metric:
     name: str
     label_kind: Literal["class", "value"]
     higher_is_better: bool
+    limits: tuple[float, float] = (-math.inf, math.inf)
     place: int = 100
     epoch: "Mean | None" = None
     evaluation: FromSums | None = None

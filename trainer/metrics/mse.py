@@ -1,5 +1,6 @@
 """Mean squared error, over all components of all labels."""
 
+import math
 from typing import Any
 
 from trainer.metrics.metric import Mean, Metric
@@ -12,4 +13,6 @@ def squared_error(label: Any, prediction: Any) -> Any:
 
 
 _MEAN = Mean("mse", squared_error)
-METRIC = Metric("mse", "value", higher_is_better=False, place=3, epoch=_MEAN)
+METRIC = Metric(
+    "mse", "value", higher_is_better=False, limits=(0.0, math.inf), place=3, epoch=_MEAN
+)

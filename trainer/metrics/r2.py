@@ -4,6 +4,8 @@ Of labels that are all equal it is 0, or 1 where every prediction is exact; of s
 is the mean of theirs.
 """
 
+import math
+
 import numpy as np
 
 from trainer.metrics.metric import Metric, group_sums, ratio
@@ -27,4 +29,7 @@ class _R2:
         return shares.mean(-1)
 
 
-METRIC = Metric("r2", "value", higher_is_better=True, place=2, evaluation=_R2(), title="R2")
+METRIC = Metric(
+    "r2", "value", higher_is_better=True, limits=(-math.inf, 1.0),
+    place=2, evaluation=_R2(), title="R2",
+)  # fmt: skip

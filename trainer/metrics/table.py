@@ -61,6 +61,11 @@ def better_mode(name: str) -> str:
     return "max" if any(m.name == name and m.higher_is_better for m in all_metrics()) else "min"
 
 
+def limits(name: str) -> tuple[float, float]:
+    """The least and the greatest figure of a metric that there can be."""
+    return next(metric.limits for metric in all_metrics() if metric.name == name)
+
+
 def headline(names: Iterable[str]) -> str:
     """The metric among these names that people read first; if none is known, the first name."""
     given = [*names]

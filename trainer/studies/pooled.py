@@ -18,6 +18,7 @@ from trainer.evaluation.class_figures import class_figures
 from trainer.evaluation.evaluation_table import group_count
 from trainer.evaluation.group_sums import RESAMPLES, Figures, GroupSums, interval
 from trainer.evaluation.predictions import Predictions
+from trainer.metrics.table import limits
 from trainer.studies.scored import Scored
 from trainer.studies.spread import spread
 
@@ -143,10 +144,12 @@ def _spread(
     return {
         "groups": {**groups, **({"interval": of_groups} if of_groups else {})},
         "folds": spread(
-            [float(np.mean(found)) for found in by_fold.values()], 1 / (folds - untrained_folds)
+            [float(np.mean(found)) for found in by_fold.values()],
+            1 / (folds - untrained_folds),
+            limits(name),
         ),
-        "seeds": spread(_along(name, totals, 1, seeds)),
-        "repeats": spread(_along(name, totals, 0, repeats)),
+        "seeds": spread(_along(name, totals, 1, seeds), limits=limits(name)),
+        "repeats": spread(_along(name, totals, 0, repeats), limits=limits(name)),
     }
 
 

@@ -11,7 +11,11 @@ import numpy as np
 _SHARE = 0.95
 
 
-def spread(values: Sequence[float], tests_per_training: float = 0.0) -> dict[str, Any]:
+def spread(
+    values: Sequence[float],
+    tests_per_training: float = 0.0,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+) -> dict[str, Any]:
     """Mean, deviation, ends, and the interval of Student's t.
 
     Folds share most of their training records, so their figures are not independent: the variance
@@ -21,6 +25,7 @@ def spread(values: Sequence[float], tests_per_training: float = 0.0) -> dict[str
     Args:
       values: some figures.
       tests_per_training: that ratio; 0 for figures that are independent.
+      limits: the least and the greatest figure that there can be, where the interval ends as well.
     """
     found = np.array(values, np.float64)
     result: dict[str, Any] = {
@@ -35,7 +40,9 @@ def spread(values: Sequence[float], tests_per_training: float = 0.0) -> dict[str
             student_t(len(found) - 1) * deviation * math.sqrt(1 / len(found) + tests_per_training)
         )
         result["deviation"] = deviation
-        result["interval"] = [result["mean"] - half, result["mean"] + half]
+        result["interval"] = [
+            max(limits[0], result["mean"] - half), min(limits[1], result["mean"] + half)
+        ]  # fmt: skip
     return result
 
 

@@ -66,11 +66,11 @@ def test_more_divisions_compare_with_fewer_by_those_that_both_have():
 
 
 def test_folds_kept_for_validation_widen_the_interval_over_folds():
-    runs = random_runs(CLASS_PER_RECORD, folds=4, seeds=(0,))
+    runs = random_runs(VALUE_PER_STEP, folds=4, seeds=(0,))
     widths = []
     for untrained in (1, 2):
-        result = summarize(runs, CLASS_PER_RECORD, untrained_folds=untrained)
-        low, high = result["spread"]["accuracy"]["folds"]["interval"]
+        result = summarize(runs, VALUE_PER_STEP, untrained_folds=untrained)
+        low, high = result["spread"]["rmse"]["folds"]["interval"]
         widths.append(high - low)
     assert widths[1] / widths[0] == pytest.approx(np.sqrt((1 / 4 + 1 / 2) / (1 / 4 + 1 / 3)))
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from trainer.metrics.table import limits
 from trainer.studies.spread import spread, student_t
 
 
@@ -32,6 +33,15 @@ def test_what_folds_share_widens_the_interval():
     assert found["deviation"] == corrected["deviation"] == pytest.approx(1)
     widths = [one["interval"][1] - one["interval"][0] for one in (found, corrected)]
     assert widths[1] / widths[0] == pytest.approx(np.sqrt((1 / 3 + 1 / 2) / (1 / 3)))
+
+
+def test_the_interval_ends_where_the_metric_does():
+    assert spread([0.9, 1.0], limits=limits("accuracy"))["interval"][1] == 1
+    assert spread([0.1, 0.2], limits=limits("accuracy"))["interval"][0] == 0
+    assert spread([0.1, 0.9], limits=limits("cohen_kappa"))["interval"] == [-1, 1]
+    low, high = spread([0.1, 0.9], limits=limits("rmse"))["interval"]
+    assert (low, high) == (0, spread([0.1, 0.9])["interval"][1])
+    assert high > 1
 
 
 def test_one_figure_has_no_interval():
