@@ -37,7 +37,7 @@ from trainer.training.callbacks import (
 )
 from trainer.training.divergence import DivergenceCheck, TrainingStep
 from trainer.training.initial_bias import start_at_mean_label
-from trainer.training.optimizers import Clocked, current_rate, set_rate
+from trainer.training.optimizers import current_rate, set_rate
 from trainer.training.progress import Progress
 from trainer.training.termination import StoppedError, Termination
 from trainer.training.timing import Timing
@@ -257,11 +257,10 @@ class Trainer:
         return self._time_share >= 1 and step.updates
 
     def _skip_updates(self, plan: EpochPlan) -> None:
-        rate = self._model.optimizer._learning_rate
-        if isinstance(rate, Clocked):
+        if clock := self._model.optimizer.clock:
             every = self._training.accumulate_batches
             in_all = self._training.epochs * math.ceil(plan.num_steps / every)
-            rate.skip(max(0.0, self._time_share * in_all - self.state.global_step / every))
+            clock.skip(max(0.0, self._time_share * in_all - self.state.global_step / every))
 
     def _steps_left(self, plan: EpochPlan) -> Iterator[TrainingStep]:
         """The steps of the epoch that are still to be done; every few change the weights."""

@@ -15,6 +15,8 @@ _NAME = "optimizer"
 def make_optimizer(options: TrainingOptions, batches_per_epoch: int) -> keras.optimizers.Optimizer:
     """Builds the optimizer; call it inside the strategy's scope.
 
+    Its `clock` is the schedule that time can take ahead, or None.
+
     Args:
       options: kind, rate, schedule and decay.
       batches_per_epoch: those of the first epoch's plan, which scales the schedule.
@@ -33,6 +35,7 @@ def make_optimizer(options: TrainingOptions, batches_per_epoch: int) -> keras.op
         optimizer = keras.optimizers.Adam(rate, **common)
     if decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.clock = rate if isinstance(rate, Clocked) else None
     return optimizer
 
 
