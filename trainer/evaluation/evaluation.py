@@ -32,7 +32,7 @@ def run(
     *,
     fingerprint: str,
     run_dir: str,
-    for_report: bool = True,
+    for_report: bool,
     seen: dict[str, Any],
 ) -> None:
     """Evaluates a split, prints the figures, and writes them into the run folder.
