@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.console.errors import RejectedInputError
+from pipeline.console.errors import RejectedInputError, printable
 from pipeline.sources.annotations import describe_label, label_array
 from pipeline.sources.files import Files
 from pipeline.sources.grouping import search
@@ -41,8 +41,7 @@ class _Match(NamedTuple):
 class OutsideSource(Source):
     """Another source, with what a table or the path says of its inputs.
 
-    Where a table has several rows for an input, or one row several inputs, none of them is taken. A
-    row without an input is rejected like an input, so that it is named.
+    Where a table has several rows for an input, or one row several inputs, none of them is taken.
 
     Attributes:
       inner: the source; it says what no table and no path says.
@@ -81,7 +80,7 @@ class OutsideSource(Source):
             yield file._replace(problem=problem)
         for table in tables.values() or filter(None, [self._given_table]):
             unused = (row for row in table.rows if (table.path, row.number) not in inputs)
-            yield from (_surplus(table, row) for row in unused)
+            yield from (_unused(table, row) for row in unused)
 
     def describe(self, path: str) -> Description:
         """See `Source`."""
@@ -272,6 +271,6 @@ def _several_inputs(other: str) -> str:
     return f"its row in the table is also that of {other}; give paths in the table's column of ids"
 
 
-def _surplus(table: Table, row: Row) -> InputFile:
-    problem = f"row {row.number} of {table.name} is for no input; remove it, or add the file"
-    return InputFile(row.key, 1, problem)
+def _unused(table: Table, row: Row) -> LeftOut:
+    why = f"of {table.name}, for no input; remove them, or add the files"
+    return LeftOut("row", why, 1, printable(row.key))

@@ -1,5 +1,6 @@
 """Labels, groups and splits from a table or the path, in front of any kind of folder."""
 
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from pipeline.sources.source import Source
 from tests.optional import optional_library
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
 from tests.pipeline.sources.mutations import inputs_of
+from tfrecords_schema.left_out import LeftOut
 
 _X = np.zeros((4, 2), np.float32)
 
@@ -48,9 +50,9 @@ def test_missing_and_surplus_rows_are_named(converter: Converter) -> None:
     folders = converter.folders
     for name in "abcdefgh":
         write_npz(folders, name, signal=_X)
-    rows = "".join(f"{name},{number % 2}\n" for number, name in enumerate("bcdefghx"))
+    rows = "".join(f"{name},{number % 2}\n" for number, name in enumerate("bcdefghxy"))
     labels = f"--labels={_table(folders, 'id,label' + chr(10) + rows)}"
-    dataset = converter.dataset(labels, "--max_rejected_fraction=0.3", "--splits=train=1")
+    dataset = converter.dataset(labels, "--max_rejected_fraction=0.125", "--splits=train=1")
     found = {
         record["id"].decode(): int(record["label"]) for record in read_records(dataset).values()
     }
@@ -60,8 +62,9 @@ def test_missing_and_surplus_rows_are_named(converter: Converter) -> None:
             "a.npz",
             "no row in labels.csv for its path, id or file name; add it, or remove the input",
         ),
-        ("x", "row 8 of labels.csv is for no input; remove it, or add the file"),
     }
+    why = "of labels.csv, for no input; remove them, or add the files"
+    assert LeftOut("row", why, 2, "x") in dataset.manifest.left_out
     assert dataset.manifest.options["labels"] == "table"
 
 
@@ -136,11 +139,23 @@ def test_metadata_beside_or_above_is_read_by_itself(sounds: Folders) -> None:
     _table(sounds, '{"file_name": "c.wav", "label": 2}\n', "test/metadata.jsonl")
     source = _source(sounds, AudioOptions)
     found = {file.path: file.problem for file in inputs_of(source)}
-    assert {*found} == {"train/a.wav", "train/deep/b.wav", "test/c.wav", "d.wav", "z.wav"}
-    assert "is for no input" in found["z.wav"]
+    assert found == dict.fromkeys(("train/a.wav", "train/deep/b.wav", "test/c.wav", "d.wav"), "")
+    (unused,) = (
+        row for row in source.list_inputs() if isinstance(row, LeftOut) and row.what == "row"
+    )
+    assert unused.reason.startswith("of metadata.csv, for no input")
+    assert unused.example == "z.wav"
     labels = [source.read(p).label for p in ("train/a.wav", "train/deep/b.wav", "test/c.wav")]
     assert [label.tolist() for label in labels] == ["x", "y", 2]
     assert source.read("d.wav").label is None
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_pattern_of_labels_finds_a_letter_in_either_form(folders: Folders, forms: Any) -> None:
+    in_name, typed = (unicodedata.normalize(form, "th\u00e9") for form in forms)
+    path = write_npz(folders, f"{in_name}_1", signal=_X)
+    source = _source(folders, label_regex=f"^({typed}|caf)_")
+    assert source.read(path.name).label.tolist() == "th\u00e9"
 
 
 def test_metadata_is_not_read_where_labels_are_named(sounds: Folders) -> None:
