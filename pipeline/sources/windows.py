@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.console.errors import UsageError
+from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import Options, option
 from pipeline.sources.narrowing import cast
 from pipeline.sources.options import ConvertOptions
@@ -69,6 +69,30 @@ class WindowOptions(ConvertOptions):
             return self.window_samples
         assert self.rate_hz is not None
         return round(self.rate_hz * self.window_secs)
+
+    def steps(self, samples: int, name: str = "it", hint: str = "") -> int:
+        """Number of windows in so many samples; that there are windows is known.
+
+        Args:
+          samples: of one recording.
+          name: what has them, for the message.
+          hint: what else may be done.
+
+        Raises:
+          RejectedInputError: if there is none.
+        """
+        assert self.window is not None
+        steps = -(-samples // self.window) if self.tail == "pad" else samples // self.window
+        if not steps:
+            raise RejectedInputError(
+                f"{name} has {samples} samples, shorter than one window of {self.window}; use "
+                f"--tail=pad, a shorter window, or remove it{hint}"
+            )
+        return steps
+
+    def padding(self, samples: int) -> int:
+        """Samples that fill the last window of so many."""
+        return -samples % self.window if self.window and self.tail == "pad" else 0
 
     def dropped(self, samples: int, steps: int) -> tuple[LeftOut, ...]:
         """What is said of the samples of a recording that are behind its last whole window."""

@@ -200,9 +200,8 @@ class SignalSource(Source):
 
     def _padding(self, npz: ArrayFile, key: str) -> int:
         """Samples that a signal has only since it was cut in windows."""
-        if self.options.tail != "pad" or not self.options.window:
-            return 0
-        return -npz.header(key).shape[self.options.time_axis] % self.options.window
+        shape = npz.header(key).shape
+        return self.options.padding(shape[self.options.time_axis]) if shape else 0
 
     def _time_first(self, shape: tuple[int, ...], key: str) -> tuple[int, ...]:
         axis = self.options.time_axis
@@ -278,12 +277,7 @@ class SignalSource(Source):
                 f"signal {key!r} has shape {list(shape)}; a continuous signal is [samples] or "
                 "[samples, channels]; leave out the window flags if it is cut in steps already"
             )
-        steps = -(-shape[0] // window) if self.options.tail == "pad" else shape[0] // window
-        if steps == 0:
-            raise RejectedInputError(
-                f"signal {key!r} has {shape[0]} samples, shorter than one window of {window}; "
-                f"use --tail=pad, a shorter window, or remove it{_axis_hint(shape, window)}"
-            )
+        steps = self.options.steps(shape[0], f"signal {key!r}", _axis_hint(shape, window))
         return steps, (window, shape[1] if len(shape) == 2 else 1)
 
     def _cut(self, signal: np.ndarray, key: str) -> np.ndarray:

@@ -127,14 +127,14 @@ class RecordingSource(Source):
             label = self._label(recording, section)
             data, changed = self._data(recording, section)
             checksum = self._checksum(path, recording)
-        return RawRecord(data, label, checksum, changed, self._padding(section))
+        return RawRecord(data, label, checksum, changed, self.options.padding(section.samples))
 
     def padding(self, path: str) -> int:
         """See `Source`."""
         if self.options.tail != "pad":
             return 0
         with self._opened(path) as recording:
-            return self._padding(find_section(recording.channels, self.options))
+            return self.options.padding(find_section(recording.channels, self.options).samples)
 
     def read_data(self, path: str) -> np.ndarray:
         """See `Source`."""
@@ -164,20 +164,7 @@ class RecordingSource(Source):
         window, channels = self.options.window, len(section.parts)
         if window is None:
             return section.samples, (channels,)
-        steps = section.samples // window
-        if self.options.tail == "pad":
-            steps = -(-section.samples // window)
-        if not steps:
-            raise RejectedInputError(
-                f"it has {section.samples} samples, shorter than one window of {window}; use "
-                "--tail=pad, a shorter window, or remove it"
-            )
-        return steps, (window, channels)
-
-    def _padding(self, section: Section) -> int:
-        """Samples that fill the last step."""
-        window = self.options.window if self.options.tail == "pad" else None
-        return -section.samples % window if window else 0
+        return self.options.steps(section.samples), (window, channels)
 
     def _require_size(self, section: Section, steps: int, step_shape: tuple[int, ...]) -> None:
         limit_mib = self.options.max_record_mib
