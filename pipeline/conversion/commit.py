@@ -63,15 +63,18 @@ def commit(
     left_out.update(row for part in parts for row in part.left_out)
     left_out.update(indistinct(parts))
     left_out.update(whole_labels(decision.labels, options.label_kind, parts))
-    outcome = {"rejects": group_rejects(all_rejects), "total": total}
-    outcome["left_out"] = [*map(dataclasses.asdict, left_out.rows())]
+    outcome = {
+        "rejects": group_rejects(all_rejects),
+        "total": total,
+        "left_out": [*map(dataclasses.asdict, left_out.rows())],
+        "why": decision.labels.why if decision.labels else "",
+        "refusal": "",
+    }
     try:
         if refusal:
             raise UsageError(refusal)
         _require_unchanged(all_rejects)
         _require_records(parts, len(all_rejects), total, options)
-        outcome["why"] = decision.labels.why if decision.labels else ""
-        outcome["refusal"] = ""
         _commit(options, decision, parts, all_rejects, left_out.rows(), outcome)
     except UsageError as error:
         work_dir.write_outcome({**outcome, "refusal": str(error)})
