@@ -24,6 +24,7 @@ from tfrecords_schema.left_out import LeftOut
 _SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 _ROWS_OF = re.compile(r"(.*?\.(?:csv|tsv|parquet|pq))/(.*)", re.IGNORECASE | re.DOTALL)
 _MAX_JITTER = 0.1  # Of the time between two rows, as it mostly is.
+_CLOCK_ERROR = 5e-4  # Of a rate: recordings by clocks that differ less have the same.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +40,8 @@ class TableOptions(RecordingOptions):
         "",
         "Column with the time, in seconds or as date and time. With --resample_hz the others are "
         "interpolated linearly between rows, onto a regular clock from the first row on; without "
-        "it rows must be regular, and the rate is theirs, to three digits.",
+        "it rows must be regular, and the rate is theirs: a whole number of Hz, or else one of few "
+        "digits, that is within 0.05%.",
     )
     max_gap_secs: float | None = option(
         None,
@@ -260,4 +262,16 @@ def _clock(times: np.ndarray, options: TableOptions) -> tuple[float, int]:
             f"between rows are {between.min():g} to {between.max():g} s, no regular clock; "
             "make it one with --resample_hz"
         )
-    return float(f"{1 / usual:.3g}"), len(times)
+    places = np.arange(len(times)) - (len(times) - 1) / 2
+    return nominal_rate((places @ places) / (places @ times)), len(times)
+
+
+def nominal_rate(rate_hz: float) -> float:
+    """The rate that a clock was made for: a whole number of Hz, or else that of fewest digits.
+
+    Args:
+      rate_hz: as measured; the result is within 0.05% of it.
+    """
+    by_digits = (float(f"{rate_hz:.{digits}g}") for digits in range(1, 6))
+    likely = (float(round(rate_hz)), *by_digits)
+    return next(found for found in likely if abs(found - rate_hz) <= _CLOCK_ERROR * rate_hz)

@@ -120,6 +120,27 @@ def test_times_with_gaps_and_jitter_become_a_clock(folders: Folders) -> None:
         _source(folders, time_column="t").describe("a.csv")
 
 
+@pytest.mark.parametrize(
+    ("measured_hz", "expected_hz"),
+    [
+        (1024, 1024), (44_100, 44_100), (11_025, 11_025), (128, 128), (100.04, 100), (99.96, 100),
+        (99.87, 99.9), (31.25, 31.25), (100 / 3, 33.33), (1 / 60, 0.01667), (0.2, 0.2),
+    ],
+)  # fmt: skip
+def test_the_rate_of_times_is_the_one_that_is_meant(
+    folders: Folders, measured_hz: float, expected_hz: float
+) -> None:
+    times = 5.0 + np.arange(200) / measured_hz
+    _write(folders, "a.parquet", t=times, x=np.arange(200))
+    assert _source(folders, time_column="t").describe("a.parquet").rate_hz == expected_hz
+
+
+def test_times_to_the_millisecond_have_the_rate_of_all_of_them(folders: Folders) -> None:
+    times = np.round(np.arange(120) / 60, 3)  # Between two rows are 16 or 17 ms.
+    _write(folders, "a.csv", t=times, x=np.arange(120))
+    assert _source(folders, time_column="t").describe("a.csv").rate_hz == 60
+
+
 def test_dates_are_times(folders: Folders) -> None:
     start = np.datetime64("2026-01-05T08:00:00.000")
     times = start + np.arange(5) * np.timedelta64(20, "ms")
