@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError
-from pipeline.sources.guessing.readings import Guess, Reading
-from pipeline.sources.kinds.tables import TableSource
+from pipeline.sources.guessing.readings import Guess, Reading, digits
+from pipeline.sources.kinds.tables import TableSource, nominal_rate
 from pipeline.sources.recordings import columns
 from pipeline.sources.recordings.libraries import open_file, reading
 
@@ -47,12 +47,11 @@ def guess_from_columns(source: TableSource, paths: Sequence[str], guess: Guess) 
         recording, group = group, ""
     if recording:
         many = len({*values[recording].tolist()})
-        readings = [_reading("recording_column", recording, "a recording each value", many)]
+        readings = [_reading("recording_column", recording, "a recording each value")]
         readings.append(Reading((), "a recording each file"))
         guess.take("Are there many recordings in a file?", readings[: 2 if many < 3 else 1])
     if group:
-        groups = len({*values[group].tolist()}) if len(paths) == 1 else 0
-        guess.take("", [_reading("group_key", group, "group", groups)])
+        guess.take("", [_reading("group_key", group, "group")])
     if time:
         _clock(values, time, recording, guess)
     if label:
@@ -82,8 +81,8 @@ def _named(values: dict[str, np.ndarray], names: str) -> str:
     return next((name for name in values if re.fullmatch(names, name, re.IGNORECASE)), "")
 
 
-def _reading(flag: str, name: str, what: str, groups: int = 0) -> Reading:
-    return Reading((f"--{flag}={name}",), f"{what}: column {name}", groups)
+def _reading(flag: str, name: str, what: str) -> Reading:
+    return Reading((f"--{flag}={name}",), f"{what}: column {name}")
 
 
 def _clock(values: dict[str, np.ndarray], time: str, recording: str, guess: Guess) -> None:
@@ -102,11 +101,13 @@ def _clock(values: dict[str, np.ndarray], time: str, recording: str, guess: Gues
     if not usual > 0:
         guess.facts.append(f"time: column {time} does not grow; it is read as a channel")
         return
-    rate_hz = float(f"{1 / usual:.3g}")
+    rate_hz = nominal_rate(1 / usual)
     is_regular = bool(np.abs(between - usual).max() <= _MAX_JITTER * usual)
-    flags = [f"--time_column={time}", *([] if is_regular else [f"--resample_hz={rate_hz:g}"])]
+    flags = [f"--time_column={time}", *([] if is_regular else [f"--resample_hz={digits(rate_hz)}"])]
     how = "regular" if is_regular else "with gaps or jitter, so interpolated"
-    guess.take("", [Reading((*flags,), f"time: column {time}, {rate_hz:g} rows a second, {how}")])
+    guess.take(
+        "", [Reading((*flags,), f"time: column {time}, {digits(rate_hz)} rows a second, {how}")]
+    )
 
 
 def _labels(values: dict[str, np.ndarray], label: str, recording: str) -> list[Reading]:

@@ -2,13 +2,14 @@
 
 import collections
 import contextlib
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.guessing.columns import guess_from_columns
-from pipeline.sources.guessing.readings import Guess, Reading
+from pipeline.sources.guessing.readings import Guess, Reading, digits
 from pipeline.sources.kinds.edf import EdfSource
 from pipeline.sources.kinds.signals import SignalSource
 from pipeline.sources.kinds.tables import TableSource
@@ -100,8 +101,8 @@ def _channels(looks: Sequence[_Look], guess: Guess) -> set[float]:
     if chosen and not are_all and not any("," in name for name in chosen):
         readings = [Reading((f"--channels={','.join(chosen)}",), f"channels: {', '.join(chosen)}")]
         if len(rates) > 1:
-            why = f"all channels ({', '.join(names)}) at {max(rates):g} Hz"
-            readings.append(Reading((f"--resample_hz={max(rates):g}",), why))
+            why = f"all channels ({', '.join(names)}) at {digits(max(rates))} Hz"
+            readings.append(Reading((f"--resample_hz={digits(max(rates))}",), why))
         guess.take("Which channels?", readings)
     else:
         guess.facts.append(f"channels: {', '.join(names[:20])}")
@@ -112,14 +113,15 @@ def _rate(rates: set[float], guess: Guess) -> float:
     if len(rates) == 1:
         rate_hz = rates.pop()
         if rate_hz:
-            guess.take("", [Reading((f"--sample_rate_hz={rate_hz:g}",), f"rate: {rate_hz:g} Hz")])
+            rate = digits(rate_hz)
+            guess.take("", [Reading((f"--sample_rate_hz={rate}",), f"rate: {rate} Hz")])
         return rate_hz
     low, high = min(rates), max(rates)
     guess.take(
         "Which rate shall all have?",
         [
-            Reading((f"--resample_hz={rate:g}",), f"rates: {low:g} to {high:g} Hz, made {rate:g}")
-            for rate in (low, high)
+            Reading((f"--resample_hz={rate}",), f"rates: {low:g} to {high:g} Hz, made {rate}")
+            for rate in map(digits, (low, high))
         ],
     )
     return low
@@ -161,9 +163,14 @@ def _arrays(source: SignalSource, paths: Sequence[str], guess: Guess) -> bool:
     signal = _signal(shapes, guess)
     if signal and _is_channels_first(shapes[signal]):
         guess.take("", [Reading(("--time_axis=1",), "time is the second axis")])
-    _named(values, _RATES, lambda key, rate: f"--sample_rate_hz={rate:g}", "rate", guess)
+    rates = {key: found for key, found in values.items() if all(map(_is_rate, found))}
+    _named(rates, _RATES, lambda key, rate: f"--sample_rate_hz={digits(rate)}", "rate", guess)
     _named(values, _GROUPS, lambda key, _: f"--group_key={key}", "group", guess)
     return "label" in shapes or "y" in shapes
+
+
+def _is_rate(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 < value < math.inf
 
 
 def _signal(shapes: dict[str, list[tuple[int, ...]]], guess: Guess) -> str:
@@ -194,6 +201,5 @@ def _named(
         is_constant = len({*found}) == 1
         if key.lower() in names and (is_constant or what == "group"):
             some = ", ".join(map(str, sorted({*map(str, found)})[:_EXAMPLES]))
-            why, groups = f"{what}: array {key} ({some})", len({*found}) if what == "group" else 0
-            guess.take("", [Reading((flag(key, found[0]),), why, groups)])
+            guess.take("", [Reading((flag(key, found[0]),), f"{what}: array {key} ({some})")])
             return

@@ -24,7 +24,6 @@ _IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _ANNOTATION_BYTES = 1 << 20
 _FRAMES, _TABLES = "image_folders", "tables"
 _SECOND_SHARE = 0.2
-_FEW_GROUPS = 40
 _EXAMPLES = 3
 
 
@@ -63,20 +62,9 @@ def guess(folder: str, files: Files) -> Guess:
     guess_from_paths(inputs, found, needs_label=not has_label)
     if group_flags:  # What files or tables say comes first.
         found.flags[before:] = [f for f in found.flags[before:] if not f.startswith("--group")]
-    _splits(len(inputs), found)
     if not any(flag.startswith(("--label", "--id_column")) for flag in found.flags):
         found.facts.append("label: those in the inputs" if has_label else "label: none was found")
     return found
-
-
-def _splits(inputs: int, found: Guess) -> None:
-    """Few groups are divided by numbers: shares of them may leave a split without any."""
-    groups = found.groups or inputs
-    is_official = any(flag.startswith("--split") for flag in found.flags)
-    if not is_official and 1 < groups < _FEW_GROUPS:
-        count = max(1, groups // 6)
-        validation = f"validation={count}," if groups > 2 else ""
-        found.flags.append(f"--splits=test={count},{validation}train=rest")
 
 
 def command(folder: str, name: str, flags: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ PEOPLE = re.compile(
     r"[-_ ]?\d+"
 )
 _GROUP_NAME = re.compile(r"(?i)(s|p|pt|id|g|sub|subj|ses)[-_]?\d+")
-_SPLITS = {
+SPLITS = {
     "train": "train", "training": "train", "test": "test", "testing": "test", "eval": "test",
     "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
 }  # fmt: skip
@@ -80,11 +80,7 @@ def _guess_group(
     if label is not None:
         found += [part for part in classes if part is not label and _mixes(part, label)]
     readings = [
-        Reading(
-            (f"--group_regex={part.regex}",),
-            f"group: {part.where} ({_shown(part)})",
-            len(part.distinct),
-        )
+        Reading((f"--group_regex={part.regex}",), f"group: {part.where} ({_shown(part)})")
         for part in found[:1]
     ]
     if readings and not groups:
@@ -103,7 +99,7 @@ def _people(paths: Sequence[str]) -> Reading | None:
         return None
     regex = rf"{re.escape(word)}[-_ ]?\d+"
     why = f"group: {word} in the path ({distinct} of them)"
-    return Reading((f"--group_regex={regex}",), why, distinct)
+    return Reading((f"--group_regex={regex}",), why)
 
 
 def _folders(paths: Sequence[str]) -> list[Part]:
@@ -146,7 +142,7 @@ def _tokens(paths: Sequence[str]) -> list[Part]:
 
 
 def _is_split(part: Part) -> bool:
-    return len(part.distinct) > 1 and {name.lower() for name in part.distinct} <= {*_SPLITS}
+    return len(part.distinct) > 1 and {name.lower() for name in part.distinct} <= {*SPLITS}
 
 
 def _is_group(part: Part) -> bool:
@@ -182,7 +178,7 @@ def _label_reading(part: Part) -> Reading:
 def _split_reading(part: Part) -> Reading:
     names: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
     for name in sorted(part.distinct):
-        names[_SPLITS[name.lower()]].append(re.escape(name))
+        names[SPLITS[name.lower()]].append(re.escape(name))
     inner = "|".join(f"(?P<{split}>{'|'.join(found)})" for split, found in names.items() if found)
     regex = f"{part.before}(?:{inner}){part.after}"
     return Reading((f"--split_regex={regex}",), f"split: {part.where} ({_shown(part)})")

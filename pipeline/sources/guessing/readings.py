@@ -10,12 +10,15 @@ class Reading(NamedTuple):
     Attributes:
       flags: of the conversion, not yet quoted for a shell.
       why: what they would do, for people.
-      groups: how many groups there are then; 0 if it says nothing of groups.
     """
 
     flags: tuple[str, ...]
     why: str
-    groups: int = 0
+
+
+def digits(number: float) -> str:
+    """All digits of a number, as a flag takes them."""
+    return repr(float(number)).removesuffix(".0")
 
 
 @dataclasses.dataclass
@@ -25,13 +28,11 @@ class Guess:
     Attributes:
       facts: a line each, for people.
       flags: of the conversion.
-      groups: number of groups; 0 where every input is one.
       questions: what only a person knows; of several readings the first is taken.
     """
 
     facts: list[str] = dataclasses.field(default_factory=list)
     flags: list[str] = dataclasses.field(default_factory=list)
-    groups: int = 0
     questions: list[tuple[str, list[Reading]]] = dataclasses.field(default_factory=list)
 
     def take(self, question: str, readings: list[Reading]) -> None:
@@ -39,7 +40,6 @@ class Guess:
         if not readings:
             return
         self.flags += readings[0].flags
-        self.groups = self.groups or readings[0].groups
         self.facts.append(readings[0].why)
         if len(readings) > 1:
             self.questions.append((question, readings))

@@ -1,13 +1,14 @@
 """Tables in a folder of recordings that say what is in them."""
 
 import collections
+import itertools
 import posixpath
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pipeline.console.errors import UsageError
-from pipeline.sources.guessing.paths import PEOPLE
+from pipeline.sources.guessing.paths import PEOPLE, SPLITS
 from pipeline.sources.guessing.readings import Guess, Reading
 from pipeline.sources.outside.source import METADATA
 from pipeline.sources.outside.table import LABELS, key_of, keys_of, read_columns
@@ -77,7 +78,7 @@ def _match(source: Source, paths: Sequence[str], name: str, guess: Guess) -> _Fo
     folder = posixpath.dirname(name) if posixpath.basename(name) in METADATA else ""
     columns = dict(zip(header, cells, strict=True))
     keys = [{*keys_of(path, source.record_id(path), folder), *_people(path)} for path in paths]
-    if any(key_of(column) in of_input for column in header for of_input in keys):
+    if not {*map(key_of, header)}.isdisjoint(itertools.chain.from_iterable(keys)):
         guess.facts.append(
             f"table: {name} has a row for inputs, but no first line with names of "
             "its columns; add one, such as id,label, and ask again"
@@ -106,7 +107,6 @@ def _guess_column(
         Reading(
             (f"--{what}_column={name}",),
             f"{what}: column {name} ({_shown(columns[name])})",
-            len({*map(str, columns[name])}) if what == "group" else 0,
         )
         for name in found
     ]
@@ -128,9 +128,8 @@ def _labels(columns: dict[str, list[Any]], total: int) -> list[str]:
 
 
 def _are_splits(cells: Sequence[Any]) -> bool:
-    known = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
     names = {str(cell).lower() for cell in cells}
-    return len(names) > 1 and names <= known
+    return len(names) > 1 and names <= {*SPLITS}
 
 
 def _shown(cells: Sequence[Any]) -> str:

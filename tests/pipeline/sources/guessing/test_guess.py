@@ -283,3 +283,18 @@ def test_arrays_say_their_rate_axis_and_group(tmp_path: pathlib.Path) -> None:
     words, questions = _flags(tmp_path)
     assert {"--time_axis=1", "--sample_rate_hz=250", "--group_key=subject"} <= {*words}
     assert not questions
+
+
+@pytest.mark.parametrize(
+    ("rate", "flags"),
+    [
+        (np.float32(0.5), ["--sample_rate_hz=0.5"]), (24_414.0625, ["--sample_rate_hz=24414.0625"]),
+        ("250 Hz", []), (np.nan, []), (0, []),
+    ],
+)  # fmt: skip
+def test_a_rate_is_a_number_with_all_its_digits(
+    tmp_path: pathlib.Path, rate: Any, flags: list[str]
+) -> None:
+    np.savez(tmp_path / "a.npz", eeg=np.zeros(300), fs=rate)
+    words, _ = _flags(tmp_path)
+    assert [word for word in words if word.startswith("--sample_rate_hz")] == flags
