@@ -1,5 +1,6 @@
 """The examples of docs/extending.md, each as the one new file that it is."""
 
+import json
 import os
 import pathlib
 import re
@@ -19,14 +20,20 @@ _EXAMPLES = {
     for path, code in re.findall(r"^`([\w/]+\.py)`.*?```python\n(.*?)```", _PAGE, re.M | re.S)
 }
 _MAX_LINES = 50
-# Puts the folders of the new files beside those of the packages, and runs the command.
+# Puts the folders of the new files beside those of the packages, and runs commands one by one: a
+# process takes longer to start than they do.
 _RUN = """
-import importlib, runpy, sys
-root, module, *arguments = sys.argv[1:]
+import importlib, json, runpy, sys
+root, commands = sys.argv[1:]
 for room in ("pipeline.sources.kinds", "trainer.models", "trainer.metrics"):
     importlib.import_module(room).__path__.append(f"{root}/{room.replace('.', '/')}")
-sys.argv = [module, *arguments]
-runpy.run_module(module, run_name="__main__", alter_sys=True)
+for sys.argv in json.loads(commands):
+    try:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        print(f"{end.code or 0}\\f", end="", flush=True)
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session()
 """
 
 
@@ -39,17 +46,20 @@ def extended(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path
 
 
-def _run(root: pathlib.Path, module: str, *arguments: str, status: int = 0) -> str:
+def _run(root: pathlib.Path, *commands: list[str]) -> list[tuple[int, str]]:
+    """Runs commands, module and arguments each; returns the status and output of each."""
     done = subprocess.run(
-        [sys.executable, "-c", _RUN, str(root), module, *arguments],
+        [sys.executable, "-c", _RUN, str(root), json.dumps(commands)],
         cwd=REPOSITORY,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         timeout=TIMEOUT_SECS,
     )
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    outputs = done.stdout.split("\f")
+    assert len(outputs) == len(commands) + 1, done.stdout
+    return [(int(output[-1]), " ".join(output[:-1].split())) for output in outputs[:-1]]
 
 
 def test_every_example_is_short() -> None:
@@ -65,17 +75,28 @@ def test_a_kind_of_folder_is_a_file(extended: pathlib.Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, rng.normal(size=(5 + number, 3)))
     (extended / "in" / "a" / "bad.npy").write_bytes(b"no npy")
-    full = " ".join(_run(extended, "pipeline", "--helpfull").split())
-    assert "npy_files: npy files, a recording [time, ...] each; its class" in full
-    assert "--skipped_steps Steps at the beginning" in full
     flags = [f"--input_dir={extended}/in", f"--output_dir={extended}/datasets", "--name=npy"]
     flags += ["--splits=train=6,validation=3,test=rest", "--skipped_steps=2"]
-    for wrong, message in {
+    wrong = {
         "--skiped_steps=1": "unknown flag --skiped_steps; did you mean --skipped_steps?",
         "--source=signals": "--skipped_steps has no effect with --source=signals; leave it out",
-    }.items():
-        assert message in _run(extended, "pipeline", *flags, "--source=npy_files", wrong, status=2)
-    _run(extended, "pipeline", *flags, "--source=npy_files")
+    }
+    run = [f"--dataset={extended}/datasets/npy/1.0.0", f"--run_dir={extended}/run"]
+    small = ["--epochs=1", "--rnn_units=2", "--conv_filters=", "--conv_strides="]
+    predict = ["--mode=predict", f"--input_dir={extended}/in", f"--output={extended}/found.csv"]
+    (_, full), *refused, (converted, _), (trained, _), (predicted, printed) = _run(
+        extended,
+        ["pipeline", "--helpfull"],
+        *(["pipeline", *flags, "--source=npy_files", flag] for flag in wrong),
+        ["pipeline", *flags, "--source=npy_files"],
+        ["trainer", *run, *small],
+        ["trainer", *run, *predict],
+    )
+    assert "npy_files: npy files, a recording [time, ...] each; its class" in full
+    assert "--skipped_steps Steps at the beginning" in full
+    for (status, said), message in zip(refused, wrong.values(), strict=True):
+        assert (status, message in said) == (2, True), said
+    assert (converted, trained, predicted) == (0, 0, 0)
     dataset = open_dataset(f"{extended}/datasets/npy/1.0.0")
     assert dataset.manifest.options["skipped_steps"] == 2
     assert "resize" not in dataset.manifest.options
@@ -84,32 +105,25 @@ def test_a_kind_of_folder_is_a_file(extended: pathlib.Path) -> None:
     (reject,) = (extended / "datasets/npy/1.0.0/rejects.jsonl").read_text().splitlines()
     assert "bad.npy" in reject
     assert "write it with numpy.save" in reject
-    run = [f"--dataset={dataset.path}", f"--run_dir={extended}/run"]
-    _run(
-        extended,
-        "trainer",
-        *run,
-        "--epochs=1",
-        "--rnn_units=2",
-        "--conv_filters=",
-        "--conv_strides=",
-    )
-    predict = ["--mode=predict", f"--input_dir={extended}/in", f"--output={extended}/found.csv"]
-    printed = _run(extended, "trainer", *run, *predict)
     assert "predictions of 12 records" in printed
     assert "left out a/bad.npy: no npy file" in printed
 
 
 def test_a_model_and_a_metric_are_a_file_each(extended: pathlib.Path) -> None:
-    full = _run(extended, "trainer", "--helpfull")
-    assert "--hidden_units" in full
-    assert "two_layers: Two Dense layers on every step" in " ".join(full.split())
     dataset, _ = toy_dataset(extended / "data", step_shape=(3, 2))
     run_dir = extended / "run"
-    flags = (f"--dataset={dataset.path}", f"--run_dir={run_dir}", "--model=two_layers")
-    _run(extended, "trainer", *flags, "--hidden_units=16", "--monitor=error_rate", "--epochs=2")
+    run = [f"--dataset={dataset.path}", f"--run_dir={run_dir}"]
+    model = ["--model=two_layers", "--hidden_units=16", "--monitor=error_rate", "--epochs=2"]
+    (_, full), (trained, said), (predicted, _) = _run(
+        extended,
+        ["trainer", "--helpfull"],
+        ["trainer", *run, *model],
+        ["trainer", *run, "--mode=predict", "--predict_split=test"],
+    )
+    assert "--hidden_units" in full
+    assert "two_layers: Two Dense layers on every step" in full
+    assert (trained, predicted) == (0, 0), said
     assert "--hidden_units=16\n" in (run_dir / "config.flags").read_text()
     assert "error_rate" in (run_dir / "evaluation-test.json").read_text()
     assert "error_rate" in (run_dir / "metrics.jsonl").read_text()
-    _run(extended, "trainer", "--mode=predict", *flags[:2], "--predict_split=test")
     assert (run_dir / "predictions.parquet").is_file()
