@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.conversion.convert import main as convert
 from pipeline.generate import write_echo
-from tests.trainer import processes as runs
+from tests.trainer.in_process import train
 from tfrecords_schema import open_dataset
 
 _CONFIGS = pathlib.Path(__file__).parents[2] / "trainer" / "configs"
@@ -29,7 +29,7 @@ def recordings(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("problem", "kind", "parameters", "epochs"), _PROBLEMS)
-def test_the_sequence_comes_back(problem, kind, parameters, epochs, recordings, tmp_path):
+def test_the_sequence_comes_back(problem, kind, parameters, epochs, recordings, tmp_path, capsys):
     code = convert(
         ["--source=signals", f"--input_dir={recordings / problem}", f"--output_dir={tmp_path}",
          f"--name={problem}", f"--label_kind={kind}", "--splits=train=1"]
@@ -38,7 +38,8 @@ def test_the_sequence_comes_back(problem, kind, parameters, epochs, recordings, 
     dataset = open_dataset(str(tmp_path / problem / "1.0.0"))
     run_dir = tmp_path / "run"
     flagfile = _CONFIGS / f"echo_{problem}.flags"
-    output = runs.train(dataset.path, run_dir, f"--flagfile={flagfile}")
+    train(dataset.path, run_dir, f"--flagfile={flagfile}")
+    output = capsys.readouterr().out
     assert f"predicted values: {_ECHO}\n" in output
     assert "evaluating split 'train'" in output
     kept = (run_dir / "checkpoints").glob("ckpt-*")

@@ -1,6 +1,4 @@
 import dataclasses
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -134,9 +132,6 @@ def test_another_epoch_or_seed_puts_other_records_together(other):
 
 def test_the_order_is_the_one_of_every_machine_and_version():
     np.testing.assert_array_equal(permutation(10, 7, 0, 0), PERMUTATION_OF_10)
-    code = "from pipeline.batches.plan import permutation as p; print(p(10, 7, 0, 0).tolist())"
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert other.stdout.strip() == str(PERMUTATION_OF_10)
 
 
 # The first outputs of the reference implementation for the state 1234567.

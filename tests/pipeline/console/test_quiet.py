@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from pipeline.console import quiet
+
 _SEEN = """
 import os, sys, tensorflow as tf
 tf.constant(1) + 1
@@ -28,22 +30,22 @@ def test_tensorflow_starts_without_a_word(gpu: bool, seen: str) -> None:
     assert _python(f"{code}\n{'import keras' if gpu else ''}\n{_SEEN}") == (seen, "")
 
 
-def test_onednn_is_on_unless_the_user_says_otherwise() -> None:
-    code = "import os\nfrom pipeline.console import quiet\nquiet.start(gpu=True)\n"
-    shown = "print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
-    assert _python(code + shown)[0] == "1"
-    given = code.replace("\n", "\nos.environ['TF_ENABLE_ONEDNN_OPTS'] = '0'\n", 1)
-    assert _python(given + shown)[0] == "0"
+@pytest.mark.parametrize(("given", "expected"), [("", "1"), ("0", "0")])
+def test_onednn_is_on_unless_the_user_says_otherwise(
+    given: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"TF_ENABLE_ONEDNN_OPTS": given} if given else {}
+    monkeypatch.setattr(os, "environ", environment)
+    quiet.start(gpu=True)
+    assert environment["TF_ENABLE_ONEDNN_OPTS"] == expected
 
 
-def test_the_graph_of_a_conversion_starts_it_in_the_workers_of_any_runner() -> None:
-    assert _python(f"import pipeline.conversion.job\n{_SEEN}")[0] == "-1 False"
-
-
-def test_beam_stays_as_silent_as_its_workers_made_it() -> None:
+def test_the_graph_of_a_conversion_starts_both_in_the_workers_of_any_runner() -> None:
+    """Beam stays as silent as its workers have made it by then."""
     beam = "logging.getLogger('apache_beam')"
     code = f"import logging\n{beam}.setLevel(logging.CRITICAL)\nimport pipeline.conversion.job\n"
-    assert _python(f"{code}print({beam}.level == logging.CRITICAL)")[0] == "True"
+    code += f"print({beam}.level == logging.CRITICAL, end=' ')\n{_SEEN}"
+    assert _python(code)[0] == "True -1 False"
 
 
 def test_what_the_trainer_imports_of_the_pipeline_has_no_side_effect() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.datasets import random_records, write_dataset
-from tests.trainer import processes as runs
+from tests.trainer.in_process import train
 from tfrecords_schema import DatasetError, InputSpec, RecordSchema, Statistics
 from trainer.data.split_data import load_split
 from trainer.layers.feedback_decoder import FeedbackDecoder
@@ -280,17 +280,18 @@ def test_frames_are_refused():
         forecast_label(InputSpec("frames", "uint8", (4, 4, 3)))
 
 
-def test_a_training_evaluates_beside_both_baselines(tmp_path):
+def test_a_training_evaluates_beside_both_baselines(tmp_path, capsys):
     schema = RecordSchema(_INPUT)
     records = {
         split: random_records(lengths, schema, seed=seed)
         for seed, (split, lengths) in enumerate({"train": [6, 12, 9, 7], "test": [8, 6]}.items())
     }
     dataset = write_dataset(tmp_path / "data", records, schema)
-    output = runs.train(
+    train(
         dataset.path, tmp_path / "run", "--model=forecaster", "--horizon_steps=5",
         "--rnn_units=4", "--teacher_forcing=0.5", "--report",
     )  # fmt: skip
+    output = capsys.readouterr().out
     assert (tmp_path / "run" / "report.html").exists()
     found = json.loads((tmp_path / "run" / "evaluation-test.json").read_text())
     ends = np.stack([r.data[-5:] for r in records["test"]])

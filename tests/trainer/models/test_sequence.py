@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.datasets import VALUE_SEQUENCE, random_records, write_dataset
-from tests.trainer import processes as runs
+from tests.trainer.in_process import train
 from tfrecords_schema import InputSpec, LabelSpec, RecordSchema
 from trainer.models.frames import FrameModelOptions
 from trainer.models.sequence import build_sequence_model
@@ -110,9 +110,7 @@ def test_a_training_from_vectors_to_sequences(label, tmp_path):
         for split, count in {"train": 7, "validation": 3, "test": 3}.items()
     }
     dataset = write_dataset(tmp_path / "data", splits, schema)
-    runs.train(
-        dataset.path, tmp_path / "run", "--model=sequence", "--conv_filters=", "--conv_strides="
-    )
+    train(dataset.path, tmp_path / "run", "--model=sequence", "--conv_filters=", "--conv_strides=")
     found = json.loads((tmp_path / "run" / "evaluation-test.json").read_text())
     assert found["labels"] == sum(len(record.label) for record in splits["test"])
     assert found["metrics"].keys() >= ({"accuracy"} if label is _CLASSES else {"rmse", "mae"})

@@ -12,7 +12,8 @@ import pytest
 
 from pipeline.console.errors import UsageError
 from pipeline.conversion.convert import main as convert
-from tests.trainer import processes as runs
+from tests.trainer.in_process import train
+from tests.trainer.processes import REPOSITORY
 from tests.trainer.restored import restore, run_inference
 from tfrecords_schema import DatasetError, open_dataset
 from trainer.runs.checkpoints import CheckpointError
@@ -45,7 +46,7 @@ def trained(request, tmp_path_factory):
     assert (
         convert([*flags, *places, "--name=toy", splits, f"--label_kind={request.param}_class"]) == 0
     )
-    runs.train(str(folder / "datasets/toy/1.0.0"), folder / "run", "--epochs=1")
+    train(str(folder / "datasets/toy/1.0.0"), folder / "run", "--epochs=1")
     return folder
 
 
@@ -155,7 +156,7 @@ def test_the_command_needs_no_dataset_no_flagfile_and_no_beam(trained, tmp_path)
     )
     flags = ["--mode=predict", f"--run_dir={run_dir}", f"--input_dir={trained / 'recordings'}"]
     result = subprocess.run(
-        [sys.executable, "-c", code, *flags], cwd=runs.REPOSITORY, text=True, capture_output=True
+        [sys.executable, "-c", code, *flags], cwd=REPOSITORY, text=True, capture_output=True
     )
     assert result.returncode == 0, result.stderr
     assert "predictions of 16 records" in result.stdout

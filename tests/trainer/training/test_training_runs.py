@@ -81,13 +81,11 @@ def test_property_10_a_killed_run_ends_in_the_same_weights(
     assert _losses(tmp_path) == _losses(undisturbed)
 
 
-def test_going_on_with_other_options_is_refused_by_name(step_dataset, undisturbed):
+def test_going_on_with_other_options_is_refused_by_name(step_dataset, undisturbed, capsys):
     before = {path: path.read_bytes() for path in undisturbed.rglob("*") if path.is_file()}
-    changed = runs.start(step_dataset, undisturbed, *_DETERMINISTIC, "--learning_rate=0.5")
-    output, _ = changed.communicate(timeout=runs.TIMEOUT_SECS)
-    assert changed.returncode == 1
-    assert "--learning_rate was '0.01' and is '0.5'" in output
-    assert "Traceback" not in output
+    run = (f"--dataset={step_dataset}", f"--run_dir={undisturbed}", *runs.SMALL_MODEL, "--seed=3")
+    assert run_trainer(*run, "--learning_rate=0.5") == 1
+    assert "--learning_rate was '0.01' and is '0.5'" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in undisturbed.rglob("*") if path.is_file()} == before
 
 
