@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError
+from pipeline.sources.names import normal
 from pipeline.sources.recordings.options import RecordingOptions
 from pipeline.sources.recordings.resampling import ratio, resampled, resampled_length
 
@@ -115,16 +116,16 @@ def _choose(channels: Sequence[Channel], options: RecordingOptions) -> list[int 
         raise RejectedInputError("it has no channel with a signal; remove it")
     if not options.channels:
         return [*range(len(channels))]
+    names = [normal(channel.name) for channel in channels]
     chosen: list[int | None] = []
-    for pattern in options.channels:
-        found = [i for i, channel in enumerate(channels) if channel.name == pattern] or [
-            i for i, channel in enumerate(channels) if fnmatch.fnmatchcase(channel.name, pattern)
+    for pattern in map(normal, options.channels):
+        found = [i for i, name in enumerate(names) if name == pattern] or [
+            i for i, name in enumerate(names) if fnmatch.fnmatchcase(name, pattern)
         ]
         if not found and options.missing_channels == "reject":
-            names = ", ".join(channel.name for channel in channels[:50])
             raise RejectedInputError(
-                f"no channel {pattern!r} (--channels); it has {names}; remove it, or use "
-                "--missing_channels=zero"
+                f"no channel {pattern!r} (--channels); it has {', '.join(names[:50])}; remove it, "
+                "or use --missing_channels=zero"
             )
         chosen += [i for i in found if i not in chosen] or ([] if found else [None])
     if all(index is None for index in chosen):

@@ -1,5 +1,7 @@
 """Which channels, from where to where, at which rate."""
 
+import functools
+import unicodedata
 from typing import Any
 
 import pytest
@@ -37,6 +39,15 @@ def test_channels_come_by_name_in_the_order_asked_for(
     section = _section(channels=patterns)
     assert [part.channel for part in section.parts] == indexes
     assert section.samples == (1000 if indexes != [2] else 10)
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+@pytest.mark.parametrize("pattern", ["Gr\u00f6\u00dfe", "Gr\u00f6*", "Gr?\u00dfe"])
+def test_a_channel_is_found_in_either_form_of_its_letters(pattern: str, forms: Any) -> None:
+    stored, typed = (functools.partial(unicodedata.normalize, form) for form in forms)
+    channels = [Channel("x", 1, 9), Channel(stored("Gr\u00f6\u00dfe"), 1, 9)]
+    (part,) = _section(*channels, channels=(typed(pattern),)).parts
+    assert part.channel == 1
 
 
 def test_a_missing_channel_is_a_reject_or_zeros() -> None:
