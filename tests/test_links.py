@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import pytest
 
@@ -47,9 +48,21 @@ def _train(dataset: str, run_dir: pathlib.Path, *flags: str) -> int:
     return run_trainer(f"--dataset={dataset}", f"--run_dir={run_dir}", *SMALL_MODEL, *flags)
 
 
-def test_an_export_replaces_links_and_not_what_they_lead_to(dataset, tmp_path, victim):
-    run_dir = tmp_path / "run"
-    assert _train(dataset, run_dir) == 0
+@pytest.fixture(scope="module")
+def trained(dataset, tmp_path_factory) -> pathlib.Path:
+    """A run of one epoch, to be copied."""
+    run_dir = tmp_path_factory.mktemp("trained") / "run"
+    assert _train(dataset, run_dir, "--epochs=1") == 0
+    return run_dir
+
+
+@pytest.fixture
+def run_dir(trained, tmp_path) -> pathlib.Path:
+    """The run of this test."""
+    return pathlib.Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+def test_an_export_replaces_links_and_not_what_they_lead_to(run_dir, victim):
     (run_dir / "export").mkdir()
     (run_dir / "export" / "saved_model").symlink_to(victim)
     (run_dir / "export" / "model.keras").symlink_to(victim / "thesis.txt")
@@ -59,30 +72,28 @@ def test_an_export_replaces_links_and_not_what_they_lead_to(dataset, tmp_path, v
     assert not (run_dir / "export" / "model.keras").is_symlink()
 
 
-@pytest.mark.parametrize("folder", ["export", "checkpoints", "best", "tensorboard"])
+def test_a_linked_folder_of_an_export_is_refused(run_dir, victim, capsys):
+    (run_dir / "export").symlink_to(victim)
+    assert run_trainer("--mode=export", f"--run_dir={run_dir}") == 1
+    assert f"{run_dir}/export is a link" in capsys.readouterr().err
+    assert _is_whole(victim)
+
+
+@pytest.mark.parametrize("folder", ["checkpoints", "best", "tensorboard"])
 def test_a_linked_folder_of_a_run_is_refused(folder, dataset, tmp_path, victim, capsys):
     run_dir = tmp_path / "run"
-    if folder == "export":
-        assert _train(dataset, run_dir) == 0
-    else:
-        run_dir.mkdir()
+    run_dir.mkdir()
     (run_dir / folder).symlink_to(victim)
-    if folder == "export":
-        code = run_trainer("--mode=export", f"--run_dir={run_dir}")
-    else:
-        code = _train(dataset, run_dir, "--tensorboard")
-    assert code == 1
+    assert _train(dataset, run_dir, "--tensorboard") == 1
     assert f"{run_dir}/{folder} is a link" in capsys.readouterr().err
     assert _is_whole(victim)
 
 
-def test_a_resumed_training_removes_links_and_not_what_they_lead_to(dataset, tmp_path, victim):
-    run_dir = tmp_path / "run"
-    assert _train(dataset, run_dir, "--epochs=1") == 0
+def test_a_resumed_training_removes_links_and_not_what_they_lead_to(dataset, run_dir, victim):
     (run_dir / "checkpoints" / "ckpt-0").symlink_to(victim)
     (run_dir / "best" / "model.npz.tmp").symlink_to(victim / "thesis.txt")
     (run_dir / "best" / "next.json.tmp").symlink_to(victim / "new.txt")
-    flags = ("--epochs=3", "--allow_changed=epochs", "--keep_checkpoints=1")
+    flags = ("--epochs=2", "--allow_changed=epochs", "--keep_checkpoints=1")
     assert _train(dataset, run_dir, *flags) == 0
     assert _is_whole(victim)
     assert not (run_dir / "checkpoints" / "ckpt-0").exists()
@@ -144,9 +155,7 @@ def test_a_manifest_with_a_name_that_leads_elsewhere_is_refused(what, name, tmp_
         open_dataset(str(path))
 
 
-def test_where_a_handed_run_would_write_is_not_taken_from_it(dataset, tmp_path, victim):
-    run_dir = tmp_path / "run"
-    assert _train(dataset, run_dir) == 0
+def test_where_a_handed_run_would_write_is_not_taken_from_it(dataset, run_dir, victim):
     recorded = (run_dir / "config.flags").read_text()
     places = f"--feature_cache_dir={victim}\n--run_dir=/nowhere\n"
     flags = (f"--dataset={dataset}", f"--run_dir={run_dir}", "--predict_split=test")

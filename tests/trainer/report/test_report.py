@@ -1,7 +1,9 @@
 """The report: what it reads, what it says, and that it needs nothing but itself."""
 
 import collections
+import functools
 import json
+import pathlib
 import re
 
 import numpy as np
@@ -37,9 +39,15 @@ def _page(tmp_path, label=CLASS_PER_RECORD, **options):
     return (tmp_path / "run" / "report.html").read_text(), dataset
 
 
+@pytest.fixture(scope="module")
+def page_of(tmp_path_factory):
+    """The page and the dataset of a kind of label, to be read only."""
+    return functools.cache(lambda label: _page(tmp_path_factory.mktemp("of"), label))
+
+
 @pytest.mark.parametrize("label", LABELS, ids=lambda label: f"{label.per}-{label.kind}")
-def test_report_shows_figures_beside_the_baseline_for_every_kind_of_label(tmp_path, label):
-    page, dataset = _page(tmp_path, label)
+def test_report_shows_figures_beside_the_baseline_for_every_kind_of_label(page_of, label):
+    page, dataset = page_of(label)
     assert "0.750" in page
     assert "the baseline: 0.125" in page
     assert "2,832,002 parameters, 2,830,978 trainable" in page
@@ -48,8 +56,8 @@ def test_report_shows_figures_beside_the_baseline_for_every_kind_of_label(tmp_pa
     assert dataset.manifest.fingerprint in page
 
 
-def test_report_shows_intervals_classes_and_groups_the_worst_first(tmp_path):
-    page, _ = _page(tmp_path)
+def test_report_shows_intervals_classes_and_groups_the_worst_first(page_of):
+    page, _ = page_of(CLASS_PER_RECORD)
     text = re.sub(r"<[^>]+>|\s+", " ", page)
     assert re.search(r"accuracy +0\.750 +0\.688 to 0\.812 +0\.125", text)
     assert re.search(r"move +0\.875 +0\.500 +0\.625 +1,234", text)
@@ -73,38 +81,38 @@ def test_lengths_are_those_that_batches_were_planned_by(tmp_path, monkeypatch):
     assert f"{1 - sum(steps) / (max(steps) * 9):.1%} if padded to the longest" in page
 
 
-def test_the_report_says_which_batches_hold_one_bucket(tmp_path):
-    text = " ".join(_page(tmp_path)[0].split())
+def test_the_report_says_which_batches_hold_one_bucket(page_of):
+    text = " ".join(page_of(CLASS_PER_RECORD)[0].split())
     assert "Full batches hold recordings of one length bucket; what those leave over is" in text
     assert "Padded to 4, 12 steps (dashed lines), 6.2% of the steps are padding" in text
 
 
-def test_groups_with_the_greatest_error_come_first(tmp_path):
-    page, _ = _page(tmp_path, VALUE_PER_RECORD)
+def test_groups_with_the_greatest_error_come_first(page_of):
+    page, _ = page_of(VALUE_PER_RECORD)
     assert page.index("<td>the worst</td>") < page.index("<td>subject &lt;1&gt;</td>")
 
 
 @pytest.mark.parametrize("label", LABELS, ids=lambda label: f"{label.per}-{label.kind}")
-def test_report_needs_nothing_but_itself(tmp_path, label):
-    page, _ = _page(tmp_path, label)
+def test_report_needs_nothing_but_itself(page_of, label):
+    page, _ = page_of(label)
     sources = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', page)
     assert sources
     assert all(source.startswith("data:") for source in sources)
     assert not re.search(r"url\(|@import|<script", page)
 
 
-def test_names_from_the_data_are_escaped(tmp_path):
-    page, _ = _page(tmp_path)
+def test_names_from_the_data_are_escaped(page_of):
+    page, _ = page_of(CLASS_PER_RECORD)
     assert "subject &lt;1&gt;" in page
     assert "subject <1>" not in page
 
 
-def test_confusion_counts_and_mistakes_are_in_the_page(tmp_path):
-    page, dataset = _page(tmp_path)
+def test_confusion_counts_and_mistakes_are_in_the_page(page_of):
+    page, dataset = page_of(CLASS_PER_RECORD)
     table = page[page.index('<table class="confusion">') :]
     counts = re.findall(r"<td[^>]*>(\d*)</td>", table[: table.index("</table>")])
     assert counts == ["7", "", "", "1", "8", "", "", "", "9"]
-    predictions = Predictions.read(str(tmp_path / "run"), "test")
+    predictions = Predictions.read(str(pathlib.Path(dataset.path).parents[2] / "run"), "test")
     wrong = predictions.prediction.argmax(-1) != predictions.label
     ids = np.array(dataset.split("test").ids())[predictions.record]
     mistakes = page[page.index("Wrong, the surest first") :]

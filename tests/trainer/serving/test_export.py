@@ -25,19 +25,22 @@ _STATISTICS = Statistics((3.0, -200.0), (50.0, 900.0), (-999.0, -999.0), (999.0,
 # Lengths no training saw; a row without steps; more padding than any of them needs.
 _LENGTHS = np.array([37, 0, 1, 5], np.int32)
 
-# Runs without this project, installed or not: its packages cannot be imported, nor can Beam.
+# Serves what is in each folder without this project, installed or not: its packages cannot be
+# imported, nor can Beam.
 _BARE = """
 import sys
 import numpy as np
 for absent in ("trainer", "pipeline", "tfrecords_schema", "apache_beam"):
     sys.modules[absent] = None
 import tensorflow as tf
-with np.load("inputs.npz") as stored:
-    inputs = {name: tf.constant(stored[name]) for name in stored.files}
-loaded = tf.saved_model.load(sys.argv[1])
-served = loaded.signatures["serving_default"](**inputs)
-names = loaded.class_names()["class_names"].numpy()
-np.savez("outputs.npz", class_names=names.astype(str), **{k: v.numpy() for k, v in served.items()})
+for folder in sys.argv[1:]:
+    with np.load(folder + "/inputs.npz") as stored:
+        inputs = {name: tf.constant(stored[name]) for name in stored.files}
+    loaded = tf.saved_model.load(folder + "/export/saved_model")
+    served = loaded.signatures["serving_default"](**inputs)
+    served = {key: value.numpy() for key, value in served.items()}
+    names = loaded.class_names()["class_names"].numpy().astype(str)
+    np.savez(folder + "/outputs.npz", class_names=names, **served)
 """
 
 
@@ -66,22 +69,28 @@ def _inputs(input_spec=_SIGNAL):
     return {input_spec.kind: padded, "lengths": _LENGTHS}
 
 
-def _load_bare(folder, inputs):
-    """What `tf.saved_model.load` gives where this project cannot be imported."""
-    np.savez(folder / "inputs.npz", **inputs)
-    command = [sys.executable, "-I", "-c", _BARE, str(folder / "export" / "saved_model")]
+_LABELS = (CLASS_PER_RECORD, CLASS_PER_STEP)
+
+
+@pytest.fixture(scope="module")
+def served_bare(tmp_path_factory):
+    """By what has a label: scores of the model, and what is served without this project."""
+    folders, scores = {}, {}
+    for label in _LABELS:
+        folder = folders[label.per] = tmp_path_factory.mktemp(label.per)
+        serving, inputs = _serving(label=label), _inputs()
+        export(serving, str(folder / "export"))
+        np.savez(folder / "inputs.npz", **inputs)
+        scores[label.per] = tf.nn.softmax(serving.model(inputs, training=False)).numpy()
+    command = [sys.executable, "-I", "-c", _BARE, *map(str, folders.values())]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
-    with np.load(folder / "outputs.npz") as stored:
-        return dict(stored)
+    return {per: (scores[per], dict(np.load(at / "outputs.npz"))) for per, at in folders.items()}
 
 
-@pytest.mark.parametrize("label", [CLASS_PER_RECORD, CLASS_PER_STEP], ids=lambda label: label.per)
-def test_the_saved_model_gives_the_same_numbers_without_this_project(label, tmp_path):
-    serving, inputs = _serving(label=label), _inputs()
-    export(serving, str(tmp_path / "export"))
-    found = _load_bare(tmp_path, inputs)
-    expected = tf.nn.softmax(serving.model(inputs, training=False)).numpy()
+@pytest.mark.parametrize("label", _LABELS, ids=lambda label: label.per)
+def test_the_saved_model_gives_the_same_numbers_without_this_project(label, served_bare):
+    expected, found = served_bare[label.per]
     valid = _LENGTHS > 0
     if label.per == "step":
         valid = np.arange(40) < _LENGTHS[:, None]
