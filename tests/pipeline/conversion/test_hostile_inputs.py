@@ -176,17 +176,18 @@ _NAMES = {
 }
 
 
-@pytest.mark.parametrize("name", _NAMES)
+@pytest.mark.parametrize("form", ["U", "u8"])
 def test_a_class_that_cannot_be_stored_is_rejected(
-    folders: Folders, converter: Converter, name: str
+    folders: Folders, converter: Converter, form: str
 ) -> None:
-    label, reason = _NAMES[name]
-    for number in range(2):
-        kind = np.array("wake") if label.dtype.kind == "U" else np.array(number)
-        write_npz(folders, f"r{number}", signal=np.ones((3, 2)), label=kind)
-    write_npz(folders, "bad", signal=np.ones((3, 2)), label=label)
-    (reject,) = rejects(converter.dataset(_TRAIN, "--max_rejected_fraction=0.5"))
-    assert reason in reject["reason"]
+    bad = {name: found for name, found in _NAMES.items() if found[0].dtype.kind == form[0]}
+    good = {f"good {number}": np.array(number).astype(form) for number in range(len(bad) + 1)}
+    for name, label in [*good.items(), *((name, label) for name, (label, _) in bad.items())]:
+        write_npz(folders, name, signal=np.ones((3, 2)), label=label)
+    found = rejects(converter.dataset(_TRAIN, "--max_rejected_fraction=0.5"))
+    assert {reject["path"] for reject in found} == {f"{name}.npz" for name in bad}
+    for reject in found:
+        assert bad[reject["path"].removesuffix(".npz")][1] in reject["reason"]
 
 
 def test_property_03_a_group_is_one_in_any_unicode_form(

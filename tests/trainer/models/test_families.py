@@ -161,6 +161,7 @@ def test_padding_changes_no_output_loss_gradient_or_statistic(name, data):
     for row in range(len(_LENGTHS)):
         np.testing.assert_allclose(_valid(label, wide, row), _valid(label, short, row), **_CLOSE)
     for first, second in zip(*(_trained(model, data, batch) for batch in batches), strict=True):
+        assert np.isfinite(first).all()
         np.testing.assert_allclose(first, second, **_CLOSE)
 
 
@@ -175,7 +176,7 @@ def test_it_does_so_behind_every_front_end(name, front_end, data):
     _assert_alone_equals_batch(_model(name, data, **_FRONT_ENDS[front_end]), data)
 
 
-@pytest.mark.parametrize("lengths", [[], [0, 0], [1], [2, 1]], ids=str)
+@pytest.mark.parametrize("lengths", [[], [0, 0], [1]], ids=str)
 @_each()
 def test_few_steps_or_none_are_finite(name, data, lengths):
     model, batch = _model(name, data), _batch(data, lengths, time=3)
