@@ -82,7 +82,8 @@ def read_space(text: str, given: Collection[str], family: str) -> tuple[Dimensio
     Raises:
       UsageError: an option is unknown, given or twice there, or takes no such values.
     """
-    parts = (text if "=" in text else " ".join(lines_of("space", text))).split()
+    is_file = text.strip() and "=" not in text
+    parts = (" ".join(lines_of("space", text)) if is_file else text).split()
     fields = {field.name: (field, hint) for kind in RECORDED for field, hint in fields_of(kind)}
     found: dict[str, Dimension] = {}
     for part in parts:

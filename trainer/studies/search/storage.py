@@ -22,6 +22,8 @@ from tfrecords_schema.storage import make_folder
 
 _FILE = "search.sqlite3"
 _NUMBER, _OWNER, _SECS = "trial", "owner", "seconds"
+FIXED = "fixed"
+"""What is written down of a trial that was put into the queue: options with a value of its own."""
 # Trials before any is pruned, and before suggestions follow from figures.
 _FIRST_TRIALS = 5
 _RANDOM_TRIALS = 8
@@ -117,7 +119,8 @@ class Storage:
 
     def add(self, parameters: Mapping[str, Any]) -> None:
         """Puts the next trial into the queue, with these values for its options."""
-        self.study.enqueue_trial(dict(parameters), user_attrs={_NUMBER: len(self.newest())})
+        about = {_NUMBER: len(self.newest()), FIXED: [*parameters]}
+        self.study.enqueue_trial(dict(parameters), user_attrs=about)
 
     def ask(self) -> tuple[int, Any]:
         """The next trial, and its number.

@@ -27,7 +27,7 @@ from trainer.studies.fold_jobs import fold_job
 from trainer.studies.many_runs import Chain, Job, RunFailedError
 from trainer.studies.options import SearchOptions
 from trainer.studies.search.space import Dimension, chosen_family, is_read
-from trainer.studies.search.storage import Storage, number_of, optuna
+from trainer.studies.search.storage import FIXED, Storage, number_of, optuna
 
 # What tells of a training and takes little; weights and predictions of trials are not kept.
 _KEPT = (".json", ".jsonl", ".flags")
@@ -110,7 +110,7 @@ class Trials:
 
     def _trial(self) -> Chain:
         number, trial = self._storage.ask()
-        flags = self._suggested(trial) if number else ()
+        flags = self._suggested(trial) if number else self._known(trial)
         name = f"trial {number}: {' '.join(flags) or 'the default'}"
         try:
             jobs = [self._plan.job(number, at, flags) for at in range(len(self._plan.folds))]
@@ -153,6 +153,13 @@ class Trials:
                 family = value if one.name == "model" else family
                 flags.append(f"--{one.name}={value}")
         return tuple(flags)
+
+    def _known(self, trial: Any) -> tuple[str, ...]:
+        """No flags: of the default only Optuna hears, for what it suggests later."""
+        for one in self._plan.space:
+            if one.name in trial.user_attrs[FIXED]:
+                one.suggest(trial)
+        return ()
 
     def _identity(self, job: Job) -> str:
         """SHA-256 (hex) of all that a training depends on; same trainings need not be repeated."""
