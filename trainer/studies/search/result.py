@@ -106,9 +106,7 @@ def verdict(result: Mapping[str, Any]) -> str:
     )
     if result["is_better"]:
         return f"trial {result['best']} is better than the default: {figures}"
-    return (
-        f"the default stands, folds do not tell the best from it: trial {best['trial']} {figures}"
-    )
+    return f"the default stands, for folds do not tell trial {best['trial']} from it: {figures}"
 
 
 def trial_table(result: Mapping[str, Any], space: Sequence[Dimension]) -> Table:
