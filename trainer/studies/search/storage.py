@@ -23,7 +23,7 @@ from tfrecords_schema.storage import make_folder
 _FILE = "search.sqlite3"
 _NUMBER, _OWNER, _SECS = "trial", "owner", "seconds"
 FIXED = "fixed"
-"""What is written down of a trial that was put into the queue: options with a value of its own."""
+"""What is written down of the first trial: options with values that are known beforehand."""
 # Trials before any is pruned, and before suggestions follow from figures.
 _FIRST_TRIALS = 5
 _RANDOM_TRIALS = 8
@@ -100,7 +100,8 @@ class Storage:
         waiting = {number_of(trial) for trial in self._in(state.WAITING)}
         for trial in self._in(state.RUNNING):
             if (number := number_of(trial)) is not None and number not in waiting:
-                self.study.enqueue_trial(trial.params, user_attrs=trial.user_attrs)
+                known = {**trial.user_attrs.get(FIXED, {}), **trial.params}
+                self.study.enqueue_trial(known, user_attrs=trial.user_attrs)
             self.study.tell(trial.number, state=state.FAIL)
 
     def _in(self, *states: Any) -> list[Any]:
@@ -119,8 +120,8 @@ class Storage:
 
     def add(self, parameters: Mapping[str, Any]) -> None:
         """Puts the next trial into the queue, with these values for its options."""
-        about = {_NUMBER: len(self.newest()), FIXED: [*parameters]}
-        self.study.enqueue_trial(dict(parameters), user_attrs=about)
+        about = {_NUMBER: len(self.newest()), FIXED: {**parameters}}
+        self.study.enqueue_trial({**parameters}, user_attrs=about)
 
     def ask(self) -> tuple[int, Any]:
         """The next trial, and its number.
