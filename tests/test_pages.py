@@ -117,7 +117,7 @@ def _searched(folder):
     trials = [
         {
             "trial": number,
-            "state": ("done", "done", "pruned", "failed", "unfinished")[number % 5],
+            "state": ("done", "done", "pruned", "failed", "begun")[number % 5],
             "value": float(np.mean(figures)) if number % 5 < 3 else None,
             "figures": figures if number % 5 < 3 else [],
             "options": {

@@ -21,7 +21,7 @@ from trainer.studies.spread import spread
 
 RESULT, FLAGS = "search.json", "best.flags"
 _STATES = {"COMPLETE": "done", "PRUNED": "pruned", "FAIL": "failed"}
-_UNFINISHED = "unfinished"
+_UNFINISHED = "begun"
 _LEAST_FOR_IMPORTANCES = 8
 _THOUSANDTHS = "{:.3f}".format
 
@@ -110,7 +110,7 @@ def verdict(result: Mapping[str, Any]) -> str:
 
 
 def trial_table(result: Mapping[str, Any], space: Sequence[Dimension]) -> Table:
-    """The trials, the best first; those that were pruned, failed or are unfinished last."""
+    """The trials, the best first; those that were pruned, failed or are only begun last."""
     sign = -1 if result["higher_is_better"] else 1
     rank = {"done": 0, "pruned": 1}
     order = sorted(
