@@ -325,8 +325,8 @@ def test_a_process_that_is_killed_goes_on_to_the_same_result(dataset, searched, 
         cwd=REPOSITORY, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    kill_at(process, run_dir, "trials/trial_1_fold_0/config.flags")
-    kept = run_dir / "trials" / "trial_0_fold_1" / "evaluation-test.json"
+    kept = run_dir / "trials" / "trial_0_fold_0" / "evaluation-test.json"
+    kill_at(process, run_dir, str(kept.relative_to(run_dir)))
     written = kept.stat().st_mtime_ns
     assert not (run_dir / "search.json").exists()
     assert _search(dataset, run_dir, "--trials=2") == 0
