@@ -120,7 +120,7 @@ def _search(argv: Sequence[str]) -> None:
         storage.release(trials.secs)
     found = {
         "dataset": f"{dataset.manifest.name} {dataset.manifest.version}",
-        "about": {name: value_text(value) for name, value in study.items()},
+        "about": {name: _shown(value) for name, value in study.items()},
         **result.summarize(plan, storage),
     }
     result.write_result(run.run_dir, found, of_run.given)
@@ -173,6 +173,13 @@ def _study(
         "seed": of_run.run.seed,
         **of_run.decisive,
     }
+
+
+def _shown(value: Any) -> str:
+    """A value of the study for people, a space as it is given."""
+    if isinstance(value, dict):
+        return " ".join(f"{name}={text}" for name, text in value.items())
+    return ", ".join(value) if isinstance(value, list) else value_text(value)
 
 
 def _quietly(argv: Sequence[str]) -> Ended:

@@ -97,7 +97,8 @@ def verdict(result: Mapping[str, Any]) -> str:
     name, trials = result["objective"], {one["trial"]: one for one in result["trials"]}
     done = sum(one["state"] != _UNFINISHED for one in result["trials"])
     if not result["best"]:
-        return f"the default stands: none of {counted(done, 'trial')} has a better {name}"
+        others = counted(done - 1, "other trial")
+        return f"the default stands: none of {others} has a better {name}"
     best, gain = trials[result["best"]], result["gain"]
     low, high = gain["interval"]
     figures = (
