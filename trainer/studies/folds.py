@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from pipeline.console.errors import UsageError
-from pipeline.sources import even_division
+from pipeline.sources.division import even_division
 
 
 def divide(counts: np.ndarray, folds: int, *key: int) -> np.ndarray:

@@ -20,6 +20,9 @@ _MOST_ROUNDS = 1_000
 # Exchanges of two groups are looked at for so many groups, moves of one for any number.
 _MOST_EXCHANGED = 400
 _LARGEST_WEIGHT = 1 << 10
+# What a class costs that a part has nothing of, where an even division of the class costs 1. Without
+# it one of three groups would be too much for a tenth, and none the better division.
+_COST_OF_NONE = 4
 
 
 def divide(
@@ -28,13 +31,14 @@ def divide(
     *key: int,
     held: np.ndarray | None = None,
     starts: int = STARTS,
+    fills: bool = False,
 ) -> np.ndarray:
     """Divides groups into parts, each with about its size's share of every column.
 
-    The sum of squared shares, each over the size of its part, is made small; it is least where every
-    part has its size's share of everything. Each group is placed where it adds least, once the
-    largest first and then in random orders; then groups are moved and exchanged as long as that
-    helps. The best is taken. No part stays empty where there are groups enough.
+    The sum of squared shares, each over the size of its part, is made small; it is least where
+    every part has its size's share of everything. Each group is placed where it adds least, once
+    the largest first and then in random orders; then groups are moved and exchanged as long as
+    that helps. The best is taken. No part stays empty where there are groups enough.
 
     Args:
       counts: `[groups, columns]` integer: records, then labels of each class, say. Of the first
@@ -43,10 +47,13 @@ def divide(
       *key: integers; others give another division, if there are several as good.
       held: `[parts, columns]` integer, what is in the parts already and stays; None for nothing.
       starts: how many orders are tried.
+      fills: whether parts that have nothing of a column are worse than parts that have too much.
 
     Returns:
       `[groups]` int64, the part of each group.
     """
+    if not len(counts):
+        return np.zeros(0, np.int64)
     held = np.zeros((len(sizes), counts.shape[1]), np.int64) if held is None else held
     totals = counts.sum(0, dtype=np.int64) + held.sum(0, dtype=np.int64)
     unit = len(sizes) * max(_UNIT, len(counts))
@@ -57,10 +64,11 @@ def divide(
         )
         for rows in (counts, held)
     )
-    parts = _Parts(shares, of_held, _weights(sizes))
+    weights = _weights(sizes)
+    cost_of_none = int(_COST_OF_NONE * unit**2 / (1 / weights).sum()) if fills else 0
+    parts = _Parts(shares, of_held, weights, cost_of_none)
     orders = [permutation(len(shares), *key, start) for start in range(starts)]
-    if len(shares):
-        orders[0] = orders[0][np.argsort(-shares[orders[0]].max(1), kind="stable")]
+    orders[0] = orders[0][np.argsort(-shares[orders[0]].max(1), kind="stable")]
     found = [parts.improved(parts.placed(order)) for order in orders]
     costs = [*map(parts.cost, found)]
     return found[costs.index(min(costs))]
@@ -69,23 +77,24 @@ def divide(
 def _weights(sizes: Sequence[Fraction]) -> np.ndarray:
     """Whole numbers in the ratios of 1 over the sizes; of large ones, about."""
     inverse = [1 / Fraction(size) for size in sizes]
-    exact = [ratio * math.lcm(*(r.denominator for r in inverse)) for ratio in inverse]
-    exact = [ratio / math.gcd(*map(int, exact)) for ratio in exact]
-    too_large = max(1, max(exact) / _LARGEST_WEIGHT)
-    return np.array([max(1, round(ratio / too_large)) for ratio in exact], np.int64)
+    common = math.lcm(*(ratio.denominator for ratio in inverse))
+    whole = [int(ratio * common) for ratio in inverse]
+    scale = max(Fraction(math.gcd(*whole)), Fraction(max(whole), _LARGEST_WEIGHT))
+    return np.array([max(1, round(number / scale)) for number in whole], np.int64)
 
 
 class _Parts:
-    """What is divided: shares of the groups `[groups, columns]`, of what is held, weights."""
+    """What is divided: shares of the groups `[groups, columns]`, and of what is held."""
 
-    def __init__(self, shares: np.ndarray, held: np.ndarray, weights: np.ndarray):
-        self._shares, self._held, self._weights = shares, held, weights
-        self._squares = (shares**2).sum(1)
+    def __init__(self, shares: np.ndarray, held: np.ndarray, weights: np.ndarray, none: int):
+        self._shares, self._held, self._weights, self._none = shares, held, weights, none
+        self._squares, self._has = (shares**2).sum(1), (shares > 0).astype(np.int64)
         self._has_held = held[:, 0] > 0
 
     def cost(self, part: np.ndarray) -> int:
-        """Sum over parts and columns of the squared share, weighted."""
-        return int((self._weights[:, None] * self._sums(part) ** 2).sum())
+        """Sum over parts and columns of the squared share, weighted, and of what is not there."""
+        sums = self._sums(part)
+        return int((self._weights[:, None] * sums**2).sum() + self._none * (sums == 0).sum())
 
     def placed(self, order: np.ndarray) -> np.ndarray:
         """Each group where it adds least, in the order given; the last ones fill empty parts."""
@@ -103,7 +112,7 @@ class _Parts:
     def improved(self, part: np.ndarray) -> np.ndarray:
         """Moves one group, or exchanges two, where that helps most, until nothing does."""
         sums = self._sums(part)
-        for _ in range(_MOST_ROUNDS if len(part) else 0):
+        for _ in range(_MOST_ROUNDS):
             change, group, other = self._best_move(part, sums)
             if len(part) <= _MOST_EXCHANGED:
                 exchange = self._best_exchange(part, sums)
@@ -132,11 +141,18 @@ class _Parts:
         products = self._shares @ sums.T  # [groups, parts]
         left = self._weights[part] * (squares - 2 * products[every, part])
         change = self._weights * (2 * products + squares[:, None]) + left[:, None]
+        if self._none:
+            filled = self._has @ (sums == 0).T
+            change += self._none * (self._sole(part, sums).sum(1)[:, None] - filled)
         members = np.bincount(part, minlength=len(sums)) + self._has_held
         change[members[part] == 1] = 0  # Else a part would be empty.
         change[every, part] = 0
         group, to = np.unravel_index(int(change.argmin()), change.shape)
         return int(change[group, to]), int(group), int(to)
+
+    def _sole(self, part: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        """`[groups, columns]`: where a group has all that its part has, and something."""
+        return (sums[part] == self._shares) & (self._shares > 0)
 
     def _best_exchange(self, part: np.ndarray, sums: np.ndarray) -> tuple[int, int, int]:
         """What the best exchange of two groups changes, and both of them."""
@@ -145,6 +161,9 @@ class _Parts:
         apart = squares[:, None] + squares[None] - 2 * shares @ shares.T
         # To the part of j comes i, and j goes.
         gained = weights[None] * (2 * (products - np.diag(products)[None]) + apart)
+        if self._none:
+            emptied = (1 - self._has) @ self._sole(part, sums).T
+            gained += self._none * (emptied - self._has @ (sums == 0)[part].T)
         change = gained + gained.T
         change[part[:, None] == part[None]] = 0
         group, other = np.unravel_index(int(change.argmin()), change.shape)
