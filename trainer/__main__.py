@@ -26,7 +26,7 @@ from trainer.options.options import AFTER_TRAINING
 from trainer.runs import identity, run_folder, trained_on
 from trainer.runs.checkpoints import load_trained
 from trainer.serving import inference
-from trainer.session import Data, Session, build, open_data, open_session
+from trainer.session import Session, build, open_data, open_session
 from trainer.training import dry_run, worth_a_look
 from trainer.training.loop import Trainer
 from trainer.trials import settle
@@ -47,14 +47,22 @@ def _run(asked: Asked) -> None:
         say(f"--{choice.name}={value_text(choice.value)}  ({choice.reason})")
     strategy, built = build(asked, data)
     if asked.run.dry_run and data.train:
-        return say(dry_run.text(asked.recorded, data.dataset, built.full, data.train, strategy))
+        notes = worth_a_look.notes(
+            asked.training, data.dataset, data.train, data.validation, built.full
+        )
+        return say(
+            dry_run.text(asked.recorded, data.dataset, built.full, data.train, strategy, notes)
+        )
     session = open_session(asked, data, strategy, built)
     if asked.run.mode == "train":
         _train(asked, session)
     if session.is_chief:
+        rows = left_out(data.dataset, asked.data)
+        if asked.run.mode == "train":  # Before the report, which has it.
+            run_folder.write_left_out(asked.run.run_dir, rows)
         _evaluate(asked, session)
-        if asked.run.mode == "train":
-            _say_what_is_left_out(asked, data)
+        if asked.run.mode == "train" and rows:
+            say(left_out_text(rows))
     cluster.end_together(strategy)
 
 
@@ -73,9 +81,12 @@ def _train(asked: Asked, session: Session) -> None:
             run.run_dir, asked.recorded, dataset, session.model, session.train, asked.choices
         )
         trained_on.write(run.run_dir, dataset, asked.data.train_split)
-        about = worth_a_look.text(asked.training, dataset, session.train, session.model)
-        if about and not trainer.state.global_step:
-            say(about)
+        found = worth_a_look.notes(
+            asked.training, dataset, session.train, session.validation, session.model
+        )
+        run_folder.write_worth_a_look(run.run_dir, found)
+        if found and not trainer.state.global_step:
+            say(worth_a_look.text(found))
     trainer.run()
 
 
@@ -85,6 +96,7 @@ def _evaluate(asked: Asked, session: Session) -> None:
     if training.evaluate_with == "best" or run.mode == "evaluate":
         load_trained(run.run_dir, training.evaluate_with, session.model)
     known = trained_on.TrainedOn.read(run.run_dir)
+    other_data = run_folder.other_data(data.learnt, data.dataset)
     names = [split.name for split in (data.validation, data.test) if split]
     if not names:
         say(f"neither a validation nor a test split: evaluating split {asked.data.train_split!r}")
@@ -94,21 +106,14 @@ def _evaluate(asked: Asked, session: Session) -> None:
         split = load_split(dataset, name, asked.data, data.task)
         evaluation.run(
             session.steps, split, session.train,
-            fingerprint=data.dataset.manifest.fingerprint, run_dir=run.run_dir,
-            for_report=run.report,
+            fingerprint=data.dataset.manifest.fingerprint, other_data=other_data,
+            run_dir=run.run_dir, for_report=run.report,
             seen=known.seen(data.dataset, name) if known else {},
         )  # fmt: skip
     if run.report:
         from trainer.report.report import write_report  # matplotlib is slow to import
 
-        say(f"report: {write_report(run.run_dir, data.dataset, data.label)}")
-
-
-def _say_what_is_left_out(asked: Asked, data: Data) -> None:
-    rows = left_out(data.dataset, asked.data)
-    run_folder.write_left_out(asked.run.run_dir, rows)
-    if rows:
-        say(left_out_text(rows))
+        say(f"report: {write_report(run.run_dir, data.dataset, data.label, other_data)}")
 
 
 if __name__ == "__main__":

@@ -70,8 +70,8 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
     division = _division(kept, records, decision, options)
     summary = _summary(records, decision, plan)
     if decision.labels and not decision.labels.windows:  # Else they are those of samples.
-        counts = {name: split.class_counts for name, split in division.splits.items()}
-        summary += "\n\n" + as_text(class_table(division.classes, counts))
+        labels = {name: split.class_counts for name, split in division.splits.items()}
+        summary += "\n\n" + as_text(class_table(division.classes, labels))
     if doubts := doubts_of(division):
         said.append(doubts_text(doubts))
     where = f"nothing was written; the dataset would be {options.dataset_dir}"

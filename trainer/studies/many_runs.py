@@ -49,8 +49,7 @@ class Job(NamedTuple):
         """The evaluation of its test split; None before it is done."""
         if read(join(self.run_dir, "evaluation-test.json")) is None:
             return None
-        found = RunFiles.read(self.run_dir).evaluations.get("test", {})
-        return found if found.get("dataset_fingerprint") == self.fingerprint else None
+        return RunFiles.read(self.run_dir).evaluated_on(self.fingerprint).get("test")
 
 
 class Ended(NamedTuple):

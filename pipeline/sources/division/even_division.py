@@ -20,8 +20,8 @@ _MOST_ROUNDS = 1_000
 # Exchanges of two groups are looked at for so many groups, moves of one for any number.
 _MOST_EXCHANGED = 400
 _LARGEST_WEIGHT = 1 << 10
-# What a class costs that a part has nothing of, where an even division of the class costs 1. Without
-# it one of three groups would be too much for a tenth, and none the better division.
+# What a class costs that a part has nothing of, where an even division of the class costs 1. Else
+# one of three groups would be too much for a tenth, and none the better division.
 _COST_OF_NONE = 4
 
 
