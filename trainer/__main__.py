@@ -15,6 +15,8 @@ if __name__ == "__main__":
     COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
     quiet.start(gpu=True)
 
+import keras
+
 from pipeline.sources.rejects import left_out_text
 from trainer import command_line
 from trainer.data.left_out import left_out
@@ -26,7 +28,7 @@ from trainer.options.options import AFTER_TRAINING
 from trainer.runs import identity, run_folder, trained_on
 from trainer.runs.checkpoints import load_trained
 from trainer.serving import inference
-from trainer.session import Session, build, open_data, open_session
+from trainer.session import Data, Session, build, open_data, open_session
 from trainer.training import dry_run, worth_a_look
 from trainer.training.loop import Trainer
 from trainer.trials import settle
@@ -47,9 +49,7 @@ def _run(asked: Asked) -> None:
         say(f"--{choice.name}={value_text(choice.value)}  ({choice.reason})")
     strategy, built = build(asked, data)
     if asked.run.dry_run and data.train:
-        notes = worth_a_look.notes(
-            asked.training, data.dataset, data.train, data.validation, built.full
-        )
+        notes = _against(asked, data, built.full)
         return say(
             dry_run.text(asked.recorded, data.dataset, built.full, data.train, strategy, notes)
         )
@@ -64,6 +64,13 @@ def _run(asked: Asked) -> None:
         if asked.run.mode == "train" and rows:
             say(left_out_text(rows))
     cluster.end_together(strategy)
+
+
+def _against(asked: Asked, data: Data, model: keras.Model) -> list[str]:
+    """What can be said against a training before it begins."""
+    assert data.train is not None
+    of_data = (data.dataset, data.train, data.validation, asked.data.test_split)
+    return worth_a_look.notes(asked.training, *of_data, model)
 
 
 def _train(asked: Asked, session: Session) -> None:
@@ -81,9 +88,7 @@ def _train(asked: Asked, session: Session) -> None:
             run.run_dir, asked.recorded, dataset, session.model, session.train, asked.choices
         )
         trained_on.write(run.run_dir, dataset, asked.data.train_split)
-        found = worth_a_look.notes(
-            asked.training, dataset, session.train, session.validation, session.model
-        )
+        found = _against(asked, session.data, session.model)
         run_folder.write_worth_a_look(run.run_dir, found)
         if found and not trainer.state.global_step:
             say(worth_a_look.text(found))
@@ -97,6 +102,7 @@ def _evaluate(asked: Asked, session: Session) -> None:
         load_trained(run.run_dir, training.evaluate_with, session.model)
     known = trained_on.TrainedOn.read(run.run_dir)
     other_data = run_folder.other_data(data.learnt, data.dataset)
+    validated_on = run_folder.validated_on(run.run_dir)
     names = [split.name for split in (data.validation, data.test) if split]
     if not names:
         say(f"neither a validation nor a test split: evaluating split {asked.data.train_split!r}")
@@ -109,6 +115,7 @@ def _evaluate(asked: Asked, session: Session) -> None:
             fingerprint=data.dataset.manifest.fingerprint, other_data=other_data,
             run_dir=run.run_dir, for_report=run.report,
             seen=known.seen(data.dataset, name) if known else {},
+            decided=name == asked.data.test_split == validated_on and not other_data,
         )  # fmt: skip
     if run.report:
         from trainer.report.report import write_report  # matplotlib is slow to import

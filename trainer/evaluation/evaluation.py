@@ -35,6 +35,7 @@ def run(
     run_dir: str,
     for_report: bool,
     seen: dict[str, Any],
+    decided: bool = False,
 ) -> None:
     """Evaluates a split, prints the figures, and writes them into the run folder.
 
@@ -51,6 +52,7 @@ def run(
       run_dir: folder of the run.
       for_report: whether beginnings of some records are predicted as well, for its pictures.
       seen: see `TrainedOn.seen`.
+      decided: whether it is a test split, and the training chose its weights by it.
 
     Raises:
       DatasetError: if a prediction is not finite: no class, and no figure, would follow from it.
@@ -64,6 +66,7 @@ def run(
         about["other_data"] = other_data
     result = {**about, **evaluate(predictions, label, split.index.groups())}
     result["trained_on"] = seen
+    result["decided_by_it"] = decided
     result["baselines"] = baselines(predictions.label, split, train)
     result["baseline"] = next(iter(result["baselines"]), {})
     if predictions.prediction.size <= _MAX_LISTED_VALUES and label.kind == "value":

@@ -33,6 +33,11 @@ def warnings(result: dict[str, Any]) -> list[str]:
     metric = headline(result["metrics"])
     value, baseline = result["metrics"][metric], result["baseline"]
     found = [seen_text(result.get("trained_on", {}))]
+    if result.get("decided_by_it"):
+        found.append(
+            f"the training was validated on {result['split']} and chose its weights by it: the "
+            "figure is better than that of new records; give another --validation_split"
+        )
     if metric in baseline:
         sign = 1 if better_mode(metric) == "max" else -1
         if sign * value <= sign * baseline[metric]:

@@ -92,6 +92,11 @@ def earlier_flags(run_dir: str, names: set[str]) -> str:
     return "".join(line for line in lines if line[2:].partition("=")[0] in names)
 
 
+def validated_on(run_dir: str) -> str:
+    """The split that a training was validated on; empty if on none."""
+    return earlier_flags(run_dir, {"validation_split"}).strip().partition("=")[2]
+
+
 def _read(run_dir: str, name: str) -> str:
     content = read(join(run_dir, name))
     if content is None:

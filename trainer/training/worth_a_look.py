@@ -20,6 +20,7 @@ def notes(
     dataset: Dataset,
     train: SplitData,
     validation: SplitData | None,
+    test_split: str,
     model: keras.Model,
 ) -> list[str]:
     """All of it, a sentence each.
@@ -27,12 +28,15 @@ def notes(
     Args:
       training: how long is trained, and what decides.
       dataset: what is trained on.
-      train: its training split, as the steps read it.
+      train: its training split.
       validation: what is validated on, if anything is.
+      test_split: what is measured at the end.
       model: what is trained.
     """
     found = doubts(dataset)
     if model.trainable_variables:
+        if validation and validation.name == test_split:
+            found.insert(0, _tested_on_validation(test_split))
         undecided = _deciding_nothing(training, dataset, validation.name) if validation else []
         found = [*_few_updates(training, train.plan().num_steps), *undecided, *found]
     return found
@@ -52,6 +56,13 @@ def _few_updates(training: TrainingOptions, batches: int) -> list[str]:
         f"{counted(batches, 'batch', 'batches')}): few models learn anything in so few; give more "
         "--epochs, or a smaller --batch_size"
     ]
+
+
+def _tested_on_validation(split: str) -> str:
+    return (
+        f"{split} is validated on and tested: its figure will be that of the weights that were "
+        "chosen by it, and better than that of new records; give another --validation_split"
+    )
 
 
 def _deciding_nothing(training: TrainingOptions, dataset: Dataset, split: str) -> list[str]:

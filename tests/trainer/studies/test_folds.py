@@ -61,11 +61,7 @@ def test_no_group_is_divided_and_every_record_is_tested_once(counts, folds, seed
     folds = max(min(folds, len(counts)), 2 + validates)
     if len(counts) < 2 + validates:
         return
-    facts = {
-        f"g{i}": GroupFacts(int(records), labels, None)
-        for i, (records, *labels) in enumerate(counts)
-        if (labels := np.array(labels)) is not None
-    }
+    facts = {f"g{i}": GroupFacts(int(row[0]), row[1:], None) for i, row in enumerate(counts)}
     options = FoldOptions(
         folds=str(folds), fold_seed=seed, fold_validation="next" if validates else "none"
     )

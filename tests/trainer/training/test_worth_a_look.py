@@ -17,12 +17,13 @@ def toy(tmp_path_factory):
     return toy_dataset(tmp_path_factory.mktemp("toy"), label=CLASS_PER_RECORD, num_shards=1)[0]
 
 
-def _said(dataset, **options):
+def _said(dataset, test_split="test", **options):
     data = DataOptions(batch_size=4, num_buckets=1)
     train, validation = (load_split(dataset, name, data, None) for name in ("train", "validation"))
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     training = TrainingOptions(**options)
-    text = worth_a_look.text(worth_a_look.notes(training, dataset, train, validation, model))
+    found = worth_a_look.notes(training, dataset, train, validation, test_split, model)
+    text = worth_a_look.text(found)
     assert max(map(len, text.splitlines()), default=0) <= 80
     return " ".join(text.split())
 
@@ -32,6 +33,12 @@ def test_few_updates_are_told_before_the_first(toy):
     assert "updates in all" not in _said(toy, epochs=20)
     said = _said(toy, epochs=20, accumulate_batches=2)
     assert "- 60 updates in all (20 epochs of 5 batches)" in said
+
+
+def test_a_test_split_that_is_validated_on_is_told(toy):
+    said = "- validation is validated on and tested: its figure will be that of the weights"
+    assert said in _said(toy, "validation", epochs=99)
+    assert "is validated on" not in _said(toy, epochs=99)
 
 
 def test_what_speaks_against_the_splits_is_told(toy):
