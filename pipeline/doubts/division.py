@@ -42,6 +42,12 @@ def _group_doubts(division: Division) -> Iterator[str]:
             f"{shared:,} of {distinct:,} groups have records in more than one split: "
             "figures on those splits are too good; divide by groups"
         )
+    elif groups == 1 < division.records:
+        yield (
+            f"all {division.records:,} records are of one group, so no figure will be one of other "
+            "groups: look at what --group_regex finds, or record more people"
+        )
+        return
     elif groups == division.records > 1:
         yield _ungrouped(division)
         return
