@@ -125,10 +125,13 @@ def test_what_cannot_be_divided_so_is_refused(
     assert message in outcome.text
 
 
-def _inputs(count: int) -> list[tuple[str, str, str, tuple[tuple[int, int], ...]]]:
+def _inputs(
+    count: int, groups: int = 40
+) -> list[tuple[str, str, str, tuple[tuple[int, int], ...]]]:
     rng = random.Random(0)
     return [
-        (f"g{n % 40}", "", f"{n}", ((rng.randrange(3), rng.randrange(1, 9)),)) for n in range(count)
+        (f"g{n % groups}", "", f"{n}", ((rng.randrange(3), rng.randrange(1, 9)),))
+        for n in range(count)
     ]
 
 
@@ -149,6 +152,21 @@ def test_parts_of_the_groups_add_up_in_any_order() -> None:
         assert decided.hashes.tolist() == whole.decided.hashes.tolist()
         assert decided.numbers.tolist() == whole.decided.numbers.tolist()
     assert len(whole.decided.hashes) == 40
+
+
+@pytest.mark.parametrize("stratify", [True, False])
+def test_groups_stay_where_they_were_and_would_not_by_themselves(stratify: bool) -> None:
+    options, none = SignalOptions("", "", "test", stratify=True), SplitTable()
+    later = SignalOptions("", "", "test", stratify=stratify, splits_from="before")
+    earlier = decide_splits(count_groups(_inputs(200), options, none, 3), options, none).decided
+    rows = _inputs(300, groups=60)
+    found = decide_splits(count_groups(rows, later, earlier, 3), later, earlier)
+    assert found.kept == 40
+    numbers = found.decided.numbers_of(earlier.hashes)
+    assert [found.decided.names[n] for n in numbers] == [earlier.names[n] for n in earlier.numbers]
+    assert len(found.decided.hashes) == (60 if stratify else 40)  # The others by their names.
+    anew = decide_splits(count_groups(rows, options, none, 3), options, none).decided
+    assert anew.numbers_of(earlier.hashes).tolist() != earlier.numbers.tolist()
 
 
 def test_an_official_split_may_not_move_a_group_that_was_elsewhere() -> None:
