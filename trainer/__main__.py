@@ -102,7 +102,7 @@ def _evaluate(asked: Asked, session: Session) -> None:
         load_trained(run.run_dir, training.evaluate_with, session.model)
     known = trained_on.TrainedOn.read(run.run_dir)
     other_data = run_folder.other_data(data.learnt, data.dataset)
-    validated_on = run_folder.validated_on(run.run_dir)
+    chosen_by = run_folder.validated_on(run.run_dir) if training.chooses else ""
     names = [split.name for split in (data.validation, data.test) if split]
     if not names:
         say(f"neither a validation nor a test split: evaluating split {asked.data.train_split!r}")
@@ -115,7 +115,7 @@ def _evaluate(asked: Asked, session: Session) -> None:
             fingerprint=data.dataset.manifest.fingerprint, other_data=other_data,
             run_dir=run.run_dir, for_report=run.report,
             seen=known.seen(data.dataset, name) if known else {},
-            decided=name == asked.data.test_split == validated_on and not other_data,
+            decided=name == asked.data.test_split == chosen_by and not other_data,
         )  # fmt: skip
     if run.report:
         from trainer.report.report import write_report  # matplotlib is slow to import

@@ -35,7 +35,7 @@ def notes(
     """
     found = doubts(dataset)
     if model.trainable_variables:
-        if validation and validation.name == test_split:
+        if validation and validation.name == test_split and training.chooses:
             found.insert(0, _tested_on_validation(test_split))
         undecided = _deciding_nothing(training, dataset, validation.name) if validation else []
         found = [*_few_updates(training, train.plan().num_steps), *undecided, *found]
@@ -67,17 +67,7 @@ def _tested_on_validation(split: str) -> str:
 
 def _deciding_nothing(training: TrainingOptions, dataset: Dataset, split: str) -> list[str]:
     """Whether a validation split that decides on weights or on an end can tell good from bad."""
-    deciding = [
-        f"--{name}={value}"
-        for name, value, decides in (
-            ("evaluate_with", "best", training.evaluate_with == "best" and training.epochs > 1),
-            *(
-                (name, getattr(training, name), getattr(training, name) > 0)
-                for name in ("early_stopping_patience", "reduce_lr_patience")
-            ),
-        )
-        if decides
-    ]
+    deciding = [f"--{name}={value}" for name, value in training.chooses.items()]
     entry = dataset.manifest.splits[split]
     classes = [name for name, count in entry.class_counts.items() if count]
     problem = ""

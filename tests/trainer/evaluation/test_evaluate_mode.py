@@ -104,7 +104,7 @@ def test_weights_of_no_epoch_yet_are_missed_by_name(learnt, capsys):
     try:
         assert run_trainer(*evaluate) == 1
         message = capsys.readouterr().err
-        last = ("--evaluate_with=last", "--test_split=validation")
+        last = ("--evaluate_with=last", "--test_split=validation", "--reduce_lr_patience=1")
         assert run_trainer(*evaluate, *last) == 0
         assert "the training was validated on validation and" in capsys.readouterr().out
     finally:

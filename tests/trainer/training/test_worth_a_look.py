@@ -39,6 +39,7 @@ def test_a_test_split_that_is_validated_on_is_told(toy):
     said = "- validation is validated on and tested: its figure will be that of the weights"
     assert said in _said(toy, "validation", epochs=99)
     assert "is validated on" not in _said(toy, epochs=99)
+    assert "is validated on" not in _said(toy, "validation", epochs=99, evaluate_with="last")
 
 
 def test_what_speaks_against_the_splits_is_told(toy):
