@@ -67,7 +67,7 @@ class RunFiles:
     def evaluated_on(self, fingerprint: str) -> dict[str, dict[str, Any]]:
         """By split the evaluations of this dataset; those of another may be there, too."""
         return {
-            evaluation["split"]: evaluation
+            str(evaluation.get("split")): evaluation
             for evaluation in self.evaluations.values()
             if evaluation.get("dataset_fingerprint") == fingerprint
         }
