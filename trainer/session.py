@@ -109,12 +109,12 @@ def open_data(asked: Asked) -> Data:
             say(said)
     elif data.train_split != DataOptions.train_split:  # The only one that a conversion measures.
         learnt = dataclasses.replace(learnt, statistics=None)
-    task.require_metric(training.monitor)
     if is_training:
         train: SplitData | None = load_split(dataset, data.train_split, data, task)
     else:
         train = _split_of_baseline(dataset, data, task)
     validation = _optional_split(dataset, data.validation_split, data, task)
+    task.require_metric(training.monitor, validates=validation is not None or not is_training)
     test = _optional_split(dataset, data.test_split, data, task)  # Not measured before the end.
     if is_training and not run.dry_run:
         identity.require_same_run(run, identity.identity(asked.recorded, dataset))

@@ -33,9 +33,8 @@ def baselines(truth: np.ndarray, split: SplitData, train: SplitData | None) -> l
 
 
 def majority_baseline(truth: np.ndarray, train_counts: list[int]) -> dict[str, Any]:
-    """Metrics of always answering the training split's commonest class."""
-    scores = np.zeros(len(train_counts), np.float32)
-    scores[np.argmax(train_counts)] = 1
+    """Metrics of always answering the training split's commonest class, with how common it is."""
+    scores = np.array(train_counts) / max(sum(train_counts), 1)
     answers = np.broadcast_to(scores, (len(truth), len(scores)))
     return {"name": "majority class", **_one_group("class", truth, answers).total()}
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from trainer.evaluation.class_figures import class_figures
 from trainer.evaluation.evaluation_table import evaluation_text, stem
 from trainer.evaluation.group_sums import RESAMPLES, GroupSums
 from trainer.evaluation.predictions import Predictions, predict_split
+from trainer.evaluation.probability_figures import curve_figures, ranked_figures, reliability
+from trainer.metrics.ranking import Rankings
 from trainer.metrics.table import better_mode
 from trainer.step.steps import Steps
 
@@ -125,24 +128,43 @@ def evaluate(predictions: Predictions, label: LabelSpec, groups: list[str]) -> d
     # Names of groups once for each record: of every label they would take more than its data.
     names, of_record = np.unique([groups[row] for row in predictions.record], return_inverse=True)
     of_label = np.repeat(of_record, predictions.lengths)
-    sums = GroupSums(label.kind, predictions.label, predictions.prediction, of_label)
+    truth, prediction = predictions.label, predictions.prediction
+    sums = GroupSums(label.kind, truth, prediction, of_label, predictions.answer)
     listed, rest = _of_groups(sums, names)
+    figures = sums.total()
     if label.kind == "class":
-        answer = predictions.prediction.argmax(-1)
-        details, every = class_figures(predictions.label, answer, label.class_names)
-        rest |= every
+        details, every = class_figures(truth, predictions.answers, label.class_names)
+        rankings = Rankings(truth, prediction)
+        figures |= ranked_figures(rankings)
+        curves, of_every = curve_figures(rankings, label.class_names)
+        details |= {"reliability": reliability(truth, prediction), "curves": curves}
+        rest |= every | of_every
     else:
         details = {"per_component": sums.per_component()}
     return {
         "records": len(predictions.record),
         "labels": len(predictions.label),
-        "metrics": sums.total(),
+        "metrics": figures,
         "intervals": sums.intervals(),
         "bootstrap_resamples": RESAMPLES,
         **listed,
         **details,
         **({"rest": rest} if rest else {}),
     }
+
+
+def figure_of_split(name: str, steps: Steps, split: SplitData) -> float:
+    """One metric of a model as it is now, by predicting a split; NaN where nothing can be said."""
+    label = split.label
+    assert label is not None
+    found = predict_split(steps, split, label, with_prefixes=False)
+    if not np.isfinite(found.prediction).all():
+        return math.nan
+    one_group = np.zeros(len(found.label), np.int8)
+    figures = GroupSums(label.kind, found.label, found.prediction, one_group).total()
+    if name not in figures:
+        figures |= ranked_figures(Rankings(found.label, found.prediction))
+    return figures.get(name, math.nan)
 
 
 def _of_groups(sums: GroupSums, names: np.ndarray) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -73,7 +73,7 @@ def metric_table(result: dict[str, Any]) -> Table:
             **{baseline["name"]: _THOUSANDTHS for baseline in baselines},
         },
         [
-            (name, value, intervals.get(name), *(baseline[name] for baseline in baselines))
+            (name, value, intervals.get(name), *(baseline.get(name) for baseline in baselines))
             for name, value in result["metrics"].items()
         ],
         note=note,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from trainer.metrics.metric import SparseSums
-from trainer.metrics.table import evaluated, headline
+from trainer.metrics.table import evaluated, headline, of_kind
 
 RESAMPLES = 1000
 # Of three groups more than 2.5% of the resamples have one alone: the ends would be the worst and
@@ -30,7 +30,12 @@ class GroupSums:
     """Sums over the labels of each group, from which every metric and its interval follow."""
 
     def __init__(
-        self, label_kind: str, label: np.ndarray, prediction: np.ndarray, groups: np.ndarray
+        self,
+        label_kind: str,
+        label: np.ndarray,
+        prediction: np.ndarray,
+        groups: np.ndarray,
+        answer: np.ndarray | None = None,
     ):
         """Sums up.
 
@@ -39,18 +44,21 @@ class GroupSums:
           label: `[n]` integer classes, or `[n, ...]` values.
           prediction: `[n, classes]` scores, or `[n, components]` values.
           groups: `[n]` text, group of each label.
+          answer: `[n]` the class that is stated, where that is not the one with the highest score.
         """
         self._names, group = np.unique(groups, return_inverse=True)
         self._labels = np.bincount(group)
         self._metrics = evaluated(label_kind)
+        scores = prediction if answer is None else _highest(answer, prediction)
         if label_kind == "value":
             label = label.reshape(prediction.shape).astype(np.float64)
         # `[groups, rows, k]`; some metrics share one.
         self._sums: dict[SumsOf, np.ndarray | SparseSums] = {}
-        for metric in self._metrics.values():
-            if metric.sums not in self._sums:
-                sums = metric.sums(label, prediction, group, len(self._names))
-                self._sums[metric.sums] = sums
+        for metric in of_kind(label_kind):
+            of = metric.evaluation and metric.evaluation.sums
+            if of and of not in self._sums:
+                read = prediction if metric.of_probabilities else scores
+                self._sums[of] = of(label, read, group, len(self._names))
 
     @property
     def names(self) -> np.ndarray:
@@ -117,7 +125,7 @@ class GroupSums:
         parts = []
         for size in self._sizes(resamples):
             counts = rng.multinomial(number, np.full(number, 1 / number), size)
-            parts.append(self._scored(self._added_up(counts)))
+            parts.append(self._scored(self._added_up(counts.astype(np.float64))))
         return _joined(parts)
 
     def exchanged(self, other: "GroupSums", is_other: np.ndarray) -> Figures:
@@ -153,6 +161,15 @@ class GroupSums:
 
     def _scored(self, sums: Mapping[SumsOf, np.ndarray]) -> Figures:
         return {name: of.score(sums[of.sums]) for name, of in self._metrics.items()}
+
+
+def _highest(answer: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Scores of which the highest is that of the answer; others only where it is not."""
+    other = np.flatnonzero(scores.argmax(-1) != answer)
+    if len(other):
+        scores = scores.copy()
+        scores[other, answer[other]] = np.inf
+    return scores
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:

@@ -37,6 +37,8 @@ class Predictions:
       lengths: `[records]` int32, predicted steps of each record (1 for one label per record).
       label: `[sum of lengths, ...]` true labels.
       prediction: `[sum of lengths, units]` float32 probabilities or values.
+      answer: `[sum of lengths]` int32, the class that is stated of each label, where a threshold
+        decides; None: the likeliest.
       prefix_record: `[k]` int32, row number of a record of which only a beginning was seen; for one
         label per record.
       prefix_steps: `[k]` int32, steps of that beginning.
@@ -50,17 +52,25 @@ class Predictions:
     prefix_record: np.ndarray | None = None
     prefix_steps: np.ndarray | None = None
     prefix_prediction: np.ndarray | None = None
+    answer: np.ndarray | None = None
+
+    @property
+    def answers(self) -> np.ndarray:
+        """`[sum of lengths]` the class that is stated of each label."""
+        return self.prediction.argmax(-1) if self.answer is None else self.answer
 
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Predictions:
         """Those of all parts, one after the other; `record` numbers them, no beginnings."""
-        return cls(
-            np.arange(sum(len(part.record) for part in parts), dtype=np.int32),
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in ("lengths", "label", "prediction")
-            ),
+        label, prediction, lengths = (
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("label", "prediction", "lengths")
         )
+        answer = None
+        if any(part.answer is not None for part in parts):
+            answer = np.concatenate([part.answers for part in parts])
+        record = np.arange(len(lengths), dtype=np.int32)
+        return cls(record, lengths, label, prediction, answer=answer)
 
     @classmethod
     def read(cls, run_dir: str, stem: str) -> Predictions:

@@ -7,9 +7,12 @@ A file of this room assigns one `Metric` to `METRIC`. Everything else takes it f
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from trainer.metrics.ranking import Rankings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +85,10 @@ class Metric:
         the row of an epoch, and the one that groups are sorted by.
       epoch: what is measured on the batches of every epoch; None for nothing.
       evaluation: what is measured when training is done, with an interval; None for nothing.
+      ranked: instead of it what does not follow from sums, but from how each class is ranked above
+        the rest, a `Rankings`; NaN where nothing can be said. It has no interval.
+      of_probabilities: whether `evaluation` reads the probabilities of classes themselves; else
+        only which class is `chosen`, and that a threshold may have decided.
       title: above its column, where each component of values has a row; else its name.
       form: of the figures there; of those in the unit of the labels digits count, not places.
     """
@@ -93,6 +100,8 @@ class Metric:
     place: int = 100
     epoch: "Mean | None" = None
     evaluation: FromSums | None = None
+    ranked: "Callable[[Rankings], float] | None" = None
+    of_probabilities: bool = False
     title: str = ""
     form: str = "{:.3f}"
 
@@ -128,9 +137,9 @@ class Mean:
 
 def group_sums(columns: list[np.ndarray], group: np.ndarray, groups: int) -> np.ndarray:
     """Sums `[groups, rows, k]` of k columns `[n, rows]`, over the entries of each group."""
-    sums = np.zeros((groups, columns[0].shape[1], len(columns)))
-    np.add.at(sums, group, np.stack(columns, axis=-1))
-    return sums
+    flat = np.stack(columns, axis=-1).reshape(len(group), -1)
+    sums = [np.bincount(group, column, groups) for column in flat.T]
+    return np.stack(sums, -1).reshape(groups, columns[0].shape[1], len(columns))
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -37,9 +37,18 @@ def epoch_means(label_kind: str | None = None) -> dict[str, Mean]:
 
 
 def evaluated(label_kind: str) -> dict[str, FromSums]:
-    """By name what is measured in an evaluation, for one kind of labels."""
-    found = (metric for metric in all_metrics() if metric.label_kind == label_kind)
-    return {metric.name: metric.evaluation for metric in found if metric.evaluation}
+    """By name what is measured in an evaluation from sums, for one kind of labels."""
+    return {metric.name: metric.evaluation for metric in of_kind(label_kind) if metric.evaluation}
+
+
+def of_kind(label_kind: str) -> tuple[Metric, ...]:
+    """The metrics of one kind of labels."""
+    return tuple(metric for metric in all_metrics() if metric.label_kind == label_kind)
+
+
+def monitored(label_kind: str) -> tuple[str, ...]:
+    """What `--monitor` takes for one kind of labels: the loss and every metric."""
+    return (LOSS, *(metric.name for metric in of_kind(label_kind)))
 
 
 def epoch_figures(pairs: Mapping[str, Sequence[float]]) -> dict[str, float]:

@@ -4,7 +4,7 @@ import dataclasses
 
 from pipeline.console.errors import UsageError
 from pipeline.console.options import Effect, Options, option
-from trainer.metrics.table import epoch_means
+from trainer.metrics.table import monitored
 
 MODES = ("train", "evaluate", "predict", "export")
 # These need no dataset: the run folder holds what they have to know of it.
@@ -234,8 +234,9 @@ class TrainingOptions(Options):
     monitor: str = option(
         "loss",
         "Metric that decides the best checkpoint, early stopping and the rate's reduction: of the "
-        "validation split, or of the training where there is none. The loss, of classes also "
-        f"{', '.join(epoch_means('class'))}, of values also {', '.join(epoch_means('value'))}.",
+        "validation split, or of the training where there is none. Of classes one of "
+        f"{', '.join(monitored('class'))}; of values one of {', '.join(monitored('value'))}. What "
+        "no batch can tell, such as macro_f1, is measured on a prediction of the validation split.",
         common=True,
         effect=Effect.MEASURING,
     )

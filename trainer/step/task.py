@@ -15,7 +15,7 @@ from pipeline.console.near_misses import not_one_of
 from tfrecords_schema import DatasetError, LabelSpec, SplitIndex
 from trainer.metrics.metric import Mean
 from trainer.metrics.mse import squared_error
-from trainer.metrics.table import LOSS, epoch_means
+from trainer.metrics.table import LOSS, epoch_means, monitored
 
 Batch = dict[str, tf.Tensor]
 # Name -> float32 [2]: weighted sum, sum of weights.
@@ -74,15 +74,25 @@ class Task:
         """What is measured on every batch beside the loss, by the name of its sums."""
         return {mean.pair: mean for mean in epoch_means(self.label.kind).values()}
 
-    def require_metric(self, name: str) -> None:
+    def require_metric(self, name: str, *, validates: bool = True) -> None:
         """Checks `--monitor`.
+
+        Args:
+          name: of the metric.
+          validates: whether there is a validation split to predict.
 
         Raises:
           UsageError: if that is not measured.
         """
-        names = (LOSS, *epoch_means(self.label.kind))
+        names = monitored(self.label.kind)
         if name not in names:
             raise UsageError(f"--monitor={name}: {not_one_of(name, names)}")
+        of_batches = (LOSS, *epoch_means(self.label.kind))
+        if name not in of_batches and not validates:
+            raise UsageError(
+                f"--monitor={name} needs predictions of a validation split, and there is none; "
+                f"give one, or monitor what batches of the training tell: {', '.join(of_batches)}"
+            )
 
     def losses(self, label: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """Loss of each label: cross-entropy, or squared error averaged over its values.

@@ -24,6 +24,7 @@ from trainer.data.epoch_stream import EpochStream
 from trainer.data.split_data import SplitData
 from trainer.distribution import cluster
 from trainer.distribution.watchdog import Watchdog
+from trainer.evaluation.evaluation import figure_of_split
 from trainer.metrics.table import LOSS, better_mode, epoch_figures
 from trainer.options.options import RunOptions, TrainingOptions
 from trainer.runs.checkpoints import Checkpoints, TrainingState, save
@@ -320,7 +321,11 @@ class Trainer:
         sums: dict[str, list[float]] = {}
         for batch in itertools.islice(batches, plan.num_steps):
             _add(sums, self._steps.evaluate(batch, spec))
-        return epoch_figures(sums)
+        figures = epoch_figures(sums)
+        if (name := self._training.monitor) not in figures:  # No batch can tell it.
+            own = figure_of_split(name, self._steps, self._validation)
+            figures[name] = cluster.total(self._strategy, own if self._worker.is_chief else 0.0)
+        return figures
 
     def _monitored(self, line: dict[str, Any]) -> float:
         """What decides: of the training where nothing validates, the worst where it is no number.

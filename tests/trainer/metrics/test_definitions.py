@@ -112,7 +112,8 @@ def test_an_epoch_and_an_evaluation_measure_the_same(label):
             totals[name] += pair.numpy()
     found = epoch_figures({"loss": (0.0, 1.0), **totals})
     assert found.keys() == {"loss", *epoch_means(label.kind)}
-    everything = _figures(label.kind, truth, outputs).total()
+    shares = np.exp(outputs) / np.exp(outputs).sum(1, keepdims=True)
+    everything = _figures(label.kind, truth, shares if is_class else outputs).total()
     assert everything.keys() == evaluated(label.kind).keys()
     both = found.keys() & everything.keys()
     assert both >= ({"accuracy"} if is_class else {"rmse", "mae"})

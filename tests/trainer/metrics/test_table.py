@@ -49,7 +49,7 @@ def test_a_new_file_is_measured_monitored_and_reported(nearness, tmp_path, capsy
     dataset, _ = toy_dataset(tmp_path, label=VALUE_PER_STEP, sizes=sizes)
     run = [f"--dataset={dataset.path}", f"--run_dir={tmp_path}/run", *_MODEL, "--epochs=1"]
     assert run_trainer(*run, "--monitor=nearnes") == 2
-    assert "is none of loss, rmse, mae, mse, nearness; did you mean nearness?" in (
+    assert "is none of loss, rmse, mae, r2, mse, nearness; did you mean nearness?" in (
         capsys.readouterr().err
     )
     assert run_trainer(*run, "--monitor=nearness") == 0
@@ -77,7 +77,7 @@ def test_help_shows_a_new_file_without_tensorflow(nearness):
     shown = subprocess.run(
         [sys.executable, "-c", code, str(nearness)], capture_output=True, text=True, check=True
     )
-    assert "rmse, mae, mse, nearness" in " ".join(shown.stdout.split())
+    assert "rmse, mae, r2, mse, nearness" in " ".join(shown.stdout.split())
 
 
 def test_more_is_better_for_what_is_right_and_less_for_errors():
