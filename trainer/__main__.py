@@ -20,10 +20,11 @@ import keras
 from pipeline.sources.rejects import left_out_text
 from trainer import command_line
 from trainer.data.left_out import left_out
-from trainer.data.split_data import load_split
+from trainer.data.split_data import SplitData, load_split
 from trainer.distribution import cluster
 from trainer.distribution.strategy import configure
 from trainer.evaluation import evaluation
+from trainer.evaluation.calibrate import calibrated
 from trainer.options.options import AFTER_TRAINING
 from trainer.runs import identity, run_folder, trained_on
 from trainer.runs.checkpoints import load_trained
@@ -107,20 +108,41 @@ def _evaluate(asked: Asked, session: Session) -> None:
     if not names:
         say(f"neither a validation nor a test split: evaluating split {asked.data.train_split!r}")
         names = [asked.data.train_split]
-    for name in dict.fromkeys(names):
-        dataset = session.cache.dataset(name) if session.cache else data.dataset
-        split = load_split(dataset, name, asked.data, data.task)
+    splits = {name: _split(asked, session, name) for name in dict.fromkeys(names)}
+    seen = {name: known.seen(data.dataset, name) if known else {} for name in splits}
+    name, fingerprint = asked.data.validation_split or "", data.dataset.manifest.fingerprint
+    steps, calibration = calibrated(
+        session.steps, session.model, splits.get(name), asked.reading, run_dir=run.run_dir,
+        fingerprint=fingerprint, problem=_not_to_choose_on(asked, session, seen.get(name, {})),
+    )  # fmt: skip
+    for name, split in splits.items():
         evaluation.run(
-            session.steps, split, session.train,
-            fingerprint=data.dataset.manifest.fingerprint, other_data=other_data,
-            run_dir=run.run_dir, for_report=run.report,
-            seen=known.seen(data.dataset, name) if known else {},
+            steps, split, session.train,
+            fingerprint=fingerprint, other_data=other_data,
+            run_dir=run.run_dir, for_report=run.report, seen=seen[name],
             decided=name == asked.data.test_split == chosen_by and not other_data,
+            calibration=calibration,
         )  # fmt: skip
     if run.report:
         from trainer.report.report import write_report  # matplotlib is slow to import
 
         say(f"report: {write_report(run.run_dir, data.dataset, data.label, other_data)}")
+
+
+def _split(asked: Asked, session: Session, name: str) -> SplitData:
+    """A split as the steps read it."""
+    data, cache = session.data, session.cache
+    return load_split(cache.dataset(name) if cache else data.dataset, name, asked.data, data.task)
+
+
+def _not_to_choose_on(asked: Asked, session: Session, seen: dict[str, int]) -> str:
+    """Why no temperature or threshold may be chosen on the validation split; empty if it may."""
+    name, data = asked.data.validation_split, session.data
+    if data.learnt.fingerprint != data.dataset.manifest.fingerprint:
+        return "the dataset is not the one of the training"
+    if name in (asked.data.train_split, asked.data.test_split):
+        return f"split {name!r} is validated on, and trained on or tested on as well"
+    return f"the model was trained on records of split {name!r}" if seen.get("records") else ""
 
 
 if __name__ == "__main__":

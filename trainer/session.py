@@ -91,6 +91,7 @@ def open_data(asked: Asked) -> Data:
     label = asked.model.label(dataset.schema.input, dataset.schema.label)
     if label is None:
         raise DatasetError(f"{run.dataset} has no labels; convert it with --label_key")
+    asked.reading.require_suitable(label, training.class_activation)
     is_training = run.mode == "train"
     if is_training:
         require_kind(asked.augmentations, dataset.schema.input.kind)

@@ -29,6 +29,7 @@ class Effect(enum.Enum):
     RESULT = "what comes out"
     PLAN = "which records meet in which batch, and so what comes out"
     MEASURING = "which weights count as the best, and so what comes out"
+    FIGURES = "what is measured and predicted; nothing that is trained"
     NONE = "nothing that comes out: where something is read, how often something is written"
     PLACE = "where something is written; never taken from a folder, which may be another's"
 

@@ -13,6 +13,7 @@ from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write, remove
 from trainer.data.split_data import SplitData
 from trainer.evaluation.baselines import baselines
+from trainer.evaluation.calibration_figures import calibration_figures
 from trainer.evaluation.class_figures import class_figures
 from trainer.evaluation.evaluation_table import evaluation_text, stem
 from trainer.evaluation.group_sums import RESAMPLES, GroupSums
@@ -20,6 +21,7 @@ from trainer.evaluation.predictions import Predictions, predict_split
 from trainer.evaluation.probability_figures import curve_figures, ranked_figures, reliability
 from trainer.metrics.ranking import Rankings
 from trainer.metrics.table import better_mode
+from trainer.runs.calibration import Calibration
 from trainer.step.steps import Steps
 
 # Up to so many values of a split are printed themselves.
@@ -39,6 +41,7 @@ def run(
     for_report: bool,
     seen: dict[str, Any],
     decided: bool = False,
+    calibration: Calibration | None = None,
 ) -> None:
     """Evaluates a split, prints the figures, and writes them into the run folder.
 
@@ -56,6 +59,7 @@ def run(
       for_report: whether beginnings of some records are predicted as well, for its pictures.
       seen: see `TrainedOn.seen`.
       decided: whether it is a test split, and the training chose its weights by it.
+      calibration: what the steps read outputs by, if anything was chosen.
 
     Raises:
       DatasetError: if a prediction is not finite: no class, and no figure, would follow from it.
@@ -64,12 +68,16 @@ def run(
     assert label is not None
     predictions = predict_split(steps, split, label, with_prefixes=for_report)
     require_finite(predictions, split.name, split.index.ids())
+    if calibration and calibration.threshold is not None:
+        predictions = predictions.decided(steps.task.reading)
     about = {"split": split.name, "dataset_fingerprint": fingerprint}
     if other_data:
         about["other_data"] = other_data
     result = {**about, **evaluate(predictions, label, split.index.groups())}
     result["trained_on"] = seen
     result["decided_by_it"] = decided
+    if calibration:
+        result["calibration"] = calibration_figures(calibration, predictions, label)
     result["baselines"] = baselines(predictions.label, split, train)
     result["baseline"] = next(iter(result["baselines"]), {})
     if predictions.prediction.size <= _MAX_LISTED_VALUES and label.kind == "value":

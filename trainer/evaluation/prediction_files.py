@@ -25,6 +25,7 @@ class Row(NamedTuple):
       source: its path, relative to the input folder.
       steps: number of its steps.
       output: `[valid, units]` float32, probabilities or values.
+      answer: `[valid]` the class that is stated of each; None: the likeliest.
     """
 
     order: int
@@ -32,14 +33,30 @@ class Row(NamedTuple):
     source: str
     steps: int
     output: np.ndarray
+    answer: np.ndarray | None = None
+
+    @property
+    def classes(self) -> np.ndarray:
+        """`[known]` stated class of each label whose probabilities are finite."""
+        answer = self.output.argmax(-1) if self.answer is None else self.answer
+        return answer[np.isfinite(self.output).all(-1)]
 
 
 def rows_of(
-    batch: RawBatch, outputs: np.ndarray, lengths: np.ndarray, label: LabelSpec
+    batch: RawBatch, outputs: np.ndarray, lengths: np.ndarray, label: LabelSpec, classes: np.ndarray
 ) -> Iterator[Row]:
-    """The predictions of a batch: `outputs` [batch, (time), units], `lengths` [batch]."""
-    parts = unpadded(outputs, lengths, label)
-    return map(Row, batch.order, batch.ids, batch.sources, batch.steps, parts)
+    """The predictions of a batch.
+
+    Args:
+      batch: of recordings.
+      outputs: `[batch, (time), units]`.
+      lengths: `[batch]`, valid labels of each.
+      label: what is predicted.
+      classes: `[batch, (time)]`, those that are stated; not read for values.
+    """
+    columns = [outputs, classes] if label.kind == "class" else [outputs]
+    parts = (unpadded(column, lengths, label) for column in columns)
+    return map(Row, batch.order, batch.ids, batch.sources, batch.steps, *parts)
 
 
 # Of more classes a table has no column for each.
@@ -104,14 +121,16 @@ def _class_columns(rows: Sequence[Row], label: LabelSpec) -> dict[str, Any]:
     names = label.class_names
     if label.per == "record":
         prefix, table = "probability", np.concatenate([row.output for row in rows])
+        stated = [row.classes for row in rows]
     else:
         prefix = "share"
-        known = [row.output[np.isfinite(row.output).all(-1)].argmax(-1) for row in rows]
-        counts = [np.bincount(classes, minlength=len(names)) for classes in known]
+        counts = [np.bincount(row.classes, minlength=len(names)) for row in rows]
         table = np.array([count / (count.sum() or np.nan) for count in counts], np.float32)
-    chosen = [names[row.argmax()] if np.isfinite(row).all() else None for row in table]
+        stated = [share.argmax(keepdims=True)[np.isfinite(share[:1])] for share in table]
+    chosen = [names[of[0]] if len(of) else None for of in stated]
     if _has_many(label):
-        return {"prediction": chosen, prefix: table.max(1)}
+        at = [of[0] if len(of) else 0 for of in stated]  # What is not finite has no class.
+        return {"prediction": chosen, prefix: table[np.arange(len(table)), at]}
     shares = {f"{prefix}_{name}": column for name, column in zip(names, table.T, strict=True)}
     return {"prediction": chosen, **shares}
 

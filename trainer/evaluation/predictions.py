@@ -18,6 +18,7 @@ from tfrecords_schema import LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.data.split_data import SplitData, plan_of_one
+from trainer.step.reading import Reading
 from trainer.step.steps import Steps
 from trainer.step.task import Batch
 
@@ -59,6 +60,12 @@ class Predictions:
         """`[sum of lengths]` the class that is stated of each label."""
         return self.prediction.argmax(-1) if self.answer is None else self.answer
 
+    def decided(self, reading: Reading) -> Predictions:
+        """The same with the classes that a threshold states."""
+        return dataclasses.replace(
+            self, answer=reading.answer(tf.constant(self.prediction)).numpy()
+        )
+
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Predictions:
         """Those of all parts, one after the other; `record` numbers them, no beginnings."""
@@ -88,9 +95,16 @@ class Predictions:
 
     def of(self, position: int) -> tuple[np.ndarray, np.ndarray]:
         """Labels and predictions of the record at a position of `record`."""
-        start = int(self.lengths[:position].sum())
-        chosen = slice(start, start + int(self.lengths[position]))
+        chosen = self._slice(position)
         return self.label[chosen], self.prediction[chosen]
+
+    def answers_of(self, position: int) -> np.ndarray:
+        """Stated classes of the record at a position of `record`."""
+        return self.answers[self._slice(position)]
+
+    def _slice(self, position: int) -> slice:
+        start = int(self.lengths[:position].sum())
+        return slice(start, start + int(self.lengths[position]))
 
     def over_time(self, position: int, per: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Steps, labels and predictions over a record: of each step, or of longer beginnings."""

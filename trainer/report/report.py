@@ -173,7 +173,7 @@ def _recordings(dataset: Dataset, split: str, predictions: Predictions) -> list[
         {
             "id": sample.id,
             "picture": _picture(dataset, label, sample, predictions, i),
-            **_verdict(*predictions.of(i), label),
+            **_verdict(predictions, i, label),
         }
         for i, sample in enumerate(samples)
         if predictions.lengths[i]  # Else there is nothing to compare.
@@ -210,10 +210,11 @@ def _arrows(
     return lambda axes: draw_arrows(axes, vectors, frame_size)
 
 
-def _verdict(truth: np.ndarray, prediction: np.ndarray, label: LabelSpec) -> dict[str, Any]:
+def _verdict(predictions: Predictions, i: int, label: LabelSpec) -> dict[str, Any]:
     """A record's labels and predictions in words, and how right they are."""
     is_class = label.kind == "class"
-    chosen = prediction.argmax(-1) if is_class else prediction
+    truth, prediction = predictions.of(i)
+    chosen = predictions.answers_of(i) if is_class else prediction
     texts = {"truth": label_text(truth, label), "prediction": label_text(chosen, label)}
     if is_class:
         return {**texts, "right_share": float(np.mean(chosen == truth))}
@@ -226,8 +227,8 @@ def _mistakes(dataset: Dataset, split: str, predictions: Predictions) -> Table:
     label = dataset.schema.label
     rows: list[tuple[Any, ...]] = []
     if label is not None and label.kind == "class" and label.per == "record":
-        ids, chosen = dataset.split(split).ids(), predictions.prediction.argmax(-1)
-        sureness = predictions.prediction.max(-1)
+        ids, chosen = dataset.split(split).ids(), predictions.answers
+        sureness = predictions.prediction[np.arange(len(chosen)), chosen]
         wrong = np.flatnonzero(chosen != predictions.label)
         for at in wrong[np.argsort(-sureness[wrong])][:_MAX_MISTAKES].tolist():
             record = ids[int(predictions.record[at])]

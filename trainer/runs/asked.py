@@ -22,6 +22,7 @@ from trainer.models.family import ChosenModel, families, option_kinds
 from trainer.models.parts.network import samples_of_step
 from trainer.options.automatic import Choice, Facts, decide, family_for
 from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
+from trainer.options.reading import ReadingOptions
 
 AUTO = "auto"
 _BY_DEFAULT = "signal"
@@ -41,7 +42,8 @@ class ModelOptions(Options):
 
 
 RECORDED = (
-    RunOptions, ModelOptions, DataOptions, TrainingOptions, *option_kinds(), *augmentations(),
+    RunOptions, ModelOptions, DataOptions, TrainingOptions, ReadingOptions,
+    *option_kinds(), *augmentations(),
 )  # fmt: skip
 """Kinds of options that a training depends on; its flagfile has those that its model reads."""
 
@@ -59,6 +61,7 @@ class Asked(NamedTuple):
       run: what to do, and where.
       data: which records, and how they are put into batches.
       training: how to train.
+      reading: what is chosen to read outputs by.
       predict: what to predict, and where to.
       model: which model, with its options.
       augmentations: those that training uses.
@@ -70,6 +73,7 @@ class Asked(NamedTuple):
     run: RunOptions
     data: DataOptions
     training: TrainingOptions
+    reading: ReadingOptions
     predict: PredictOptions
     model: ChosenModel
     augmentations: tuple[Augmentation, ...]
@@ -115,11 +119,12 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
         kinds = {known: found.options for known, found in families().items()}
         refuse_unused(values, kinds, name.model, "model")
     data, training = read(DataOptions, values), read(TrainingOptions, values)
+    reading = read(ReadingOptions, values)
     model = ChosenModel(family, tuple(read(kind, values) for kind in family.options))
     changes = tuple(read(kind, values) for kind in augmentations())
-    recorded = (run, name, data, training, *model.options, *changes)
+    recorded = (run, name, data, training, reading, *model.options, *changes)
     used = tuple(one for one in changes if one.is_on)
-    return Asked(run, data, training, predict, model, used, recorded, choices, tuple(argv))
+    return Asked(run, data, training, reading, predict, model, used, recorded, choices, tuple(argv))
 
 
 def _decide(

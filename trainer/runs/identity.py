@@ -20,7 +20,7 @@ def identity(options: tuple[Options, ...], dataset: Dataset) -> dict[str, Any]:
         for group in options
         for field in dataclasses.fields(group)
         if (value := getattr(group, field.name)) is not None
-        and known[field.name] not in (Effect.NONE, Effect.PLACE)
+        and known[field.name] not in (Effect.FIGURES, Effect.NONE, Effect.PLACE)
     }
     return {"dataset": dataset.manifest.fingerprint, **values}
 

@@ -56,7 +56,8 @@ def export(serving: Serving, folder: str) -> None:
 
     The SavedModel loads with `tf.saved_model.load` where this project is not installed; the Keras
     file gives logits or values, and loads after `import trainer.layers` (with a network of
-    `keras.applications` in it, after `import trainer.models.parts.backbones` as well).
+    `keras.applications` in it, after `import trainer.models.parts.backbones` as well). Logits are
+    divided by the task's temperature there.
     """
     make_folder(*posixpath.split(folder))
     remove_abandoned(folder)
@@ -67,7 +68,7 @@ def export(serving: Serving, folder: str) -> None:
     with _quiet():
         tf.saved_model.save(module, written, signatures)
     replace_tree(written, path)
-    _save_keras(serving.model, join(folder, KERAS_FILE))
+    _save_keras(_with_temperature(serving), join(folder, KERAS_FILE))
 
 
 @contextlib.contextmanager
@@ -81,6 +82,15 @@ def _quiet() -> Iterator[None]:
     finally:
         logging.set_verbosity(before[0])
         tf.get_logger().setLevel(before[1])
+
+
+def _with_temperature(serving: Serving) -> keras.Model:
+    """The model with its logits divided by the temperature, if there is one."""
+    model, temperature = serving.model, serving.task.reading.temperature
+    if temperature == 1:
+        return model
+    divided = keras.layers.Rescaling(1 / temperature, dtype="float32", name="temperature")
+    return keras.Model(model.inputs, divided(model.output), name=model.name)
 
 
 def _save_keras(model: keras.Model, path: str) -> None:

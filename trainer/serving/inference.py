@@ -19,6 +19,7 @@ from trainer.evaluation.prediction_files import Row, prediction_files, rows_of, 
 from trainer.models.family import DataSpec
 from trainer.options.options import DataOptions
 from trainer.runs.asked import Asked
+from trainer.runs.calibration import kept_reading
 from trainer.runs.checkpoints import load_trained
 from trainer.runs.run_folder import LearntFrom, other_reading
 from trainer.runs.trained_on import Recognized, TrainedOn, seen_text
@@ -72,16 +73,20 @@ def restore(learnt: LearntFrom, asked: Asked) -> Serving:
     """Builds the trained model of a run folder and restores its weights.
 
     Raises:
-      CheckpointError: if there is no checkpoint, or one of another model.
+      CheckpointError: if there is no checkpoint, or one of another model; or a temperature or a
+        threshold is asked for, and none was chosen for these weights.
     """
     run_dir, spec = asked.run.run_dir, learnt.schema.input
     chosen = asked.model.restored()
     label = chosen.label(spec, learnt.schema.label)
     if label is None:
         raise DatasetError(f"dataset {learnt.name} of {run_dir} has no labels to predict")
+    activation = asked.training.class_activation
+    asked.reading.require_suitable(label, activation)
     model = chosen.build(DataSpec(spec, label, learnt.statistics)).full
     load_trained(run_dir, asked.training.evaluate_with, model)
-    return Serving(model, Task(label, activation=asked.training.class_activation))
+    reading = kept_reading(run_dir, asked.reading, model, label)
+    return Serving(model, Task(label, activation=activation, reading=reading))
 
 
 def predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> list[Row]:
@@ -96,7 +101,8 @@ def predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> list[Row]:
         inputs = inputs_of(batch.inputs, specs)
         answer, lengths = predict(inputs)
         outputs = answer["values" if "values" in answer else "probabilities"]
-        rows += rows_of(batch, outputs.numpy(), lengths.numpy(), serving.task.label)
+        classes = answer.get("class_index", lengths[:0]).numpy()
+        rows += rows_of(batch, outputs.numpy(), lengths.numpy(), serving.task.label, classes)
     return sorted(rows, key=lambda row: row.order)
 
 

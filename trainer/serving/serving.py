@@ -42,7 +42,8 @@ class Serving:
 
         Returns:
           `probabilities` [batch, (time), classes] float32 and `class_index` [batch, (time)] int32,
-          or `values` [batch, (time), units] float32. At padding and in rows of length 0
+          or `values` [batch, (time), units] float32. The class is the likeliest, or the one that
+          the task's threshold states. At padding and in rows of length 0
           probabilities and values are 0 and the class is -1; it is so, too, where probabilities
           are not finite, as of recordings with NaN.
 
@@ -56,7 +57,7 @@ class Serving:
         kept = tf.where(valid[..., None], outputs, tf.zeros_like(outputs))
         if self.task.label.kind == "value":
             return {"values": kept}
-        chosen = tf.argmax(outputs, -1, tf.int32)
+        chosen = self.task.reading.answer(outputs)
         has_class = valid & tf.reduce_all(tf.math.is_finite(outputs), -1)
         return {"probabilities": kept, "class_index": tf.where(has_class, chosen, NO_CLASS)}
 

@@ -4,6 +4,7 @@ The loss of a global batch is the sum of weighted losses over the sum of weights
 all replicas. Gradients are summed over replicas once, clipped as a whole and applied once.
 """
 
+import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -85,14 +86,28 @@ class Steps:
         self._inputs = [tensor.name for tensor in model.inputs]
         self._clip_norm = clip_norm
         self._jit_compile = jit_compile
-        self._predict = tf.function(
-            lambda batch: task.predictions(self._outputs(batch, training=False)),
-            reduce_retracing=True,
-        )
+        self._predict = self._predicting(task)
         self._compiled: dict[str, Any] = {}
         self._met: set[Any] = set()  # What has been compiled already.
         with strategy.scope():
             self._kept = GradientSums(model.trainable_variables) if accumulate else None
+
+    @property
+    def task(self) -> Task:
+        """What is predicted, and how outputs are read."""
+        return self._task
+
+    def with_task(self, task: Task) -> "Steps":
+        """Steps of the same model that predict as this task says."""
+        steps = copy.copy(self)
+        steps._task, steps._predict = task, self._predicting(task)
+        return steps
+
+    def _predicting(self, task: Task) -> Callable[[Batch], tf.Tensor]:
+        return tf.function(
+            lambda batch: task.predictions(self._outputs(batch, training=False)),
+            reduce_retracing=True,
+        )
 
     def train(
         self,

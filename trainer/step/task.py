@@ -16,6 +16,7 @@ from tfrecords_schema import DatasetError, LabelSpec, SplitIndex
 from trainer.metrics.metric import Mean
 from trainer.metrics.mse import squared_error
 from trainer.metrics.table import LOSS, epoch_means, monitored
+from trainer.step.reading import AS_THEY_ARE, Reading
 
 Batch = dict[str, tf.Tensor]
 # Name -> float32 [2]: weighted sum, sum of weights.
@@ -37,13 +38,15 @@ class Task:
       class_weights: factor of each class in the loss, or None; metrics do not use it.
       label_smoothing: share of the label that is spread over all classes.
       activation: turns logits into probabilities. Those of `sigmoid` do not add up to 1; the loss
-        is the cross-entropy of them divided by their sum.
+        is the cross-entropy of them divided by their sum. `none` leaves predictions logits.
+      reading: how predictions are made of logits, and classes of those.
     """
 
     label: LabelSpec
     class_weights: tuple[float, ...] | None = None
     label_smoothing: float = 0.0
     activation: str = "softmax"
+    reading: Reading = AS_THEY_ARE
 
     def __post_init__(self) -> None:
         if self.label_smoothing and self.label.kind != "class":
@@ -136,9 +139,11 @@ class Task:
     def predictions(self, outputs: tf.Tensor) -> tf.Tensor:
         """Probabilities of classes, or values, float32 in the shape of `outputs`."""
         outputs = tf.cast(outputs, tf.float32)
-        if self.label.kind == "value":
+        if self.label.kind == "value" or self.activation == "none":
             return outputs
-        return tf.nn.softmax(outputs) if self.activation == "softmax" else tf.sigmoid(outputs)
+        return (
+            self.reading.softmax(outputs) if self.activation == "softmax" else tf.sigmoid(outputs)
+        )
 
     def _flat(self, label: tf.Tensor) -> tf.Tensor:
         """Classes as they are; values as `[batch, (time), units]` float32."""

@@ -205,7 +205,7 @@ def _details(draws: Sequence[Scored], label: LabelSpec) -> dict[str, Any]:
     """Per class with the confusion, or per component: of the labels of all draws."""
     found = Predictions.joined([scored.predictions for scored in draws])
     if label.kind == "class":
-        return class_figures(found.label, found.prediction.argmax(-1), label.class_names)[0]
+        return class_figures(found.label, found.answers, label.class_names)[0]
     one_group = np.zeros(len(found.label), int)
     sums = GroupSums(label.kind, found.label, found.prediction, one_group)
     return {"per_component": sums.per_component()}
@@ -223,13 +223,13 @@ def worst_records(draws: Sequence[Scored], label: LabelSpec) -> list[dict[str, A
     order = np.argsort(figures if is_class else -figures, kind="stable")
     found = []
     for at in order[np.isfinite(figures[order])].tolist():
-        truth, prediction = mean.predictions.of(at)
+        truth, _ = mean.predictions.of(at)
         about = {"id": first.ids[at], "group": first.groups[at], "source": first.sources[at]}
         if not is_class:
             found.append({**about, "rmse": float(figures[at])})
             continue
         names = label.class_names
-        true, answer = np.bincount(truth), np.bincount(prediction.argmax(-1))
+        true, answer = np.bincount(truth), np.bincount(mean.predictions.answers_of(at))
         found.append(
             {
                 **about,
@@ -243,9 +243,16 @@ def worst_records(draws: Sequence[Scored], label: LabelSpec) -> list[dict[str, A
 
 
 def averaged(draws: Sequence[Scored]) -> Scored:
-    """Each record's mean prediction."""
-    mean = np.mean([scored.predictions.prediction for scored in draws], axis=0, dtype=np.float64)
+    """Each record's mean prediction; where thresholds decide, the class that most of them state."""
+    found = [scored.predictions for scored in draws]
+    mean = np.asarray(np.mean([one.prediction for one in found], axis=0, dtype=np.float64))
+    answer = None
+    if any(one.answer is not None for one in found):
+        votes, at = mean / 2, np.arange(len(mean))  # Of as many the likelier.
+        for one in found:
+            votes[at, one.answers] += 1
+        answer = votes.argmax(-1)
     predictions = dataclasses.replace(
-        draws[0].predictions, prediction=mean.astype(draws[0].predictions.prediction.dtype)
+        found[0], prediction=mean.astype(found[0].prediction.dtype), answer=answer
     )
     return dataclasses.replace(draws[0], predictions=predictions)

@@ -74,14 +74,15 @@ class Scored:
         of_label = np.repeat(self.groups, found.lengths)
         chosen = np.ones(len(of_label), bool) if chosen is None else chosen
         return GroupSums(
-            label.kind, found.label[chosen], found.prediction[chosen], of_label[chosen]
-        )
+            label.kind, found.label[chosen], found.prediction[chosen], of_label[chosen],
+            None if found.answer is None else found.answer[chosen],
+        )  # fmt: skip
 
     def per_record(self, label: LabelSpec) -> np.ndarray:
         """`[records]`: share of right labels of a record, or of values their RMSE."""
         found = self.predictions
         if label.kind == "class":
-            figures = (found.prediction.argmax(-1) == found.label).astype(np.float64)
+            figures = (found.answers == found.label).astype(np.float64)
         else:
             errors = found.prediction - found.label.reshape(found.prediction.shape)
             figures = (errors.astype(np.float64) ** 2).mean(-1)
@@ -121,5 +122,6 @@ def _sorted(
             predictions.lengths[order],
             predictions.label[places],
             predictions.prediction[places],
+            answer=None if predictions.answer is None else predictions.answer[places],
         ),
     )

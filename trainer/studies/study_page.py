@@ -39,7 +39,14 @@ def write_predictions(run_dir: str, runs: Sequence[Run], label: LabelSpec) -> No
     draws = [*draws_of(runs).values()]
     mean = averaged(draws)
     rows = [
-        Row(at, mean.ids[at], mean.sources[at], int(mean.steps[at]), mean.predictions.of(at)[1])
+        Row(
+            at,
+            mean.ids[at],
+            mean.sources[at],
+            int(mean.steps[at]),
+            mean.predictions.of(at)[1],
+            mean.predictions.answers_of(at) if label.kind == "class" else None,
+        )
         for at in range(len(mean.ids))
     ]
     folds: dict[str, dict[int, int]] = {}

@@ -1,0 +1,113 @@
+"""Chooses temperature and threshold on the validation split, once the weights are."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from pipeline.console.terminal import say
+from trainer.data.split_data import SplitData
+from trainer.evaluation.calibration_figures import of_probabilities
+from trainer.evaluation.evaluation import require_finite
+from trainer.evaluation.predictions import predict_split
+from trainer.evaluation.temperature import fit_temperature
+from trainer.evaluation.threshold import choose_threshold
+from trainer.metrics.ranking import Rankings
+from trainer.options.reading import ReadingOptions
+from trainer.runs.calibration import Calibration, hash_of_weights
+from trainer.step.reading import Reading
+from trainer.step.steps import Steps
+
+
+def calibrated(
+    steps: Steps,
+    model: keras.Model,
+    validation: SplitData | None,
+    options: ReadingOptions,
+    *,
+    run_dir: str,
+    fingerprint: str,
+    problem: str,
+) -> tuple[Steps, Calibration | None]:
+    """The same steps with predictions read as the options ask, and what was chosen for that.
+
+    Args:
+      steps: hold the trained model.
+      model: the whole of it.
+      validation: the split to choose on.
+      options: what to choose.
+      run_dir: folder of the run, which keeps it.
+      fingerprint: of the dataset of the recordings.
+      problem: why that split is not to be chosen on; empty if it may be.
+    """
+    if not options.is_asked:
+        return steps, None
+    weights, kept = hash_of_weights(model), Calibration.read(run_dir)
+    if validation is None:
+        problem = problem or "there is no validation split"
+    if problem and kept and kept.is_for(weights, options):
+        found = kept
+    elif problem or validation is None:
+        note = f"--calibrate and --decide_by choose nothing: {problem}"
+        found = Calibration(weights, dataclasses.asdict(options), notes=[note])
+    else:
+        found = _chosen(steps, validation, options, weights, fingerprint)
+    found.write(run_dir)
+    for line in _said(found):
+        say(line)
+    reading = found.reading(steps.task.label)
+    return steps.with_task(dataclasses.replace(steps.task, reading=reading)), found
+
+
+def _chosen(
+    steps: Steps, split: SplitData, options: ReadingOptions, weights: str, fingerprint: str
+) -> Calibration:
+    """What is best on a split."""
+    task = steps.task
+    as_logits = steps.with_task(dataclasses.replace(task, activation="none"))
+    predictions = predict_split(as_logits, split, task.label, with_prefixes=False)
+    require_finite(predictions, split.name, split.index.ids())
+    logits, label = predictions.prediction, predictions.label
+    found = Calibration(weights, dataclasses.asdict(options), split.name, fingerprint, len(label))
+    probabilities = task.predictions(tf.constant(logits)).numpy()
+    if options.calibrate != "none":
+        try:
+            reading = Reading(fit_temperature(logits, label))
+        except ValueError as error:
+            found.notes.append(f"no temperature is fitted on split {split.name!r}: {error}")
+        else:
+            before = of_probabilities(label, probabilities)
+            probabilities = reading.softmax(tf.constant(logits)).numpy()
+            found = dataclasses.replace(
+                found, temperature=reading.temperature,
+                before=before, after=of_probabilities(label, probabilities),
+            )  # fmt: skip
+    if options.decide_by:
+        number = task.label.class_names.index(options.positive_class)
+        ranking = Rankings(label, probabilities).of(number)
+        try:
+            threshold, decision = choose_threshold(options.decide_by, ranking)
+        except ValueError as error:
+            found.notes.append(f"no threshold is chosen on split {split.name!r}: {error}")
+        else:
+            found = dataclasses.replace(found, threshold=threshold, decision=decision)
+    return found
+
+
+def _said(found: Calibration) -> list[str]:
+    """What was chosen, a line each."""
+    lines = [f"WARNING: {note}" for note in found.notes]
+    where = f"chosen on {found.labels:,} labels of split {found.split!r}"
+    if found.before:
+        before, after = (one["calibration_error"] for one in (found.before, found.after))
+        lines.append(
+            f"temperature {found.temperature:.3f}, {where}: calibration error {before:.3f} "
+            f"without, {after:.3f} with it there"
+        )
+    if found.threshold is not None:
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in found.decision.items())
+        lines.append(
+            f"{found.asked['positive_class']} from probability {found.threshold:.3f} on, {where} "
+            f"by {found.asked['decide_by']}: {figures} there"
+        )
+    return lines

@@ -1,0 +1,69 @@
+"""What an evaluation says of temperature and threshold, on its own split."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from pipeline.console.tables import Table
+from tfrecords_schema import LabelSpec
+from trainer.evaluation.group_sums import GroupSums
+from trainer.evaluation.predictions import Predictions
+from trainer.evaluation.probability_figures import reliability
+from trainer.evaluation.temperature import without_temperature
+from trainer.evaluation.threshold import figures_of
+from trainer.metrics.table import of_kind
+from trainer.runs.calibration import Calibration
+
+_FIGURE = "{:.3f}".format
+
+
+def of_probabilities(label: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """The metrics that read probabilities themselves, of labels `[n]` and `[n, classes]`."""
+    found = GroupSums("class", label, probabilities, np.zeros(len(label), np.int8)).total()
+    return {m.name: found[m.name] for m in of_kind("class") if m.of_probabilities}
+
+
+def calibration_figures(
+    calibration: Calibration, predictions: Predictions, label: LabelSpec
+) -> dict[str, Any]:
+    """What was chosen, and `here`, of these predictions: `before`, `after` and `decision`, too.
+
+    `reliability_before` are the bins of `reliability` without the temperature.
+    """
+    truth, probabilities = predictions.label, predictions.prediction
+    here: dict[str, Any] = {}
+    if calibration.before:
+        before = without_temperature(probabilities, calibration.temperature)
+        here["before"] = of_probabilities(truth, before)
+        here["after"] = of_probabilities(truth, probabilities)
+        here["reliability_before"] = reliability(truth, before)
+    if calibration.threshold is not None:
+        number = label.class_names.index(calibration.asked["positive_class"])
+        here["decision"] = figures_of(truth, predictions.answers, number)
+    return {**dataclasses.asdict(calibration), "here": here}
+
+
+def calibration_tables(result: dict[str, Any]) -> list[Table]:
+    """Temperature and threshold with their figures on the split; nothing where none was chosen."""
+    found = result.get("calibration", {})
+    here, split = found.get("here", {}), result["split"]
+    if not here:
+        return []
+    of_it = f"chosen on {found['labels']:,} labels of split {found['split']!r}"
+    if found["split"] == split:
+        of_it += ", which is this one: others tell more"
+    tables = []
+    if "before" in here:
+        columns = {"probabilities": None, "without": _FIGURE, "with the temperature": _FIGURE}
+        rows = [(name, value, here["after"][name]) for name, value in here["before"].items()]
+        note = f"temperature {found['temperature']:.4g}, {of_it}; it changes no class"
+        tables.append(Table(f"Probabilities of {split}", columns, rows, note=note))
+    if "decision" in here:
+        name, aim = found["asked"]["positive_class"], found["asked"]["decide_by"]
+        by_split = {found["split"]: found["decision"], split: here["decision"]}
+        columns = {name: None, **{f"on {one}": _FIGURE for one in by_split}}
+        pairs = [(n, *(of[n] for of in by_split.values())) for n in here["decision"]]
+        note = f"{name} is stated from probability {found['threshold']:.4g} on: {aim}, {of_it}"
+        tables.append(Table(f"Decisions of {split}", columns, pairs, note=note))
+    return tables

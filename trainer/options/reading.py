@@ -1,0 +1,83 @@
+"""Options of how the outputs of a trained model are read: as probabilities, and as a class."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING
+
+from pipeline.console.errors import UsageError
+from pipeline.console.near_misses import not_one_of
+from pipeline.console.options import Effect, Options, option
+
+if TYPE_CHECKING:
+    from tfrecords_schema import LabelSpec
+
+_AIM = re.compile(r"f1|(specificity|sensitivity):(0?\.\d+|1(\.0*)?)")
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadingOptions(Options):
+    """What is chosen on the validation split once the weights are."""
+
+    calibrate: str = option(
+        "none",
+        "temperature: one number that all logits are divided by, fitted on the validation split, "
+        "so that probabilities are those of being right; no class changes by it.",
+        ("none", "temperature"),
+        common=True,
+        effect=Effect.FIGURES,
+    )
+    positive_class: str = option(
+        "",
+        "The class that --decide_by finds a threshold for; all others are the rest.",
+        effect=Effect.FIGURES,
+    )
+    decide_by: str = option(
+        "",
+        "The threshold, on the probability of --positive_class, that is best on the validation "
+        "split: f1 (the greatest), specificity:0.95 (the greatest sensitivity with at least that "
+        "specificity) or sensitivity:0.9 (the other way round). Without it the likeliest class is "
+        "stated.",
+        common=True,
+        effect=Effect.FIGURES,
+    )
+
+    def check(self) -> None:
+        """See `Options`."""
+        if bool(self.positive_class) != bool(self.decide_by):
+            one, other = ("positive_class", "decide_by")[:: 1 if self.positive_class else -1]
+            raise UsageError(
+                f"--{one}={getattr(self, one)} needs --{other}; give both or neither of them"
+            )
+        if self.decide_by and not _AIM.fullmatch(self.decide_by):
+            raise UsageError(
+                f"--decide_by={self.decide_by}: expected f1, specificity:SHARE or "
+                "sensitivity:SHARE with a share up to 1, such as specificity:0.95"
+            )
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether anything is chosen."""
+        return self.calibrate != "none" or bool(self.decide_by)
+
+    def require_suitable(self, label: LabelSpec, activation: str) -> None:
+        """Refuses what the labels or the model's probabilities do not allow.
+
+        Raises:
+          UsageError: there are no classes, not that one, or no softmax to be divided within.
+        """
+        if self.is_asked and label.kind != "class":
+            flag = "decide_by" if self.decide_by else "calibrate"
+            raise UsageError(
+                f"--{flag}={getattr(self, flag)} is for classes, the labels are values; leave it "
+                "out"
+            )
+        if self.positive_class and self.positive_class not in label.class_names:
+            said = not_one_of(self.positive_class, label.class_names)
+            raise UsageError(f"--positive_class={self.positive_class}: {said}")
+        if self.calibrate != "none" and activation != "softmax":
+            raise UsageError(
+                f"--calibrate={self.calibrate} is for --class_activation=softmax, got "
+                f"{activation}; leave it out"
+            )
