@@ -24,7 +24,7 @@ from trainer.data.split_data import SplitData, load_split
 from trainer.distribution import cluster
 from trainer.distribution.strategy import configure
 from trainer.evaluation import evaluation
-from trainer.evaluation.calibrate import calibrated
+from trainer.evaluation.calibrate import calibrated, not_to_choose_on
 from trainer.options.options import AFTER_TRAINING
 from trainer.runs import identity, run_folder, trained_on
 from trainer.runs.checkpoints import load_trained
@@ -111,9 +111,13 @@ def _evaluate(asked: Asked, session: Session) -> None:
     splits = {name: _split(asked, session, name) for name in dict.fromkeys(names)}
     seen = {name: known.seen(data.dataset, name) if known else {} for name in splits}
     name, fingerprint = asked.data.validation_split or "", data.dataset.manifest.fingerprint
+    problem = not_to_choose_on(
+        name, (asked.data.train_split, asked.data.test_split), seen.get(name, {}),
+        dataset=fingerprint, learnt_from=data.learnt.fingerprint,
+    )  # fmt: skip
     steps, calibration = calibrated(
-        session.steps, session.model, splits.get(name), asked.reading, run_dir=run.run_dir,
-        fingerprint=fingerprint, problem=_not_to_choose_on(asked, session, seen.get(name, {})),
+        session.steps, session.model, splits.get(name), asked.reading,
+        run_dir=run.run_dir, fingerprint=fingerprint, problem=problem,
     )  # fmt: skip
     for name, split in splits.items():
         evaluation.run(
@@ -133,16 +137,6 @@ def _split(asked: Asked, session: Session, name: str) -> SplitData:
     """A split as the steps read it."""
     data, cache = session.data, session.cache
     return load_split(cache.dataset(name) if cache else data.dataset, name, asked.data, data.task)
-
-
-def _not_to_choose_on(asked: Asked, session: Session, seen: dict[str, int]) -> str:
-    """Why no temperature or threshold may be chosen on the validation split; empty if it may."""
-    name, data = asked.data.validation_split, session.data
-    if data.learnt.fingerprint != data.dataset.manifest.fingerprint:
-        return "the dataset is not the one of the training"
-    if name in (asked.data.train_split, asked.data.test_split):
-        return f"split {name!r} is validated on, and trained on or tested on as well"
-    return f"the model was trained on records of split {name!r}" if seen.get("records") else ""
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Chooses temperature and threshold on the validation split, once the weights are."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 
 import keras
 import tensorflow as tf
@@ -17,6 +18,25 @@ from trainer.options.reading import ReadingOptions
 from trainer.runs.calibration import Calibration, hash_of_weights
 from trainer.step.reading import Reading
 from trainer.step.steps import Steps
+
+
+def not_to_choose_on(
+    split: str, others: Iterable[str], seen: Mapping[str, int], *, dataset: str, learnt_from: str
+) -> str:
+    """Why no temperature or threshold may be chosen on a split; empty if it may.
+
+    Args:
+      split: the one for validation.
+      others: those that are trained or tested on.
+      seen: see `TrainedOn.seen`.
+      dataset: fingerprint of the dataset.
+      learnt_from: fingerprint of the one that the model learnt from.
+    """
+    if dataset != learnt_from:
+        return "the dataset is not the one of the training"
+    if split in others:
+        return f"split {split!r} is validated on, and trained on or tested on as well"
+    return f"the model was trained on records of split {split!r}" if seen.get("records") else ""
 
 
 def calibrated(
