@@ -30,7 +30,7 @@ MODEL = SignalModelOptions(
 )
 TRAINING = TrainingOptions(
     epochs=2, learning_rate=0.05, optimizer="sgd", clip_norm=0.2, accumulate_batches=2,
-    ema_momentum=0.5,
+    ema_momentum=0.5, monitor="nll",
 )  # fmt: skip
 CLASS_WEIGHTS = (1.0, 2.0, 0.5)
 

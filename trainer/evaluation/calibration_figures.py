@@ -64,6 +64,6 @@ def calibration_tables(result: dict[str, Any]) -> list[Table]:
         by_split = {found["split"]: found["decision"], split: here["decision"]}
         columns = {name: None, **{f"on {one}": _FIGURE for one in by_split}}
         pairs = [(n, *(of[n] for of in by_split.values())) for n in here["decision"]]
-        note = f"{name} is stated from probability {found['threshold']:.4g} on: {aim}, {of_it}"
+        note = f"stated from probability {found['threshold']:.4g} on, by {aim}, {of_it}"
         tables.append(Table(f"Decisions of {split}", columns, pairs, note=note))
     return tables

@@ -19,6 +19,7 @@ from trainer.evaluation.evaluation_table import evaluation_text, stem
 from trainer.evaluation.group_sums import RESAMPLES, GroupSums
 from trainer.evaluation.predictions import Predictions, predict_split
 from trainer.evaluation.probability_figures import curve_figures, ranked_figures, reliability
+from trainer.evaluation.value_figures import agreement, differences
 from trainer.metrics.ranking import Rankings
 from trainer.metrics.table import better_mode
 from trainer.runs.calibration import Calibration
@@ -148,7 +149,10 @@ def evaluate(predictions: Predictions, label: LabelSpec, groups: list[str]) -> d
         details |= {"reliability": reliability(truth, prediction), "curves": curves}
         rest |= every | of_every
     else:
-        details = {"per_component": sums.per_component()}
+        details = {
+            "per_component": sums.per_component(),
+            "agreement": agreement(differences(predictions)),
+        }
     return {
         "records": len(predictions.record),
         "labels": len(predictions.label),

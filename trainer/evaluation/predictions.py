@@ -106,6 +106,13 @@ class Predictions:
         start = int(self.lengths[:position].sum())
         return slice(start, start + int(self.lengths[position]))
 
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """The mean of one number of each label, over each record: `[records]`; NaN without any."""
+        record = np.repeat(np.arange(len(self.lengths)), self.lengths)
+        sums = np.bincount(record, values.astype(np.float64), len(self.lengths))
+        missing = np.full(len(sums), np.nan)
+        return np.divide(sums, self.lengths, out=missing, where=self.lengths > 0)
+
     def over_time(self, position: int, per: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Steps, labels and predictions over a record: of each step, or of longer beginnings."""
         label, prediction = self.of(position)

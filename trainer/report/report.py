@@ -31,6 +31,7 @@ from trainer.report.report_figures import (
     scatter,
     training_curve,
 )
+from trainer.report.split_pictures import split_pictures
 
 _RECORDINGS = 6
 _MAX_MISTAKES = 25
@@ -139,6 +140,7 @@ def _result(
         "scatters": _scatters(dataset, predictions),
         "recordings": _recordings(dataset, split, predictions),
         "mistakes": _mistakes(dataset, split, predictions),
+        "pictures": split_pictures(dataset, split, evaluation, predictions),
     }
 
 

@@ -86,19 +86,13 @@ class Scored:
         else:
             errors = found.prediction - found.label.reshape(found.prediction.shape)
             figures = (errors.astype(np.float64) ** 2).mean(-1)
-        means = self._means(figures)
+        means = found.means(figures)
         return means if label.kind == "class" else np.sqrt(means)
 
     def of_truth(self) -> np.ndarray:
         """`[records]`: mean probability of the true class."""
         found = self.predictions
-        return self._means(found.prediction[np.arange(len(found.label)), found.label])
-
-    def _means(self, values: np.ndarray) -> np.ndarray:
-        lengths = self.predictions.lengths
-        record = np.repeat(np.arange(len(lengths)), lengths)
-        sums = np.bincount(record, values.astype(np.float64), len(lengths))
-        return np.divide(sums, lengths, out=np.full(len(lengths), np.nan), where=lengths > 0)
+        return found.means(found.prediction[np.arange(len(found.label)), found.label])
 
 
 def _sorted(

@@ -98,6 +98,9 @@ def _clusters(workers):
 
 def _losses(run_dir):
     lines = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
+    of_validation = ("loss", "nll")  # By batches, and by a prediction of the split.
     return [
-        value for line in lines for value in (line["train"]["loss"], line["validation"]["loss"])
+        value
+        for line in lines
+        for value in (line["train"]["loss"], *(line["validation"][name] for name in of_validation))
     ]

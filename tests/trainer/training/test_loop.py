@@ -7,11 +7,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn import metrics
 
 from pipeline.batches.plan import BatchOptions
+from pipeline.console.errors import UsageError
 from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
 from tfrecords_schema import InputSpec, RecordSchema
 from trainer.data.split_data import SplitData
+from trainer.evaluation.predictions import predict_split
 from trainer.metrics.table import epoch_figures
 from trainer.models.signal import SignalModelOptions, build_signal_model
 from trainer.options.options import RunOptions, TrainingOptions
@@ -236,6 +239,35 @@ def test_going_on_with_another_metric_forgets_the_best_value(dataset, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
     assert again.trainer.state.best == lines[-1]["validation"]["accuracy"]
     assert again.trainer.state.callbacks["EarlyStopping"]["best"] == again.trainer.state.best
+
+
+@pytest.mark.parametrize("name", ["macro_f1", "roc_auc", "nll"])
+def test_what_no_batch_can_tell_is_measured_on_predictions_of_the_validation_split(
+    dataset, tmp_path, name
+):
+    run = _make(dataset, tmp_path, epochs=1, monitor=name)
+    run.trainer.run()
+    (line,) = map(json.loads, (tmp_path / "metrics.jsonl").open())
+    split = SplitData(dataset, "validation", BatchOptions(batch_size=1, num_buckets=1))
+    found = predict_split(run.steps, split, split.label)
+    expected = {
+        "macro_f1": metrics.f1_score(found.label, found.prediction.argmax(1), average="macro"),
+        "roc_auc": metrics.roc_auc_score(np.eye(3)[found.label], found.prediction),
+        "nll": metrics.log_loss(found.label, found.prediction.astype(np.float64)),
+    }
+    assert line["validation"][name] == pytest.approx(expected[name], rel=1e-5)
+    assert run.trainer.state.best == line["validation"][name]
+    assert name not in line["train"]
+
+
+def test_what_no_batch_can_tell_needs_a_validation_split():
+    Task(CLASS_PER_STEP).require_metric("macro_f1")
+    Task(CLASS_PER_STEP).require_metric("accuracy", validates=False)
+    said = "needs predictions of a validation split, and there is none; .* loss, accuracy$"
+    with pytest.raises(UsageError, match=said):
+        Task(CLASS_PER_STEP).require_metric("macro_f1", validates=False)
+    with pytest.raises(UsageError, match="'rmse' is none of loss, accuracy, balanced_accuracy"):
+        Task(CLASS_PER_STEP).require_metric("rmse")
 
 
 def test_the_best_weights_are_those_of_the_best_validation_loss(dataset, tmp_path):
