@@ -44,6 +44,12 @@ def calibration_figures(
     return {**dataclasses.asdict(calibration), "here": here}
 
 
+def calibration_notes(result: dict[str, Any]) -> list[str]:
+    """Why what was asked for was not chosen."""
+    notes: list[str] = result.get("calibration", {}).get("notes", [])
+    return notes
+
+
 def calibration_tables(result: dict[str, Any]) -> list[Table]:
     """Temperature and threshold with their figures on the split; nothing where none was chosen."""
     found = result.get("calibration", {})

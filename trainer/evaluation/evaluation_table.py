@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.console.tables import COUNT, Table, as_text
 from pipeline.console.texts import counted, wrapped
-from trainer.evaluation.calibration_figures import calibration_tables
+from trainer.evaluation.calibration_figures import calibration_notes, calibration_tables
 from trainer.metrics.table import all_metrics, better_mode, headline
 from trainer.runs.trained_on import seen_text
 
@@ -19,6 +19,7 @@ def evaluation_text(result: dict[str, Any]) -> str:
     """All tables, in columns of at most 80 characters."""
     metrics, groups = metric_table(result), group_count(result)
     parts = [metrics.title, as_text(metrics), *map(wrapped, _marked(warnings(result)))]
+    parts += map(wrapped, calibration_notes(result))
     for table in calibration_tables(result):
         parts += [table.title, as_text(table)]
     parts.append(as_text(column_table(result)))

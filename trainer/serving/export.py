@@ -90,7 +90,8 @@ def _with_temperature(serving: Serving) -> keras.Model:
     if temperature == 1:
         return model
     divided = keras.layers.Rescaling(1 / temperature, dtype="float32", name="temperature")
-    return keras.Model(model.inputs, divided(model.output), name=model.name)
+    inputs = {tensor.name: tensor for tensor in model.inputs}
+    return keras.Model(inputs, divided(model.output), name=model.name)
 
 
 def _save_keras(model: keras.Model, path: str) -> None:

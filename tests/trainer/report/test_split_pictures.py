@@ -45,12 +45,14 @@ def test_the_page_has_diagram_curves_temperature_and_threshold(tmp_path):
     dataset, predictions, result = _evaluated(tmp_path, CLASS_PER_STEP, _chosen())
     run = tmp_path / "run"
     predictions.write(str(run), "test")
+    result["calibration"]["notes"] = ["no <temperature> is fitted"]
     written = json.loads((run / "evaluation-test.json").read_text())
     (run / "evaluation-test.json").write_text(json.dumps({**written, **result}))
     write_report(str(run), dataset)
     page = " ".join((run / "report.html").read_text().split())
     for name in ("Reliability diagram", "ROC curves", "Precision-recall curves"):
         assert f'alt="{name}"' in page
+    assert '<p class="bad">No &lt;temperature&gt; is fitted.</p>' in page
     assert "Temperature 1.75, chosen on 77 labels of split &#39;validation&#39;; it chang" in page
     assert "Stated from probability 0.25 on, by f1, chosen on 77 labels of split" in page
     found = result["calibration"]["here"]["decision"]["sensitivity"]
@@ -61,7 +63,9 @@ def test_the_page_has_diagram_curves_temperature_and_threshold(tmp_path):
 
 def test_the_same_is_said_in_the_terminal_in_80_columns(tmp_path):
     _, _, result = _evaluated(tmp_path, CLASS_PER_STEP, _chosen())
+    result["calibration"]["notes"] = ["no threshold is chosen"]
     text = evaluation_text({**result, "baselines": [], "baseline": {}})
+    assert "\nno threshold is chosen\n" in text
     assert max(map(len, text.splitlines())) <= 80
     assert "calibration_error" in text
     assert "temperature 1.75, chosen on 77 labels of split 'validation'" in text
