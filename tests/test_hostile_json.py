@@ -24,6 +24,7 @@ from tfrecords_schema.errors import UserError
 from tfrecords_schema.manifest import sealed_json
 from trainer.data.raw_batches import RawFolder
 from trainer.report.report_data import RunFiles
+from trainer.runs.calibration import Calibration
 from trainer.runs.checkpoints import TrainingState, load, save
 from trainer.runs.run_folder import LearntFrom
 
@@ -84,7 +85,23 @@ def _state(folder: pathlib.Path) -> _File:
     return _File(str(folder), value, path.write_text, lambda: load(checkpoint, {}))
 
 
-_FILES = {"state": _state, "manifest": _manifest, "learnt_from": _learnt_from, "part": _part}
+def _calibration(folder: pathlib.Path) -> _File:
+    figures = {"nll": 0.5}
+    found = Calibration(
+        "0" * 64, {"calibrate": "temperature"}, "validation", "f", 7, 1.5, 0.5,
+        figures, figures, {"f1": 0.5}, ["why"],
+    )  # fmt: skip
+    path, value = folder / "calibration.json", dataclasses.asdict(found)
+    return _File(path.name, value, path.write_text, lambda: Calibration.read(str(folder)))
+
+
+_FILES = {
+    "state": _state,
+    "manifest": _manifest,
+    "learnt_from": _learnt_from,
+    "part": _part,
+    "calibration": _calibration,
+}
 _WHOLE = ["{}", "[]", "[1]", "null", '"x"', "3", "", "{", "[" * 200_000, '{"a":' * 200_000]
 # Whatever stands there: null, a text for a number, a number for a text.
 _OTHERS: list[Any] = [None, "3", 3, -1.5, True, [], {}, [[None]], {"0": {"": []}}, "\x1b[2J" * 99]
