@@ -72,7 +72,8 @@ def calibrated(
         found = Calibration(weights, dataclasses.asdict(options), notes=[note])
     else:
         found = _chosen(steps, validation, options, weights, fingerprint)
-    found.write(run_dir)
+    if not (problem and kept):  # What was chosen for other options stays.
+        found.write(run_dir)
     for line in _said(found):
         say(line)
     reading = found.reading(steps.task.label)
