@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipeline.console.terminal import say
 from tfrecords_schema import Dataset, DatasetError, LabelSpec, open_dataset
-from trainer.augmentation.augmentation import require_kind
+from trainer.augmentation.augmentation import require_suited
 from trainer.data.split_data import SplitData, class_weights, load_split
 from trainer.distribution import cluster
 from trainer.distribution.strategy import make_strategy
@@ -94,7 +94,7 @@ def open_data(asked: Asked) -> Data:
     asked.reading.require_suitable(label, training.class_activation)
     is_training = run.mode == "train"
     if is_training:
-        require_kind(asked.augmentations, dataset.schema.input.kind)
+        require_suited(asked.augmentations, dataset.schema.input.kind, label.per)
         _mention_tails(dataset)
     task = asked.model.task(
         label,
@@ -111,7 +111,10 @@ def open_data(asked: Asked) -> Data:
     elif data.train_split != DataOptions.train_split:  # The only one that a conversion measures.
         learnt = dataclasses.replace(learnt, statistics=None)
     if is_training:
-        train: SplitData | None = load_split(dataset, data.train_split, data, task)
+        needs_partners = any(one.needs_partner for one in asked.augmentations)
+        train: SplitData | None = load_split(
+            dataset, data.train_split, data, task, has_partners=needs_partners
+        )
     else:
         train = _split_of_baseline(dataset, data, task)
     validation = _optional_split(dataset, data.validation_split, data, task)
@@ -152,7 +155,7 @@ def open_session(
                 )
     steps = Steps(
         strategy, computed, built.full.optimizer, data.task,
-        members=built.members, augment=asked.augment(data.label.per),
+        members=built.members, augment=asked.augment(data.label),
         clip_norm=asked.training.clip_norm, accumulate=asked.training.accumulate_batches > 1,
         jit_compile=asked.run.jit_compile,
     )  # fmt: skip

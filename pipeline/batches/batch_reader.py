@@ -42,6 +42,8 @@ class BatchReader:
         plan is one of the labels' steps if every input of the split is one step; see
         `plan_lengths`. The input has 1 padded step then.
       record: [batch] int32, row number in the split's index; -1 for a row that is no record.
+      partner, where plans have partners: a dict of the same parts, of the partner of each row; of
+        a longer one only as many steps as the row has.
     A replica without a record gets one row that is no record: zeros everywhere else.
     """
 
@@ -55,6 +57,7 @@ class BatchReader:
         parallel_batches: int | None = None,
         index: SplitIndex | None = None,
         decodes_frames: bool = True,
+        has_partners: bool = False,
     ):
         """Prepares to read.
 
@@ -67,6 +70,7 @@ class BatchReader:
             file system. None for 8, or 2 of frames.
           index: the split's, if it is loaded already; its columns are shared, not copied.
           decodes_frames: False leaves them out of the elements: decoding takes most of the time.
+          has_partners: whether the plans have partners; labels are not per sequence then.
         """
         self._num_replicas = num_replicas
         self._replicas = replicas
@@ -74,6 +78,7 @@ class BatchReader:
         self._schema = dataset.schema
         self._has_frames = self._schema.input.kind == "frames"
         self._decodes_frames = decodes_frames
+        self._has_partners = has_partners
         usual = _PARALLEL_FRAME_BATCHES if self._has_frames else _PARALLEL_BATCHES
         self._parallel_batches = parallel_batches or usual
         self._shard_paths = tf.constant(dataset.shard_paths(split))
@@ -86,7 +91,8 @@ class BatchReader:
         self._label_steps = index.label_steps() if _has_label_lengths(self._schema) else None
         self._no_record = tf.data.Dataset.from_tensors(_record_without_steps(dataset.schema))
         # Each reader traces once; TensorFlow would count those of all readers, and warn.
-        self._trace = tf.function(functools.partial(self._variant), input_signature=_DEALT_SPEC)
+        spec = [tf.TensorSpec([None], tf.int32)] * (5 if has_partners else 4)
+        self._trace = tf.function(functools.partial(self._variant), input_signature=spec)
 
     def epoch(self, plan: EpochPlan, *, start_step: int = 0) -> tf.data.Dataset:
         """The batches of `plan`, from global step `start_step` of the epoch on.
@@ -114,7 +120,8 @@ class BatchReader:
         )
         label_steps = self._padded_label_steps(plan, start_step, len(dealt.padded_steps))
         steps = np.ones_like(label_steps) if self._plans_labels else dealt.padded_steps
-        return dealt.records, dealt.starts, steps, label_steps
+        own = dealt.records, dealt.starts, steps, label_steps
+        return own if dealt.partners is None else (*own, dealt.partners)
 
     def read(self, *dealt: np.ndarray | tf.Tensor) -> tf.data.Dataset:
         """The batches of what `dealt` returned; also inside a function that tf.data calls."""
@@ -122,6 +129,8 @@ class BatchReader:
         spec = _element_spec(self._schema)
         if self._has_frames and not self._decodes_frames:
             spec.pop("frames")
+        if self._has_partners:
+            spec["partner"] = dict(spec)
         batches = tf.data.experimental.from_variant(variant, spec)
         return batches.with_options(_without_rewriting())
 
@@ -133,11 +142,28 @@ class BatchReader:
         return np.repeat(longest[start_step:], batches // (plan.num_steps - start_step))
 
     def _variant(
-        self, records: tf.Tensor, starts: tf.Tensor, padded: tf.Tensor, label_padded: tf.Tensor
+        self,
+        records: tf.Tensor,
+        starts: tf.Tensor,
+        padded: tf.Tensor,
+        label_padded: tf.Tensor,
+        *partners: tf.Tensor,
     ) -> tf.Tensor:
         """The dataset as a tensor: traced once, then made from each epoch's plan in no time."""
+
+        def element(i: tf.Tensor) -> tf.data.Dataset:
+            of_batch = slice(starts[i], starts[i + 1])
+            own = self._batch(records[of_batch], padded[i], label_padded[i])
+            if not partners:
+                return own
+            partner = self._batch(
+                partners[0][of_batch], padded[i], label_padded[i], within=records[of_batch]
+            )
+            both = tf.data.Dataset.zip((own, partner))
+            return serial_map(both, lambda own, partner: {**own, "partner": partner})
+
         batches = tf.data.Dataset.range(tf.size(padded, tf.int64)).interleave(
-            lambda i: self._batch(records[starts[i] : starts[i + 1]], padded[i], label_padded[i]),
+            element,
             cycle_length=self._parallel_batches,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
@@ -145,26 +171,35 @@ class BatchReader:
         return tf.data.experimental.to_variant(batches.prefetch(_PREFETCHED))
 
     def _batch(
-        self, records: tf.Tensor, padded_steps: tf.Tensor, label_steps: tf.Tensor
+        self,
+        records: tf.Tensor,
+        padded_steps: tf.Tensor,
+        label_steps: tf.Tensor,
+        within: tf.Tensor | None = None,
     ) -> tf.data.Dataset:
-        """One element: the batch of these records."""
+        """One element: the batch of these records, each cut to the length of that in `within`."""
         row = tf.maximum(records, 0)
         shard, offset, steps = (tf.gather(column, row) for column in self._places)
         steps = tf.where(records == NO_RECORD, 0, steps)
         # Places of a row: one, but none in the batch that is one row without a record.
         count = tf.cast(records[0] != NO_RECORD, tf.int32)
         paths = tf.gather(self._shard_paths, shard)
-        places = (paths[:, tf.newaxis][:, :count], offset[:, tf.newaxis][:, :count])
-        rows = serial_map(tf.data.Dataset.from_tensor_slices(places), self._row)
+        places = [paths[:, tf.newaxis][:, :count], offset[:, tf.newaxis][:, :count]]
+        if within is not None:
+            most = tf.gather(self._places[2], tf.maximum(within, 0))
+            places.append(most)
+        rows = serial_map(tf.data.Dataset.from_tensor_slices(tuple(places)), self._row)
         shapes = _padded_shapes(self._schema, padded_steps, label_steps)
         batch = rows.padded_batch(tf.size(records, tf.int64), shapes)
         batch = serial_map(
             batch, lambda element: self._checked(element, records, shard, offset, steps)
         )
+        if within is not None:
+            batch = serial_map(batch, lambda element: _cut_lengths(element, most))
         return batch.map(self._decoded) if self._has_frames else batch
 
-    def _row(self, path: tf.Tensor, offset: tf.Tensor) -> Element:
-        """One row, as long as the record is."""
+    def _row(self, path: tf.Tensor, offset: tf.Tensor, most: tf.Tensor | None = None) -> Element:
+        """One row, as long as the record is, or its first steps; its `lengths` are the record's."""
         serialized = read_record(path, offset, self._no_record)
         record = self._schema.parse(serialized)
         kind, label = self._schema.input.kind, self._schema.label
@@ -175,6 +210,9 @@ class BatchReader:
             row["label"] = record["label"]
         if _has_label_lengths(self._schema):
             row["label_lengths"] = tf.shape(record["label"])[0]
+        if most is not None:
+            of_steps = (kind, "label") if label is not None and label.per == "step" else (kind,)
+            row |= {name: row[name][:most] for name in of_steps}
         return row
 
     def _checked(
@@ -212,7 +250,13 @@ class BatchReader:
             )
 
 
-_DEALT_SPEC = [tf.TensorSpec([None], tf.int32)] * 4
+def _cut_lengths(element: Element, most: tf.Tensor) -> Element:
+    """Lengths, and samples that the last step lacks, once rows were cut to so many steps."""
+    lengths = element["lengths"]
+    cut = {"lengths": tf.minimum(lengths, most)}
+    if "padding" in element:
+        cut["padding"] = tf.where(lengths > most, 0, element["padding"])
+    return {**element, **cut}
 
 
 def _without_rewriting() -> tf.data.Options:

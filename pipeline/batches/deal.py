@@ -20,11 +20,13 @@ class DealtPlan:
         row of a batch that has no record.
       starts: [batches + 1] int32, where in `records` each batch begins.
       padded_steps: [batches] int32, the length that all rows of a batch are padded to.
+      partners: [rows] int32, the partner of each record, where the plan has them.
     """
 
     records: np.ndarray
     starts: np.ndarray
     padded_steps: np.ndarray
+    partners: np.ndarray | None = None
 
 
 def deal_plan(
@@ -51,8 +53,9 @@ def deal_plan(
     _check_dealing(plan, num_replicas, wanted, start_step)
     first = plan.step_starts[start_step]
     records, step_starts = plan.records[first:], plan.step_starts[start_step:] - first
+    partners = None if plan.partners is None else plan.partners[first:]
     if num_replicas == len(wanted) == 1:  # All of it, as it is, without copies of a large plan.
-        return DealtPlan(records, step_starts, plan.padded_steps[start_step:])
+        return DealtPlan(records, step_starts, plan.padded_steps[start_step:], partners)
     replica = deal_batches(steps[records], step_starts, num_replicas)
     place = np.full(num_replicas, -1)
     place[wanted] = np.arange(len(wanted))
@@ -60,9 +63,13 @@ def deal_plan(
     is_wanted = place[replica] >= 0
     batch = (step * len(wanted) + place[replica])[is_wanted]
     num_batches = (plan.num_steps - start_step) * len(wanted)
-    dealt = records[is_wanted][np.argsort(batch, kind="stable")]
-    records, starts = _fill_empty_batches(dealt, np.bincount(batch, minlength=num_batches))
-    return DealtPlan(records, starts, np.repeat(plan.padded_steps[start_step:], len(wanted)))
+    order, sizes = np.argsort(batch, kind="stable"), np.bincount(batch, minlength=num_batches)
+    starts = np.concatenate([[0], np.cumsum(np.maximum(sizes, 1))]).astype(np.int32)
+    records = _fill_empty_batches(records[is_wanted][order], sizes)
+    if partners is not None:
+        partners = _fill_empty_batches(partners[is_wanted][order], sizes)
+    padded_steps = np.repeat(plan.padded_steps[start_step:], len(wanted))
+    return DealtPlan(records, starts, padded_steps, partners)
 
 
 def deal_batch(lengths: np.ndarray, num_replicas: int) -> list[np.ndarray]:
@@ -119,11 +126,9 @@ def deal_batches(lengths: np.ndarray, starts: np.ndarray, num_replicas: int) -> 
     return replica
 
 
-def _fill_empty_batches(records: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gives each batch of size 0 one row that is no record; returns the rows and the starts."""
-    empty_at = (np.cumsum(sizes) - sizes)[sizes == 0]
-    starts = np.concatenate([[0], np.cumsum(np.maximum(sizes, 1))])
-    return np.insert(records, empty_at, NO_RECORD), starts.astype(np.int32)
+def _fill_empty_batches(records: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Gives each batch of size 0 one row that is no record."""
+    return np.insert(records, (np.cumsum(sizes) - sizes)[sizes == 0], NO_RECORD)
 
 
 def _check_dealing(

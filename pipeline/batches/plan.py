@@ -12,8 +12,8 @@ from pipeline.batches.boundaries import bucket_of, optimal_boundaries
 from tfrecords_schema import LabelSpec, SplitIndex
 from tfrecords_schema.errors import UserError
 
-# Tell apart the two random orders of an epoch.
-_RECORDS, _BATCHES = 0, 1
+# Tell apart the random orders of an epoch.
+_RECORDS, _BATCHES, _PARTNERS = 0, 1, 2
 _MOST = 2**31 - 1  # Steps are int32.
 _UINT64_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -70,12 +70,14 @@ class EpochPlan:
       step_starts: [num_steps + 1] int32, where in `records` each batch begins.
       padded_steps: [num_steps] int32, the length that all rows of a batch are padded to.
       valid_steps: steps of all records together.
+      partners: [records] int32, row of the record that each is read with, 4 bytes more; or None.
     """
 
     records: np.ndarray
     step_starts: np.ndarray
     padded_steps: np.ndarray
     valid_steps: int
+    partners: np.ndarray | None = None
 
     @property
     def num_steps(self) -> int:
@@ -91,6 +93,13 @@ class EpochPlan:
     def rows(self, step: int) -> np.ndarray:
         """Row numbers of the records of global batch `step`: int32."""
         return self.records[self.step_starts[step] : self.step_starts[step + 1]]
+
+    def rows_read(self, step: int) -> np.ndarray:
+        """Row numbers of all records read for global batch `step`, partners last: int32."""
+        if self.partners is None:
+            return self.rows(step)
+        partners = self.partners[self.step_starts[step] : self.step_starts[step + 1]]
+        return np.concatenate([self.rows(step), partners])
 
 
 def plan_lengths(index: SplitIndex, label: LabelSpec | None) -> np.ndarray:
@@ -149,6 +158,16 @@ def plan_epoch(
     records, sizes, padded_steps = _cut(order, steps, boundaries, options)
     plan = EpochPlan(records, _starts(sizes), padded_steps, int(steps.sum(dtype=np.int64)))
     return _reordered(plan, _order(padded_steps, shuffle, seed, epoch, _BATCHES))
+
+
+def with_partners(plan: EpochPlan, *, seed: int, epoch: int) -> EpochPlan:
+    """The same plan of all records of a split, each with another one, or itself, as its partner.
+
+    Which one depends on (seed, epoch, record) and the number of records alone, not on the batch.
+    Every record is the partner of one.
+    """
+    partners = permutation(len(plan.records), seed, epoch, _PARTNERS).astype(np.int32)
+    return dataclasses.replace(plan, partners=partners[plan.records])
 
 
 def choose_boundaries(steps: np.ndarray, options: BatchOptions) -> np.ndarray:

@@ -18,6 +18,8 @@ from pipeline.console.rooms import classes_in
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from tfrecords_schema import LabelSpec
+
 _BITS = 0xFFFF_FFFF
 
 
@@ -77,17 +79,57 @@ class Times(NamedTuple):
         return self.start + tf.cast(self.lengths - 1, tf.float32) * self.rate
 
 
+class Recordings(NamedTuple):
+    """A batch while it is changed.
+
+    Attributes:
+      values: `[batch, time, *step_shape]` float32.
+      lengths: `[batch]` int32.
+      label: as the batch has it.
+      padding: `[batch]` int32, samples that the last step lacks; None where all were recorded.
+      other_label: like the label, another class that is right as well; None without.
+      other_share: how much of each label that one is, in [0, 1], float32 in the same shape.
+    """
+
+    values: tf.Tensor
+    lengths: tf.Tensor
+    label: tf.Tensor
+    padding: Any
+    other_label: tf.Tensor | None = None
+    other_share: tf.Tensor | None = None
+
+    def recorded(self, time: tf.Tensor) -> tf.Tensor:
+        """Which values of so many steps were recorded: bool, as many axes as values, some of 1."""
+        import tensorflow as tf
+
+        ones = [1] * (len(self.values.shape) - 2)
+        steps = tf.reshape(tf.sequence_mask(self.lengths, time), [-1, time, *ones])
+        if self.padding is None:
+            return steps
+        return steps & ~self.is_padding(time)[..., None]
+
+    def is_padding(self, time: tf.Tensor) -> tf.Tensor:
+        """`[batch, time, samples]`: which samples of the last valid step were not recorded."""
+        import tensorflow as tf
+
+        samples = self.values.shape[2]
+        is_last = tf.range(time)[None] == self.lengths[:, None] - 1
+        return is_last[..., None] & (tf.range(samples) >= samples - self.padding[:, None])[:, None]
+
+
 @dataclasses.dataclass(frozen=True)
 class Augmentation(Options):
     """One augmentation; its options are its strength, and 0 of all of them is none.
 
-    A subclass overrides `times`, or `values`.
+    A subclass overrides `times`, `values` or `mixed`.
 
     Attributes:
       input_kind: of the recordings that it is for, `signal` or `frames`; empty for both.
+      needs_partner: whether `mixed` is asked, which takes another recording for each.
     """
 
     input_kind: ClassVar[str] = ""
+    needs_partner: ClassVar[bool] = False
 
     def times(self, lengths: tf.Tensor, draws: Draws) -> Times | None:
         """Which moments are kept; None leaves time as it is.
@@ -108,6 +150,19 @@ class Augmentation(Options):
         """
         return values
 
+    def mixed(
+        self, own: Recordings, partner: Recordings, label: LabelSpec, draws: Draws
+    ) -> Recordings:
+        """Two recordings in one, each after all other changes of its own.
+
+        Args:
+          own: what is trained on.
+          partner: other recordings, perhaps padded to other lengths.
+          label: of both.
+          draws: random numbers, of the recordings that are trained on.
+        """
+        return own
+
     @property
     def is_on(self) -> bool:
         """Whether it does anything."""
@@ -121,26 +176,32 @@ def augmentations() -> tuple[type[Augmentation], ...]:
     return tuple(classes_in(augmentation, Augmentation).values())
 
 
-def require_kind(used: Iterable[Augmentation], kind: str) -> None:
-    """Refuses augmentations that would change nothing.
+def require_suited(used: Iterable[Augmentation], kind: str, per: str) -> None:
+    """Refuses augmentations that would change nothing, or what they cannot.
 
     Args:
       used: augmentations that are on.
       kind: of the input.
+      per: what has a label.
 
     Raises:
-      UsageError: one is for the other kind.
+      UsageError: one is for the other kind, or mixes sequences of labels.
     """
     for one in used:
+        flag = next(f.name for f in dataclasses.fields(one) if getattr(one, f.name))
         if one.input_kind not in ("", kind):
-            flag = next(f.name for f in dataclasses.fields(one) if getattr(one, f.name))
             raise UsageError(
                 f"--{flag} is for {one.input_kind}, the dataset has {kind}; leave it out"
+            )
+        if one.needs_partner and per == "sequence":
+            raise UsageError(
+                f"--{flag} is for one label per record or per step, here a record's label is a "
+                "sequence with a length of its own; leave it out"
             )
 
 
 def augmented(
-    batch: dict[str, Any], used: Sequence[Augmentation], seed: int, epoch: Any, per: str
+    batch: dict[str, Any], used: Sequence[Augmentation], seed: int, epoch: Any, label: LabelSpec
 ) -> dict[str, Any]:
     """A batch with all augmentations applied.
 
@@ -149,17 +210,47 @@ def augmented(
 
     Args:
       batch: `signal` or `frames` `[batch, time, *step_shape]`, `lengths`, `record`, `label`;
-        perhaps `padding`, whose samples are 0 afterwards as before.
+        perhaps `padding`, whose samples are 0 afterwards as before; and `partner` where one of
+        `used` needs it, see `BatchReader`.
       used: what to apply.
       seed: of the training.
       epoch: scalar tensor.
-      per: what has a label; labels of steps move with them.
+      label: labels of steps move with them.
+
+    Returns:
+      The batch, perhaps with `other_label` and `other_share`, see `Recordings`.
     """
+    import tensorflow as tf
+
+    from pipeline.batches.exact_difference import exact_difference
+
+    kind = "signal" if "signal" in batch else "frames"
+    own, origin = _changed(batch, kind, used, seed, epoch, label.per)
+    for one in used:
+        if one.needs_partner:
+            partner, other = _changed(batch["partner"], kind, used, seed, epoch, label.per)
+            if origin is not None:
+                shift = exact_difference(other, origin, tf.float32)
+                partner = partner._replace(values=partner.values + shift)
+            draws = Draws(seed, epoch, batch["record"], type(one).__name__)
+            own = one.mixed(own, partner, label, draws)
+    values = _rounded(own.values, batch[kind].dtype, origin)
+    if own.padding is not None:
+        is_padding = own.is_padding(tf.shape(values)[1])[..., None]
+        values = tf.where(is_padding, tf.zeros_like(values), values)
+    changed = {name: part for name, part in own._asdict().items() if part is not None}
+    del changed["values"]
+    return {**batch, **changed, kind: values}
+
+
+def _changed(
+    batch: dict[str, Any], kind: str, used: Sequence[Augmentation], seed: int, epoch: Any, per: str
+) -> tuple[Recordings, tf.Tensor | None]:
+    """A batch with all that changes each record alone, and what its values are relative to."""
     import tensorflow as tf
 
     from pipeline.batches.exact_difference import as_exact, exact_difference
 
-    kind = "signal" if "signal" in batch else "frames"
     given, lengths, label = batch[kind], batch["lengths"], batch["label"]
     origin = _origin(given)
     values = tf.cast(given, tf.float32)
@@ -167,7 +258,7 @@ def augmented(
         values = exact_difference(as_exact(given, tf.float32), origin, tf.float32)
     padding = batch.get("padding")
     if padding is not None:  # Else what fills the last step would enter its neighbours.
-        values = _with_edge(values, lengths, padding)
+        values = _with_edge(Recordings(values, lengths, label, padding))
     for one in used:
         draws = Draws(seed, epoch, batch["record"], type(one).__name__)
         if times := one.times(tf.maximum(lengths, 1), draws):
@@ -179,15 +270,7 @@ def augmented(
                 label = _at(label, times, lengths, smooth=False)
             lengths = new_lengths
         values = one.values(values, lengths, draws)
-    values = _rounded(values, given.dtype, origin)
-    changed = {kind: values, "lengths": lengths, "label": label}
-    if padding is not None:
-        is_padding = _is_padding(tf.shape(values)[1], values.shape[2], lengths, padding)
-        zeros = tf.zeros_like(values)
-        changed |= {kind: tf.where(is_padding[..., None], zeros, values), "padding": padding}
-    if per == "step":
-        changed["label_lengths"] = lengths
-    return {**batch, **{name: value for name, value in changed.items() if name in batch}}
+    return Recordings(values, lengths, label, padding), origin
 
 
 def _at(values: tf.Tensor, times: Times, lengths: tf.Tensor, *, smooth: bool) -> tf.Tensor:
@@ -244,23 +327,14 @@ def _rounded(values: tf.Tensor, dtype: tf.DType, origin: tf.Tensor | None) -> tf
     return tf.cast(total, dtype)
 
 
-def _is_padding(time: tf.Tensor, samples: int, lengths: tf.Tensor, padding: tf.Tensor) -> tf.Tensor:
-    """`[batch, time, samples]`: which samples of the last valid step were not recorded."""
-    import tensorflow as tf
-
-    is_last = tf.range(time)[None] == lengths[:, None] - 1
-    return is_last[..., None] & (tf.range(samples)[None] >= samples - padding[:, None])[:, None]
-
-
-def _with_edge(values: tf.Tensor, lengths: tf.Tensor, padding: tf.Tensor) -> tf.Tensor:
+def _with_edge(given: Recordings) -> tf.Tensor:
     """`[batch, time, samples, channels]` with the last recorded sample in the padding."""
     import tensorflow as tf
 
-    samples = values.shape[2]
-    last = tf.gather(values, tf.maximum(lengths - 1, 0), batch_dims=1)
-    edge = tf.gather(last, samples - 1 - padding, batch_dims=1)[:, None, None]
-    is_padding = _is_padding(tf.shape(values)[1], samples, lengths, padding)
-    return tf.where(is_padding[..., None], edge, values)
+    values, samples = given.values, given.values.shape[2]
+    last = tf.gather(values, tf.maximum(given.lengths - 1, 0), batch_dims=1)
+    edge = tf.gather(last, samples - 1 - given.padding, batch_dims=1)[:, None, None]
+    return tf.where(given.is_padding(tf.shape(values)[1])[..., None], edge, values)
 
 
 def _mixed(values: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pipeline.batches.plan import EpochPlan
+from pipeline.batches.plan import EpochPlan, with_partners
 from trainer.data.split_data import SplitData
 
 # Making an iterator and filling its pipeline takes as long as some ten small training steps. So
@@ -35,7 +35,10 @@ class EpochStream:
 
     def plan(self, epoch: int) -> EpochPlan:
         """The plan of one epoch."""
-        return self._split.plan(seed=self._seed, epoch=epoch)
+        plan = self._split.plan(seed=self._seed, epoch=epoch)
+        if not self._split.has_partners:
+            return plan
+        return with_partners(plan, seed=self._seed, epoch=epoch)
 
     def batches(self, epoch: int, start_step: int = 0) -> tuple[Iterator[Any], Any]:
         """Iterator that stands at a step of an epoch, and its element spec.
@@ -64,9 +67,11 @@ def joined(plans: Sequence[EpochPlan]) -> EpochPlan:
     starts = [
         plan.step_starts[:-1] + offset for plan, offset in zip(plans, offsets[:-1], strict=True)
     ]
+    partners = [plan.partners for plan in plans if plan.partners is not None]
     return EpochPlan(
         records=np.concatenate([plan.records for plan in plans]),
         step_starts=np.concatenate([*starts, offsets[-1:]]).astype(np.int32),
         padded_steps=np.concatenate([plan.padded_steps for plan in plans]),
         valid_steps=sum(plan.valid_steps for plan in plans),
+        partners=np.concatenate(partners) if partners else None,
     )

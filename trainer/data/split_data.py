@@ -33,6 +33,7 @@ class SplitData:
       index: the records' lengths and places.
       lengths: `[records]` int32, steps that a record is planned by and costs.
       label: what is predicted; the dataset's own label, unless another is given.
+      has_partners: whether a training reads each record with another one; see `with_partners`.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class SplitData:
         *,
         label: LabelSpec | None = None,
         preparation: Callable[[Batch], Batch] | None = None,
+        has_partners: bool = False,
     ):
         self.dataset = dataset
         self.name = name
@@ -50,6 +52,7 @@ class SplitData:
         self.index = dataset.split(name)
         self.lengths = plan_lengths(self.index, dataset.schema.label)
         self.label = label or dataset.schema.label
+        self.has_partners = has_partners
         self._preparation = preparation
         self._readers: dict[tuple[Any, ...], BatchReader] = {}
 
@@ -67,11 +70,12 @@ class SplitData:
         decodes_frames: bool = True,
     ) -> tf.data.Dataset:
         """A plan's batches, prepared, dealt out to replicas; see `BatchReader`."""
-        key = (num_replicas, replicas, decodes_frames)
+        has_partners = plan.partners is not None
+        key = (num_replicas, replicas, decodes_frames, has_partners)
         if key not in self._readers:
             self._readers[key] = BatchReader(
                 self.dataset, self.name, num_replicas=num_replicas, replicas=replicas,
-                index=self.index, decodes_frames=decodes_frames,
+                index=self.index, decodes_frames=decodes_frames, has_partners=has_partners,
             )  # fmt: skip
         batches = self._readers[key].epoch(plan, start_step=start_step)
         if self._preparation is None:
@@ -157,7 +161,7 @@ def raise_named(split: SplitData, plan: EpochPlan, step: int) -> None:
     Raises:
       DatasetError: there is one.
     """
-    for row in plan.rows(step).tolist():
+    for row in plan.rows_read(step).tolist():
         try:
             for _ in split.read(plan_of_one(split, row)):
                 pass
@@ -182,7 +186,14 @@ def _message(split: SplitData, row: int) -> str:
     )
 
 
-def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | None) -> SplitData:
+def load_split(
+    dataset: Dataset,
+    name: str,
+    options: DataOptions,
+    task: Task | None,
+    *,
+    has_partners: bool = False,
+) -> SplitData:
     """Loads a split's index and the options for its batches, prepared as the task needs them.
 
     Args:
@@ -190,6 +201,7 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | N
       name: of the split.
       options: of the batches.
       task: what its records are for; None takes them as they are, as predicting does.
+      has_partners: see `SplitData`.
 
     Raises:
       DatasetError: if there is no such split, its records do not suit the task, or the options do
@@ -206,6 +218,7 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | N
     split = SplitData(
         dataset, name, batch_options,
         label=task.label if task else None, preparation=task.preparation if task else None,
+        has_partners=has_partners,
     )  # fmt: skip
     split.options = covering(batch_options, int(split.lengths.max()))
     if task:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags
 
@@ -23,6 +23,9 @@ from trainer.models.parts.network import samples_of_step
 from trainer.options.automatic import Choice, Facts, decide, family_for
 from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
 from trainer.options.reading import ReadingOptions
+
+if TYPE_CHECKING:
+    from tfrecords_schema import LabelSpec
 
 AUTO = "auto"
 _BY_DEFAULT = "signal"
@@ -85,11 +88,10 @@ class Asked(NamedTuple):
         """The same command, with these options decided, and others by what follows from them."""
         return asked(self.argv, settled)
 
-    def augment(self, per: str) -> Callable[[Any, Any], Any] | None:
+    def augment(self, label: "LabelSpec") -> Callable[[Any, Any], Any] | None:
         """From a batch and the number of the epoch to the batch that is trained on."""
-        if not self.augmentations:
-            return None
-        return lambda batch, epoch: augmented(batch, self.augmentations, self.run.seed, epoch, per)
+        used, seed = self.augmentations, self.run.seed
+        return (lambda batch, epoch: augmented(batch, used, seed, epoch, label)) if used else None
 
 
 def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> Asked:

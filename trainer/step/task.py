@@ -120,12 +120,16 @@ class Task:
         return (LOSS, *self.means)
 
     def loss_sum(self, batch: Batch, outputs: tf.Tensor) -> tf.Tensor:
-        """Weighted loss sum and sum of weights of this replica: float32 `[2]`."""
-        weights = validity(batch, self.label)
-        if self.class_weights is not None:
-            of_classes = tf.constant(self.class_weights, tf.float32)
-            weights *= tf.gather(of_classes, batch["label"])
-        return _pair(self.losses(batch["label"], outputs), weights)
+        """Weighted loss sum and sum of weights of this replica: float32 `[2]`.
+
+        Where training has mixed records, by the labels of both: `other_label` has `other_share`.
+        """
+        valid = validity(batch, self.label)
+        if "other_label" not in batch:
+            return self._weighted_loss(batch["label"], outputs, valid)
+        own = self._weighted_loss(batch["label"], outputs, valid * (1 - batch["other_share"]))
+        other = valid * batch["other_share"]
+        return own + self._weighted_loss(batch["other_label"], outputs, other)
 
     def metric_sums(self, batch: Batch, outputs: tf.Tensor) -> Sums:
         """This replica's share of every metric, by the names of `means`."""
@@ -144,6 +148,11 @@ class Task:
         return (
             self.reading.softmax(outputs) if self.activation == "softmax" else tf.sigmoid(outputs)
         )
+
+    def _weighted_loss(self, label: tf.Tensor, outputs: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        if self.class_weights is not None:
+            weights *= tf.gather(tf.constant(self.class_weights, tf.float32), label)
+        return _pair(self.losses(label, outputs), weights)
 
     def _flat(self, label: tf.Tensor) -> tf.Tensor:
         """Classes as they are; values as `[batch, (time), units]` float32."""

@@ -39,7 +39,7 @@ class TrainingStep(NamedTuple):
       epoch: from 0.
       number: in its epoch, from 0.
       global_number: over all epochs, from 1.
-      rows: of its records in the split's index.
+      rows: of its records, and of their partners, in the split's index.
       updates: whether the weights change, or the gradients are kept for the next update.
       is_last: whether it ends the epoch.
     """

@@ -164,7 +164,7 @@ class Trainer:
             )
 
     def _start(self) -> None:
-        plan = self._stream.plan(0)
+        plan = self._train.plan(seed=self._run.seed)
         start_at_mean_label(self._model, self._train, plan)
         if self._fit:
             self._fit(self._train.grouped(plan), _FITTED_LABELS)
@@ -234,7 +234,7 @@ class Trainer:
                     update=step.updates,
                     asked_to_stop=self._termination.asked,
                 )
-            timing.count(self._train.lengths[step.rows], compiled=result.compiled)
+            timing.count(self._train.lengths[plan.rows(step.number)], compiled=result.compiled)
             self._count(step, result.sums)
             self._divergence.after_step(step, result.sums[LOSS])
             self._hooks.on_train_batch_end(step.number)
@@ -270,7 +270,7 @@ class Trainer:
             done = number + 1
             is_last = done == plan.num_steps
             updates = is_last or done % self._training.accumulate_batches == 0
-            rows = plan.rows(number)
+            rows = plan.rows_read(number)
             yield TrainingStep(epoch, number, done_before + done, rows, updates, is_last)
 
     def _count(self, step: TrainingStep, sums: dict[str, list[float]]) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP
 from trainer.augmentation.augmentation import Draws, augmentations, augmented
 from trainer.augmentation.crop import Crop
 from trainer.augmentation.gain import Gain
@@ -14,6 +15,7 @@ from trainer.augmentation.noise import Noise
 from trainer.augmentation.pictures import Pictures
 from trainer.augmentation.time_stretch import TimeStretch
 
+_STEP, _RECORD = CLASS_PER_STEP, CLASS_PER_RECORD
 _LENGTHS = [7, 0, 12, 1, 5]
 
 
@@ -39,10 +41,22 @@ def _batch(kind, lengths=_LENGTHS, time=12, records=None, dtype="float32", seed=
     }
 
 
-def _wider(values):
-    """Three more steps of padding, which is not zero."""
-    paddings = [[0, 0], [0, 3], *[[0, 0]] * (len(values.shape) - 2)]
-    return tf.pad(values, paddings, constant_values=tf.cast(9, values.dtype))
+def _with_partner(batch):
+    """With another record for each, no longer than it, and with anything in its padding."""
+    partner = {name: tf.roll(part, 1, 0) for name, part in batch.items()}
+    partner["lengths"] = tf.minimum(batch["lengths"], tf.maximum(partner["lengths"], 1))
+    return {**batch, "partner": partner}
+
+
+def _row(batch, row):
+    """A row alone, with three more steps of padding, which is not zero."""
+    alone = {}
+    for name, part in batch.items():
+        alone[name] = _row(part, row) if name == "partner" else part[row : row + 1]
+        if name in ("signal", "frames", "label"):
+            paddings = [[0, 0], [0, 3], *[[0, 0]] * (len(part.shape) - 2)]
+            alone[name] = tf.pad(alone[name], paddings, constant_values=tf.cast(9, part.dtype))
+    return alone
 
 
 def _valid(batch, kind):
@@ -61,23 +75,21 @@ ALL = [
 
 @pytest.mark.parametrize(("one", "kind"), ALL)
 def test_property_07_a_record_is_changed_alike_in_any_batch(one, kind):
-    whole = _batch(kind)
-    expected = _valid(augmented(whole, [one], 5, tf.constant(2), "step"), kind)
+    whole = _with_partner(_batch(kind))
+    expected = _valid(augmented(whole, [one], 5, tf.constant(2), _STEP), kind)
     assert any((a.shape != b.shape) or (a != b).any() for a, b in zip(
         expected, _valid(whole, kind), strict=True
     ))  # fmt: skip
     for row in range(len(_LENGTHS)):
-        rows = {name: value[row : row + 1] for name, value in whole.items()}
-        rows[kind], rows["label"] = _wider(rows[kind]), _wider(rows["label"])
-        alone = augmented(rows, [one], 5, tf.constant(2), "step")
+        alone = augmented(_row(whole, row), [one], 5, tf.constant(2), _STEP)
         np.testing.assert_allclose(_valid(alone, kind)[0], expected[row], rtol=2e-5)
 
 
 @pytest.mark.parametrize(("one", "kind"), ALL)
 def test_epochs_seeds_and_records_differ_and_padding_stays_padding(one, kind):
-    batch = _batch(kind, [12] * 8)
+    batch = _with_partner(_batch(kind, [12] * 8))
     first, again, epoch, seed = (
-        augmented(batch, [one], seed, tf.constant(epoch), "record")
+        augmented(batch, [one], seed, tf.constant(epoch), _RECORD)
         for seed, epoch in ((0, 0), (0, 0), (0, 1), (1, 0))
     )
 
@@ -90,7 +102,7 @@ def test_epochs_seeds_and_records_differ_and_padding_stays_padding(one, kind):
     assert same(first, again)
     assert not same(first, epoch)
     assert not same(first, seed)
-    empty = augmented(_batch(kind), [one], 0, tf.constant(0), "record")
+    empty = augmented(_with_partner(_batch(kind)), [one], 0, tf.constant(0), _RECORD)
     assert empty["lengths"][1] == 0
     assert (empty["lengths"].numpy()[[0, 2, 3, 4]] >= 1).all()
     assert first[kind].dtype == batch[kind].dtype
@@ -99,7 +111,7 @@ def test_epochs_seeds_and_records_differ_and_padding_stays_padding(one, kind):
 def test_labels_of_steps_move_with_a_crop():
     batch = _batch("signal", [12, 9])
     batch["signal"] = tf.cast(batch["label"], tf.float32)[..., None]
-    cut = augmented(batch, [Crop(crop=0.6)], 1, tf.constant(0), "step")
+    cut = augmented(batch, [Crop(crop=0.6)], 1, tf.constant(0), _STEP)
     for values, label, length in zip(cut["signal"], cut["label"], cut["lengths"], strict=True):
         np.testing.assert_array_equal(values[:length, 0], label[:length])
         assert (np.diff(label[:length]) == 1).all()
@@ -109,7 +121,7 @@ def test_labels_of_steps_move_with_a_crop():
 def test_crop_steps_bound_a_record_and_reach_both_ends():
     batch = _batch("signal", [12] * 64)
     batch["signal"] = tf.cast(batch["label"], tf.float32)[..., None]
-    cut = augmented(batch, [Crop(crop_steps=5)], 0, tf.constant(0), "step")
+    cut = augmented(batch, [Crop(crop_steps=5)], 0, tf.constant(0), _STEP)
     assert set(cut["lengths"].numpy()) == {5}
     starts = cut["label"].numpy()[:, 0] % 100
     assert starts.min() == 0
@@ -119,7 +131,7 @@ def test_crop_steps_bound_a_record_and_reach_both_ends():
 def test_stretch_keeps_the_shape_of_a_line():
     batch = _batch("signal", [100] * 32, time=100)
     batch["signal"] = tf.tile(tf.range(100.0)[None, :, None], [32, 1, 1])
-    changed = augmented(batch, [TimeStretch(time_stretch=0.5)], 0, tf.constant(0), "record")
+    changed = augmented(batch, [TimeStretch(time_stretch=0.5)], 0, tf.constant(0), _RECORD)
     lengths = changed["lengths"].numpy()
     assert 67 <= lengths.min() < 80 < 120 < lengths.max() <= 150
     for values, length in zip(changed["signal"].numpy(), lengths, strict=True):
@@ -131,12 +143,12 @@ def test_stretch_keeps_the_shape_of_a_line():
 def test_noise_and_gain_have_the_strength_that_they_say():
     batch = _batch("signal", [400] * 8, time=400)
     given = batch["signal"].numpy()
-    noisy = augmented(batch, [Noise(noise=0.1)], 0, tf.constant(0), "record")["signal"].numpy()
+    noisy = augmented(batch, [Noise(noise=0.1)], 0, tf.constant(0), _RECORD)["signal"].numpy()
     added = (noisy - given) / given.std(1, keepdims=True)
     assert abs(added.std() - 0.1) < 0.005
     assert abs(added.mean()) < 0.005
     assert abs(np.mean((added / added.std()) ** 4) - 3) < 0.3  # As a normal distribution has it.
-    louder = augmented(batch, [Gain(gain=0.5)], 0, tf.constant(0), "record")["signal"].numpy()
+    louder = augmented(batch, [Gain(gain=0.5)], 0, tf.constant(0), _RECORD)["signal"].numpy()
     factors = (louder / given).mean((1, 2))
     assert (factors >= 1 / 1.5 - 1e-3).all()
     assert (factors <= 1.5 + 1e-3).all()
@@ -145,7 +157,7 @@ def test_noise_and_gain_have_the_strength_that_they_say():
 def test_integer_samples_are_rounded_within_their_range():
     batch = _batch("signal", [12], dtype="int16")
     batch["signal"] = tf.constant(np.full((1, 12, 3), 32_000, np.int16))
-    loud = augmented(batch, [Gain(gain=3.0)], 2, tf.constant(0), "record")["signal"]
+    loud = augmented(batch, [Gain(gain=3.0)], 2, tf.constant(0), _RECORD)["signal"]
     assert loud.dtype == tf.int16
     assert (loud.numpy() > 0).all()
 
@@ -167,11 +179,11 @@ def _far_batch(dtype="int64", offset=1_700_000_000, padding=None):
 @pytest.mark.parametrize(("dtype", "offset"), [("int32", 2_000_000_000), ("int64", 10**18)])
 def test_wide_integers_keep_their_digits(dtype, offset):
     batch = _far_batch(dtype, offset)
-    cut = augmented(batch, [Crop(crop=0.5)], 1, tf.constant(0), "record")
+    cut = augmented(batch, [Crop(crop=0.5)], 1, tf.constant(0), _RECORD)
     for row, length in enumerate(cut["lengths"].numpy()):
         given, found = batch["signal"].numpy()[row], cut["signal"].numpy()[row, :length]
         assert any((given[k : k + length] == found).all() for k in range(12 - length + 1))
-    noisy = augmented(batch, [Noise(noise=0.5)], 0, tf.constant(0), "record")["signal"].numpy()
+    noisy = augmented(batch, [Noise(noise=0.5)], 0, tf.constant(0), _RECORD)["signal"].numpy()
     added = noisy[0].astype(np.int64) - batch["signal"].numpy()[0]
     small = batch["signal"].numpy()[0].astype(np.int64) - offset
     assert added.std() == pytest.approx(0.5 * small.std(), rel=0.2)
@@ -179,7 +191,7 @@ def test_wide_integers_keep_their_digits(dtype, offset):
 
 def test_wide_integers_stay_within_their_range():
     batch = _far_batch("int32", 2_147_483_600)
-    loud = augmented(batch, [Gain(gain=9.0)], 2, tf.constant(0), "record")["signal"].numpy()
+    loud = augmented(batch, [Gain(gain=9.0)], 2, tf.constant(0), _RECORD)["signal"].numpy()
     assert loud.min() > 2_147_000_000
 
 
@@ -191,7 +203,7 @@ def test_a_tail_that_fills_the_last_step_enters_nothing(one):
     batch["signal"] = tf.constant(values)
     found = set()
     for epoch in range(6):
-        changed = augmented(batch, [one], 3, tf.constant(epoch), "record")
+        changed = augmented(batch, [one], 3, tf.constant(epoch), _RECORD)
         for row in range(2):
             length, padding = int(changed["lengths"][row]), int(changed["padding"][row])
             flat = changed["signal"].numpy()[row, :length].reshape(-1, 2)
@@ -205,13 +217,13 @@ def test_a_tail_that_fills_the_last_step_enters_nothing(one):
 
 def test_masks_set_one_stretch_and_pictures_are_mirrored():
     batch = _batch("signal", [12] * 40)
-    masked = augmented(batch, [Masks(time_mask=0.5)], 0, tf.constant(0), "record")["signal"]
+    masked = augmented(batch, [Masks(time_mask=0.5)], 0, tf.constant(0), _RECORD)["signal"]
     for row in masked.numpy():
         out = np.flatnonzero((row == 0).all(-1))
         assert len(out) <= 6
         assert len(out) == 0 or out[-1] - out[0] == len(out) - 1
     frames = _batch("frames", [12] * 40)
-    mirrored = augmented(frames, [Pictures(flip=True)], 0, tf.constant(0), "record")["frames"]
+    mirrored = augmented(frames, [Pictures(flip=True)], 0, tf.constant(0), _RECORD)["frames"]
     same = (mirrored.numpy() == frames["frames"].numpy()).all((1, 2, 3, 4))
     other = (mirrored.numpy() == frames["frames"].numpy()[:, :, :, ::-1]).all((1, 2, 3, 4))
     assert (same ^ other).all()

@@ -1,6 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tests.datasets import CLASS_PER_RECORD
 from trainer.augmentation.augmentation import augmented
 from trainer.augmentation.shift import Shift
 
@@ -15,7 +16,7 @@ def _batch(frames, records):
 
 
 def _shifted(frames, records, epoch=0):
-    moved = tf.function(lambda batch: augmented(batch, [Shift(0.25)], 0, epoch, "record"))
+    moved = tf.function(lambda batch: augmented(batch, [Shift(0.25)], 0, epoch, CLASS_PER_RECORD))
     return moved(_batch(frames, records))["frames"].numpy()
 
 

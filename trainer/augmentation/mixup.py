@@ -1,0 +1,101 @@
+"""Two records in one, with the labels of both."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from pipeline.console.options import option
+from trainer.augmentation.augmentation import Augmentation, Draws, Recordings
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from tfrecords_schema import LabelSpec
+
+_QUANTILES = 4097
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixup(Augmentation):
+    """Augmentation: two recordings in one (Zhang and others 2018, arXiv 1710.09412)."""
+
+    needs_partner: ClassVar[bool] = True
+    mixup: float = option(
+        0.0,
+        "Each recording is mixed with another one in training, and so are their labels: alpha of "
+        "the Beta distribution of the shares. At 0.2 most are mixed a little, at 0 none.",
+        low=0,
+    )
+
+    def mixed(
+        self, own: Recordings, partner: Recordings, label: LabelSpec, draws: Draws
+    ) -> Recordings:
+        """Mixes where both were recorded.
+
+        Beyond the partner's end a recording stays as it is: scaled, it would be mixed with 0, which
+        in most units is not silence. The partner's label counts for as many steps as were mixed.
+        """
+        import tensorflow as tf
+
+        time = tf.shape(own.values)[1]
+        other = beta(draws.uniform(0), self.mixup)
+        values = _of_time(partner.values, time) - own.values
+        values = own.values + _as_wide(other, values) * values
+        values = tf.where(partner.recorded(time), values, own.values)
+        partner_label = partner.label
+        if label.per == "step":
+            share = other[:, None] * tf.sequence_mask(partner.lengths, time, tf.float32)
+            partner_label = _of_time(partner.label, time)
+        else:
+            steps = tf.maximum(own.lengths, 1)
+            share = other * tf.cast(tf.minimum(partner.lengths, steps) / steps, tf.float32)
+        if label.kind == "class":
+            return own._replace(values=values, other_label=partner_label, other_share=share)
+        first, second = (tf.cast(each, tf.float32) for each in (own.label, partner_label))
+        mixed_label = first + _as_wide(share, first) * (second - first)
+        return own._replace(values=values, label=mixed_label)
+
+
+def beta(uniform: tf.Tensor, alpha: float) -> tf.Tensor:
+    """Numbers of Beta(alpha, alpha), from uniform ones in [0, 1): float32 in the same shape."""
+    import tensorflow as tf
+
+    table = tf.constant(_quantiles(alpha), tf.float32)
+    place = tf.minimum(uniform, 1 - uniform) * 2 * (_QUANTILES - 1)
+    before = tf.cast(place, tf.int32)
+    low, high = (tf.gather(table, tf.minimum(before + n, _QUANTILES - 1)) for n in (0, 1))
+    lower = low + (place - tf.cast(before, tf.float32)) * (high - low)
+    return tf.where(uniform < 0.5, lower, 1 - lower)
+
+
+@functools.cache
+def _quantiles(alpha: float) -> np.ndarray:
+    """Of Beta(alpha, alpha), at even places from 0 to 1/2; the other half mirrors them.
+
+    The density of z = log(x / (1 - x)) is (x (1 - x))^alpha: smooth for every alpha.
+    """
+    z = -(40 / alpha + 20 / alpha**0.5) * np.linspace(1, 0, 200_001)
+    density = np.exp(alpha * (np.log(4) + z - 2 * np.log1p(np.exp(z))))
+    passed = np.concatenate([[0], np.cumsum(density[1:] + density[:-1])])
+    places = np.linspace(0, passed[-1], _QUANTILES)
+    return np.interp(places, passed, np.exp(z) / (1 + np.exp(z)))
+
+
+def _of_time(values: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
+    """`[batch, time, ...]`, cut or continued."""
+    import tensorflow as tf
+
+    steps = tf.minimum(tf.range(time), tf.shape(values)[1] - 1)
+    return tf.gather(values, steps, axis=1)
+
+
+def _as_wide(numbers: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Numbers of the first axes of values, with as many axes as those have."""
+    import tensorflow as tf
+
+    more = [1] * (len(values.shape) - len(numbers.shape))
+    return tf.reshape(numbers, tf.concat([tf.shape(numbers), more], 0))
