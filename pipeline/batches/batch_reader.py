@@ -106,7 +106,8 @@ class BatchReader:
         """
         dealt = self.dealt(plan, start_step=start_step)
         batches = self.read(*dealt)
-        return batches.apply(tf.data.experimental.assert_cardinality(len(dealt[-1])))
+        _, _, padded_steps, *_ = dealt
+        return batches.apply(tf.data.experimental.assert_cardinality(len(padded_steps)))
 
     def dealt(self, plan: EpochPlan, *, start_step: int = 0) -> tuple[np.ndarray, ...]:
         """What `read` needs to deliver a plan: NumPy arrays, all int32, of no meaning elsewhere."""

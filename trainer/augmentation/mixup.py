@@ -65,7 +65,7 @@ def beta(uniform: tf.Tensor, alpha: float) -> tf.Tensor:
     import tensorflow as tf
 
     table = tf.constant(_quantiles(alpha), tf.float32)
-    place = tf.minimum(uniform, 1 - uniform) * 2 * (_QUANTILES - 1)
+    place = tf.sqrt(2 * tf.minimum(uniform, 1 - uniform)) * (_QUANTILES - 1)
     before = tf.cast(place, tf.int32)
     low, high = (tf.gather(table, tf.minimum(before + n, _QUANTILES - 1)) for n in (0, 1))
     lower = low + (place - tf.cast(before, tf.float32)) * (high - low)
@@ -74,15 +74,16 @@ def beta(uniform: tf.Tensor, alpha: float) -> tf.Tensor:
 
 @functools.cache
 def _quantiles(alpha: float) -> np.ndarray:
-    """Of Beta(alpha, alpha), at even places from 0 to 1/2; the other half mirrors them.
+    """Of Beta(alpha, alpha), from 0 to 1/2 at halves of squares; the other half mirrors them.
 
-    The density of z = log(x / (1 - x)) is (x (1 - x))^alpha: smooth for every alpha.
+    The density of z = log(x / (1 - x)) is (x (1 - x))^alpha: smooth for every alpha. Squares are
+    close at 0, where quantiles of a large alpha are steep.
     """
     z = -(40 / alpha + 20 / alpha**0.5) * np.linspace(1, 0, 200_001)
     density = np.exp(alpha * (np.log(4) + z - 2 * np.log1p(np.exp(z))))
     passed = np.concatenate([[0], np.cumsum(density[1:] + density[:-1])])
-    places = np.linspace(0, passed[-1], _QUANTILES)
-    return np.interp(places, passed, np.exp(z) / (1 + np.exp(z)))
+    places = np.linspace(0, 1, _QUANTILES) ** 2
+    return np.interp(places * passed[-1], passed, np.exp(z) / (1 + np.exp(z)))
 
 
 def _of_time(values: tf.Tensor, time: tf.Tensor) -> tf.Tensor:

@@ -4,9 +4,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.batches.batch_reader import BatchReader
+from pipeline.batches.batch_reader import BatchReader, _cut_lengths
 from pipeline.batches.deal import deal_batch
-from pipeline.batches.plan import BatchOptions, plan_epoch
+from pipeline.batches.plan import BatchOptions, plan_epoch, with_partners
 from tests.datasets import (
     CLASS_PER_RECORD,
     CLASS_PER_STEP,
@@ -177,6 +177,42 @@ def test_workers_read_their_replicas_of_the_same_batches(toy, readers):
     assert len(second_worker) == plan.num_steps * 2
     for element, other in zip(second_worker, expected, strict=True):
         tf.nest.map_structure(np.testing.assert_array_equal, element, other)
+
+
+@pytest.mark.parametrize(("replicas", "start_step"), [((0,), 0), ((0, 2), 1)])
+def test_partners_go_with_their_records_and_are_cut_to_their_length(toy, replicas, start_step):
+    dataset, splits = toy
+    plan = with_partners(make_plan(dataset), seed=1, epoch=0)
+    partners = dict(zip(plan.records, plan.partners, strict=True))
+    num_replicas = 2 * len(replicas) - 1
+    reader = BatchReader(
+        dataset, "train", num_replicas=num_replicas, replicas=replicas, has_partners=True
+    )
+    found = elements(reader.epoch(plan, start_step=start_step))
+    plain = padded_batches(
+        dataset, "train", make_plan(dataset), start_step=start_step,
+        num_replicas=num_replicas, replicas=replicas,
+    )  # fmt: skip
+    for element, own in zip(found, elements(plain), strict=True):
+        partner = element.pop("partner")
+        tf.nest.map_structure(np.testing.assert_array_equal, element, own)
+        assert partner["signal"].shape == own["signal"].shape
+        for row, record in enumerate(own["record"]):
+            assert partner["record"][row] == partners.get(record, -1)
+            steps = partner["lengths"][row]
+            for values in (partner["signal"][row], partner["label"][row]):
+                assert not values[steps:].any()
+            if record >= 0:
+                source = splits["train"][partners[record]]
+                assert steps == min(source.steps, splits["train"][record].steps)
+                np.testing.assert_array_equal(partner["signal"][row, :steps], source.data[:steps])
+                np.testing.assert_array_equal(partner["label"][row, :steps], source.label[:steps])
+
+
+def test_a_partner_that_is_cut_has_no_padding_in_its_last_step():
+    found = _cut_lengths({"lengths": tf.constant([5, 3, 4]), "padding": tf.constant([2, 2, 2])}, 4)
+    assert found["lengths"].numpy().tolist() == [4, 3, 4]
+    assert found["padding"].numpy().tolist() == [0, 2, 2]
 
 
 def test_rows_are_dealt_as_batches_are(toy, readers):

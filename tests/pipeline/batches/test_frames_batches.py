@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.frames import decode_frame
-from pipeline.batches.plan import BatchOptions, plan_epoch
+from pipeline.batches.plan import BatchOptions, plan_epoch, with_partners
 from tests.datasets import CLASS_PER_RECORD, VALUE_SEQUENCE, Record, write_dataset
 from tfrecords_schema import InputSpec, RecordSchema
 
@@ -57,12 +57,16 @@ def delivered(dataset, replicas=1):
     plan = plan_epoch(
         dataset.split("train").steps, BatchOptions(batch_size=2, num_buckets=2), seed=0, epoch=0
     )
-    batches = BatchReader(dataset, "train", num_replicas=replicas).epoch(plan)
+    has_partners = dataset.schema.label == CLASS_PER_RECORD
+    plan = with_partners(plan, seed=0, epoch=0) if has_partners else plan
+    reader = BatchReader(dataset, "train", num_replicas=replicas, has_partners=has_partners)
+    batches = reader.epoch(plan)
     found = list(batches.as_numpy_iterator())
     for number, element in enumerate(found):
         assert element["frames"].shape[1] == plan.padded_steps[number // replicas]
-        for name, value in element.items():
-            assert batches.element_spec[name].is_compatible_with(tf.constant(value))
+        values = tf.nest.map_structure(tf.constant, element)
+        for spec, value in zip(*map(tf.nest.flatten, (batches.element_spec, values)), strict=True):
+            assert spec.is_compatible_with(value)
     return found
 
 
@@ -91,6 +95,13 @@ def test_property_01_frames_are_delivered_decoded(tmp_path, label, replicas):
             np.testing.assert_array_equal(element["frames"][row, :length], expected)
             if label == CLASS_PER_RECORD:
                 assert element["label"][row] == records[record].label
+                partner = element["partner"]
+                own = records[partner["record"][row]]
+                cut = min(length, len(own.data))
+                assert partner["lengths"][row] == cut
+                first = np.stack([pillow_decode(frame) for frame in own.data[:cut]])
+                np.testing.assert_array_equal(partner["frames"][row, :cut], first)
+                assert not partner["frames"][row, cut:].any()
     assert sorted(seen) == list(range(len(records)))
 
 

@@ -13,6 +13,7 @@ from pipeline.batches.plan import (
     permutation,
     plan_epoch,
     splitmix64,
+    with_partners,
 )
 
 PERMUTATION_OF_10 = [1, 7, 6, 0, 4, 2, 8, 9, 3, 5]
@@ -116,6 +117,24 @@ def test_same_arguments_give_the_same_plan(steps, options):
     first, again = (plan_epoch(steps, options, seed=3, epoch=2) for _ in range(2))
     for name in ("records", "step_starts", "padded_steps"):
         np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+
+
+@given(some_lengths, some_options(), some_options())
+def test_property_07_a_partner_depends_on_seed_epoch_and_record_alone(steps, options, other):
+    def partners(options, seed, epoch):
+        plan = with_partners(
+            plan_epoch(steps, options, seed=seed, epoch=epoch), seed=seed, epoch=epoch
+        )
+        for step in range(plan.num_steps):
+            assert plan.rows_read(step).tolist()[: len(plan.rows(step))] == plan.rows(step).tolist()
+        read = np.concatenate([plan.rows_read(step) for step in range(plan.num_steps)])
+        assert np.bincount(read).tolist() == [2] * len(steps)
+        return dict(zip(plan.records.tolist(), plan.partners.tolist(), strict=True))
+
+    found = partners(options, 3, 1)
+    assert found == partners(other, 3, 1)
+    if len(steps) > 20:
+        assert found not in (partners(options, 3, 2), partners(options, 4, 1))
 
 
 @pytest.mark.parametrize("other", [{"seed": 3, "epoch": 1}, {"seed": 4, "epoch": 0}])

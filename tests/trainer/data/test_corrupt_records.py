@@ -3,10 +3,11 @@
 import pathlib
 import re
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.batches.plan import BatchOptions
+from pipeline.batches.plan import BatchOptions, EpochPlan
 from tests.datasets import CLASS_PER_STEP, VALUE_SEQUENCE, toy_dataset
 from tfrecords_schema import DatasetError, open_dataset
 from trainer.data.split_data import NamingBatches, SplitData
@@ -55,6 +56,17 @@ def test_a_corrupt_record_is_named_with_shard_id_and_offset(tmp_path, label, dam
     )
     with pytest.raises(DatasetError, match=re.escape(message)):
         read(split, tf.distribute.get_strategy())
+
+
+def test_a_corrupt_partner_is_named(tmp_path):
+    dataset, _ = toy_dataset(tmp_path, sizes={"train": 3}, num_shards=1)
+    split = SplitData(dataset, "train", BatchOptions())
+    _flip(pathlib.Path(dataset.shard_paths("train")[0]), int(split.index.offset[1]) + 20)
+    first, starts = np.array([0], np.int32), np.array([0, 1], np.int32)
+    plan = EpochPlan(first, starts, split.lengths[:1], 1, partners=first + 1)
+    batches, _ = split.batches(plan, tf.distribute.get_strategy())
+    with pytest.raises(DatasetError, match=r"record 'train-1' at byte .* is damaged"):
+        next(batches)
 
 
 def test_a_split_that_may_not_be_read_is_no_output_that_may_not_be_written(tmp_path, monkeypatch):

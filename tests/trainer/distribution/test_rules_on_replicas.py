@@ -9,8 +9,8 @@ from tests.trainer import processes as runs
 _FLAGS = (
     "--width=4", "--depth=1", "--kernel_groups=2", "--ensemble=2", "--epochs=4", "--batch_size=6",
     "--head_dropout=0", "--noise=0.1", "--crop=0.3", "--time_stretch=0.2", "--gain=0.1",
-    "--learning_rate=0.01", "--checkpoint_every_epochs=1", "--validate_every_epochs=1",
-    "--noreport", "--notensorboard", "--deterministic",
+    "--mixup=0.4", "--learning_rate=0.01", "--checkpoint_every_epochs=1",
+    "--validate_every_epochs=1", "--noreport", "--notensorboard", "--deterministic",
 )  # fmt: skip
 
 

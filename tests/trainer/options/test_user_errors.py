@@ -233,6 +233,10 @@ _CASES = {
         f"{_NEW} --model=resnet --flip", 2, "the dataset has signal", "--flip is for frames",
         "leave it out",
     ),
+    "mixed sequences": Case(
+        f"{_NEW} --model=forecaster --mixup=0.2", 2, "--mixup is for one label per record or per",
+        "a record's label is a sequence", "leave it out",
+    ),
     "several networks with sigmoid": Case(
         f"{_NEW} --model=resnet --ensemble=2 --class_activation=sigmoid", 2,
         "--class_activation=sigmoid", "does not go with several networks", "--ensemble=1",

@@ -6,13 +6,16 @@ import json
 import keras
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
 from sklearn import metrics
 
-from pipeline.batches.plan import BatchOptions
+from pipeline.batches.plan import BatchOptions, permutation
 from pipeline.console.errors import UsageError
 from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
 from tfrecords_schema import InputSpec, RecordSchema
+from trainer.augmentation.augmentation import Draws, augmented
+from trainer.augmentation.mixup import Mixup
 from trainer.data.split_data import SplitData
 from trainer.evaluation.evaluation import figure_of_split
 from trainer.evaluation.predictions import predict_split
@@ -52,22 +55,27 @@ def dataset(tmp_path_factory):
 
 def _make(
     dataset, run_dir, callbacks=(), class_weights=None, validates=True, identity=False,
-    batch_size=3, **training,
+    batch_size=3, mixup=0.0, **training,
 ):  # fmt: skip
     keras.utils.set_random_seed(0)
     options = TrainingOptions(**{"epochs": 3, "learning_rate": 0.02, **training})
     changeable = {**dataclasses.asdict(options), "batch_size": batch_size}
     run = RunOptions(dataset=dataset.path, run_dir=str(run_dir), allow_changed=tuple(changeable))
     batches = BatchOptions(batch_size=batch_size, num_buckets=3)
-    train, validation = (SplitData(dataset, name, batches) for name in ("train", "validation"))
+    train = SplitData(dataset, "train", batches, has_partners=bool(mixup))
+    validation = SplitData(dataset, "validation", batches)
     model = build_signal_model(_MODEL, dataset.schema.input, dataset.schema.label)
     optimizer = make_optimizer(options, train.plan().num_steps)
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer)
     strategy = tf.distribute.get_strategy()
     task = Task(dataset.schema.label, class_weights)
+
+    def mix(batch, epoch):
+        return augmented(batch, [Mixup(mixup)], 0, epoch, dataset.schema.label)
+
     steps = Steps(
-        strategy, model, optimizer, task,
+        strategy, model, optimizer, task, augment=mix if mixup else None,
         clip_norm=options.clip_norm, accumulate=options.accumulate_batches > 1,
     )  # fmt: skip
     trainer = Trainer(
@@ -90,35 +98,49 @@ def test_property_11_one_trace_serves_every_bucket(dataset, tmp_path):
     assert traces(run.steps) == 1
 
 
-@pytest.mark.parametrize("batches", [1, 2])
-def test_training_is_the_plain_loop_over_unpadded_records(dataset, batches, tmp_path):
+@pytest.mark.parametrize(("batches", "mixup"), [(1, 0.6), (2, 0.0)])
+def test_training_is_the_plain_loop_over_unpadded_records(dataset, batches, mixup, tmp_path):
     """The reference knows nothing of padding, plans' tensors or our step: records one by one.
 
     Batches that are accumulated are one batch; of an odd number the last is an update alone.
     """
     weights = (1.0, 3.0, 0.25)
     run = _make(
-        dataset, tmp_path, class_weights=weights, accumulate_batches=batches,
+        dataset, tmp_path, class_weights=weights, accumulate_batches=batches, mixup=mixup,
         epochs=1, optimizer="sgd", momentum=0.0, clip_norm=0.1,
     )  # fmt: skip
     reference = _make(dataset, tmp_path / "reference").model
     train = SplitData(dataset, "train", BatchOptions(batch_size=3, num_buckets=3))
-    records = {r.id: r for r in random_records(_LENGTHS, dataset.schema, prefix="a")}
-    ids, plan = train.index.ids(), train.plan(seed=0, epoch=0)
+    records = random_records(_LENGTHS, dataset.schema, prefix="a")
+    assert train.index.ids() == [record.id for record in records]
+    plan, partners = train.plan(seed=0, epoch=0), permutation(len(records), 0, 0, 2)
+    shares = Draws(0, 0, tf.range(len(records)), "Mixup").uniform(0).numpy()
+    shares = scipy.stats.beta(mixup, mixup).ppf(shares) if mixup else np.zeros(len(records))
+    pairs = [(own, records[row]) for own, row in zip(records, partners, strict=True)]
     assert plan.num_steps % 2, "the epoch is to end with a batch that has no other to go with"
     for step in range(0, plan.num_steps, batches):
         rows = [plan.rows(step + more) for more in range(min(batches, plan.num_steps - step))]
-        _plain_step(reference, [records[ids[row]] for row in np.concatenate(rows)], weights)
+        mixed = [_plain_mix(*pairs[row], shares[row]) for row in np.concatenate(rows)]
+        _plain_step(reference, mixed, weights)
     run.trainer.run()
     for found, expected in zip(run.model.variables, reference.variables, strict=True):
         np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-6, err_msg=found.path)
 
 
+def _plain_mix(own, partner, share):
+    """The signal, and by how much each step's label is each class."""
+    steps = min(own.steps, partner.steps)
+    data, classes = own.data.copy(), np.eye(3, dtype=np.float32)[own.label]
+    data[:steps] = (1 - share) * own.data[:steps] + share * partner.data[:steps]
+    of_partner = np.eye(3)[partner.label[:steps]]
+    classes[:steps] = (1 - share) * classes[:steps] + share * of_partner
+    return data, classes
+
+
 def _plain_step(model, records, class_weights):
-    labels = np.concatenate([record.label for record in records])
+    weights = np.concatenate([classes for _, classes in records]) * class_weights
     with tf.GradientTape() as tape:
-        losses = tf.concat([_plain_losses(model, record) for record in records], 0)
-        weights = np.array(class_weights, np.float32)[labels]
+        losses = tf.concat([_plain_losses(model, data) for data, _ in records], 0)
         objective = tf.reduce_sum(losses * weights) / weights.sum() + tf.add_n(model.losses)
     variables = [v.value for v in model.trainable_variables]
     gradients, _ = tf.clip_by_global_norm(tape.gradient(objective, variables), 0.1)
@@ -126,10 +148,10 @@ def _plain_step(model, records, class_weights):
         variable.assign_sub(0.02 * gradient)
 
 
-def _plain_losses(model, record):
-    inputs = {"signal": record.data[None], "lengths": np.array([len(record.data)], np.int32)}
-    logits = model(inputs, training=True)[0]
-    return keras.losses.sparse_categorical_crossentropy(record.label, logits, from_logits=True)
+def _plain_losses(model, data):
+    """Of each step, if it were of each class."""
+    inputs = {"signal": data[None], "lengths": np.array([len(data)], np.int32)}
+    return -keras.ops.log_softmax(model(inputs, training=True)[0])
 
 
 def test_a_users_callback_sees_every_step_and_the_epochs_logs(dataset, tmp_path):
