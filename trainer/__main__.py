@@ -22,7 +22,7 @@ from trainer import command_line
 from trainer.data.left_out import left_out
 from trainer.data.split_data import SplitData, load_split
 from trainer.distribution import cluster
-from trainer.distribution.strategy import configure
+from trainer.distribution.strategy import configure, make_strategy
 from trainer.evaluation import evaluation
 from trainer.evaluation.calibrate import calibrated, not_to_choose_on
 from trainer.options.options import AFTER_TRAINING
@@ -44,11 +44,12 @@ def _run(asked: Asked) -> None:
     configure(asked.run)
     if asked.run.mode in AFTER_TRAINING:
         return inference.run(asked)
-    asked = settle(asked)
-    data = open_data(asked)
+    data = open_data(asked)  # What this refuses ends every worker before one waits for others.
+    strategy = make_strategy(asked.run)
+    asked, data = settle(asked, data, strategy)
     for choice in asked.choices:
         say(f"--{choice.name}={value_text(choice.value)}  ({choice.reason})")
-    strategy, built = build(asked, data)
+    built = build(asked, data, strategy)
     if asked.run.dry_run and data.train:
         notes = _against(asked, data, built.full)
         return say(

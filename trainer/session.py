@@ -13,7 +13,6 @@ from tfrecords_schema import Dataset, DatasetError, LabelSpec, open_dataset
 from trainer.augmentation.augmentation import require_suited
 from trainer.data.split_data import SplitData, class_weights, load_split
 from trainer.distribution import cluster
-from trainer.distribution.strategy import make_strategy
 from trainer.models.family import BuiltModel, DataSpec
 from trainer.options.options import DataOptions
 from trainer.runs import identity, run_folder
@@ -125,9 +124,8 @@ def open_data(asked: Asked) -> Data:
     return Data(dataset, task, learnt, train, validation, test)
 
 
-def build(asked: Asked, data: Data) -> tuple[tf.distribute.Strategy, BuiltModel]:
-    """Makes the strategy, and under it the model, compiled with its optimizer."""
-    strategy = make_strategy(asked.run)
+def build(asked: Asked, data: Data, strategy: tf.distribute.Strategy) -> BuiltModel:
+    """Makes the model, compiled with its optimizer."""
     with strategy.scope():
         spec = data.dataset.schema.input
         built = asked.model.build(DataSpec(spec, data.label, data.learnt.statistics))
@@ -135,7 +133,7 @@ def build(asked: Asked, data: Data) -> tuple[tf.distribute.Strategy, BuiltModel]
         optimizer = make_optimizer(asked.training, num_steps)
         optimizer.build(built.full.trainable_variables)
         built.full.compile(optimizer=optimizer)
-    return strategy, built
+    return built
 
 
 def open_session(

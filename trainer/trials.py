@@ -6,6 +6,8 @@ from all others. So each candidate is tried on the training split alone, without
 
 from __future__ import annotations
 
+import tensorflow as tf
+
 from trainer.distribution import cluster
 from trainer.models.family import ChosenModel, DataSpec, families
 from trainer.options.automatic import Choice
@@ -16,30 +18,24 @@ _LABELS = 1024
 _FAMILY = "hydra"
 
 
-def settle(asked: Asked) -> Asked:
-    """The command with what the rules left open decided by trials; each choice says how.
+def settle(asked: Asked, data: Data, strategy: tf.distribute.Strategy) -> tuple[Asked, Data]:
+    """The command with what the rules left open decided by trials, and its data.
 
-    Workers of a cluster must agree, and small differences between machines could part them: so
-    they take the first candidate of each.
+    Each choice says how it was made. Workers must agree, and small differences between machines
+    could part them: so the first one tries, and tells the others the losses.
     """
     settled: dict[str, Choice] = {}
-    is_alone = cluster.find_cluster() is None
-    data: Data | None = None
+    is_chief = cluster.this_worker(strategy).is_chief
     while left := [choice for choice in asked.choices if choice.candidates]:
-        name, candidates = left[0].name, left[0].candidates
-        if not is_alone:
-            settled[name] = Choice(name, candidates[0], "no trials on several workers")
-        else:
-            data = data or open_data(asked)
-            losses = {
-                value: _loss(asked.again({**settled, name: Choice(name, value, "")}), data)
-                for value in candidates
-            }
-            best = min(losses, key=lambda value: losses[value])
-            tried = ", ".join(f"{value} {loss:.3f}" for value, loss in losses.items())
-            settled[name] = Choice(name, best, f"loss on training groups left out: {tried}")
+        name, losses = left[0].name, {}
+        for value in left[0].candidates:
+            tried = asked.again({**settled, name: Choice(name, value, "")})
+            losses[value] = cluster.total(strategy, _loss(tried, data) if is_chief else 0.0)
+        best = min(losses, key=lambda value: losses[value])
+        said = ", ".join(f"{value} {loss:.3f}" for value, loss in losses.items())
+        settled[name] = Choice(name, best, f"loss on training groups left out: {said}")
         asked = asked.again(settled)
-    return asked
+    return asked, open_data(asked) if settled else data
 
 
 def _loss(asked: Asked, data: Data) -> float:

@@ -13,6 +13,8 @@ from pipeline.console import quiet
 
 quiet.start(gpu=True)
 
+import tensorflow as tf
+
 from pipeline.batches.plan import BatchOptions
 from tfrecords_schema import open_dataset
 from trainer.data.split_data import SplitData
@@ -20,10 +22,13 @@ from trainer.distribution import cluster
 from trainer.distribution.strategy import configure, make_strategy
 from trainer.models.signal import SignalModelOptions, build_signal_model
 from trainer.options.options import RunOptions, TrainingOptions
+from trainer.runs.asked import asked
+from trainer.session import open_data
 from trainer.step.steps import Steps
 from trainer.step.task import Task
 from trainer.training.loop import Trainer
 from trainer.training.optimizers import make_optimizer
+from trainer.trials import settle
 
 MODEL = SignalModelOptions(
     conv_filters=(3,), conv_kernel_samples=3, conv_strides=(2,), rnn_units=(4,), dropout=0.0
@@ -42,6 +47,7 @@ def main(datasets: str, run_dirs: str, cpu_replicas: int) -> None:
     strategy = make_strategy(run)
     folders = sorted(pathlib.Path(datasets).iterdir())
     schema = open_dataset(str(folders[0] / "toy" / "1.0.0")).schema
+    _try(str(folders[-1] / "toy" / "1.0.0"), f"{run_dirs}/choices-", strategy)
     with strategy.scope():
         model = build_signal_model(MODEL, schema.input, schema.label)
         optimizer = make_optimizer(TRAINING, batches_per_epoch=2)
@@ -67,6 +73,14 @@ def main(datasets: str, run_dirs: str, cpu_replicas: int) -> None:
             identity={},
         ).run()  # fmt: skip
     cluster.end_together(strategy)
+
+
+def _try(dataset: str, path: str, strategy: tf.distribute.Strategy) -> None:
+    """Writes what this worker takes trials for."""
+    command = asked([f"--dataset={dataset}", f"--run_dir={path}run", "--kernel_groups=2"])
+    settled, _ = settle(command, open_data(command), strategy)
+    number = cluster.this_worker(strategy).number
+    pathlib.Path(f"{path}{number}").write_text("\n".join(map(str, settled.choices)))
 
 
 if __name__ == "__main__":

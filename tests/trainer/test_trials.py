@@ -6,12 +6,14 @@ import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.datasets import Record, write_dataset
 from tests.trainer.in_process import run_trainer
 from tfrecords_schema import InputSpec, LabelSpec, RecordSchema
 from tfrecords_schema.left_out import LeftOut
 from trainer.runs.asked import asked
+from trainer.session import open_data
 from trainer.trials import settle
 
 _CLASSES = LabelSpec("record", "class", "int64", (), ("a", "b"))
@@ -45,7 +47,7 @@ def by_shape(rng, label, time):
 def test_normalization_follows_from_what_carries_the_label(values_of, expected, tmp_path):
     dataset = _dataset(tmp_path, values_of)
     command = asked([f"--dataset={dataset.path}", f"--run_dir={tmp_path / 'run'}"])
-    settled = settle(command)
+    settled, _ = settle(command, open_data(command), tf.distribute.get_strategy())
     (choice,) = (choice for choice in settled.choices if choice.name == "normalization")
     assert choice.value in expected
     assert "left out" in choice.reason

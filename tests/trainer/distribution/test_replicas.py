@@ -47,6 +47,10 @@ def test_property_09_any_replicas_and_workers_give_the_same_losses_and_weights(
             for tf_config in _clusters(workers)
         ]
     )
+    for worker in range(workers):
+        chosen = (tmp_path / f"choices-{worker}").read_text()
+        assert "loss on training groups left out: both" in chosen
+        assert chosen == (one_device / "choices-0").read_text()
     for size in map(str, _SIZES):
         expected, found = runs.arrays(one_device / size), runs.arrays(tmp_path / size)
         assert found.keys() == expected.keys()

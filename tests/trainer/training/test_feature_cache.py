@@ -184,7 +184,7 @@ def test_no_features_are_kept_of_recordings_that_training_changes(weights, tmp_p
     caches = []
     for more in ([], ["--flip"]):
         command = asked([*flags, *more])
-        built = build(command, data := open_data(command))[1]
+        built = build(command, data := open_data(command), tf.distribute.get_strategy())
         caches.append(open_cache(command, built, data.dataset))
         assert built.features is not None
     assert caches[0] is not None
