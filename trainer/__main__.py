@@ -101,7 +101,7 @@ def _evaluate(asked: Asked, session: Session) -> None:
     if run.report:
         from trainer.report.report import write_report  # matplotlib is slow to import
 
-        say(f"report: {write_report(run.run_dir, data.dataset, data.label)}")
+        say(f"report: {write_report(run.run_dir, data.dataset, data.label, run.paper)}")
 
 
 def _say_what_is_left_out(asked: Asked, data: Data) -> None:

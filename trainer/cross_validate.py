@@ -125,7 +125,7 @@ def _cross_validate(argv: Sequence[str]) -> None:
     say(f"\n{study_text(result)}")
     if run.report:
         places = [one.job.run_dir for one in planned]
-        say(f"report: {study_page.write_page(run.run_dir, result, table, places)}")
+        say(f"report: {study_page.write_page(run.run_dir, result, table, places, run.paper)}")
 
 
 def _of_trainer(argv: Sequence[str]) -> tuple[RunOptions, DataOptions, dict[str, str]]:
@@ -200,6 +200,7 @@ def _planned(
         "train_split": TRAIN,
         "validation_split": VALIDATION if fold.groups(VALIDATION) else "",
         "test_split": TEST,
+        "paper": "none",  # Of all runs together, not of each.
     }
     flags = (f"--{flag}={value}" for flag, value in own.items())
     job = Job(name, run_dir, (*argv, *flags), dataset.manifest.fingerprint)

@@ -18,8 +18,7 @@ from pipeline.inspect.samples import Sample, TimeAxis, label_text, read_samples
 from pipeline.inspect.shortcuts import shortcut_table, shortcuts
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
-from tfrecords_schema.storage import atomic_write
-from trainer.evaluation import evaluation_table
+from trainer.evaluation import evaluation_table, page_tables
 from trainer.evaluation.class_figures import MOST_CLASSES
 from trainer.evaluation.predictions import Predictions
 from trainer.metrics.table import LOSS, headline
@@ -38,28 +37,35 @@ _MAX_SCATTERS = 4
 _PREDICTION_HEIGHT = 1.4
 
 
-def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None) -> str:
-    """Writes `report.html` into a run folder and returns its path.
+def write_report(
+    run_dir: str, dataset: Dataset, label: LabelSpec | None = None, paper: str = "none"
+) -> str:
+    """Writes `report.html` into a run folder, and says where it is.
 
     Args:
       run_dir: folder of a run of `python -m trainer`; what it lacks is left out of the page.
       dataset: the dataset of the run.
       label: what was predicted, where that is not the dataset's own label.
+      paper: see `page.write`.
     """
     run = RunFiles.read(run_dir)
     found = shortcuts(dataset)
     lengths = _lengths(run, dataset)
     dataset = with_label(dataset, label or dataset.schema.label)
-    text = page.render(
+    return page.write(
+        join(run_dir, "report.html"),
         "trainer.report",
         "report.html",
+        paper,
         dataset=dataset.manifest,
         splits=sorted(dataset.manifest.splits.items(), key=lambda split: -split[1].records),
         run=run,
         curves=_curves(run.epochs),
         lengths=lengths,
         results=[_result(run, dataset, split) for split in run.evaluated_on(dataset)],
+        choices=_choices(run),
         tables=evaluation_table,
+        page_tables=page_tables,
         shortcuts=shortcut_table(found, dataset.schema.label),
         shortcut_warnings=[one.warning for one in found if one.warning],
         versions={
@@ -67,25 +73,28 @@ def write_report(run_dir: str, dataset: Dataset, label: LabelSpec | None = None)
             "dataset SHA-256": dataset.manifest.fingerprint,
         },
     )
-    path = join(run_dir, "report.html")
-    atomic_write(path, text.encode())
-    return path
 
 
-def _curves(epochs: list[dict[str, Any]]) -> list[str]:
-    """Pictures of the loss and of the metric that the task has."""
+def _choices(run: RunFiles) -> Table:
+    rows = [(f"--{choice['name']}={choice['value']}", choice["reason"]) for choice in run.choices]
+    note = "options that were not given; a flag overrides each"
+    return Table("Decided from the data", {"option": None, "because": None}, rows, note=note)
+
+
+def _curves(epochs: list[dict[str, Any]]) -> dict[str, str]:
+    """Pictures of the loss and of the metric that the task has, by their names."""
     if not epochs:
-        return []
+        return {}
     numbers = [line["epoch"] + 1 for line in epochs]
-    return [
-        training_curve(
+    return {
+        name: training_curve(
             name,
             numbers,
             [line["train"][name] for line in epochs],
             [(line["validation"] or {}).get(name) for line in epochs],
         )
         for name in dict.fromkeys((LOSS, headline(epochs[0]["train"])))
-    ]
+    }
 
 
 def _lengths(run: RunFiles, dataset: Dataset) -> dict[str, Any] | None:
@@ -117,8 +126,9 @@ def _result(run: RunFiles, dataset: Dataset, split: str) -> dict[str, Any]:
     metric = headline(evaluation["metrics"])
     value = evaluation["metrics"][metric]
     return {
-        **{key: value for key, value in evaluation.items() if key != "confusion"},
-        **_of_classes(evaluation, dataset.schema.label),
+        **evaluation,
+        "class_names": _class_names(dataset.schema.label),
+        "confusion_tables": page_tables.confusion_tables(evaluation),
         "metric": metric,
         "value": value,
         "baseline_value": evaluation["baseline"].get(metric),
@@ -130,12 +140,10 @@ def _result(run: RunFiles, dataset: Dataset, split: str) -> dict[str, Any]:
     }
 
 
-def _of_classes(evaluation: dict[str, Any], label: LabelSpec | None) -> dict[str, Any]:
-    """Names of classes in the order of their colours, and the table of all confusions if small."""
+def _class_names(label: LabelSpec | None) -> tuple[str, ...]:
+    """In the order of their colours; of very many the first of each colour."""
     names = label.class_names if label else ()
-    if len(names) > MOST_CLASSES or "confusion" not in evaluation:
-        return {"class_names": names[: len(CLASS_COLOURS)]}
-    return {"class_names": names, "confusion": evaluation["confusion"]}
+    return names[: len(CLASS_COLOURS)] if len(names) > MOST_CLASSES else names
 
 
 def _scatters(dataset: Dataset, predictions: Predictions) -> list[str]:

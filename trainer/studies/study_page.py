@@ -15,7 +15,7 @@ from pipeline.console.tables import Table
 from tfrecords_schema import LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
-from trainer.evaluation import evaluation_table
+from trainer.evaluation import evaluation_table, page_tables
 from trainer.evaluation.prediction_files import Row, columns_of, write_columns
 from trainer.metrics.table import LOSS, headline
 from trainer.report.report_data import RunFiles
@@ -72,20 +72,29 @@ def _labels(labels: Sequence[np.ndarray], label: LabelSpec) -> dict[str, Any]:
     return dict(zip(names, means.T, strict=True))
 
 
-def write_page(run_dir: str, result: Mapping[str, Any], folds: Table, runs: Sequence[str]) -> str:
-    """Writes the page, and returns its path.
+def write_page(
+    run_dir: str,
+    result: Mapping[str, Any],
+    folds: Table,
+    runs: Sequence[str],
+    paper: str = "none",
+) -> str:
+    """Writes the page, and says where it is.
 
     Args:
       run_dir: folder of the cross-validation.
       result: all figures.
       folds: what is tested in each.
       runs: run folders of all runs.
+      paper: see `page.write`.
     """
     metric = headline(result["metrics"])
     found = [RunFiles.read(path) for path in runs]
-    text = page.render(
+    return page.write(
+        join(run_dir, PAGE),
         "trainer.studies",
         "cross_validation.html",
+        paper,
         result=result,
         metric=metric,
         value=result["metrics"][metric],
@@ -95,23 +104,20 @@ def write_page(run_dir: str, result: Mapping[str, Any], folds: Table, runs: Sequ
         curves=_curves([run.epochs for run in found if run.epochs]),
         metrics=evaluation_table.metric_table(dict(result)),
         columns=evaluation_table.column_table(dict(result)),
-        groups=evaluation_table.group_table(dict(result)),
+        page_tables=page_tables,
         warnings=evaluation_table.warnings(dict(result)),
         tables=study_tables,
         options=found[0].options,
         minutes=sum(line["seconds"] for run in found for line in run.epochs) / 60,
     )
-    path = join(run_dir, PAGE)
-    atomic_write(path, text.encode())
-    return path
 
 
-def _curves(runs: Sequence[list[dict[str, Any]]]) -> list[str]:
+def _curves(runs: Sequence[list[dict[str, Any]]]) -> dict[str, str]:
     """The loss, and the metric that the task has, of all runs in one picture each."""
     if not runs:
-        return []
+        return {}
     names = dict.fromkeys((LOSS, headline(runs[0][0]["train"])))
-    return [_curve(name, runs) for name in names]
+    return {name: _curve(name, runs) for name in names}
 
 
 def _curve(name: str, runs: Sequence[list[dict[str, Any]]]) -> str:
