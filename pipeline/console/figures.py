@@ -27,6 +27,7 @@ CLASS_COLOURS = (
 MAX_LINES = 12
 _MAX_STRETCHES = 1_000
 _MAX_MARKED_POINTS = 30
+_MAX_NAME = 18
 _STYLE: Any = {
     "font.size": 9.5,
     "axes.spines.top": False,
@@ -49,24 +50,31 @@ _NO_DATE: dict[str, Any] = {
 }
 
 
-def draw_signal(axes: Axes, signal: np.ndarray, duration: float) -> None:
-    """A line for each channel; of many samples the least and the greatest of each stretch.
+def draw_channel(axes: Axes, signal: np.ndarray, duration: float, colour: Any, name: str) -> None:
+    """A line; of many samples the least and the greatest of each stretch.
 
     Args:
       axes: where.
-      signal: `[samples, channels]`.
+      signal: `[samples]`.
       duration: where the signal ends on the time axis.
+      colour: of the line.
+      name: of the channel.
     """
-    shown = min(signal.shape[1], MAX_LINES)
-    # Other colours than those of the classes.
-    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, shown))
-    values = _extremes(signal[:, :shown])
+    values = _extremes(signal[:, np.newaxis])[:, 0]
     times = (np.arange(len(values)) + 0.5) * duration / max(len(values), 1)
     marker = "." if len(values) <= _MAX_MARKED_POINTS else ""
-    for channel, colour in enumerate(colours):
-        axes.plot(times, values[:, channel], color=colour, linewidth=0.7, marker=marker)
-    left_out = signal.shape[1] - shown
-    axes.set_ylabel(f"signal ({left_out} more)" if left_out > 0 else "signal")
+    axes.plot(times, values, color=colour, linewidth=0.7, marker=marker)
+    axes.set_ylabel(shortened(name), rotation=0, ha="right", va="center")
+
+
+def channel_colours(number: int) -> np.ndarray:
+    """Other colours than those of the classes, `[number, 4]`."""
+    return matplotlib.colormaps["viridis"](np.linspace(0, 0.9, number))
+
+
+def shortened(name: str) -> str:
+    """A name that leaves room for the picture beside it."""
+    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 3]}..."
 
 
 def _extremes(signal: np.ndarray) -> np.ndarray:

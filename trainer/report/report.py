@@ -3,18 +3,16 @@
 Reads only the files of the run folder, and the manifest, index and a few records of the dataset.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from pipeline.console import page
 from pipeline.console.figures import CLASS_COLOURS
 from pipeline.console.tables import Table
 from pipeline.inspect.facts import lengths_of
-from pipeline.inspect.figures import label_time, lengths_picture, record_picture
-from pipeline.inspect.samples import Sample, TimeAxis, label_text, read_samples
+from pipeline.inspect.figures import lengths_picture
+from pipeline.inspect.samples import TimeAxis, label_text, read_samples
 from pipeline.inspect.shortcuts import shortcut_table, shortcuts
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
@@ -22,19 +20,14 @@ from trainer.evaluation import evaluation_table, page_tables
 from trainer.evaluation.class_figures import MOST_CLASSES
 from trainer.evaluation.predictions import Predictions
 from trainer.metrics.table import LOSS, headline
+from trainer.report.prediction_pictures import OverTime, prediction_picture
 from trainer.report.report_data import RunFiles, with_label
-from trainer.report.report_figures import (
-    draw_arrows,
-    draw_prediction,
-    scatter,
-    training_curve,
-)
+from trainer.report.report_figures import scatter, training_curve
 
 _RECORDINGS = 6
 _MAX_MISTAKES = 25
 _SAID_ELSEWHERE = ("dataset_fingerprint", "parameters", "trainable_parameters")
 _MAX_SCATTERS = 4
-_PREDICTION_HEIGHT = 1.4
 
 
 def write_report(
@@ -162,13 +155,16 @@ def _recordings(dataset: Dataset, split: str, predictions: Predictions) -> list[
     """The first recordings of the split; its order is a hash's, so they are a random few."""
     label = dataset.schema.label
     assert label is not None
+    kind, axis = dataset.schema.input.kind, TimeAxis.of(dataset)
     rows = predictions.record[:_RECORDINGS]
     # Inputs alone: what was predicted may not be the label of the records.
     samples = read_samples(dataset, split, rows, with_label=False)
     return [
         {
             "id": sample.id,
-            "picture": _picture(dataset, label, sample, predictions, i),
+            "picture": prediction_picture(
+                sample, kind, axis, label, _over_time(predictions, i, label, kind)
+            ),
             **_verdict(*predictions.of(i), label),
         }
         for i, sample in enumerate(samples)
@@ -176,34 +172,10 @@ def _recordings(dataset: Dataset, split: str, predictions: Predictions) -> list[
     ]
 
 
-def _picture(
-    dataset: Dataset, label: LabelSpec, sample: Sample, predictions: Predictions, i: int
-) -> str | None:
-    """A recording and its prediction, unless that was to be over time and was not recorded."""
-    kind, axis = dataset.schema.input.kind, TimeAxis.of(dataset)
-    if kind == "frames":
-        arrows = _arrows(label, sample.data.shape[1:3], *predictions.of(i))
-        return record_picture(sample, kind, axis, draw_over=arrows)
-    steps, truth, prediction = predictions.over_time(i, label.per)
-    if not len(steps):
-        return None
-
-    def draw(axes: Axes) -> None:
-        over = axis.of_label(label)
-        draw_prediction(axes, steps * over.unit, prediction, truth, len(label.class_names))
-        label_time(axes, over, int(steps.max()))
-
-    return record_picture(sample, kind, axis, draw, _PREDICTION_HEIGHT)
-
-
-def _arrows(
-    label: LabelSpec, frame_size: tuple[int, ...], truth: np.ndarray, prediction: np.ndarray
-) -> Callable[[Axes], None] | None:
-    """Draws the true and the predicted vector where a label is two values."""
-    if label.kind == "class" or prediction.shape[-1] != 2:
-        return None
-    vectors = {"true": truth.reshape(-1, 2)[-1], "predicted": prediction.reshape(-1, 2)[-1]}
-    return lambda axes: draw_arrows(axes, vectors, frame_size)
+def _over_time(predictions: Predictions, i: int, label: LabelSpec, kind: str) -> OverTime:
+    if kind == "frames" and label.per == "record":  # Of which pictures show the end alone.
+        return OverTime(np.ones(1, int), *predictions.of(i))
+    return OverTime(*predictions.over_time(i, label.per))
 
 
 def _verdict(truth: np.ndarray, prediction: np.ndarray, label: LabelSpec) -> dict[str, Any]:
