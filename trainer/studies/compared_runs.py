@@ -130,6 +130,17 @@ def paired_draws(first: Predicted, second: Predicted) -> list[tuple[Scored, Scor
     return pairs
 
 
+def left_out_text(first: Predicted, second: Predicted, compared: int) -> str:
+    """How many divisions and seeds the other one lacks; empty where both have the same."""
+    counts = len(first.draws), len(second.draws)
+    if counts == (compared, compared):
+        return ""
+    return (
+        f"{second.name}: compared by the {compared} divisions and seeds that both have, of "
+        f"{counts[0]} of the first and {counts[1]} of it"
+    )
+
+
 def _folds_of(first: Predicted, second: Predicted) -> str:
     counts: Sequence[int] = [len(run.data[0]) for run in (first, second)]
     if counts == [1, 1]:
