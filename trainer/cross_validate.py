@@ -42,6 +42,7 @@ from tfrecords_schema.storage import read as read_file
 from trainer.__main__ import main as train
 from trainer.distribution.strategy import configure
 from trainer.options.options import DataOptions, RunOptions
+from trainer.report.report_data import with_label
 from trainer.runs import asked
 from trainer.studies import study_page
 from trainer.studies.fold_datasets import (
@@ -125,7 +126,9 @@ def _cross_validate(argv: Sequence[str]) -> None:
     say(f"\n{study_text(result)}")
     if run.report:
         places = [one.job.run_dir for one in planned]
-        say(f"report: {study_page.write_page(run.run_dir, result, table, places, run.paper)}")
+        divided = with_label(dataset, label)
+        page = study_page.write_page(run.run_dir, result, table, places, run.paper, divided)
+        say(f"report: {page}")
 
 
 def _of_trainer(argv: Sequence[str]) -> tuple[RunOptions, DataOptions, dict[str, str]]:

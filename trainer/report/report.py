@@ -20,6 +20,7 @@ from trainer.evaluation import evaluation_table, page_tables
 from trainer.evaluation.class_figures import MOST_CLASSES
 from trainer.evaluation.predictions import Predictions
 from trainer.metrics.table import LOSS, headline
+from trainer.report.methods import run_methods, write_methods
 from trainer.report.prediction_pictures import OverTime, prediction_picture
 from trainer.report.report_data import RunFiles, with_label
 from trainer.report.report_figures import scatter, training_curve
@@ -33,7 +34,7 @@ _MAX_SCATTERS = 4
 def write_report(
     run_dir: str, dataset: Dataset, label: LabelSpec | None = None, paper: str = "none"
 ) -> str:
-    """Writes `report.html` into a run folder, and says where it is.
+    """Writes `report.html` and `methods.txt` into a run folder, and says where it is.
 
     Args:
       run_dir: folder of a run of `python -m trainer`; what it lacks is left out of the page.
@@ -45,6 +46,8 @@ def write_report(
     found = shortcuts(dataset)
     lengths = _lengths(run, dataset)
     dataset = with_label(dataset, label or dataset.schema.label)
+    methods = run_methods(run, dataset)
+    write_methods(run_dir, methods)
     return page.write(
         join(run_dir, "report.html"),
         "trainer.report",
@@ -57,6 +60,7 @@ def write_report(
         lengths=lengths,
         results=[_result(run, dataset, split) for split in run.evaluated_on(dataset)],
         choices=_choices(run),
+        methods=methods,
         tables=evaluation_table,
         page_tables=page_tables,
         shortcuts=shortcut_table(found, dataset.schema.label),

@@ -12,15 +12,17 @@ from matplotlib.axes import Axes
 from pipeline.console import page
 from pipeline.console.figures import MAIN_COLOUR, MARK_COLOUR, svg, whole_numbers
 from pipeline.console.tables import Table
-from tfrecords_schema import LabelSpec
+from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.evaluation import evaluation_table, page_tables
 from trainer.evaluation.prediction_files import Row, columns_of, write_columns
 from trainer.metrics.table import LOSS, headline
+from trainer.report.methods import write_methods
 from trainer.report.report_data import RunFiles
 from trainer.studies import study_tables
 from trainer.studies.pooled import Run, averaged, draws_of
+from trainer.studies.study_methods import study_methods
 
 RESULT, PREDICTIONS, PAGE = "cross_validation.json", "predictions.csv", "cross_validation.html"
 
@@ -78,6 +80,7 @@ def write_page(
     folds: Table,
     runs: Sequence[str],
     paper: str = "none",
+    dataset: Dataset | None = None,
 ) -> str:
     """Writes the page, and says where it is.
 
@@ -87,9 +90,14 @@ def write_page(
       folds: what is tested in each.
       runs: run folders of all runs.
       paper: see `page.write`.
+      dataset: that was divided, with the label that is predicted; without it the methods are left
+        out.
     """
     metric = headline(result["metrics"])
     found = [RunFiles.read(path) for path in runs]
+    methods = study_methods(result, found, dataset) if dataset else {}
+    if methods:
+        write_methods(run_dir, methods)
     return page.write(
         join(run_dir, PAGE),
         "trainer.studies",
@@ -107,6 +115,7 @@ def write_page(
         page_tables=page_tables,
         warnings=evaluation_table.warnings(dict(result)),
         tables=study_tables,
+        methods=methods,
         options=found[0].options,
         minutes=sum(line["seconds"] for run in found for line in run.epochs) / 60,
     )
