@@ -17,7 +17,7 @@ from tfrecords_schema import Dataset, DatasetError, InputSpec, LabelSpec, Record
 
 _LENGTH_BYTES = 8
 _HEADER_BYTES = 12  # The length and its checksum.
-_MAX_FRAMES = 4
+MAX_FRAMES = 4
 _MAX_VALUES = 4
 _TIME_UNITS = (("hours", 3600.0), ("minutes", 60.0))
 _LEAST_UNITS = 2  # So long is what is shown in a unit of time, at least.
@@ -184,7 +184,7 @@ def _sample(schema: RecordSchema, serialized: bytes) -> Sample:
     data = record[schema.input.kind]
     shown = np.arange(len(data))
     if schema.input.kind == "frames":
-        shown = np.unique(np.linspace(0, len(data) - 1, _MAX_FRAMES).astype(int))
+        shown = np.unique(np.linspace(0, len(data) - 1, MAX_FRAMES).astype(int))
         data = np.stack([decode_frame(data[step]).numpy() for step in shown])
     steps = len(record[schema.input.kind])
     return Sample(record["id"].decode(), steps, data, shown, record.get("label"))

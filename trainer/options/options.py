@@ -134,6 +134,14 @@ class PredictOptions(Options):
         common=True,
         effect=Effect.PLACE,
     )
+    draw: int = option(
+        0,
+        "Recordings to draw, with what is predicted of them over time, on a page beside --output; "
+        "0 for no page.",
+        low=0,
+        common=True,
+        effect=Effect.NONE,
+    )
     label_steps: int = option(
         0,
         "With --input_dir and --model=sequence: steps to predict for each recording.",
