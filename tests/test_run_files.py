@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.console.options import names_of
 from tests.datasets import (
     CLASS_PER_RECORD,
     CLASS_PER_STEP,
@@ -86,7 +87,10 @@ def test_columns_of_predictions_of_a_cross_validation(tmp_path):
 
 def _served(label, spec, name, **options):
     family = families()[name]
-    given = [kind(**options) for kind in family.options]
+    given = [
+        kind(**{name: options[name] for name in options.keys() & names_of((kind,))})
+        for kind in family.options
+    ]
     built = family.build(DataSpec(spec, label, None), *given)
     model = built if isinstance(built, keras.Model) else built.full
     return ServedModule(Serving(model, Task(label)))
@@ -94,12 +98,13 @@ def _served(label, spec, name, **options):
 
 @pytest.fixture(scope="module")
 def served():
-    small = {"conv_filters": (), "conv_strides": (), "rnn_cell": "none", "normalization": "record"}
+    convolutions = {"conv_filters": (), "conv_strides": ()}
+    small = {**convolutions, "rnn_cell": "none", "normalization": "record"}
     signal = InputSpec("signal", "float32", (4,), has_padding=True)
     return [
         _served(CLASS_PER_RECORD, signal, "signal", **small),
         _served(VALUE_PER_RECORD, signal, "signal", **small),
-        _served(VALUE_SEQUENCE, InputSpec("signal", "float32", (2,)), "sequence"),
+        _served(VALUE_SEQUENCE, InputSpec("signal", "float32", (2,)), "sequence", **convolutions),
     ]
 
 

@@ -27,7 +27,6 @@ CLASS_COLOURS = (
 MAX_LINES = 12
 _MAX_STRETCHES = 1_000
 _MAX_MARKED_POINTS = 30
-_MAX_NAME = 18
 _STYLE: Any = {
     "font.size": 9.5,
     "axes.spines.top": False,
@@ -72,9 +71,9 @@ def channel_colours(number: int) -> np.ndarray:
     return matplotlib.colormaps["viridis"](np.linspace(0, 0.9, number))
 
 
-def shortened(name: str) -> str:
+def shortened(name: str, most: int = 18) -> str:
     """A name that leaves room for the picture beside it."""
-    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 3]}..."
+    return name if len(name) <= most else f"{name[: most - 3]}..."
 
 
 def _extremes(signal: np.ndarray) -> np.ndarray:

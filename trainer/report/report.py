@@ -73,9 +73,10 @@ def write_report(
 
 
 def _choices(run: RunFiles) -> Table:
-    rows = [(f"--{choice['name']}={choice['value']}", choice["reason"]) for choice in run.choices]
+    rows = [(choice["name"], choice["value"], choice["reason"]) for choice in run.choices]
     note = "options that were not given; a flag overrides each"
-    return Table("Decided from the data", {"option": None, "because": None}, rows, note=note)
+    columns = dict.fromkeys(("option", "value", "because"))
+    return Table("Decided from the data", columns, rows, note=note)
 
 
 def _curves(epochs: list[dict[str, Any]]) -> dict[str, str]:

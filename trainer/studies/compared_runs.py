@@ -136,8 +136,8 @@ def left_out_text(first: Predicted, second: Predicted, compared: int) -> str:
     if counts == (compared, compared):
         return ""
     return (
-        f"{second.name}: compared by the {compared} divisions and seeds that both have, of "
-        f"{counts[0]} of the first and {counts[1]} of it"
+        f"{second.name}: compared where both have a division and a seed, which is {compared} of "
+        f"{counts[0]} of the first and {compared} of {counts[1]} of the second"
     )
 
 

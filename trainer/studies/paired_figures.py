@@ -13,13 +13,14 @@ from trainer.studies.paired import Comparison, Difference
 
 _WIDTH, _ROW_HEIGHT, _AROUND_ROWS = 5.2, 0.24, 0.75
 _MOST_GROUPS = 40
+_MOST_LETTERS = 28
 _FIRST_COLOUR = "#94a3b8"
 
 
 def difference_pictures(found: Comparison) -> dict[str, str]:
     """Differences with their intervals, by title; of values a picture for each metric and unit."""
     if found.classes:
-        recalls = {f"recall of {name}": one for name, one in found.classes.items()}
+        recalls = {f"recall, {name}": one for name, one in found.classes.items()}
         return {"differences": _differences({**found.metrics, **recalls})}
     return {f"difference of {name}": _differences({name: d}) for name, d in found.metrics.items()}
 
@@ -65,6 +66,8 @@ def group_picture(found: Comparison) -> str | None:
 
 
 def _name_rows(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), [shortened(name) for name in names], fontsize=8)
+    axes.set_yticks(
+        range(len(names)), [shortened(name, _MOST_LETTERS) for name in names], fontsize=8
+    )
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.25)

@@ -19,6 +19,8 @@ from trainer.report.methods import (
 )
 from trainer.report.report_data import RunFiles
 
+_OF_EACH_RUN = {"dataset", "run_dir", "seed", "mode", "paper", "report"}
+
 
 def study_methods(
     result: Mapping[str, Any], runs: Sequence[RunFiles], dataset: Dataset
@@ -34,7 +36,7 @@ def study_methods(
         {
             "Data": [*about_data(dataset), *_about_left_out(dataset)],
             "Division": _about_division(result, dataset),
-            "Model": about_model(runs[0]),
+            "Model": [*about_model(runs[0]), *_about_unlike(runs)],
             "Training": ["Of each run:", *about_training(runs)],
             "Figures": [*_about_means(result), *about_figures(result), *_about_folds(result)],
             "Software": about_software(runs[0], dataset),
@@ -65,6 +67,18 @@ def _about_division(result: Mapping[str, Any], dataset: Dataset) -> list[str]:
         f"{counted(len(result['runs']), 'run')}, validated on {about['validated on']}."
     ]
     return lines + ([f"Not divided and not used: {'; '.join(apart)}."] if apart else [])
+
+
+def _about_unlike(runs: Sequence[RunFiles]) -> list[str]:
+    """Options that are not the same in all runs: some are decided from a fold's own records."""
+    found = []
+    for name in runs[0].options.keys() - _OF_EACH_RUN:
+        values = sorted({run.options.get(name, "") for run in runs})
+        if len(values) > 1:
+            found.append(f"{name} ({' or '.join(values)})")
+    if not found:
+        return []
+    return [f"This is the first run; not the same in all are {', '.join(sorted(found))}."]
 
 
 def _about_means(result: Mapping[str, Any]) -> list[str]:

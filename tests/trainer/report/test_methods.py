@@ -127,6 +127,7 @@ def test_numbers_of_a_study_are_those_of_its_files(run):
     }  # fmt: skip
     files = [RunFiles.read(str(run_dir)) for _ in range(2)]
     files[1].epochs.pop()
+    files[1].options["normalization"] = "record"
     found = study_methods(result, files, dataset)
     assert [*found] == ["Data", "Division", "Model", "Training", "Figures", "Software"]
     for text in (
@@ -135,6 +136,7 @@ def test_numbers_of_a_study_are_those_of_its_files(run):
         "Not divided and not used: test (5 recordings of 3 groups).",
     ):
         assert text in found["Division"], text
+    assert "not the same in all are normalization (both or record)." in found["Model"]
     assert "Of each run: 2 to 3 epochs and 6 to 9 updates" in found["Training"]
     figures = found["Figures"]
     assert "averaged over 4 pairs of division and seed" in figures

@@ -117,8 +117,8 @@ def test_studies_with_more_seeds_or_divisions_are_compared_by_what_both_have(
         assert said == ""
     else:
         assert said == (
-            f"other: compared by the {compared} divisions and seeds that both have, of 4 of the "
-            f"first and {len(seeds) * repeats} of it"
+            f"other: compared where both have a division and a seed, which is {compared} of 4 of "
+            f"the first and {compared} of {len(seeds) * repeats} of the second"
         )
 
 
