@@ -5,6 +5,7 @@ import runpy
 
 from setuptools import find_packages, setup
 
+_OPTUNA = "optuna>=4.2"
 _SCIPY = "scipy>=1.11"
 # The libraries that read files of a field, by the kind of raw folder.
 _READERS = {
@@ -52,9 +53,11 @@ setup(
         "bench": ["tf_keras>=2.20,<2.22"],
         "dataflow": ["apache-beam[gcp]>=2.74,<3"],
         **_READERS,
+        "search": [_OPTUNA],
         "test": [
             *sorted({library for libraries in _READERS.values() for library in libraries}),
             "hypothesis>=6.100",
+            _OPTUNA,
             "pytest>=8",
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.7",

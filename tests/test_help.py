@@ -19,6 +19,7 @@ _COMMANDS = [
     "trainer.compare",
     "trainer.cross_validate",
     "trainer.launch",
+    "trainer.search",
 ]
 _ANSWER = """
 import runpy, sys

@@ -26,6 +26,8 @@ from tests.trainer.studies.random_runs import random_runs
 from tfrecords_schema import InputSpec, LabelSpec, RecordSchema
 from trainer.report.report import write_report
 from trainer.studies.pooled import summarize
+from trainer.studies.search.page import write_page as write_search
+from trainer.studies.search.space import read_space
 from trainer.studies.study_page import write_page
 
 _WIDTHS = (1280, 400)
@@ -47,6 +49,7 @@ def pages(tmp_path_factory):
     for label in (CLASS_PER_RECORD, VALUE_PER_STEP):
         made[f"report-{label.kind}"] = _reported(folder / label.kind, label)
         made[f"folds-{label.kind}"] = _cross_validated(folder / f"folds-{label.kind}", label)
+    made["search"] = _searched(folder)
     return made
 
 
@@ -117,6 +120,39 @@ def _cross_validated(folder, label):
     }
     places = [str(folder / "run")] * 3
     return _with_files(write_page(str(folder), result, folds, places, "pdf"))
+
+
+def _searched(folder):
+    text = "learning_rate=log:1e-4..1e-2 head_dropout=0..0.6 model=inception_time,resnet"
+    space = read_space(f"{text} batch_size=4,8,16,32,64", (), "inception_time")
+    rng = np.random.default_rng(0)
+    trials = [
+        {
+            "trial": number,
+            "state": ("done", "done", "pruned", "failed", "begun")[number % 5],
+            "value": float(np.mean(figures)) if number % 5 < 3 else None,
+            "figures": figures if number % 5 < 3 else [],
+            "options": {
+                "learning_rate": 10 ** rng.uniform(-4, -2),
+                "head_dropout": rng.uniform(0, 0.6),
+                "model": ("inception_time", "resnet")[number % 2],
+                "batch_size": "16",
+            },
+            **({"reason": "exit status 65 on fold 0. " + "word " * 40} if number % 5 == 3 else {}),
+        }
+        for number in range(40)
+        for figures in [rng.uniform(0.8, 1, 3).tolist()]
+    ]
+    result = {
+        "dataset": "a_dataset_with_a_rather_long_name 1.0.0",
+        "about": {"dataset": "0" * 64, "space": text},
+        "objective": "balanced_accuracy", "higher_is_better": True,
+        "folds": 3, "asked_trials": 50, "trials": trials, "best": 6, "is_better": False,
+        "gain": {"mean": 0.01, "interval": [-0.02, 0.04]},
+        "importances": {"learning_rate": 0.7, "head_dropout": 0.3},
+    }  # fmt: skip
+    folds = Table("Folds", {"fold": None}, [["repeat_0_fold_0"]])
+    return pathlib.Path(write_search(str(folder), result, space, folds)).read_text()
 
 
 class _Elements(html.parser.HTMLParser):

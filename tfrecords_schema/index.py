@@ -99,6 +99,13 @@ def groups_in(path: str) -> Iterator[str]:
         yield from pc.unique(batch["group"]).to_pylist()
 
 
+def splits_of_groups(path: str) -> Iterator[tuple[str, str]]:
+    """The groups in an index file, each with its split; some may come several times."""
+    for batch in _batches(path, ["group", "split"]):
+        columns = (batch[name].to_pylist() for name in ("group", "split"))
+        yield from dict.fromkeys(zip(*columns, strict=True))
+
+
 def read_rows(path: str) -> Iterator[IndexRow]:
     """Yields the rows of an index file in order, some thousands in memory at a time."""
     for batch in _batches(path):

@@ -15,6 +15,8 @@ if __name__ == "__main__":
     COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
     quiet.start(gpu=True)
 
+import keras
+
 from pipeline.sources.rejects import left_out_text
 from trainer import command_line
 from trainer.data.left_out import left_out
@@ -47,15 +49,28 @@ def _run(asked: Asked) -> None:
         say(f"--{choice.name}={value_text(choice.value)}  ({choice.reason})")
     strategy, built = build(asked, data)
     if asked.run.dry_run and data.train:
-        return say(dry_run.text(asked.recorded, data.dataset, built.full, data.train, strategy))
+        notes = _against(asked, data, built.full)
+        return say(
+            dry_run.text(asked.recorded, data.dataset, built.full, data.train, strategy, notes)
+        )
     session = open_session(asked, data, strategy, built)
     if asked.run.mode == "train":
         _train(asked, session)
     if session.is_chief:
+        rows = left_out(data.dataset, asked.data)
+        if asked.run.mode == "train":  # Before the report, which has it.
+            run_folder.write_left_out(asked.run.run_dir, rows)
         _evaluate(asked, session)
-        if asked.run.mode == "train":
-            _say_what_is_left_out(asked, data)
+        if asked.run.mode == "train" and rows:
+            say(left_out_text(rows))
     cluster.end_together(strategy)
+
+
+def _against(asked: Asked, data: Data, model: keras.Model) -> list[str]:
+    """What can be said against a training before it begins."""
+    assert data.train is not None
+    of_data = (data.dataset, data.train, data.validation, asked.data.test_split)
+    return worth_a_look.notes(asked.training, *of_data, model)
 
 
 def _train(asked: Asked, session: Session) -> None:
@@ -73,9 +88,10 @@ def _train(asked: Asked, session: Session) -> None:
             run.run_dir, asked.recorded, dataset, session.model, session.train, asked.choices
         )
         trained_on.write(run.run_dir, dataset, asked.data.train_split)
-        about = worth_a_look.text(asked.training, dataset, session.train, session.model)
-        if about and not trainer.state.global_step:
-            say(about)
+        found = _against(asked, session.data, session.model)
+        run_folder.write_worth_a_look(run.run_dir, found)
+        if found and not trainer.state.global_step:
+            say(worth_a_look.text(found))
     trainer.run()
 
 
@@ -85,6 +101,8 @@ def _evaluate(asked: Asked, session: Session) -> None:
     if training.evaluate_with == "best" or run.mode == "evaluate":
         load_trained(run.run_dir, training.evaluate_with, session.model)
     known = trained_on.TrainedOn.read(run.run_dir)
+    other_data = run_folder.other_data(data.learnt, data.dataset)
+    chosen_by = run_folder.validated_on(run.run_dir) if training.chooses else ""
     names = [split.name for split in (data.validation, data.test) if split]
     if not names:
         say(f"neither a validation nor a test split: evaluating split {asked.data.train_split!r}")
@@ -94,21 +112,16 @@ def _evaluate(asked: Asked, session: Session) -> None:
         split = load_split(dataset, name, asked.data, data.task)
         evaluation.run(
             session.steps, split, session.train,
-            fingerprint=data.dataset.manifest.fingerprint, run_dir=run.run_dir,
-            for_report=run.report,
+            fingerprint=data.dataset.manifest.fingerprint, other_data=other_data,
+            run_dir=run.run_dir, for_report=run.report,
             seen=known.seen(data.dataset, name) if known else {},
+            decided=name == asked.data.test_split == chosen_by and not other_data,
         )  # fmt: skip
     if run.report:
         from trainer.report.report import write_report  # matplotlib is slow to import
 
-        say(f"report: {write_report(run.run_dir, data.dataset, data.label, run.paper)}")
-
-
-def _say_what_is_left_out(asked: Asked, data: Data) -> None:
-    rows = left_out(data.dataset, asked.data)
-    run_folder.write_left_out(asked.run.run_dir, rows)
-    if rows:
-        say(left_out_text(rows))
+        page = write_report(run.run_dir, data.dataset, data.label, other_data, run.paper)
+        say(f"report: {page}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ class CompareOptions(Options):
 
     split: str = option("test", "Split whose predictions are compared.", common=True)
     dataset: str = option(
-        "", "Dataset that the runs were evaluated on, if it is not where it was.", common=True
+        "",
+        "Dataset that the runs were evaluated on, if it is another than theirs, or elsewhere now.",
+        common=True,
     )
     page: str = option(
         "",

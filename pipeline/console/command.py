@@ -212,19 +212,23 @@ def _expanded(argv: Sequence[str], within: int = 0) -> Iterator[str]:
             path = next(rest, "") if arg == _FLAGFILE else arg.partition("=")[2]
             if within >= _MAX_FLAGFILES:
                 raise UsageError(f"--flagfile={path}: flagfiles that name each other; take one out")
-            yield from _expanded(_flagfile_lines(os.path.expanduser(path)), within + 1)
+            yield from _expanded(lines_of("flagfile", path), within + 1)
         else:
             yield arg
 
 
-def _flagfile_lines(path: str) -> list[str]:
-    """The flags in a flagfile; blank lines and those that begin with # or // are comments."""
-    problem = ""
+def lines_of(flag: str, path: str) -> list[str]:
+    """The lines of a file that a flag names; blank ones, and comments (# or //) are left out.
+
+    Raises:
+      UsageError: if it cannot be read, or is no such file.
+    """
+    problem, path = "", os.path.expanduser(path)
     try:
         if not os.path.isfile(path):
             problem = "it is no file" if os.path.exists(path) else "there is no such file"
         elif os.path.getsize(path) > _MAX_FLAGFILE_BYTES:
-            problem = f"it has more than {_MAX_FLAGFILE_BYTES} bytes, so it is no flagfile"
+            problem = f"it has more than {_MAX_FLAGFILE_BYTES} bytes, so it is no {flag}"
         else:
             with open(path, "rb") as file:
                 lines = [
@@ -235,7 +239,7 @@ def _flagfile_lines(path: str) -> list[str]:
         problem = "it is not UTF-8 text; save it as UTF-8"
     except OSError as error:
         problem = str(error.strerror)
-    raise UsageError(f"the --flagfile {path} cannot be read: {problem}")
+    raise UsageError(f"the --{flag} {path} cannot be read: {problem}")
 
 
 def typed_text(content: bytes) -> str:

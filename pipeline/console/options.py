@@ -113,13 +113,29 @@ def define(kinds: Iterable[type[Options]], values: flags.FlagValues) -> None:
     """Defines one flag per field of all these kinds of options."""
     for kind, declared in declarations(kinds).items():
         for field, hint in declared:
-            name, text = field.name, field.metadata["help"]
-            flag = (
-                flags.BooleanFlag(name, field.default, text)
-                if hint is bool
-                else flags.Flag(_Parser(field, hint), None, name, None, text)
-            )
-            flags.DEFINE_flag(flag, values, kind.__module__)
+            flags.DEFINE_flag(_flag(field, hint), values, kind.__module__)
+
+
+def _flag(field: Any, hint: Any) -> flags.Flag:
+    name, text = field.name, field.metadata["help"]
+    if hint is bool:
+        return flags.BooleanFlag(name, field.default, text)
+    return flags.Flag(_Parser(field, hint), None, name, None, text)
+
+
+def value_of(field: Any, hint: Any, text: str) -> Any:
+    """The value that a flag takes from a text.
+
+    Raises:
+      UsageError: it takes no such value.
+    """
+    flag = _flag(field, hint)
+    try:
+        flag.parse(text)
+    except flags.Error as error:
+        raise UsageError(str(error).removeprefix("flag ")) from error
+    _check(field, flag.value)
+    return flag.value
 
 
 def read(kind: type[OptionsType], values: flags.FlagValues) -> OptionsType:

@@ -1,11 +1,13 @@
 """`--dry_run`: what a conversion would do, from the inputs' headers alone; nothing is written."""
 
+import collections
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.console.errors import UsageError
+from pipeline.console.tables import as_text, class_table
 from pipeline.conversion.inputs import (
     Decision,
     Outcome,
@@ -15,14 +17,18 @@ from pipeline.conversion.inputs import (
     fitting,
     rejects,
 )
-from pipeline.conversion.shard_plan import (
-    ShardPlan,
+from pipeline.conversion.shard_plan import ShardPlan, count_sizes, plan_shards
+from pipeline.conversion.summary import class_names_text, doubts_text, schema_text, splits_text
+from pipeline.doubts.division import doubts_of
+from pipeline.doubts.facts import Division, Rows, SplitFacts
+from pipeline.sources.division.group_splits import (
+    GroupCounts,
+    class_counts,
     count_groups,
-    count_sizes,
+    decide_splits,
     divide,
-    plan_shards,
+    earlier_splits,
 )
-from pipeline.conversion.summary import class_names_text, schema_text, splits_text
 from pipeline.sources.listing import group_by_id, listed
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.rejects import group_rejects, left_out_text, noted, rejects_text
@@ -49,7 +55,7 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
     counts = count_inputs(outcomes)
     decision = decide(counts, source)
     kept = [*fitting(outcomes, decision)]
-    groups = count_groups(((found.group, found.split, found.path) for found in kept), options)
+    groups = _groups(kept, decision, options)
     records = [*divide(kept, groups, options)]
     plan = plan_shards(count_sizes(records), counts, decision, groups, options)
     left_out.update([*decision.left_out, *plan.left_out])
@@ -61,7 +67,13 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
     ]
     if plan.refusal:
         raise UsageError("\n".join(filter(None, [plan.refusal, *said])))
+    division = _division(kept, records, decision, options)
     summary = _summary(records, decision, plan)
+    if decision.labels and not decision.labels.windows:  # Else they are those of samples.
+        labels = {name: split.class_counts for name, split in division.splits.items()}
+        summary += "\n\n" + as_text(class_table(division.classes, labels))
+    if doubts := doubts_of(division):
+        said.append(doubts_text(doubts))
     where = f"nothing was written; the dataset would be {options.dataset_dir}"
     return "\n\n".join(filter(None, [summary, *said, where]))
 
@@ -71,6 +83,41 @@ def _describe_all(source: Source, left_out: Tally) -> list[Outcome]:
     described = functools.partial(describe, source)
     with ThreadPoolExecutor(_THREADS) as threads:
         return [*itertools.chain.from_iterable(threads.map(described, by_id, by_id.values()))]
+
+
+def _groups(
+    kept: Sequence[Description], decision: Decision, options: ConvertOptions
+) -> GroupCounts:
+    earlier, labels = earlier_splits(options), decision.labels
+    inputs = ((one.group, one.split, one.path, class_counts(one, labels)) for one in kept)
+    counts = count_groups(inputs, options, earlier, decision.num_classes)
+    return decide_splits(counts, options, earlier)
+
+
+def _division(
+    kept: Sequence[Description],
+    records: Iterable[Description],
+    decision: Decision,
+    options: ConvertOptions,
+) -> Division:
+    """The dataset that would be, from inputs with their labels and the same with their splits."""
+    by_split: dict[str, list[Description]] = collections.defaultdict(list)
+    for found, record in zip(kept, records, strict=True):
+        by_split[record.split].append(found)
+    names = decision.labels.spec.class_names if decision.labels else ()
+    is_class = bool(decision.labels and decision.labels.spec.is_class_feature)
+
+    def facts(members: Sequence[Description]) -> SplitFacts:
+        counts = [class_counts(found, decision.labels) for found in members]
+        total: collections.Counter[str] = collections.Counter(dict.fromkeys(names, 0))
+        for index, count in itertools.chain.from_iterable(counts):
+            total[names[index]] += count
+        labels = [names[of[0][0]] if is_class else "" for of in counts]
+        rows = Rows([one.group for one in members], labels, [one.path for one in members])
+        return SplitFacts(len(members), len({*rows.groups}), total, lambda: rows)
+
+    splits = {split: facts(members) for split, members in sorted(by_split.items())}
+    return Division(splits, names, is_class, lambda: 0, options.stratify)
 
 
 def _summary(records: Sequence[Description], decision: Decision, plan: ShardPlan) -> str:

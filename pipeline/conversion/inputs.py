@@ -134,6 +134,11 @@ class Decision:
         return commonest(self.layouts)
 
     @property
+    def num_classes(self) -> int:
+        """How many classes the labels have; 0 for values."""
+        return len(self.labels.spec.class_names) if self.labels else 0
+
+    @property
     def channels(self) -> list[str]:
         """Names of the channels, where all inputs say the same ones; else none."""
         return chosen_names(self.layouts, self.layout)

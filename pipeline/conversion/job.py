@@ -33,18 +33,25 @@ from pipeline.conversion.inputs import (
 )
 from pipeline.conversion.packs import group_in_packs, pack_all, shuffle_bucket, unpack
 from pipeline.conversion.shard_plan import (
-    GroupCounts,
     ShardPlan,
     SplitSizes,
-    add_group_counts,
     add_sizes,
-    count_groups,
     count_sizes,
-    divide,
     plan_shards,
 )
 from pipeline.conversion.shard_writer import ShardWriter
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
+from pipeline.sources.division.group_splits import (
+    GroupCounts,
+    GroupInput,
+    add_group_counts,
+    class_counts,
+    count_groups,
+    decide_splits,
+    divide,
+    earlier_splits,
+)
+from pipeline.sources.division.split_table import SplitTable
 from pipeline.sources.listing import group_by_id
 from pipeline.sources.listing import listed as listed_inputs
 from pipeline.sources.options import ConvertOptions
@@ -57,11 +64,9 @@ _CLASSES_PER_WEIGHT = 16  # They take about as much memory as the rest of a desc
 
 def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> None:
     """Adds the whole conversion to a pipeline."""
-    listed = (
-        pipeline
-        | "Start" >> beam.Create([None])
-        | "List" >> beam.FlatMap(_list, source).with_outputs(_PASSED_OVER, main="inputs")
-    )
+    start = pipeline | "Start" >> beam.Create([None])
+    earlier = AsSingleton(start | "Earlier" >> beam.Map(lambda _: earlier_splits(options)))
+    listed = start | "List" >> beam.FlatMap(_list, source).with_outputs(_PASSED_OVER, main="inputs")
     outcomes = (
         listed["inputs"]
         | "GroupById" >> group_in_packs()
@@ -75,10 +80,11 @@ def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> N
     decision = AsSingleton(counts | "Decide" >> beam.Map(decide, source))
     groups = AsSingleton(
         outcomes
-        | "GroupOf" >> beam.FlatMap(_group_of, decision)
+        | "GroupOf" >> beam.FlatMap(_group_of, decision, options)
         | "GroupByBucket" >> group_in_packs()
-        | "CountGroups" >> beam.MapTuple(lambda _, packs: count_groups(unpack(*packs), options))
+        | "CountGroups" >> beam.Map(_count_groups, decision, earlier, options)
         | "Groups" >> beam.CombineGlobally(add_group_counts, options)
+        | "DecideSplits" >> beam.Map(decide_splits, options, earlier)
     )
     plan = AsSingleton(
         outcomes
@@ -139,9 +145,21 @@ def _weigh(outcome: Outcome) -> int:
     return 1 + (len(label.classes) // _CLASSES_PER_WEIGHT if label else 0)
 
 
-def _group_of(pack: bytes, decision: Decision) -> Iterator[tuple[int, tuple[str, str, str]]]:
+def _group_of(
+    pack: bytes, decision: Decision, options: ConvertOptions
+) -> Iterator[tuple[int, GroupInput]]:
     for found in fitting(unpack(pack), decision):
-        yield shuffle_bucket(found.group), (found.group, found.split, found.path)
+        labels = class_counts(found, decision.labels) if options.stratify else ()
+        yield shuffle_bucket(found.group), (found.group, found.split, found.path, labels)
+
+
+def _count_groups(
+    bucket: tuple[int, Iterable[bytes]],
+    decision: Decision,
+    earlier: SplitTable,
+    options: ConvertOptions,
+) -> GroupCounts:
+    return count_groups(unpack(*bucket[1]), options, earlier, decision.num_classes)
 
 
 def _divided(

@@ -31,8 +31,13 @@ def summary_text(dataset: Dataset, outcome: dict[str, Any]) -> str:
     if dataset.manifest.left_out:
         lines += ["", left_out_text(dataset.manifest.left_out)]
     if found := doubts(dataset):
-        lines += ["", "worth a look:", *(wrapped(f"- {doubt}") for doubt in found)]
+        lines += ["", doubts_text(found)]
     return "\n".join([*lines, "", f"dataset: {path}"])
+
+
+def doubts_text(found: Iterable[str]) -> str:
+    """What is worth a look, a line or more each."""
+    return "\n".join(["worth a look:", *(wrapped(f"- {doubt}") for doubt in found)])
 
 
 def splits_text(rows: Iterable[tuple[str, int, int, int, int, int]]) -> str:

@@ -1,17 +1,15 @@
 """What speaks against a division of a dataset, before anything is trained on it.
 
-From the manifest and the index alone: said after a conversion, by an inspection, at the start of a
-training.
+Said by `--dry_run` and at the end of a conversion, by an inspection, at the start of a training.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 
 from pipeline.console.texts import counted, listed
+from pipeline.doubts.facts import Division, SplitFacts
 from pipeline.doubts.repeated_names import repeated_name
-from tfrecords_schema import Dataset, SplitEntry
-from tfrecords_schema.index import group_totals
-from tfrecords_schema.names import INDEX, join
+from tfrecords_schema import Dataset
 
 _MAX_NAMES = 5
 # An interval takes four groups.
@@ -23,27 +21,37 @@ _MOST_RECORDS = 100_000  # Of more the names are not read: they would take memor
 
 def doubts(dataset: Dataset) -> list[str]:
     """One sentence each, with what to do; none for a dataset that gives no reason."""
-    records = sum(entry.records for entry in dataset.manifest.splits.values())
-    reads_names = records <= _MOST_RECORDS
+    return doubts_of(Division.of(dataset))
+
+
+def doubts_of(division: Division) -> list[str]:
+    """The same of a dataset that may not be written yet."""
+    reads_names = division.records <= _MOST_RECORDS
     return [
-        *(_group_doubts(dataset, records) if reads_names else ()),
-        *_class_doubts(dataset, reads_names),
+        *(_group_doubts(division) if reads_names else ()),
+        *_class_doubts(division, reads_names),
     ]
 
 
-def _group_doubts(dataset: Dataset, records: int) -> Iterator[str]:
-    entries = dataset.manifest.splits
-    totals = group_totals(join(dataset.path, INDEX))
-    splits = totals.group_by("group").aggregate([("split", "count")])["split_count"].to_numpy()
-    if shared := int((splits > 1).sum()):
+def _group_doubts(division: Division) -> Iterator[str]:
+    entries, shared = division.splits, division.shared_groups()
+    groups = sum(entry.groups for entry in entries.values())
+    if shared:
+        distinct = len({group for entry in entries.values() for group in entry.rows().groups})
         yield (
-            f"{shared:,} of {len(splits):,} groups have records in more than one split: "
+            f"{shared:,} of {distinct:,} groups have records in more than one split: "
             "figures on those splits are too good; divide by groups"
         )
-    if len(splits) == records > 1:
-        yield _ungrouped(dataset)
+    elif groups == 1 < division.records:
+        yield (
+            f"all {division.records:,} records are of one group, so no figure will be one of other "
+            "groups: look at what --group_regex finds, or record more people"
+        )
         return
-    if dataset.manifest.shards_of:
+    elif groups == division.records > 1:
+        yield _ungrouped(division)
+        return
+    if division.is_fold:
         return  # Of a fold all others belong to it.
     for name, entry in entries.items():
         if name != "train" and 0 < entry.groups < _FEW_GROUPS and entry.groups < entry.records:
@@ -53,10 +61,10 @@ def _group_doubts(dataset: Dataset, records: int) -> Iterator[str]:
             )
 
 
-def _ungrouped(dataset: Dataset) -> str:
-    largest = max(dataset.manifest.splits.items(), key=lambda item: item[1].records)[0]
-    index = dataset.split(largest)
-    found = repeated_name(index.sources(), index.labels())
+def _ungrouped(division: Division) -> str:
+    largest, entry = max(division.splits.items(), key=lambda item: item[1].records)
+    rows = entry.rows()
+    found = repeated_name(rows.sources, rows.labels)
     if found is None:
         return (
             "every record is a group of its own: if several are of one person or session, say so "
@@ -69,25 +77,34 @@ def _ungrouped(dataset: Dataset) -> str:
     )
 
 
-def _class_doubts(dataset: Dataset, reads_names: bool) -> Iterator[str]:
-    label = dataset.schema.label
-    names = label.class_names if label else ()
-    for name, entry in dataset.manifest.splits.items():
+def _class_doubts(division: Division, reads_names: bool) -> Iterator[str]:
+    for name, entry in division.splits.items():
         if not entry.records:
             yield f"split {name} is empty"
             continue
-        missing = [one for one in names if not entry.class_counts.get(one)]
+        missing = [one for one in division.classes if not entry.class_counts.get(one)]
         if missing:
             what = "class" if len(missing) == 1 else "the classes"
-            yield f"{name} has no label of {what} {listed(missing, _MAX_NAMES)}"
+            yield (
+                f"{name} has no label of {what} {listed(missing, _MAX_NAMES)}{_even_cure(division)}"
+            )
         if name == "train":
             yield from _majority_doubt(entry)
-        yield from _rare_doubt(name, entry)
-        if reads_names and label is not None and label.is_class_feature:
-            yield from _one_group_doubts(dataset, name)
+        yield from _rare_doubt(name, entry, _even_cure(division))
+        if reads_names and division.is_class_per_record:
+            yield from _one_group_doubts(name, entry)
 
 
-def _majority_doubt(entry: SplitEntry) -> Iterator[str]:
+def _even_cure(division: Division) -> str:
+    """What to do where a split has too little of a class."""
+    if division.is_fold:
+        return ""
+    if division.is_stratified:
+        return "; whole groups divide no better, so add groups that have it"
+    return "; convert with --stratify, which helps where several groups have it"
+
+
+def _majority_doubt(entry: SplitFacts) -> Iterator[str]:
     counts = entry.class_counts
     total = sum(counts.values())
     name = max(counts, key=lambda key: counts[key], default="")
@@ -98,7 +115,7 @@ def _majority_doubt(entry: SplitEntry) -> Iterator[str]:
         )
 
 
-def _rare_doubt(name: str, entry: SplitEntry) -> Iterator[str]:
+def _rare_doubt(name: str, entry: SplitFacts, cure: str) -> Iterator[str]:
     total, classes = sum(entry.class_counts.values()), len(entry.class_counts)
     rare = [
         f"{one} ({count:,} of {total:,})"
@@ -108,16 +125,14 @@ def _rare_doubt(name: str, entry: SplitEntry) -> Iterator[str]:
     if rare:
         yield (
             f"{name} has few labels of {listed(rare, _MAX_NAMES)}: figures of such a class are "
-            "chance; try --class_weights=balanced, or divide with another --split_seed"
+            f"chance; try --class_weights=balanced{cure}"
         )
 
 
-def _one_group_doubts(dataset: Dataset, split: str) -> Iterator[str]:
-    index = dataset.split(split)
-    groups = index.groups()
-    if len({*groups}) < _FEW_GROUPS:
+def _one_group_doubts(split: str, entry: SplitFacts) -> Iterator[str]:
+    if entry.groups < _FEW_GROUPS:
         return
-    labels = index.labels()
+    groups, labels, _ = entry.rows()
     most: dict[str, tuple[int, str]] = {}
     for (one, group), number in Counter(zip(labels, groups, strict=True)).items():
         most[one] = max(most.get(one, (0, "")), (number, group))

@@ -7,9 +7,9 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.console.texts import listed
-from pipeline.sources.names import class_values, normal
+from pipeline.sources.names import normal
 from pipeline.sources.narrowing import narrowed
-from pipeline.sources.source import Label, LabelForm
+from pipeline.sources.source import Label
 
 ANNOTATION = "annotation.json"
 
@@ -95,8 +95,7 @@ def describe_label(label: np.ndarray) -> Label:
     """What a label from `label_array` looks like."""
     if label.dtype.kind == "f":
         return Label("value", "float32", label.shape, is_loose=True)
-    form: LabelForm = "text" if label.dtype.kind in "OU" else "integer"
-    return Label(form, "int64", label.shape, class_values(label), is_loose=True)
+    return Label.of_classes(label, label.shape, is_loose=True)
 
 
 def _kind(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Names that come from the input: of groups, of classes, of arrays and fields."""
 
 import unicodedata
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -59,13 +60,13 @@ def require_class(name: str) -> str:
     return require_name(name, "class")
 
 
-def class_values(label: np.ndarray) -> tuple[Any, ...]:
-    """Distinct classes of a label, sorted, as `class_of` has them.
+def class_counts(label: np.ndarray) -> dict[Any, int]:
+    """How often a label has each of its classes, which are sorted and as `class_of` has them.
 
     Raises:
       RejectedInputError: if there are more than 10,000, or one is no name, or beyond int64.
     """
-    values = np.unique(label)
+    values, counts = np.unique(label, return_counts=True)
     if values.dtype.kind == "u" and values.size and values[-1] > np.iinfo(np.int64).max:
         raise RejectedInputError(f"class {values[-1]} is beyond int64; number the classes from 0")
     if len(values) > _MAX_CLASSES_PER_RECORD:
@@ -73,7 +74,10 @@ def class_values(label: np.ndarray) -> tuple[Any, ...]:
             f"the label has {len(values)} distinct values, too many for classes; store values as "
             "floats, or use --label_kind=step_value"
         )
-    return tuple(sorted({_class_of(value) for value in values.tolist()}))
+    found: Counter[Any] = Counter()
+    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+        found[_class_of(value)] += count
+    return dict(sorted(found.items()))
 
 
 def class_of(value: Any) -> int | str:

@@ -147,6 +147,19 @@ class SplitOptions(Options):
     split_key: str = option("", "Array, field or column with the official split.")
     split_column: str = option("", "Column with the official split, in the table of --labels.")
     split_seed: int = option(0, "Another seed, another division.")
+    stratify: bool = option(
+        False,
+        "Give every split about its share of every class, as far as whole groups allow; --splits "
+        "are then shares of the records and of the labels of each class.",
+        common=True,
+    )
+    splits_from: str = option(
+        "",
+        "Folder of an earlier dataset: every group in it stays in the split that it has there.",
+        common=True,
+        effect=Effect.NONE,
+        parse=as_folder,
+    )
 
     def check(self) -> None:
         """See `Options`."""
@@ -170,6 +183,18 @@ class SplitOptions(Options):
             raise UsageError(
                 f"--split_regex={self.split_regex}: no named group; name the split, as in "
                 r"(?P<test>_[0-4]\.npz$)"
+            )
+
+        if not spec.fractions and (self.stratify or self.splits_from):
+            flag = "stratify" if self.stratify else "splits_from"
+            raise UsageError(
+                f"--{flag} divides by shares, got --splits={self.splits}; give shares, as in "
+                f"{DEFAULT_SPLITS}"
+            )
+        if self.stratify and len(spec.names) == 1:
+            raise UsageError(
+                f"--stratify has no effect: what has no official split is all in {spec.names[0]}; "
+                "leave it out, or give --splits"
             )
 
     @property
@@ -237,6 +262,11 @@ class ConvertOptions(
         """See `Options`."""
         super().check()
         _require_one(self, "label_key", "label_column", "label_regex")
+        if self.splits_from == self.dataset_dir:
+            raise UsageError(
+                f"--splits_from={self.splits_from} would be replaced; keep it, and give another "
+                "--dataset_version"
+            )
         in_table = ("id_column", "label_column", "group_column", "split_column")
         named = [name for name in in_table if getattr(self, name)]
         if named and not self.labels and not self.reads_metadata:

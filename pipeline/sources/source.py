@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.console.errors import RejectedInputError, printable
 from pipeline.sources.files import Files, FoundFile
 from pipeline.sources.grouping import ReadText, group_and_split
-from pipeline.sources.names import normal
+from pipeline.sources.names import class_counts, normal
 from pipeline.sources.options import ConvertOptions
 from tfrecords_schema.left_out import LeftOut
 
@@ -43,6 +43,7 @@ class Label(NamedTuple):
       shape: shape in the source.
       classes: distinct classes in this record, sorted; empty for values.
       is_loose: whether the source writes 0.0 and 0 alike, as JSON does.
+      counts: how often each of the classes is there; empty where it is once.
     """
 
     form: LabelForm
@@ -50,6 +51,21 @@ class Label(NamedTuple):
     shape: tuple[int, ...]
     classes: tuple[int, ...] | tuple[str, ...] = ()
     is_loose: bool = False
+    counts: tuple[int, ...] = ()
+
+    @classmethod
+    def of_classes(
+        cls, label: np.ndarray, shape: tuple[int, ...], *, is_loose: bool = False
+    ) -> "Label":
+        """That of an array of integers or texts.
+
+        Raises:
+          RejectedInputError: see `names.class_counts`.
+        """
+        found = class_counts(label)
+        form: LabelForm = "integer" if label.dtype.kind in "iub" else "text"
+        counts = tuple(found.values()) if sum(found.values()) > len(found) else ()
+        return cls(form, "int64", shape, tuple(found), is_loose, counts)
 
 
 class ChannelName(NamedTuple):

@@ -13,7 +13,7 @@ from tfrecords_schema.storage import atomic_write, remove
 from trainer.data.split_data import SplitData
 from trainer.evaluation.baselines import baselines
 from trainer.evaluation.class_figures import class_figures
-from trainer.evaluation.evaluation_table import evaluation_text
+from trainer.evaluation.evaluation_table import evaluation_text, stem
 from trainer.evaluation.group_sums import RESAMPLES, GroupSums
 from trainer.evaluation.predictions import Predictions, predict_split
 from trainer.metrics.table import better_mode
@@ -31,23 +31,28 @@ def run(
     train: SplitData | None,
     *,
     fingerprint: str,
+    other_data: str,
     run_dir: str,
     for_report: bool,
     seen: dict[str, Any],
+    decided: bool = False,
 ) -> None:
     """Evaluates a split, prints the figures, and writes them into the run folder.
 
-    Writes `predictions-<split>.npz`, `evaluation-<split>.json` and, of very many classes or groups,
-    `evaluation-<split>.npz` with all of them.
+    Writes `predictions-<stem>.npz`, `evaluation-<stem>.json` and, of very many classes or groups,
+    `evaluation-<stem>.npz` with all of them; the stem is the split, behind the name of another
+    dataset than that of the run.
 
     Args:
       steps: holds the trained model.
       split: what to evaluate.
       train: the training split, for the baseline; without it what needs it is left out.
       fingerprint: of the dataset of the recordings; the split's may hold features of them.
+      other_data: see `run_folder.other_data`.
       run_dir: folder of the run.
       for_report: whether beginnings of some records are predicted as well, for its pictures.
       seen: see `TrainedOn.seen`.
+      decided: whether it is a test split, and the training chose its weights by it.
 
     Raises:
       DatasetError: if a prediction is not finite: no class, and no figure, would follow from it.
@@ -57,14 +62,17 @@ def run(
     predictions = predict_split(steps, split, label, with_prefixes=for_report)
     require_finite(predictions, split.name, split.index.ids())
     about = {"split": split.name, "dataset_fingerprint": fingerprint}
+    if other_data:
+        about["other_data"] = other_data
     result = {**about, **evaluate(predictions, label, split.index.groups())}
     result["trained_on"] = seen
+    result["decided_by_it"] = decided
     result["baselines"] = baselines(predictions.label, split, train)
     result["baseline"] = next(iter(result["baselines"]), {})
     if predictions.prediction.size <= _MAX_LISTED_VALUES and label.kind == "value":
         result["predicted"] = _in_order_of_ids(predictions, split.index.ids())
-    predictions.write(run_dir, split.name)
-    _write(join(run_dir, f"evaluation-{split.name}"), result)
+    predictions.write(run_dir, stem(result))
+    _write(join(run_dir, f"evaluation-{stem(result)}"), result)
     say(evaluation_text(result))
 
 

@@ -1,6 +1,6 @@
 """An evaluation as tables, for the terminal and for the report.
 
-They take the content of `evaluation-<split>.json`.
+They take the content of `evaluation-<stem>.json`.
 """
 
 import operator
@@ -33,6 +33,11 @@ def warnings(result: dict[str, Any]) -> list[str]:
     metric = headline(result["metrics"])
     value, baseline = result["metrics"][metric], result["baseline"]
     found = [seen_text(result.get("trained_on", {}))]
+    if result.get("decided_by_it"):
+        found.append(
+            f"the training was validated on {result['split']} and chose its weights by it: the "
+            "figure is better than that of new records; give another --validation_split"
+        )
     if metric in baseline:
         sign = 1 if better_mode(metric) == "max" else -1
         if sign * value <= sign * baseline[metric]:
@@ -51,7 +56,10 @@ def metric_table(result: dict[str, Any]) -> Table:
     """Each metric with its interval, beside the baselines."""
     baselines, intervals = result["baselines"], result["intervals"]
     records, labels = counted(result["records"], "record"), counted(result["labels"], "label")
-    about = f"{result['split']}: {records} of {counted(group_count(result), 'group')}, {labels}"
+    other = f" of {result['other_data']}" if "other_data" in result else ""
+    about = (
+        f"{result['split']}{other}: {records} of {counted(group_count(result), 'group')}, {labels}"
+    )
     note = "no interval: that takes at least four groups"
     if intervals:
         times = f"{result['bootstrap_resamples']:,} times"
@@ -132,7 +140,13 @@ def group_table(result: dict[str, Any]) -> Table:
 
 def _file(result: dict[str, Any], ending: str) -> str:
     """Where all of it is; an evaluation of a split says no name of its own."""
-    return f"{result.get('file', 'evaluation-' + result['split'])}.{ending}"
+    return f"{result.get('file', 'evaluation-' + stem(result))}.{ending}"
+
+
+def stem(result: dict[str, Any]) -> str:
+    """What the files of an evaluation are called by: nothing of one dataset replaces another's."""
+    other = result.get("other_data")
+    return f"{other}-{result['split']}" if other else str(result.get("split"))
 
 
 def group_count(result: dict[str, Any]) -> int:

@@ -30,7 +30,7 @@ _REFRESH_SECS = 0.2
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """Predictions of a split, in the order of its index; as a file `predictions-<split>.npz`.
+    """Predictions of a split, in the order of its index; as a file, see `evaluation_table.stem`.
 
     Attributes:
       record: `[records]` int32, row number in the split's index.
@@ -63,18 +63,18 @@ class Predictions:
         )
 
     @classmethod
-    def read(cls, run_dir: str, split: str) -> Predictions:
+    def read(cls, run_dir: str, stem: str) -> Predictions:
         """Reads what an evaluation left in a run folder."""
-        path = join(run_dir, _file(split))
+        path = join(run_dir, _file(stem))
         with tf.io.gfile.GFile(path, "rb") as file, np.load(io.BytesIO(file.read())) as arrays:
             return cls(**arrays)
 
-    def write(self, run_dir: str, split: str) -> None:
+    def write(self, run_dir: str, stem: str) -> None:
         """Writes them into a run folder."""
         arrays = {name: values for name, values in vars(self).items() if values is not None}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
-        atomic_write(join(run_dir, _file(split)), buffer.getvalue())
+        atomic_write(join(run_dir, _file(stem)), buffer.getvalue())
 
     def of(self, position: int) -> tuple[np.ndarray, np.ndarray]:
         """Labels and predictions of the record at a position of `record`."""
@@ -96,8 +96,8 @@ class Predictions:
         return steps, np.repeat(label, len(steps), 0), self.prefix_prediction[chosen]
 
 
-def _file(split: str) -> str:
-    return f"predictions-{split}.npz"
+def _file(stem: str) -> str:
+    return f"predictions-{stem}.npz"
 
 
 def predict_split(

@@ -152,7 +152,8 @@ class ChosenModel(NamedTuple):
         return built
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """Of its family."""
         return type(self.family).__module__.rpartition(".")[2]
 
     def _require_suitable(self, data: DataSpec) -> None:
@@ -160,7 +161,7 @@ class ChosenModel(NamedTuple):
         suiting = [n for n, f in families().items() if kind in f.inputs and per in f.labels]
         if kind not in self.family.inputs or per not in self.family.labels:
             raise UserError(
-                f"--model={self._name} is for {' or '.join(self.family.inputs)} with labels per "
+                f"--model={self.name} is for {' or '.join(self.family.inputs)} with labels per "
                 f"{' or '.join(self.family.labels)}; the dataset has {kind} with labels per {per}: "
                 f"leave --model out, or choose from {', '.join(suiting)}"
             )
@@ -172,7 +173,7 @@ class ChosenModel(NamedTuple):
 
             shown = ", ".join(str([*shape]) for shape in found)
             raise UserError(
-                f"--model={self._name} gives {shown}, expected [{', '.join(axes)}, {data.units}], "
+                f"--model={self.name} gives {shown}, expected [{', '.join(axes)}, {data.units}], "
                 f"as the label is {label_kind_text(data.label)}; use another --model, or mend its "
                 "build"
             )

@@ -294,6 +294,15 @@ class TrainingOptions(Options):
     )
     keep_checkpoints: int = option(2, "Newest checkpoints to keep.", low=1, effect=Effect.NONE)
 
+    @property
+    def chooses(self) -> dict[str, object]:
+        """Options by which figures of the validation split decide on weights, rate or end."""
+        patience = {
+            name: getattr(self, name) for name in ("early_stopping_patience", "reduce_lr_patience")
+        }
+        best = {"evaluate_with": "best"} if self.evaluate_with == "best" else {}
+        return {**best, **{name: value for name, value in patience.items() if value}}
+
     def check(self) -> None:
         """See `Options`."""
         if not self.learning_rate > 0:

@@ -52,7 +52,7 @@ def run_methods(run: RunFiles, dataset: Dataset) -> dict[str, str]:
       run: its files.
       dataset: described with the label that is predicted.
     """
-    evaluations = [run.evaluations[split] for split in run.evaluated_on(dataset)]
+    evaluations = run.evaluated_on(dataset.manifest.fingerprint).values()
     return written(
         {
             "Data": [

@@ -20,6 +20,7 @@ from trainer.evaluation import evaluation_table, page_tables
 from trainer.evaluation.class_figures import MOST_CLASSES
 from trainer.evaluation.predictions import Predictions
 from trainer.metrics.table import LOSS, headline
+from trainer.report import report_tables
 from trainer.report.methods import run_methods, write_methods
 from trainer.report.prediction_pictures import OverTime, prediction_picture
 from trainer.report.report_data import RunFiles, with_label
@@ -32,24 +33,32 @@ _MAX_SCATTERS = 4
 
 
 def write_report(
-    run_dir: str, dataset: Dataset, label: LabelSpec | None = None, paper: str = "none"
+    run_dir: str,
+    dataset: Dataset,
+    label: LabelSpec | None = None,
+    other_data: str = "",
+    paper: str = "none",
 ) -> str:
-    """Writes `report.html` and `methods.txt` into a run folder, and says where it is.
+    """Writes `report.html` and `methods.txt` into a run folder, and says where the page is.
 
     Args:
       run_dir: folder of a run of `python -m trainer`; what it lacks is left out of the page.
-      dataset: the dataset of the run.
+      dataset: the dataset of the run, or another that it was evaluated on.
       label: what was predicted, where that is not the dataset's own label.
+      other_data: see `run_folder.other_data`; then the page is `report-<other_data>.html`, and
+        has no methods, which are those of the run.
       paper: see `page.write`.
     """
     run = RunFiles.read(run_dir)
     found = shortcuts(dataset)
     lengths = _lengths(run, dataset)
     dataset = with_label(dataset, label or dataset.schema.label)
-    methods = run_methods(run, dataset)
-    write_methods(run_dir, methods)
+    evaluations = run.evaluated_on(dataset.manifest.fingerprint)
+    methods = {} if other_data else run_methods(run, dataset)
+    if methods:
+        write_methods(run_dir, methods)
     return page.write(
-        join(run_dir, "report.html"),
+        join(run_dir, report_tables.page_name(other_data)),
         "trainer.report",
         "report.html",
         paper,
@@ -58,7 +67,11 @@ def write_report(
         run=run,
         curves=_curves(run.epochs),
         lengths=lengths,
-        results=[_result(run, dataset, split) for split in run.evaluated_on(dataset)],
+        results=[_result(run, dataset, *one) for one in evaluations.items()],
+        other_data=other_data,
+        others=report_tables.other_data(run.evaluations.values()),
+        left_out=report_tables.left_out(run.left_out),
+        worth_a_look=report_tables.worth_a_look(run.worth_a_look),
         choices=_choices(run),
         methods=methods,
         tables=evaluation_table,
@@ -67,6 +80,7 @@ def write_report(
         shortcut_warnings=[one.warning for one in found if one.warning],
         versions={
             **{name: text for name, text in run.versions.items() if name not in _SAID_ELSEWHERE},
+            **({"evaluated dataset": other_data} if other_data else {}),
             "dataset SHA-256": dataset.manifest.fingerprint,
         },
     )
@@ -118,9 +132,11 @@ def _lengths(run: RunFiles, dataset: Dataset) -> dict[str, Any] | None:
     }
 
 
-def _result(run: RunFiles, dataset: Dataset, split: str) -> dict[str, Any]:
+def _result(
+    run: RunFiles, dataset: Dataset, split: str, evaluation: dict[str, Any]
+) -> dict[str, Any]:
     """What the page says of one evaluated split."""
-    evaluation, predictions = run.evaluations[split], Predictions.read(run.run_dir, split)
+    predictions = Predictions.read(run.run_dir, evaluation_table.stem(evaluation))
     metric = headline(evaluation["metrics"])
     value = evaluation["metrics"][metric]
     return {

@@ -10,6 +10,7 @@ from tfrecords_schema import Dataset, DatasetError, LabelSpec
 from tfrecords_schema.decoding import json_object
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import read
+from trainer.evaluation.evaluation_table import stem
 
 _HISTORY = "metrics.jsonl"
 _EVALUATION = re.compile(r"evaluation-.*\.json")
@@ -24,8 +25,10 @@ class RunFiles:
       versions: `versions.json`.
       plan: `plan.json`.
       choices: of `choices.json`: name, value and reason of what was decided from the data.
+      left_out: of `left_out.json`: what was left out or changed.
+      worth_a_look: of `worth_a_look.json`: what was said at the start of the training.
       epochs: `metrics.jsonl`, one dict for each epoch.
-      evaluations: `evaluation-<split>.json` by split, the test split first.
+      evaluations: `evaluation-<stem>.json` by its stem, those of the test split first.
     """
 
     run_dir: str
@@ -33,6 +36,8 @@ class RunFiles:
     versions: dict[str, Any]
     plan: dict[str, Any]
     choices: list[dict[str, Any]]
+    left_out: list[dict[str, Any]]
+    worth_a_look: list[str]
     epochs: list[dict[str, Any]]
     evaluations: dict[str, dict[str, Any]]
 
@@ -53,18 +58,19 @@ class RunFiles:
             _object(run_dir, "versions.json"),
             _object(run_dir, "plan.json"),
             _object(run_dir, "choices.json").get("choices", []),
+            _object(run_dir, "left_out.json").get("left_out", []),
+            _object(run_dir, "worth_a_look.json").get("worth_a_look", []),
             [_object(run_dir, _HISTORY, line) for line in _text(run_dir, _HISTORY).splitlines()],
-            {str(evaluation.get("split")): evaluation for evaluation in found},
+            {stem(evaluation): evaluation for evaluation in found},
         )
 
-    def evaluated_on(self, dataset: Dataset) -> list[str]:
-        """The splits whose evaluations are of this dataset; those of another may be there, too."""
-        fingerprint = dataset.manifest.fingerprint
-        return [
-            split
-            for split, evaluation in self.evaluations.items()
+    def evaluated_on(self, fingerprint: str) -> dict[str, dict[str, Any]]:
+        """By split the evaluations of this dataset; those of another may be there, too."""
+        return {
+            str(evaluation.get("split")): evaluation
+            for evaluation in self.evaluations.values()
             if evaluation.get("dataset_fingerprint") == fingerprint
-        ]
+        }
 
 
 def with_label(dataset: Dataset, label: LabelSpec | None) -> Dataset:

@@ -27,6 +27,7 @@ _PACKAGES = ("tensorflow", "keras", "numpy")
 _SCHEMA = "schema.json"
 _FLAGS = "config.flags"
 _MAX_NAMES = 100
+_OF_FINGERPRINT = 8
 _OF_VALUES = ("channels", "units", "sample_rate_hz")  # What the schema does not say.
 
 
@@ -91,6 +92,11 @@ def earlier_flags(run_dir: str, names: set[str]) -> str:
     return "".join(line for line in lines if line[2:].partition("=")[0] in names)
 
 
+def validated_on(run_dir: str) -> str:
+    """The split that a training was validated on; empty if on none."""
+    return earlier_flags(run_dir, {"validation_split"}).strip().partition("=")[2]
+
+
 def _read(run_dir: str, name: str) -> str:
     content = read(join(run_dir, name))
     if content is None:
@@ -107,6 +113,17 @@ def _as_text(content: bytes) -> str:
         return typed_text(content)
     except ValueError:
         return content.decode(errors="backslashreplace")
+
+
+def other_data(learnt: LearntFrom, dataset: Dataset) -> str:
+    """What files are called by that say something of another dataset than was learnt from.
+
+    With the beginning of its SHA-256, as another may have its name; empty for that dataset itself.
+    """
+    found = dataset.manifest
+    if found.fingerprint == learnt.fingerprint:
+        return ""
+    return f"{found.name}-{found.version}-{found.fingerprint[:_OF_FINGERPRINT]}"
 
 
 def require_same_task(learnt: LearntFrom, dataset: Dataset) -> None:
@@ -191,6 +208,11 @@ def write(
 def write_left_out(run_dir: str, rows: Sequence[LeftOut]) -> None:
     """Writes `left_out.json`: what was left out or changed between recordings and figures."""
     _write_json(join(run_dir, "left_out.json"), {"left_out": [*map(dataclasses.asdict, rows)]})
+
+
+def write_worth_a_look(run_dir: str, notes: Sequence[str]) -> None:
+    """Writes `worth_a_look.json`: what was said against the training at its start."""
+    _write_json(join(run_dir, "worth_a_look.json"), {"worth_a_look": [*notes]})
 
 
 def _versions(dataset: Dataset, model: keras.Model) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import read
-from trainer.evaluation.evaluation_table import warnings
+from trainer.evaluation.evaluation_table import stem, warnings
 from trainer.report.report_data import RunFiles
 from trainer.runs.asked import asked
 from trainer.studies.pooled import Draw, Run, draws_of, run_name
@@ -79,23 +79,24 @@ def _of_run(run_dir: str, split: str, dataset: str) -> tuple[LabelSpec, dict[str
     """What is predicted, the evaluation, and the predictions."""
     flags = ["--mode=evaluate", f"--run_dir={run_dir}"]
     command = asked([*flags, *([f"--dataset={dataset}"] if dataset else [])])
-    evaluations = RunFiles.read(run_dir).evaluations
-    if split not in evaluations:
-        there = f"it has {', '.join(evaluations)}; name one with --split" if evaluations else ""
+    run = RunFiles.read(run_dir)
+    splits = dict.fromkeys(evaluation.get("split") for evaluation in run.evaluations.values())
+    if split not in splits:
+        there = f"it has {', '.join(map(str, splits))}; name one with --split" if splits else ""
         raise UserError(
             f"{run_dir} has no evaluation of split {split!r}; "
             + (there or "train to the end, or measure with --mode=evaluate")
         )
     found = open_dataset(command.run.dataset)
-    fingerprint = evaluations[split].get("dataset_fingerprint")
-    if fingerprint != found.manifest.fingerprint:
+    evaluation = run.evaluated_on(found.manifest.fingerprint).get(split)
+    if evaluation is None:
         raise DatasetError(
             f"{found.path} is not the dataset that {run_dir} was evaluated on; name that with "
             "--dataset, or measure again with --mode=evaluate"
         )
     label = command.model.label(found.schema.input, found.schema.label)
     assert label is not None
-    return label, evaluations[split], Scored.of_run(run_dir, found, split)
+    return label, evaluation, Scored.of_run(run_dir, found, split, stem(evaluation))
 
 
 def paired_draws(first: Predicted, second: Predicted) -> list[tuple[Scored, Scored]]:

@@ -1,14 +1,17 @@
-"""Runs one training after the other, or several at once; those that are done are kept."""
+"""Runs one training after the other, or several at once; those that are done are kept.
+
+Trainings come in chains: what follows may depend on how the one before it ended.
+"""
 
 from __future__ import annotations
 
-import collections
+import itertools
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
 import keras
@@ -46,8 +49,18 @@ class Job(NamedTuple):
         """The evaluation of its test split; None before it is done."""
         if read(join(self.run_dir, "evaluation-test.json")) is None:
             return None
-        found = RunFiles.read(self.run_dir).evaluations.get("test", {})
-        return found if found.get("dataset_fingerprint") == self.fingerprint else None
+        return RunFiles.read(self.run_dir).evaluated_on(self.fingerprint).get("test")
+
+
+class Ended(NamedTuple):
+    """How a training ended: its exit status, and the end of its output if it is known."""
+
+    status: int
+    words: str = ""
+
+
+Chain = Generator[Job, Ended, None]
+"""Yields one training after the other, and is told how each ended."""
 
 
 class RunFailedError(UserError):
@@ -76,14 +89,43 @@ def run_all(jobs: Sequence[Job], parallel: int, train: Callable[[Sequence[str]],
     if len(left) < len(jobs):
         say(f"{counted(len(jobs) - len(left), 'run')} of {len(jobs)} done before")
     told = _Told(len(jobs) - len(left), len(jobs))
-    if parallel == 1:
-        for job in left:
+    chains = (_alone(job, told) for job in left)
+    run_chains(chains, parallel, lambda argv: Ended(train(argv)))
+
+
+def run_chains(
+    chains: Iterable[Chain], parallel: int, train: Callable[[Sequence[str]], Ended]
+) -> None:
+    """Runs chains of trainings; the next chain is asked for when there is room for it.
+
+    Args:
+      chains: in order; what one of them raises ends all.
+      parallel: how many at once; more than one are processes of their own.
+      train: does what `python -m trainer` does with a command line.
+    """
+    if parallel > 1:
+        return _run_processes(iter(chains), parallel)
+    tf.get_logger().setLevel("ERROR")  # It warns of functions that every model traces anew.
+    for chain in chains:
+        job = next(chain, None)
+        while job is not None:
             keras.utils.clear_session()
-            if status := train(job.argv):
-                raise RunFailedError(job, status)
-            told.done(job)
-    else:
-        _run_processes(left, parallel, told)
+            job = _following(chain, train(job.argv))
+
+
+def _alone(job: Job, told: _Told) -> Chain:
+    ended = yield job
+    if ended.status:
+        raise RunFailedError(job, ended.status, ended.words)
+    told.done(job)
+
+
+def _following(chain: Chain, ended: Ended) -> Job | None:
+    """The next training of a chain, if there is one."""
+    try:
+        return chain.send(ended)
+    except StopIteration:
+        return None
 
 
 class _Told:
@@ -103,29 +145,31 @@ class _Told:
         say(f"{job.name}: {figure} ({self._done} of {self._total} runs{rest})")
 
 
-def _run_processes(jobs: Sequence[Job], parallel: int, told: _Told) -> None:
-    waiting = collections.deque(jobs)
-    running: dict[int, tuple[Job, subprocess.Popen[bytes], IO[bytes]]] = {}
+def _run_processes(chains: Iterator[Chain], parallel: int) -> None:
+    running: dict[int, tuple[Chain, subprocess.Popen[bytes], IO[bytes]]] = {}
     try:
-        while waiting or running:
-            for slot in range(parallel):
-                if slot not in running and waiting:
-                    running[slot] = _start(waiting.popleft(), slot)
+        while True:
+            for slot in {*range(parallel)} - {*running}:
+                begun = ((chain, job) for chain in chains if (job := next(chain, None)))
+                for chain, job in itertools.islice(begun, 1):
+                    running[slot] = (chain, *_start(job, slot))
+            if not running:
+                return
             time.sleep(_LOOK_SECS)
-            for slot, (job, process, output) in [*running.items()]:
+            for slot, (chain, process, output) in [*running.items()]:
                 if (status := process.poll()) is None:
                     continue
                 del running[slot]
-                if status:
-                    raise RunFailedError(job, status, _last_words(output))
-                told.done(job)
+                ended = Ended(status, _last_words(output) if status else "")
+                if following := _following(chain, ended):
+                    running[slot] = (chain, *_start(following, slot))
     finally:
         for _, process, _ in running.values():
             process.kill()
             process.wait()
 
 
-def _start(job: Job, slot: int) -> tuple[Job, subprocess.Popen[bytes], IO[bytes]]:
+def _start(job: Job, slot: int) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
     output = tempfile.TemporaryFile()  # noqa: SIM115  Open as long as the run is.
     environment = dict(os.environ)
     if gpus := _gpus():
@@ -138,7 +182,7 @@ def _start(job: Job, slot: int) -> tuple[Job, subprocess.Popen[bytes], IO[bytes]
         stderr=subprocess.STDOUT,
         preexec_fn=die_with_parent,
     )
-    return job, process, output
+    return process, output
 
 
 def _gpus() -> list[str]:

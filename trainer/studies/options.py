@@ -3,7 +3,7 @@
 import dataclasses
 
 from pipeline.console.errors import UsageError
-from pipeline.console.options import Effect, Options, option
+from pipeline.console.options import REQUIRED, Effect, Options, option
 
 EACH_GROUP = "groups"
 
@@ -54,3 +54,53 @@ class FoldOptions(Options):
             )
         if len({*self.seeds}) < len(self.seeds):
             raise UsageError("--seeds: each once, as in --seeds=0,1,2")
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchOptions(Options):
+    """What is searched, and how long."""
+
+    space: str = option(
+        REQUIRED,
+        "Options with the values to try, as in 'learning_rate=log:1e-4..1e-2 head_dropout=0..0.6 "
+        "model=inception_time,resnet', or a file with them.",
+        common=True,
+    )
+    trials: int = option(
+        20, "Trials in all; the first has none of these options.", low=1, common=True
+    )
+    folds: str = option(
+        "3",
+        f"What a trial is measured on: folds of whole groups, or {EACH_GROUP}, as those of "
+        "python -m trainer.cross_validate, without the records of --test_split.",
+        common=True,
+        parse=_folds,
+    )
+    objective: str = option(
+        "", "Metric of an evaluation; default the first that it shows.", common=True
+    )
+    search_minutes: float = option(
+        60.0,
+        "No training is begun after so many, those of earlier starts included; 0: until all trials "
+        "are done. Without --max_minutes and --epochs it says how long a training takes, too.",
+        low=0,
+        common=True,
+    )
+    pruning: bool = option(
+        True,
+        "End a trial after a fold where its mean so far is worse than the median of others'.",
+        common=True,
+    )
+    parallel: int = option(
+        1,
+        "Trials at once, each a process, on GPUs in turn. What is suggested then depends on which "
+        "is done first.",
+        low=1,
+        common=True,
+        effect=Effect.NONE,
+    )
+
+    @property
+    def division(self) -> FoldOptions:
+        """The folds."""
+        return FoldOptions(folds=self.folds)

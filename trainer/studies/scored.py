@@ -32,9 +32,9 @@ class Scored:
     predictions: Predictions
 
     @classmethod
-    def of_run(cls, run_dir: str, dataset: Dataset, split: str) -> Scored:
-        """What a run predicted of a split."""
-        found, index = Predictions.read(run_dir, split), dataset.split(split)
+    def of_run(cls, run_dir: str, dataset: Dataset, split: str, stem: str = "") -> Scored:
+        """What a run predicted of a split; in files of another stem if it is not the run's own."""
+        found, index = Predictions.read(run_dir, stem or split), dataset.split(split)
         ids, groups, sources = index.ids(), index.groups(), index.sources()
         rows = found.record.tolist()
         return _sorted(

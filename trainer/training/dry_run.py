@@ -1,6 +1,7 @@
 """`--dry_run`: what a training would do, before a minute is spent on it."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ from pipeline.inspect.text import epoch_text
 from tfrecords_schema import Dataset
 from trainer.data.split_data import SplitData
 from trainer.options.options import RunOptions
+from trainer.training import worth_a_look
 
 _WIDTH = 79
 # Besides a weight: its gradient, and the two moments of Adam or the one of momentum.
@@ -26,6 +28,7 @@ def text(
     model: keras.Model,
     train: SplitData,
     strategy: tf.distribute.Strategy,
+    notes: Sequence[str],
 ) -> str:
     """Options, data, model, plan of the first epoch and memory, as text of 80 columns.
 
@@ -35,6 +38,7 @@ def text(
       model: that would be trained.
       train: its training split.
       strategy: over whose replicas each batch would be dealt out.
+      notes: what can be said against it.
     """
     run: RunOptions = options[0]
     epoch = plan_facts(
@@ -43,6 +47,8 @@ def text(
     )  # fmt: skip
     parts = [_changed(options), _data(dataset), _summary(model), epoch_text(epoch)]
     parts.append(_memory(options, model, epoch.float32_bytes))
+    if notes:
+        parts.append(worth_a_look.text(notes))
     return "\n\n".join([*parts, "--dry_run: nothing was trained, nothing was written"])
 
 

@@ -3,6 +3,9 @@
 Each split of a dataset becomes a dataset folder of its own, with that split alone: the same ids,
 order, shards and labels, and instead of frames a signal of `[time, values]` float32. It is read
 through the same plan and reader. The folder's name holds a key of all that the features depend on.
+
+What a record gives does not depend on the others of its split. So folds, whose splits are parts of
+shards, take theirs from the features of whole shards, which are computed once for all folds.
 """
 
 import dataclasses
@@ -37,6 +40,7 @@ from tfrecords_schema import (
 )
 from tfrecords_schema.names import INDEX, MANIFEST, join, shard_name
 from tfrecords_schema.record_writer import FRAMING_BYTES, RecordWriter
+from tfrecords_schema.selection import write_selection
 from tfrecords_schema.storage import make_folder, remove_abandoned, replacing
 from trainer.layers.packing import pack_steps
 from trainer.models.family import BuiltModel
@@ -45,6 +49,7 @@ from trainer.runs.asked import Asked
 from trainer.runs.checkpoints import Checkpoints, load_trained
 
 _FORMAT_VERSION = 1
+_ALL = "records"  # The one split of all records of some shards.
 # Frames that go through the network together, and that are decoded together at most.
 _FRAMES_PER_CALL = 32
 
@@ -83,7 +88,10 @@ class FeatureCache:
         names = (self._name, split, self._dataset.manifest.version)
         path = join(self._root, *names)
         if not tf.io.gfile.exists(join(path, MANIFEST)):
-            self._write(split, make_folder(self._root, *names))
+            entry = self._dataset.manifest.splits[split]
+            is_whole = entry.records == sum(shard.records for shard in entry.shards)
+            write = self._write if is_whole else self._select
+            write(split, make_folder(self._root, *names))
         dataset = open_dataset(path)
         if dataset.manifest.options.get("key") != self.key:
             raise DatasetError(f"{path} holds features of something else; remove the folder")
@@ -110,6 +118,33 @@ class FeatureCache:
         self._commit(path, split, entry, shards)
         secs = time.monotonic() - started
         say(f"features of {entry.steps} frames of split {split}: {secs:.1f} s, in {path}")
+
+    def _select(self, split: str, path: str) -> None:
+        """Takes the features of a part of some shards from those of all their records."""
+        whole = self._of_whole_shards(split)
+        own = {**whole.manifest.options, "key": self.key}
+        source = dataclasses.replace(
+            whole, manifest=dataclasses.replace(whole.manifest, options=own)
+        )
+        ids = {*self._dataset.split(split).ids()}
+        counts = {split: self._dataset.manifest.splits[split].class_counts}
+        write_selection(
+            path, source, (_ALL,), lambda row: split if row.id in ids else "", counts, None
+        )
+
+    def _of_whole_shards(self, split: str) -> Dataset:
+        """The features of every record in the shards of a split."""
+        shards = {shard.file for shard in self._dataset.manifest.splits[split].shards}
+        source = open_dataset(self._dataset.shard_folder)
+        splits = sorted(
+            name
+            for name, entry in source.manifest.splits.items()
+            if shards & {shard.file for shard in entry.shards}
+        )
+        key = hashlib.sha256(json.dumps([source.manifest.fingerprint, splits]).encode())
+        folder = make_folder(self._root, f"{source.manifest.name}-shards-{key.hexdigest()[:16]}")
+        records = write_selection(folder, source, splits, lambda row: _ALL, {_ALL: {}}, None)
+        return FeatureCache(self._root, records, self._network).dataset(_ALL)
 
     def _write_shard(
         self, path: str, batches: tf.data.Dataset, ids: list[str]
@@ -156,14 +191,11 @@ class FeatureCache:
 
     def _rows(self, split: str, sizes: list[list[int]]) -> Iterator[IndexRow]:
         """The dataset's own rows, at their places in the shards of features."""
-        places = (
-            (offset, size)
-            for shard in sizes
-            for offset, size in zip(np.cumsum([0, *shard]).tolist(), shard, strict=False)
-        )
-        rows = (r for r in read_rows(join(self._dataset.path, INDEX)) if r.split == split)
-        for row, (offset, size) in zip(rows, places, strict=True):
-            yield dataclasses.replace(row, offset=offset, size_bytes=size)
+        places = [zip(np.cumsum([0, *shard]).tolist(), shard, strict=False) for shard in sizes]
+        for row in read_rows(join(self._dataset.path, INDEX)):
+            if row.split == split:
+                offset, size = next(places[row.shard])  # Splits may come in another order.
+                yield dataclasses.replace(row, offset=offset, size_bytes=size)
 
     def _commit(self, path: str, split: str, entry: SplitEntry, shards: list[ShardEntry]) -> None:
         """Writes the manifest last: a folder without it is not a dataset."""

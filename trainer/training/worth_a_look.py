@@ -1,6 +1,7 @@
 """What can be said against a training before it has begun."""
 
 import math
+from collections.abc import Iterable
 
 import keras
 
@@ -11,21 +12,39 @@ from trainer.data.split_data import SplitData
 from trainer.options.options import TrainingOptions
 
 _FEW_UPDATES = 100
+_FEW_RECORDS = 5
 
 
-def text(training: TrainingOptions, dataset: Dataset, train: SplitData, model: keras.Model) -> str:
-    """All of it, in columns of at most 80 characters; empty where there is nothing to say.
+def notes(
+    training: TrainingOptions,
+    dataset: Dataset,
+    train: SplitData,
+    validation: SplitData | None,
+    test_split: str,
+    model: keras.Model,
+) -> list[str]:
+    """All of it, a sentence each.
 
     Args:
-      training: how long is trained.
+      training: how long is trained, and what decides.
       dataset: what is trained on.
-      train: its training split, as the steps read it.
+      train: its training split.
+      validation: what is validated on, if anything is.
+      test_split: what is measured at the end.
       model: what is trained.
     """
     found = doubts(dataset)
     if model.trainable_variables:
-        found = [*_few_updates(training, train.plan().num_steps), *found]
-    return "\n".join(["worth a look:", *(wrapped(f"- {note}") for note in found)]) if found else ""
+        if validation and validation.name == test_split and training.chooses:
+            found.insert(0, _tested_on_validation(test_split))
+        undecided = _deciding_nothing(training, dataset, validation.name) if validation else []
+        found = [*_few_updates(training, train.plan().num_steps), *undecided, *found]
+    return found
+
+
+def text(found: Iterable[str]) -> str:
+    """Notes in columns of at most 80 characters."""
+    return "\n".join(["worth a look:", *(wrapped(f"- {note}") for note in found)])
 
 
 def _few_updates(training: TrainingOptions, batches: int) -> list[str]:
@@ -36,4 +55,30 @@ def _few_updates(training: TrainingOptions, batches: int) -> list[str]:
         f"{counted(number, 'update')} in all ({counted(training.epochs, 'epoch')} of "
         f"{counted(batches, 'batch', 'batches')}): few models learn anything in so few; give more "
         "--epochs, or a smaller --batch_size"
+    ]
+
+
+def _tested_on_validation(split: str) -> str:
+    return (
+        f"{split} is validated on and tested: its figure will be that of the weights that were "
+        "chosen by it, and better than that of new records; give another --validation_split"
+    )
+
+
+def _deciding_nothing(training: TrainingOptions, dataset: Dataset, split: str) -> list[str]:
+    """Whether a validation split that decides on weights or on an end can tell good from bad."""
+    deciding = [f"--{name}={value}" for name, value in training.chooses.items()]
+    entry = dataset.manifest.splits[split]
+    classes = [name for name, count in entry.class_counts.items() if count]
+    problem = ""
+    if len(classes) == 1 < len(entry.class_counts):
+        problem = f"all labels of {split} are {classes[0]}"
+    elif entry.records < _FEW_RECORDS:
+        problem = f"{split} has {counted(entry.records, 'record')}"
+    if not problem or not deciding:
+        return []
+    return [
+        f"{problem}: its {training.monitor} tells no good weights from bad ones, and decides by "
+        f"{', '.join(deciding)}; convert with more groups in {split} (--splits, --stratify), or "
+        "give --validation_split= and --evaluate_with=last"
     ]

@@ -17,11 +17,11 @@ from pipeline.console.options import Effect, option
 from pipeline.sources.arrays import ArrayChoice, required_key
 from pipeline.sources.files import require_file
 from pipeline.sources.grouping import text_of
-from pipeline.sources.names import class_values, decode, normal
+from pipeline.sources.names import decode, normal
 from pipeline.sources.narrowing import stored
 from pipeline.sources.npz import ArrayFile, open_npz
 from pipeline.sources.options import as_folder, require_size
-from pipeline.sources.source import Description, Label, LabelForm, RawRecord, Source
+from pipeline.sources.source import Description, Label, RawRecord, Source
 from pipeline.sources.windows import NonFiniteOptions, WindowOptions, cut_in_windows
 from tfrecords_schema.left_out import LeftOut
 
@@ -252,9 +252,7 @@ class SignalSource(Source):
         if axis := self._label_axis(shape, length):
             shape = (shape[axis], *np.delete(shape, axis).tolist())
         if header.dtype.kind in "iubUS" and not self.options.label_kind.endswith("_value"):
-            values = class_values(npz.array(key))
-            form: LabelForm = "integer" if header.dtype.kind in "iub" else "text"
-            return Label(form, "int64", shape, values)
+            return Label.of_classes(npz.array(key), shape)
         if dtype not in SUPPORTED_DTYPES:
             raise RejectedInputError(
                 f"label {key!r} has dtype {header.dtype}; expected text, integers or floats"

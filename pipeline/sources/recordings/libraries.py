@@ -30,11 +30,16 @@ def require_library(name: str, extra: str) -> None:
       UsageError: if it is not installed; the message says which extra has it.
     """
     if importlib.util.find_spec(name) is None:
-        raise UsageError(_missing(name, extra, "is not installed"))
+        raise UsageError(_missing(name, extra, "reads such files", "is not installed"))
 
 
-def library(name: str, extra: str) -> ModuleType:
+def library(name: str, extra: str, does: str = "reads such files") -> ModuleType:
     """Imports a library of an extra, which then keeps its warnings to itself.
+
+    Args:
+      name: of the library.
+      extra: that has it.
+      does: what it is for, for the message.
 
     Raises:
       UsageError: if it cannot be imported.
@@ -42,14 +47,14 @@ def library(name: str, extra: str) -> ModuleType:
     try:
         module = importlib.import_module(name)
     except (ImportError, OSError) as error:
-        raise UsageError(_missing(name, extra, f"cannot be imported ({error})")) from error
+        raise UsageError(_missing(name, extra, does, f"cannot be imported ({error})")) from error
     warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
     return module
 
 
-def _missing(name: str, extra: str, what: str) -> str:
+def _missing(name: str, extra: str, does: str, what: str) -> str:
     return (
-        f"the library {name.partition('.')[0]}, which reads such files, {what}; "
+        f"the library {name.partition('.')[0]}, which {does}, {what}; "
         f"pip install '{_PACKAGE}[{extra}]', or '.[{extra}]' in a copy of its code"
     )
 

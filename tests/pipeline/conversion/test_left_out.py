@@ -10,7 +10,9 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from pipeline.conversion.shard_plan import count_groups, count_sizes, divide, refuse_splits, spec_of
+from pipeline.conversion.shard_plan import count_sizes
+from pipeline.sources.division.group_splits import count_groups, divide, refuse_splits, spec_of
+from pipeline.sources.division.split_table import SplitTable
 from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.signals import SignalOptions, SignalSource
 from pipeline.sources.label_kinds import fit_of, plan_labels
@@ -189,7 +191,7 @@ def test_what_a_refusal_of_splits_advises_is_not_refused(count, splits, seed):
 
     def refused(splits: str) -> str:
         options = SignalOptions("", "", "test", splits=splits, split_seed=seed)
-        groups = count_groups(((one.group, "", "") for one in found), options)
+        groups = count_groups(((one.group, "", "", ()) for one in found), options, SplitTable(), 0)
         return refuse_splits(count_sizes(divide(found, groups, options)).records, groups, options)
 
     refusal = refused(splits)
@@ -203,7 +205,7 @@ def test_what_a_refusal_of_splits_advises_is_not_refused(count, splits, seed):
 
 def test_shares_that_were_asked_for_are_never_changed():
     options = SignalOptions("", "", "test", splits="train=0.8,validation=0.1,test=0.1")
-    groups = count_groups([("a", "", "x"), ("b", "", "y")], options)
+    groups = count_groups([("a", "", "x", ()), ("b", "", "y", ())], options, SplitTable(), 0)
     assert spec_of(groups, options) == options.split_spec
 
 

@@ -6,13 +6,13 @@ import pytest
 from pipeline.conversion.convert import main
 from pipeline.conversion.inputs import Decision, InputCounts
 from pipeline.conversion.shard_plan import (
-    GroupCounts,
     ShardPlan,
     choose_borders,
     count_sizes,
     hash_bin,
     plan_shards,
 )
+from pipeline.sources.division.group_splits import GroupCounts
 from pipeline.sources.kinds.signals import SignalOptions
 from pipeline.sources.source import Description
 

@@ -44,6 +44,7 @@ def test_a_good_division_gives_no_reason(tmp_path):
             {"train": [e for e in _even(9) if e[1] < 2], "test": _even(4, "t")},
             "train has no label of class fall",
         ),
+        ({"train": _even(1)}, "all 3 records are of one group, so no figure will be one of other"),
         ({"train": _even(9), "test": _even(4)}, "4 of 9 groups have records in more than one"),
         ({"train": [(f"g{i}", i % 3) for i in range(12)]}, "every record is a group of its own"),
     ],

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tests.datasets import (
     write_dataset,
 )
 from tests.trainer.in_process import run_trainer
+from trainer.compare import main as compare
 
 _MODEL = ("--conv_filters=", "--conv_strides=", "--rnn_cell=none", "--num_buckets=1")
 _TRAINING = ("--epochs=1", "--learning_rate=0.1", "--noreport", "--notensorboard")
@@ -31,15 +33,33 @@ def learnt(request, tmp_path_factory):
     return folder, dataset.schema, splits
 
 
-def _evaluated(learnt, name, splits, *flags):
+def _evaluated(learnt, name, splits, *flags, place="."):
     """What is measured on a dataset of these splits, and what was measured in training."""
     folder, schema, _ = learnt
-    found = folder / "run" / "evaluation-test.json"
-    before = json.loads(found.read_text())
-    other = write_dataset(folder, splits, schema, name=name).path
-    run = ["--mode=evaluate", f"--run_dir={folder}/run", f"--dataset={other}"]
-    assert run_trainer(*run, *flags) == 0
-    return json.loads(found.read_text()), before
+    run, other = folder / "run", write_dataset(folder / place, splits, schema, name=name)
+    before = _own_files(run)
+    given = [f"--run_dir={run}", f"--dataset={other.path}", *flags]
+    assert run_trainer("--mode=evaluate", *given) == 0
+    assert _own_files(run) == before  # Nothing of another dataset replaces what is of the own.
+    found = json.loads((run / f"evaluation-{_stem(other)}-test.json").read_text())
+    assert found["dataset_fingerprint"] == other.manifest.fingerprint
+    with np.load(run / f"predictions-{_stem(other)}-test.npz") as stored:
+        assert len(stored["record"]) == len(splits["test"])
+    return found, json.loads(before["evaluation-test.json"])
+
+
+def _stem(other):
+    return f"{other.manifest.name}-1.0.0-{other.manifest.fingerprint[:8]}"
+
+
+def _own_files(run):
+    names = ("report.html", "evaluation-test.json", "predictions-test.npz")
+    return {name: (run / name).read_bytes() for name in names if (run / name).exists()}
+
+
+def _page(run, name):
+    (path,) = run.glob(f"report-{name}-1.0.0-*.html")
+    return path.read_text()
 
 
 def test_another_dataset_is_normalized_as_the_one_that_was_learnt_from(learnt):
@@ -57,8 +77,8 @@ def test_a_test_split_alone_is_measured_without_a_baseline(learnt, capsys):
     found, before = _evaluated(learnt, "alone", {"test": splits["test"]}, "--report")
     assert found["metrics"] == before["metrics"]
     assert found["baselines"] == []
-    assert "test: 5 records" in capsys.readouterr().out
-    page = (folder / "run" / "report.html").read_text()
+    assert re.search(r"test of alone-1.0.0-[0-9a-f]{8}: 5 records", capsys.readouterr().out)
+    page = _page(folder / "run", "alone")
     assert "RMSE of" not in page
     assert "mean predictor" not in page
 
@@ -84,7 +104,9 @@ def test_weights_of_no_epoch_yet_are_missed_by_name(learnt, capsys):
     try:
         assert run_trainer(*evaluate) == 1
         message = capsys.readouterr().err
-        assert run_trainer(*evaluate, "--evaluate_with=last") == 0
+        last = ("--evaluate_with=last", "--test_split=validation", "--reduce_lr_patience=1")
+        assert run_trainer(*evaluate, *last) == 0
+        assert "the training was validated on validation and" in capsys.readouterr().out
     finally:
         aside.rename(best)
     assert "run has no best weights, which are kept at the end of an epoch" in message
@@ -131,7 +153,7 @@ def test_records_that_were_trained_on_are_told_whatever_they_are_called(learnt, 
     assert before["trained_on"] == {}
     assert found["trained_on"] == {"groups": 0, "records": 2, "of_groups": 5, "of_records": 7}
     assert said in " ".join(capsys.readouterr().out.split())
-    page = (folder / "run" / "report.html").read_text()
+    page = _page(folder / "run", "copies")
     assert "Do not trust the figures of test" in page
     assert said in page
 
@@ -143,3 +165,34 @@ def test_other_records_of_groups_that_were_trained_on_are_told(learnt, capsys):
     found, _ = _evaluated(learnt, "same", {"test": [*splits["test"], *more]}, "--noreport")
     assert (found["trained_on"]["groups"], found["trained_on"]["records"]) == (1, 0)
     assert "trained on 1 of 4 groups of these" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("learnt", [CLASS_PER_RECORD], indirect=True)
+def test_figures_on_two_datasets_of_one_name_stand_beside_those_of_the_own(learnt, capsys):
+    folder, schema, _ = learnt
+    run, found = folder / "run", []
+    for number, place in enumerate(("one", "two")):
+        test = random_records([3, 4, 5, 6, 7], schema, seed=number, prefix="new")
+        _evaluated(learnt, "same", {"test": test}, "--report", place=place)
+        found.append(capsys.readouterr().out)
+    stems = sorted(path.stem.removeprefix("report-") for path in run.glob("report-same-*"))
+    assert len(stems) == 2
+    assert all(f"test of {stem}: 5 records" in "".join(found) for stem in stems)
+    assert "Another dataset than the run was trained on, which is toy 1.0.0." in _text(
+        run / f"report-{stems[0]}.html"
+    )
+    assert run_trainer("--mode=evaluate", f"--run_dir={run}", "--report") == 0
+    own = _text(run / "report.html")
+    assert "Another dataset" not in own
+    for stem in stems:
+        value = json.loads((run / f"evaluation-{stem}-test.json").read_text())["metrics"]
+        assert f"{stem} test accuracy {value['accuracy']:.3f} report-{stem}.html" in own
+    capsys.readouterr()
+    assert compare([str(run), str(run), f"--dataset={folder}/two/same/1.0.0"]) == 0
+    assert "new-group2" in capsys.readouterr().out
+    assert compare([str(run), str(run)]) == 0
+    assert "test--group2" in capsys.readouterr().out
+
+
+def _text(path):
+    return " ".join(re.sub(r"<[^>]+>|\s+", " ", path.read_text()).split())

@@ -171,3 +171,24 @@ def test_frames_are_drawn_with_the_true_and_the_predicted_vector(tmp_path, monke
         np.testing.assert_array_equal(vectors["predicted"], predictions[i])
         assert frame_size == (6, 8)
     assert len(drawn) == 2
+
+
+def test_what_was_said_and_left_out_is_in_the_page_and_of_many_the_number_of_the_others(tmp_path):
+    dataset, splits = toy_dataset(tmp_path / "data", label=CLASS_PER_RECORD)
+    run = tmp_path / "run"
+    write_run(run, dataset, splits)
+    rows = [
+        {"what": "file", "reason": f"why {i}", "count": 1000 - i, "example": f"<{i}>"}
+        for i in range(40)
+    ]
+    rows.append({"what": "", "reason": "of the set", "count": 0, "example": ""})
+    (run / "left_out.json").write_text(json.dumps({"left_out": rows}))
+    (run / "worth_a_look.json").write_text(json.dumps({"worth_a_look": ["too <few>"]}))
+    page = pathlib.Path(write_report(str(run), dataset)).read_text()
+    text = " ".join(re.sub(r"<[^>]+>|\s+", " ", page).split())
+    assert "Worth a look at the start too &lt;few&gt;" in text
+    assert "Left out or changed count what why such as 1,000 file why 0 &lt;0&gt; 999 file" in text
+    assert "And 11 more reasons, the others are in left_out.json" in text
+    other = pathlib.Path(write_report(str(run), dataset, other_data="x")).read_text()
+    assert "Worth a look" not in other
+    assert "Left out or changed" not in other

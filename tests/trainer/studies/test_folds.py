@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import model_selection as selection
 
+from trainer.studies.fold_datasets import plan_folds
 from trainer.studies.folds import divide, each_group
+from trainer.studies.group_facts import GroupFacts
+from trainer.studies.options import FoldOptions
 
 _UNIT = 1 << 16
 
@@ -30,6 +33,16 @@ def _squares(counts, fold, folds):
     return sum(int((shares[fold == number].sum(0) ** 2).sum()) for number in range(folds))
 
 
+def _assert_about_as_even_as_any(counts, found, folds):
+    """What is lost against an even division is at most 5% more than the best one loses."""
+    shares = _shares(counts, folds)
+    every = np.array([*itertools.product(range(folds), repeat=len(counts))])
+    sums = (every[:, None, :] == np.arange(folds)[None, :, None]) @ shares
+    best = int((sums**2).sum((1, 2)).min())
+    even = shares.shape[1] * folds * _UNIT**2
+    assert _squares(counts, found, folds) - best <= 0.05 * (best - even) + 1e-3 * even
+
+
 @st.composite
 def _groups(draw, most_groups=24, most_classes=5):
     """Records of each group, and of each class among them."""
@@ -42,28 +55,34 @@ def _groups(draw, most_groups=24, most_classes=5):
     return np.column_stack([sizes, of_class])
 
 
-@settings(max_examples=250, deadline=None)
-@given(_groups(), st.integers(2, 8), st.integers(0, 3))
-def test_every_group_is_in_one_fold_and_no_fold_is_empty(counts, folds, seed):
-    folds = min(folds, len(counts))
-    fold = divide(counts, folds, seed)
-    assert fold.shape == (len(counts),)
-    assert {*fold.tolist()} == {*range(folds)}
-    assert (fold == divide(counts, folds, seed)).all()
-
-
-@settings(max_examples=40, deadline=None)
-@given(_groups(most_groups=8, most_classes=3), st.integers(2, 3))
-def test_few_groups_are_divided_about_as_evenly_as_any_division_does(counts, folds):
-    folds = min(folds, len(counts))
-    found = divide(counts, folds)
-    best = min(
-        _squares(counts, np.array(fold), folds)
-        for fold in itertools.product(range(folds), repeat=len(counts))
+@settings(max_examples=1000, deadline=None, derandomize=True)
+@given(_groups(most_groups=10), st.integers(2, 6), st.integers(0, 3), st.booleans())
+def test_no_group_is_divided_and_every_record_is_tested_once(counts, folds, seed, validates):
+    folds = max(min(folds, len(counts)), 2 + validates)
+    if len(counts) < 2 + validates:
+        return
+    facts = {f"g{i}": GroupFacts(int(row[0]), row[1:], None) for i, row in enumerate(counts)}
+    options = FoldOptions(
+        folds=str(folds), fold_seed=seed, fold_validation="next" if validates else "none"
     )
-    even = len(_shares(counts, folds)[0]) * folds * _UNIT**2
-    # What is lost against an even division is at most 5% more than the best one loses.
-    assert _squares(counts, found, folds) - best <= 0.05 * (best - even) + 1e-3 * even
+    planned = plan_folds(facts, options)
+    assert len(planned) == folds
+    for fold in planned:
+        assert fold.split_of.keys() == facts.keys()  # One split for each whole group.
+        for split in ("train", "test", *(["validation"] if validates else [])):
+            assert fold.groups(split)
+    tested = [group for fold in planned for group in fold.groups("test")]
+    assert sorted(tested) == sorted(facts)
+    if len(counts) <= 6 and folds <= 3:
+        fold = np.array([[*facts].index(group) for group in tested])
+        part = np.repeat(np.arange(folds), [len(one.groups("test")) for one in planned])
+        _assert_about_as_even_as_any(counts, part[np.argsort(fold)], folds)
+
+
+def test_a_division_is_the_same_each_time():
+    rng = np.random.default_rng(4)
+    counts = np.column_stack([np.full(24, 9), rng.multinomial(9, [0.5, 0.3, 0.2], 24)])
+    assert (divide(counts, 5, 1) == divide(counts, 5, 1)).all()
 
 
 def test_many_groups_have_nearly_even_class_shares():

@@ -1,0 +1,92 @@
+"""What is known of a dataset that is divided, or would be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from tfrecords_schema import Dataset
+from tfrecords_schema.index import group_totals
+from tfrecords_schema.names import INDEX, join
+
+
+class Rows(NamedTuple):
+    """Of each record of a split its group, its label as text, and its path."""
+
+    groups: list[str]
+    labels: list[str]
+    sources: list[str]
+
+
+class SplitFacts(NamedTuple):
+    """One split.
+
+    Attributes:
+      records: how many.
+      groups: how many.
+      class_counts: labels of each class.
+      rows: reads what is known of every record.
+    """
+
+    records: int
+    groups: int
+    class_counts: Mapping[str, int]
+    rows: Callable[[], Rows]
+
+
+class Division(NamedTuple):
+    """A dataset and its splits.
+
+    Attributes:
+      splits: by name.
+      classes: their names; none where labels are values.
+      is_class_per_record: whether a record has one label, a class.
+      shared_groups: counts the groups that are in more than one split.
+      is_stratified: whether it was divided by classes.
+      is_fold: whether it is one of several divisions, which hold all others.
+    """
+
+    splits: Mapping[str, SplitFacts]
+    classes: tuple[str, ...]
+    is_class_per_record: bool
+    shared_groups: Callable[[], int]
+    is_stratified: bool = False
+    is_fold: bool = False
+
+    @property
+    def records(self) -> int:
+        """Of all splits."""
+        return sum(split.records for split in self.splits.values())
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Division:
+        """That of a dataset."""
+        manifest, label = dataset.manifest, dataset.schema.label
+        splits = {
+            name: SplitFacts(
+                entry.records,
+                entry.groups,
+                entry.class_counts,
+                lambda name=name: _rows(dataset, name),  # type: ignore[misc]
+            )
+            for name, entry in manifest.splits.items()
+        }
+        return cls(
+            splits,
+            label.class_names if label else (),
+            label is not None and label.is_class_feature,
+            lambda: _shared_groups(dataset),
+            bool(manifest.options.get("stratify")),
+            bool(manifest.shards_of),
+        )
+
+
+def _rows(dataset: Dataset, split: str) -> Rows:
+    index = dataset.split(split)
+    return Rows(index.groups(), index.labels(), index.sources())
+
+
+def _shared_groups(dataset: Dataset) -> int:
+    totals = group_totals(join(dataset.path, INDEX))
+    splits = totals.group_by("group").aggregate([("split", "count")])["split_count"].to_numpy()
+    return int((splits > 1).sum())

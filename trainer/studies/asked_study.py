@@ -1,0 +1,102 @@
+"""What a study asks of the trainer, and whether a folder holds the same study."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pipeline.console.command import with_help
+from pipeline.console.errors import UsageError
+from pipeline.console.options import Effect, fields_of, read, value_text
+from tfrecords_schema.decoding import json_object
+from tfrecords_schema.errors import UserError
+from tfrecords_schema.names import join
+from tfrecords_schema.storage import atomic_write, make_folder
+from tfrecords_schema.storage import read as read_file
+from trainer.options.options import DataOptions, RunOptions
+from trainer.runs import asked
+
+_STUDY = "study.json"
+# A study decides on these itself.
+_PLACES = ("mode", "dataset", "run_dir", "dry_run")
+_OF_FOLDS = ("seed", "train_split", "validation_split", "test_split")
+
+
+class OfTrainer(NamedTuple):
+    """What of the command line of a study is the trainer's.
+
+    Attributes:
+      run: its options.
+      data: its options.
+      given: every flag that is given besides places, as text.
+      decisive: those of them that have an effect on every run, whatever its fold and seed.
+    """
+
+    run: RunOptions
+    data: DataOptions
+    given: dict[str, str]
+    decisive: dict[str, str]
+
+
+def of_trainer(argv: Sequence[str], prog: str) -> OfTrainer:
+    """Reads what is the trainer's.
+
+    Raises:
+      UsageError: it makes no sense.
+    """
+    values = asked.COMMAND.parse(argv).values
+    run = read(RunOptions, values)
+    if run.mode != "train":
+        raise UsageError(with_help(f"--mode={run.mode}: folds are trained; leave it out", prog))
+    fields = {field.name: field for kind in asked.RECORDED for field, _ in fields_of(kind)}
+    given = {
+        name: value_text(values[name].value)
+        for name, field in fields.items()
+        if values[name].present
+        and name not in _PLACES
+        and field.metadata["effect"] is not Effect.PLACE
+    }
+    decisive = {
+        name: text
+        for name, text in given.items()
+        if name not in _OF_FOLDS and fields[name].metadata["effect"] is not Effect.NONE
+    }
+    return OfTrainer(run, read(DataOptions, values), given, decisive)
+
+
+def earlier_study(run_dir: str) -> dict[str, Any]:
+    """What `write_study` wrote; empty if it did not."""
+    content = read_file(join(run_dir, _STUDY))
+    return {} if content is None else json_object(content)
+
+
+def require_same(run_dir: str, study: Mapping[str, Any], what: str, may_grow: str) -> None:
+    """Refuses another study in a folder that holds one.
+
+    Args:
+      run_dir: the folder.
+      study: what all its runs have in common, as JSON has it.
+      what: it is.
+      may_grow: options that may be others all the same.
+
+    Raises:
+      UserError: the folder holds another one; the message has what differs.
+    """
+    before = earlier_study(run_dir) or study
+    changed = [
+        f"--{name} was {before.get(name)!r} and is {study.get(name)!r}"
+        for name in sorted(study.keys() | before.keys())
+        if study.get(name) != before.get(name)
+    ]
+    if changed:
+        raise UserError(
+            f"{run_dir} holds a {what} with other options: {'; '.join(changed)}; give another "
+            f"--run_dir, or the same options ({may_grow} may grow)"
+        )
+
+
+def write_study(run_dir: str, study: Mapping[str, Any]) -> None:
+    """Writes down what all runs have in common."""
+    content = json.dumps(study, indent=1) + "\n"
+    atomic_write(join(make_folder(run_dir), _STUDY), content.encode())

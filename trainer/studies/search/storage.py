@@ -1,0 +1,146 @@
+"""Trials in an SQLite file in the folder of a search, so that it goes on after a kill.
+
+A trial of ours is one set of options. Optuna may know it several times: what was in progress when
+the process was killed is told as failed, and asked for again with the same options.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from pipeline.sources.recordings.libraries import library
+from tfrecords_schema.errors import UserError
+from tfrecords_schema.names import join
+from tfrecords_schema.owners import Owner, is_alive, this_process
+from tfrecords_schema.storage import make_folder
+
+_FILE = "search.sqlite3"
+_NUMBER, _OWNER, _SECS = "trial", "owner", "seconds"
+FIXED = "fixed"
+"""What is written down of the first trial: options with values that are known beforehand."""
+# Trials before any is pruned, and before suggestions follow from figures.
+_FIRST_TRIALS = 5
+_RANDOM_TRIALS = 8
+
+
+@functools.cache
+def optuna() -> ModuleType:
+    """The library, which then says only what goes wrong.
+
+    Raises:
+      UsageError: it is not installed.
+    """
+    found = library("optuna", "search", "searches")
+    found.logging.set_verbosity(found.logging.ERROR)
+    return found
+
+
+class Storage:
+    """The trials of one search."""
+
+    def __init__(self, run_dir: str, *, is_better_higher: bool, seed: int, parallel: int):
+        """Opens the file, or makes it; trials that a kill left are asked for again.
+
+        Args:
+          run_dir: folder of the search.
+          is_better_higher: whether the objective is to be high.
+          seed: of the suggestions.
+          parallel: trials at once.
+
+        Raises:
+          UserError: the folder is not local, or another process searches in it.
+        """
+        if "://" in run_dir or "?" in run_dir:
+            raise UserError(
+                f"--run_dir={run_dir}: trials are kept in an SQLite file; give a local folder "
+                "without a question mark in its name"
+            )
+        self._seed, self._parallel = seed, parallel
+        self.study = optuna().create_study(
+            storage=f"sqlite:///{join(make_folder(run_dir), _FILE)}",
+            study_name="search",
+            direction="maximize" if is_better_higher else "minimize",
+            pruner=optuna().pruners.MedianPruner(n_startup_trials=_FIRST_TRIALS),
+            load_if_exists=True,
+        )
+        self._own(run_dir)
+        self.secs_before = float(self.study.user_attrs.get(_SECS, 0))
+        self._retry()
+
+    def _own(self, run_dir: str) -> None:
+        found = self.study.user_attrs.get(_OWNER)
+        this = this_process()
+        if found:
+            owner = Owner(**found)
+            if (owner.pid, owner.host) != (this.pid, this.host) and is_alive(owner):
+                raise UserError(
+                    f"process {owner.pid} on {owner.host} searches in {run_dir} since "
+                    f"{owner.since}; wait for it, or end it (or remove {join(run_dir, _FILE)}, if "
+                    "that host is gone)"
+                )
+        self.study.set_user_attr(_OWNER, dataclasses.asdict(this))
+
+    def release(self, secs: float) -> None:
+        """Lets another process search here."""
+        self.spent(secs)
+        self.study.set_user_attr(_OWNER, None)
+
+    def spent(self, secs: float) -> None:
+        """Writes down how long this start takes so far."""
+        self.study.set_user_attr(_SECS, self.secs_before + secs)
+
+    def _retry(self) -> None:
+        state = optuna().trial.TrialState
+        waiting = {number_of(trial) for trial in self._in(state.WAITING)}
+        for trial in self._in(state.RUNNING):
+            if (number := number_of(trial)) is not None and number not in waiting:
+                known = {**trial.user_attrs.get(FIXED, {}), **trial.params}
+                self.study.enqueue_trial(known, user_attrs=trial.user_attrs)
+            self.study.tell(trial.number, state=state.FAIL)
+
+    def _in(self, *states: Any) -> list[Any]:
+        return self.study.get_trials(deepcopy=False, states=states)
+
+    def newest(self) -> dict[int, Any]:
+        """Each trial of ours, as Optuna has it; of several the newest."""
+        trials = self.study.get_trials(deepcopy=False)
+        pairs = ((number_of(trial), trial) for trial in trials)
+        found = {number: trial for number, trial in pairs if number is not None}
+        return dict(sorted(found.items()))
+
+    def has_waiting(self) -> bool:
+        """Whether a trial is to be asked for again."""
+        return bool(self._in(optuna().trial.TrialState.WAITING))
+
+    def add(self, parameters: Mapping[str, Any]) -> None:
+        """Puts the next trial into the queue, with these values for its options."""
+        about = {_NUMBER: len(self.newest()), FIXED: {**parameters}}
+        self.study.enqueue_trial({**parameters}, user_attrs=about)
+
+    def ask(self) -> tuple[int, Any]:
+        """The next trial, and its number.
+
+        What is suggested for a number depends on the seed and on earlier figures alone, also after
+        a kill.
+        """
+        number, trial = len(self.newest()), self.study.ask()
+        if (asked := number_of(trial)) is None:
+            trial.set_user_attr(_NUMBER, number)
+        else:
+            number = asked
+        seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
+        self.study.sampler = optuna().samplers.TPESampler(
+            seed=seed, n_startup_trials=_RANDOM_TRIALS, constant_liar=self._parallel > 1
+        )
+        return number, trial
+
+
+def number_of(trial: Any) -> int | None:
+    """Our number of a trial of Optuna; None of one that was killed before it had any."""
+    return trial.user_attrs.get(_NUMBER)
