@@ -33,6 +33,7 @@ from trainer.studies.study_page import write_page
 _WIDTHS = (1280, 400)
 _MAX_BYTES = 3_000_000
 _LEAST_TEXT_PIXELS = 11
+_SHOWN = ("img", "table")
 _LOADS = {"src", "href", "srcset", "data", "action", "poster", "background"}
 
 
@@ -50,6 +51,17 @@ def pages(tmp_path_factory):
         made[f"folds-{label.kind}"] = _cross_validated(folder / f"folds-{label.kind}", label)
     made["search"] = _searched(folder)
     return made
+
+
+def _with_files(said):
+    """The text of a page; beside it there is a file of everything that it shows."""
+    path = pathlib.Path(said.partition(", as files in ")[0])
+    text, folder = path.read_text(), path.parent / f"{path.stem}_paper"
+    shown = [text.count(f"<{element} ") + text.count(f"<{element}>") for element in _SHOWN]
+    written = [len([*(folder / kind).iterdir()]) for kind in ("figures", "tables")]
+    assert written == [shown[0], 2 * shown[1]]
+    assert min(shown) > 0
+    return text
 
 
 def _signals(folder):
@@ -92,7 +104,7 @@ def _inspected(dataset, folder):
 def _reported(folder, label):
     dataset, splits = toy_dataset(folder, label=label)
     write_run(folder / "run", dataset, splits)
-    return pathlib.Path(write_report(str(folder / "run"), dataset)).read_text()
+    return _with_files(write_report(str(folder / "run"), dataset, paper="svg"))
 
 
 def _cross_validated(folder, label):
@@ -107,7 +119,7 @@ def _cross_validated(folder, label):
         **summarize(random_runs(label), label),
     }
     places = [str(folder / "run")] * 3
-    return pathlib.Path(write_page(str(folder), result, folds, places)).read_text()
+    return _with_files(write_page(str(folder), result, folds, places, "pdf"))
 
 
 def _searched(folder):

@@ -131,7 +131,8 @@ def _evaluate(asked: Asked, session: Session) -> None:
     if run.report:
         from trainer.report.report import write_report  # matplotlib is slow to import
 
-        say(f"report: {write_report(run.run_dir, data.dataset, data.label, other_data)}")
+        page = write_report(run.run_dir, data.dataset, data.label, other_data, run.paper)
+        say(f"report: {page}")
 
 
 def _split(asked: Asked, session: Session, name: str) -> SplitData:

@@ -1,5 +1,6 @@
 """`python -m trainer.compare RUN RUN ...`: whether one is better than another, record by record.
 
+On the terminal and as a page.
 A run is a run folder, or that of `python -m trainer.cross_validate`.
 """
 
@@ -13,6 +14,7 @@ from pipeline.console import quiet, utf8
 from pipeline.console.command import Command, with_help
 from pipeline.console.errors import UsageError
 from pipeline.console.options import Options, option, read
+from trainer.options.options import paper_option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +27,13 @@ class CompareOptions(Options):
         "Dataset that the runs were evaluated on, if it is another than theirs, or elsewhere now.",
         common=True,
     )
+    page: str = option(
+        "",
+        "The page; default comparison-RUN-RUN.html in this folder, none for no page. What is there "
+        "and is no page of the same comparison stays as it is.",
+        common=True,
+    )
+    paper: str = paper_option("PAGE")
 
 
 COMMAND = Command(
@@ -44,7 +53,8 @@ if __name__ == "__main__":
 from pipeline.console.run import run_command
 from pipeline.console.terminal import say
 from pipeline.console.texts import wrapped
-from trainer.studies.compared_runs import paired_draws, read_predicted
+from trainer.studies.compared_runs import left_out_text, paired_draws, read_predicted
+from trainer.studies.comparison_place import place_of_page
 from trainer.studies.paired import compare
 from trainer.studies.paired_tables import comparison_text
 
@@ -59,14 +69,22 @@ def _compare(argv: Sequence[str]) -> None:
     options = read(CompareOptions, given.values)
     if len(given.rest) < 2:
         raise UsageError(with_help("one RUN is named, expected two or more", COMMAND.prog))
+    place = place_of_page(options.page, given.rest, options.split)
     first, *others = (read_predicted(run, options.split, options.dataset) for run in given.rest)
-    for run in (first, *others):
-        say(
-            "".join(f"{wrapped(f'WARNING: {run.name}: {line}')}\n" for line in run.warnings), end=""
-        )
-    for second in others:
-        one, other = zip(*paired_draws(first, second), strict=True)
-        say(comparison_text(first.name, second.name, compare(one, other, first.label)))
+    warnings = [f"{run.name}: {line}" for run in (first, *others) for line in run.warnings]
+    pairs = {second.name: paired_draws(first, second) for second in others}
+    warnings += filter(None, (left_out_text(first, run, len(pairs[run.name])) for run in others))
+    say("".join(f"{wrapped(f'WARNING: {line}')}\n" for line in warnings), end="")
+    found = {}
+    for name, draws in pairs.items():
+        one, other = zip(*draws, strict=True)
+        found[name] = compare(one, other, first.label)
+        say(comparison_text(first.name, name, found[name]))
+    if place:
+        from trainer.studies.comparison_page import write_page  # matplotlib is slow to import
+
+        page = write_page(place, given.rest, options.split, warnings, found, options.paper)
+        say(f"page: {page}")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from tfrecords_schema.names import join
 from trainer.__main__ import main as train
 from trainer.distribution.strategy import configure
 from trainer.options.options import RunOptions
+from trainer.report.report_data import with_label
 from trainer.runs import asked
 from trainer.studies import study_page
 from trainer.studies.asked_study import of_trainer, require_same, write_study
@@ -118,7 +119,9 @@ def _cross_validate(argv: Sequence[str]) -> None:
     say(f"\n{study_text(result)}")
     if run.report:
         places = [one.job.run_dir for one in planned]
-        say(f"report: {study_page.write_page(run.run_dir, result, table, places)}")
+        divided = with_label(dataset, label)
+        page = study_page.write_page(run.run_dir, result, table, places, run.paper, divided)
+        say(f"report: {page}")
 
 
 def _study(

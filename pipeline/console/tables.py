@@ -1,4 +1,5 @@
-"""Tables as data: what they say is made once, and shown as text (here) and on pages (`table.html`).
+"""Tables as data: what they say is made once, and shown as text (here), on pages (`table.html`) and
+as files beside those (`table_files.py`).
 
 Rich only measures text. Its own tables cut figures like names where a line is too long.
 """
@@ -41,6 +42,7 @@ class Table:
       total: rows that there are, where not all were given.
       chosen: number of a row to point at.
       is_key: whether pictures draw what a row is about in the colour of its number.
+      name: what its files are named after, where the title has figures in it.
     """
 
     title: str
@@ -52,6 +54,7 @@ class Table:
     total: int = 0
     chosen: int | None = None
     is_key: bool = False
+    name: str = ""
 
     def texts(self, row: Sequence[Any]) -> list[str]:
         """The cells of a row as they are shown."""

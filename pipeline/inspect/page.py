@@ -8,8 +8,9 @@ from pipeline.console import page
 from pipeline.console.texts import steps_text
 from pipeline.inspect import tables
 from pipeline.inspect.facts import Facts
-from pipeline.inspect.figures import batches_picture, lengths_picture, sample_picture
+from pipeline.inspect.figures import batches_picture, lengths_picture
 from pipeline.inspect.plan import EpochFacts
+from pipeline.inspect.record_pictures import sample_picture
 from pipeline.inspect.samples import TimeAxis, label_text, read_samples
 from pipeline.inspect.shortcuts import shortcut_table
 from pipeline.inspect.text import about, all_notes, epoch_sentences

@@ -4,7 +4,8 @@ import dataclasses
 import itertools
 import operator
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,12 +13,14 @@ import tensorflow as tf
 from pipeline.batches.frames import decode_frame
 from pipeline.console.texts import listed
 from pipeline.sources.windows import recorded_window
-from tfrecords_schema import Dataset, DatasetError, LabelSpec, RecordSchema
+from tfrecords_schema import Dataset, DatasetError, InputSpec, LabelSpec, RecordSchema
 
 _LENGTH_BYTES = 8
 _HEADER_BYTES = 12  # The length and its checksum.
-_MAX_FRAMES = 4
+MAX_FRAMES = 4
 _MAX_VALUES = 4
+_TIME_UNITS = (("hours", 3600.0), ("minutes", 60.0))
+_LEAST_UNITS = 2  # So long is what is shown in a unit of time, at least.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,36 +49,54 @@ class TimeAxis:
     Attributes:
       step_secs: duration of a step, None where the conversion was not told the sampling rate.
       has_samples: whether a step is a stretch of signal, not a vector of features.
-      steps_name: of the axis where that is not in seconds.
+      steps_name: of the axis where that is not in a unit of time.
+      time_name: of the unit of time.
+      time_secs: of that, in seconds.
+      channels: names of the channels, with units where those are known; empty where no names are.
     """
 
     step_secs: float | None
     has_samples: bool
     steps_name: str = "steps"
+    time_name: str = "seconds"
+    time_secs: float = 1.0
+    channels: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset) -> "TimeAxis":
         """From the dataset's schema and the options of its conversion."""
-        is_cut, rate_hz = recorded_window(dataset.manifest.options)
-        shape, is_signal = dataset.schema.input.step_shape, dataset.schema.input.kind == "signal"
+        return cls.of_options(dataset.schema.input, dataset.manifest.options)
+
+    @classmethod
+    def of_options(cls, spec: InputSpec, options: Mapping[str, Any]) -> "TimeAxis":
+        """From what a record holds and the options of a conversion."""
+        is_cut, rate_hz = recorded_window(options)
+        shape, is_signal = spec.step_shape, spec.kind == "signal"
         has_samples = is_signal and (len(shape) == 2 or (len(shape) == 1 and is_cut))
-        if not rate_hz:
-            return cls(None, has_samples)
-        return cls((shape[0] if has_samples else 1) / rate_hz, has_samples)
+        step_secs = (shape[0] if has_samples else 1) / rate_hz if rate_hz else None
+        return cls(step_secs, has_samples, channels=_channels(options))
 
     def of_label(self, label: LabelSpec) -> "TimeAxis":
         """The axis of a label with a time axis; that of a sequence is its own."""
         return TimeAxis(None, False, "steps of the label") if label.per == "sequence" else self
 
+    def fitting(self, steps: int) -> "TimeAxis":
+        """The same in the largest unit of time of which so many steps are two or more."""
+        secs = steps * (self.step_secs or 0.0)
+        for name, unit_secs in _TIME_UNITS:
+            if secs >= _LEAST_UNITS * unit_secs:
+                return dataclasses.replace(self, time_name=name, time_secs=unit_secs)
+        return self
+
     @property
     def name(self) -> str:
         """Name of the axis."""
-        return "seconds" if self.step_secs else self.steps_name
+        return self.time_name if self.step_secs else self.steps_name
 
     @property
     def unit(self) -> float:
         """Length of a step on the axis."""
-        return self.step_secs or 1.0
+        return self.step_secs / self.time_secs if self.step_secs else 1.0
 
     def unroll(self, signal: np.ndarray) -> np.ndarray:
         """From `[time, *step_shape]` to `[samples, channels]`."""
@@ -83,6 +104,14 @@ class TimeAxis:
             channels = signal.shape[2] if signal.ndim == 3 else 1
             return signal.reshape(-1, channels)
         return signal.reshape(len(signal), -1)
+
+
+def _channels(options: Mapping[str, Any]) -> tuple[str, ...]:
+    names, units = (options.get(name) or () for name in ("channels", "units"))
+    if len(units) == 1:
+        units = [*units] * len(names)
+    pairs = itertools.zip_longest(names, units[: len(names)], fillvalue="")
+    return tuple(f"{name}, {unit}" if unit else str(name) for name, unit in pairs)
 
 
 def read_samples(
@@ -155,7 +184,7 @@ def _sample(schema: RecordSchema, serialized: bytes) -> Sample:
     data = record[schema.input.kind]
     shown = np.arange(len(data))
     if schema.input.kind == "frames":
-        shown = np.unique(np.linspace(0, len(data) - 1, _MAX_FRAMES).astype(int))
+        shown = np.unique(np.linspace(0, len(data) - 1, MAX_FRAMES).astype(int))
         data = np.stack([decode_frame(data[step]).numpy() for step in shown])
     steps = len(record[schema.input.kind])
     return Sample(record["id"].decode(), steps, data, shown, record.get("label"))

@@ -81,6 +81,7 @@ def metric_table(result: dict[str, Any]) -> Table:
             for name, value in result["metrics"].items()
         ],
         note=note,
+        name=f"metrics of {result['split']}",
     )
 
 

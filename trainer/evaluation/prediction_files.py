@@ -36,10 +36,14 @@ class Row(NamedTuple):
     answer: np.ndarray | None = None
 
     @property
+    def stated(self) -> np.ndarray:
+        """`[valid]` stated class of each label."""
+        return self.output.argmax(-1) if self.answer is None else self.answer
+
+    @property
     def classes(self) -> np.ndarray:
         """`[known]` stated class of each label whose probabilities are finite."""
-        answer = self.output.argmax(-1) if self.answer is None else self.answer
-        return answer[np.isfinite(self.output).all(-1)]
+        return self.stated[np.isfinite(self.output).all(-1)]
 
 
 def rows_of(

@@ -14,6 +14,23 @@ PRECISIONS = ("float32", "bfloat16")
 _LARGEST_SEED = 2**32 - 1
 
 
+def paper_option(page: str) -> str:
+    """A field that says whether a page is written as files as well.
+
+    Args:
+      page: its name, without `.html`.
+    """
+    found: str = option(
+        "none",
+        "Also writes the pictures of the page in these formats, and its tables as CSV and LaTeX, "
+        f"into a folder of their own, {page}_paper.",
+        ("none", "svg", "pdf", "svg,pdf"),
+        common=True,
+        effect=Effect.NONE,
+    )
+    return found
+
+
 @dataclasses.dataclass(frozen=True)
 class RunOptions(Options):
     """What to run and where."""
@@ -76,6 +93,7 @@ class RunOptions(Options):
     report: bool = option(
         True, "Write report.html after training or evaluation.", effect=Effect.NONE
     )
+    paper: str = paper_option("report")
     tensorboard: bool = option(
         True, "Write TensorBoard events below the run folder.", effect=Effect.NONE
     )
@@ -115,6 +133,14 @@ class PredictOptions(Options):
         "File of predictions, .parquet or .csv; default <run_dir>/predictions.parquet.",
         common=True,
         effect=Effect.PLACE,
+    )
+    draw: int = option(
+        0,
+        "Recordings to draw, with what is predicted of them over time, on a page beside --output; "
+        "0 for no page.",
+        low=0,
+        common=True,
+        effect=Effect.NONE,
     )
     label_steps: int = option(
         0,

@@ -3,62 +3,66 @@
 Reads only the files of the run folder, and the manifest, index and a few records of the dataset.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from pipeline.console import page
 from pipeline.console.figures import CLASS_COLOURS
 from pipeline.console.tables import Table
 from pipeline.inspect.facts import lengths_of
-from pipeline.inspect.figures import label_time, lengths_picture, record_picture
-from pipeline.inspect.samples import Sample, TimeAxis, label_text, read_samples
+from pipeline.inspect.figures import lengths_picture
+from pipeline.inspect.samples import TimeAxis, label_text, read_samples
 from pipeline.inspect.shortcuts import shortcut_table, shortcuts
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
-from tfrecords_schema.storage import atomic_write
-from trainer.evaluation import evaluation_table
+from trainer.evaluation import evaluation_table, page_tables
 from trainer.evaluation.class_figures import MOST_CLASSES
 from trainer.evaluation.predictions import Predictions
 from trainer.metrics.table import LOSS, headline
 from trainer.report import report_tables
+from trainer.report.methods import run_methods, write_methods
+from trainer.report.prediction_pictures import OverTime, prediction_picture
 from trainer.report.report_data import RunFiles, with_label
-from trainer.report.report_figures import (
-    draw_arrows,
-    draw_prediction,
-    scatter,
-    training_curve,
-)
+from trainer.report.report_figures import scatter, training_curve
 from trainer.report.split_pictures import split_pictures
 
 _RECORDINGS = 6
 _MAX_MISTAKES = 25
 _SAID_ELSEWHERE = ("dataset_fingerprint", "parameters", "trainable_parameters")
 _MAX_SCATTERS = 4
-_PREDICTION_HEIGHT = 1.4
 
 
 def write_report(
-    run_dir: str, dataset: Dataset, label: LabelSpec | None = None, other_data: str = ""
+    run_dir: str,
+    dataset: Dataset,
+    label: LabelSpec | None = None,
+    other_data: str = "",
+    paper: str = "none",
 ) -> str:
-    """Writes `report.html` into a run folder and returns its path.
+    """Writes `report.html` and `methods.txt` into a run folder, and says where the page is.
 
     Args:
       run_dir: folder of a run of `python -m trainer`; what it lacks is left out of the page.
       dataset: the dataset of the run, or another that it was evaluated on.
       label: what was predicted, where that is not the dataset's own label.
-      other_data: see `run_folder.other_data`; then the page is `report-<other_data>.html`.
+      other_data: see `run_folder.other_data`; then the page is `report-<other_data>.html`, and
+        has no methods, which are those of the run.
+      paper: see `page.write`.
     """
     run = RunFiles.read(run_dir)
     found = shortcuts(dataset)
     lengths = _lengths(run, dataset)
     dataset = with_label(dataset, label or dataset.schema.label)
     evaluations = run.evaluated_on(dataset.manifest.fingerprint)
-    text = page.render(
+    methods = {} if other_data else run_methods(run, dataset)
+    if methods:
+        write_methods(run_dir, methods)
+    return page.write(
+        join(run_dir, report_tables.page_name(other_data)),
         "trainer.report",
         "report.html",
+        paper,
         dataset=dataset.manifest,
         splits=sorted(dataset.manifest.splits.items(), key=lambda split: -split[1].records),
         run=run,
@@ -69,7 +73,10 @@ def write_report(
         others=report_tables.other_data(run.evaluations.values()),
         left_out=report_tables.left_out(run.left_out),
         worth_a_look=report_tables.worth_a_look(run.worth_a_look),
+        choices=_choices(run),
+        methods=methods,
         tables=evaluation_table,
+        page_tables=page_tables,
         shortcuts=shortcut_table(found, dataset.schema.label),
         shortcut_warnings=[one.warning for one in found if one.warning],
         versions={
@@ -78,25 +85,29 @@ def write_report(
             "dataset SHA-256": dataset.manifest.fingerprint,
         },
     )
-    path = join(run_dir, report_tables.page_name(other_data))
-    atomic_write(path, text.encode())
-    return path
 
 
-def _curves(epochs: list[dict[str, Any]]) -> list[str]:
-    """Pictures of the loss and of the metric that the task has."""
+def _choices(run: RunFiles) -> Table:
+    rows = [(choice["name"], choice["value"], choice["reason"]) for choice in run.choices]
+    note = "options that were not given; a flag overrides each"
+    columns = dict.fromkeys(("option", "value", "because"))
+    return Table("Decided from the data", columns, rows, note=note)
+
+
+def _curves(epochs: list[dict[str, Any]]) -> dict[str, str]:
+    """Pictures of the loss and of the metric that the task has, by their names."""
     if not epochs:
-        return []
+        return {}
     numbers = [line["epoch"] + 1 for line in epochs]
-    return [
-        training_curve(
+    return {
+        name: training_curve(
             name,
             numbers,
             [line["train"][name] for line in epochs],
             [(line["validation"] or {}).get(name) for line in epochs],
         )
         for name in dict.fromkeys((LOSS, headline(epochs[0]["train"])))
-    ]
+    }
 
 
 def _lengths(run: RunFiles, dataset: Dataset) -> dict[str, Any] | None:
@@ -130,8 +141,9 @@ def _result(
     metric = headline(evaluation["metrics"])
     value = evaluation["metrics"][metric]
     return {
-        **{key: value for key, value in evaluation.items() if key != "confusion"},
-        **_of_classes(evaluation, dataset.schema.label),
+        **evaluation,
+        "class_names": _class_names(dataset.schema.label),
+        "confusion_tables": page_tables.confusion_tables(evaluation),
         "metric": metric,
         "value": value,
         "baseline_value": evaluation["baseline"].get(metric),
@@ -144,12 +156,10 @@ def _result(
     }
 
 
-def _of_classes(evaluation: dict[str, Any], label: LabelSpec | None) -> dict[str, Any]:
-    """Names of classes in the order of their colours, and the table of all confusions if small."""
+def _class_names(label: LabelSpec | None) -> tuple[str, ...]:
+    """In the order of their colours; of very many the first of each colour."""
     names = label.class_names if label else ()
-    if len(names) > MOST_CLASSES or "confusion" not in evaluation:
-        return {"class_names": names[: len(CLASS_COLOURS)]}
-    return {"class_names": names, "confusion": evaluation["confusion"]}
+    return names[: len(CLASS_COLOURS)] if len(names) > MOST_CLASSES else names
 
 
 def _scatters(dataset: Dataset, predictions: Predictions) -> list[str]:
@@ -168,13 +178,16 @@ def _recordings(dataset: Dataset, split: str, predictions: Predictions) -> list[
     """The first recordings of the split; its order is a hash's, so they are a random few."""
     label = dataset.schema.label
     assert label is not None
+    kind, axis = dataset.schema.input.kind, TimeAxis.of(dataset)
     rows = predictions.record[:_RECORDINGS]
     # Inputs alone: what was predicted may not be the label of the records.
     samples = read_samples(dataset, split, rows, with_label=False)
     return [
         {
             "id": sample.id,
-            "picture": _picture(dataset, label, sample, predictions, i),
+            "picture": prediction_picture(
+                sample, kind, axis, label, _over_time(predictions, i, label, kind)
+            ),
             **_verdict(predictions, i, label),
         }
         for i, sample in enumerate(samples)
@@ -182,34 +195,12 @@ def _recordings(dataset: Dataset, split: str, predictions: Predictions) -> list[
     ]
 
 
-def _picture(
-    dataset: Dataset, label: LabelSpec, sample: Sample, predictions: Predictions, i: int
-) -> str | None:
-    """A recording and its prediction, unless that was to be over time and was not recorded."""
-    kind, axis = dataset.schema.input.kind, TimeAxis.of(dataset)
-    if kind == "frames":
-        arrows = _arrows(label, sample.data.shape[1:3], *predictions.of(i))
-        return record_picture(sample, kind, axis, draw_over=arrows)
-    steps, truth, prediction = predictions.over_time(i, label.per)
-    if not len(steps):
-        return None
-
-    def draw(axes: Axes) -> None:
-        over = axis.of_label(label)
-        draw_prediction(axes, steps * over.unit, prediction, truth, len(label.class_names))
-        label_time(axes, over, int(steps.max()))
-
-    return record_picture(sample, kind, axis, draw, _PREDICTION_HEIGHT)
-
-
-def _arrows(
-    label: LabelSpec, frame_size: tuple[int, ...], truth: np.ndarray, prediction: np.ndarray
-) -> Callable[[Axes], None] | None:
-    """Draws the true and the predicted vector where a label is two values."""
-    if label.kind == "class" or prediction.shape[-1] != 2:
-        return None
-    vectors = {"true": truth.reshape(-1, 2)[-1], "predicted": prediction.reshape(-1, 2)[-1]}
-    return lambda axes: draw_arrows(axes, vectors, frame_size)
+def _over_time(predictions: Predictions, i: int, label: LabelSpec, kind: str) -> OverTime:
+    if kind == "frames" and label.per == "record":  # Of which pictures show the end alone.
+        return OverTime(np.ones(1, int), *predictions.of(i))
+    found = OverTime(*predictions.over_time(i, label.per))
+    is_stated = label.kind == "class" and label.per == "step"  # Of a beginning no class is.
+    return found._replace(answer=predictions.answers_of(i)) if is_stated else found
 
 
 def _verdict(predictions: Predictions, i: int, label: LabelSpec) -> dict[str, Any]:

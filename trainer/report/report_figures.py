@@ -5,17 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from pipeline.console.figures import (
-    CLASS_COLOURS,
-    MAIN_COLOUR,
-    MAX_LINES,
-    svg,
-    whole_numbers,
-)
+from pipeline.console.figures import MAIN_COLOUR, svg, whole_numbers
 
 _VALIDATION_COLOUR = "#ea580c"
 _MAX_POINTS = 2_000
-_MAX_CLASSES = 100
 
 
 def training_curve(
@@ -73,55 +66,3 @@ def draw_arrows(axes: Axes, vectors: Mapping[str, np.ndarray], frame_size: tuple
         axes.annotate("", end, start, arrowprops=style)
         axes.plot([], [], color=colour, label=name)
     axes.legend(loc="upper left", fontsize=6, facecolor="gray", labelcolor="white")
-
-
-def draw_prediction(
-    axes: Axes, times: np.ndarray, prediction: np.ndarray, truth: np.ndarray, classes: int
-) -> None:
-    """A prediction over time, with the truth.
-
-    Args:
-      axes: where.
-      times: `[points]` end of the stretch that each prediction is about or has seen.
-      prediction: `[points, units]` probabilities or values.
-      truth: `[points]` true classes, `[points, ...]` true values.
-      classes: number of classes, 0 for values.
-    """
-    draw = _draw_classes if classes else _draw_values
-    if len(times) > _MAX_POINTS:
-        at = np.linspace(0, len(times) - 1, _MAX_POINTS).astype(int)
-        times, prediction, truth = times[at], prediction[at], truth[at]
-    draw(axes, np.append(0, times), prediction, truth)
-
-
-def _draw_classes(axes: Axes, edges: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> None:
-    """Class probabilities as a stacked band; the true class as a strip above it.
-
-    Of many classes those are drawn that are true or the likeliest, and white is left of the others.
-    """
-    shares = prediction / np.maximum(prediction.sum(1, keepdims=True), 1e-9)
-    tops = np.cumsum(shares, 1)
-    shown = np.arange(shares.shape[1])
-    if len(shown) > _MAX_CLASSES:
-        likeliest = np.argsort(-shares.max(0), kind="stable")[:_MAX_CLASSES]
-        shown = np.union1d(likeliest, np.unique(truth)[:_MAX_CLASSES])
-        tops = np.zeros_like(shares)
-        tops[:, shown] = np.cumsum(shares[:, shown], 1)
-    for number in shown.tolist():
-        colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
-        low = tops[:, number] - shares[:, number]
-        axes.stairs(tops[:, number], edges, baseline=low, fill=True, color=colour)
-        is_true = np.where(truth == number, 1.2, 1.06)
-        axes.stairs(is_true, edges, baseline=1.06, fill=True, color=colour)
-    axes.set(ylim=(0, 1.2), ylabel="probability", yticks=[0, 0.5, 1.13])
-    axes.set_yticklabels(["0", "0.5", "true"])
-
-
-def _draw_values(axes: Axes, edges: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> None:
-    """Predicted values as solid lines, true ones dashed."""
-    truth = truth.reshape(prediction.shape)
-    for unit in range(min(prediction.shape[1], MAX_LINES)):
-        colour = CLASS_COLOURS[unit % len(CLASS_COLOURS)]
-        axes.plot(edges[1:], prediction[:, unit], color=colour, linewidth=1.3)
-        axes.plot(edges[1:], truth[:, unit], color=colour, linewidth=1, linestyle="--")
-    axes.set_ylabel("value (true: dashed)")

@@ -23,6 +23,7 @@ from trainer.runs.calibration import kept_reading
 from trainer.runs.checkpoints import load_trained
 from trainer.runs.run_folder import LearntFrom, other_reading
 from trainer.runs.trained_on import Recognized, TrainedOn, seen_text
+from trainer.serving.drawn import Drawn, page_of
 from trainer.serving.export import export
 from trainer.serving.serving import Serving
 from trainer.step.task import Task, inputs_of
@@ -42,8 +43,11 @@ def run(asked: Asked) -> None:
         return
     output = predict.output or join(options.run_dir, "predictions.parquet")
     files = prediction_files(output, serving.task.label)
+    spec, conversion = learnt.schema.input, learnt.options
+    drawn = Drawn(predict.draw, spec.kind)
+    files += [page_of(output)] if predict.draw else []
     if predict.input_dir:
-        raw = RawFolder(predict.input_dir, learnt.schema.input, learnt.options)
+        raw = RawFolder(predict.input_dir, spec, conversion)
         _require_no_input(files, [join(predict.input_dir, path) for path in raw.paths])
         batches = _with_label_steps(raw.batches(data.batch_size), serving, predict.label_steps)
         rejects, left_out = raw.rejects, raw.left_out
@@ -54,19 +58,34 @@ def run(asked: Asked) -> None:
         rejects, left_out = [], ()
     tf.io.gfile.makedirs(posixpath.dirname(output) or ".")  # Before all that work, not after it.
     recognized = Recognized(TrainedOn.read(options.run_dir))
-    rows = predict_batches(serving, recognized.passing(batches))
+    rows = predict_batches(serving, drawn.passing(recognized.passing(batches)))
     _report(rejects, len(rows))
     if left_out:
         say(left_out_text(left_out))
-    if unknown := [row.source for row in rows if not np.isfinite(row.output).all()]:
-        say(
-            f"WARNING: what the model answers is not finite for {len(unknown)} of {len(rows)} "
-            f"records, the first is {unknown[0]}; look for values far beyond the others there"
-        )
+    doubts = [*filter(None, (_not_finite_text(rows), seen_text(recognized.found)))]
     written = write_predictions(output, rows, serving.task.label)
     say(f"predictions of {len(rows)} records: {written}")
-    if seen := seen_text(recognized.found):
-        say(f"WARNING: {seen}")
+    for doubt in doubts:
+        say(f"WARNING: {doubt}")
+    if predict.draw:
+        # matplotlib is slow to import
+        from trainer.report.prediction_page import write_prediction_page
+
+        label = serving.task.label
+        said = write_prediction_page(
+            page_of(output), rows, drawn.samples, spec, label, conversion, doubts, options.paper
+        )
+        say(f"page: {said}")
+
+
+def _not_finite_text(rows: list[Row]) -> str:
+    unknown = [row.source for row in rows if not np.isfinite(row.output).all()]
+    if not unknown:
+        return ""
+    return (
+        f"what the model answers is not finite for {len(unknown)} of {len(rows)} records, the "
+        f"first is {unknown[0]}; look for values far beyond the others there"
+    )
 
 
 def restore(learnt: LearntFrom, asked: Asked) -> Serving:

@@ -131,6 +131,17 @@ def paired_draws(first: Predicted, second: Predicted) -> list[tuple[Scored, Scor
     return pairs
 
 
+def left_out_text(first: Predicted, second: Predicted, compared: int) -> str:
+    """How many divisions and seeds the other one lacks; empty where both have the same."""
+    counts = len(first.draws), len(second.draws)
+    if counts == (compared, compared):
+        return ""
+    return (
+        f"{second.name}: compared where both have a division and a seed, which is {compared} of "
+        f"{counts[0]} of the first and {compared} of {counts[1]} of the second"
+    )
+
+
 def _folds_of(first: Predicted, second: Predicted) -> str:
     counts: Sequence[int] = [len(run.data[0]) for run in (first, second)]
     if counts == [1, 1]:

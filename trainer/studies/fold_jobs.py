@@ -39,6 +39,7 @@ def fold_job(
         "train_split": TRAIN,
         "validation_split": VALIDATION if fold.groups(VALIDATION) else "",
         "test_split": TEST,
+        "paper": "none",  # Of all runs together, not of each.
     }
     line = (*argv, *more, *(f"--{flag}={value}" for flag, value in own.items()))
     if dataset.schema.input.kind == "frames":

@@ -16,8 +16,13 @@ _SIGNED = "{:+.3f}".format
 def comparison_text(first: str, second: str, found: Comparison) -> str:
     """All tables, in columns of at most 80 characters."""
     head = [f"first:  {first}", f"second: {second}"]
-    tables = [metric_table(found), class_table(found), group_table(found), record_table(found)]
-    return "\n\n".join(["\n".join(map(wrapped, head)), *filter(None, map(as_text, tables))]) + "\n"
+    texts = map(as_text, all_tables(found))
+    return "\n\n".join(["\n".join(map(wrapped, head)), *filter(None, texts)]) + "\n"
+
+
+def all_tables(found: Comparison) -> list[Table]:
+    """Every metric, class, group, and the records that changed."""
+    return [metric_table(found), class_table(found), group_table(found), record_table(found)]
 
 
 def metric_table(found: Comparison) -> Table:
@@ -30,15 +35,15 @@ def metric_table(found: Comparison) -> Table:
     least = 2.0 ** (1 - found.groups)
     if least > 0.05:
         note += f"; so few groups can give no p below {least:.2g}, whatever the models"
-    return _table("metric", found.metrics, note)
+    return _table("Differences", "metric", found.metrics, note)
 
 
 def class_table(found: Comparison) -> Table:
     """The recall of each class, of very many the commonest."""
-    return _table("recall of class", found.classes, "")
+    return _table("Recall of classes", "recall of class", found.classes, "")
 
 
-def _table(name: str, rows: Mapping[str, Difference], note: str) -> Table:
+def _table(title: str, name: str, rows: Mapping[str, Difference], note: str) -> Table:
     columns = {
         name: None,
         "first": _THOUSANDTHS,
@@ -51,7 +56,7 @@ def _table(name: str, rows: Mapping[str, Difference], note: str) -> Table:
         (of, one.first, one.second, one.value, one.interval, one.p_value)
         for of, one in rows.items()
     ]
-    return Table("Differences", columns, cells, of="classes", note=note, most=30)
+    return Table(title, columns, cells, of="classes", note=note, most=30)
 
 
 def group_table(found: Comparison) -> Table:

@@ -12,15 +12,17 @@ from matplotlib.axes import Axes
 from pipeline.console import page
 from pipeline.console.figures import MAIN_COLOUR, MARK_COLOUR, svg, whole_numbers
 from pipeline.console.tables import Table
-from tfrecords_schema import LabelSpec
+from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
-from trainer.evaluation import evaluation_table
+from trainer.evaluation import evaluation_table, page_tables
 from trainer.evaluation.prediction_files import Row, columns_of, write_columns
 from trainer.metrics.table import LOSS, headline
+from trainer.report.methods import write_methods
 from trainer.report.report_data import RunFiles
 from trainer.studies import study_tables
 from trainer.studies.pooled import Run, averaged, draws_of
+from trainer.studies.study_methods import study_methods
 
 RESULT, PREDICTIONS, PAGE = "cross_validation.json", "predictions.csv", "cross_validation.html"
 
@@ -79,20 +81,35 @@ def _labels(labels: Sequence[np.ndarray], label: LabelSpec) -> dict[str, Any]:
     return dict(zip(names, means.T, strict=True))
 
 
-def write_page(run_dir: str, result: Mapping[str, Any], folds: Table, runs: Sequence[str]) -> str:
-    """Writes the page, and returns its path.
+def write_page(
+    run_dir: str,
+    result: Mapping[str, Any],
+    folds: Table,
+    runs: Sequence[str],
+    paper: str = "none",
+    dataset: Dataset | None = None,
+) -> str:
+    """Writes the page, and says where it is.
 
     Args:
       run_dir: folder of the cross-validation.
       result: all figures.
       folds: what is tested in each.
       runs: run folders of all runs.
+      paper: see `page.write`.
+      dataset: that was divided, with the label that is predicted; without it the methods are left
+        out.
     """
     metric = headline(result["metrics"])
     found = [RunFiles.read(path) for path in runs]
-    text = page.render(
+    methods = study_methods(result, found, dataset) if dataset else {}
+    if methods:
+        write_methods(run_dir, methods)
+    return page.write(
+        join(run_dir, PAGE),
         "trainer.studies",
         "cross_validation.html",
+        paper,
         result=result,
         metric=metric,
         value=result["metrics"][metric],
@@ -102,23 +119,21 @@ def write_page(run_dir: str, result: Mapping[str, Any], folds: Table, runs: Sequ
         curves=_curves([run.epochs for run in found if run.epochs]),
         metrics=evaluation_table.metric_table(dict(result)),
         columns=evaluation_table.column_table(dict(result)),
-        groups=evaluation_table.group_table(dict(result)),
+        page_tables=page_tables,
         warnings=evaluation_table.warnings(dict(result)),
         tables=study_tables,
+        methods=methods,
         options=found[0].options,
         minutes=sum(line["seconds"] for run in found for line in run.epochs) / 60,
     )
-    path = join(run_dir, PAGE)
-    atomic_write(path, text.encode())
-    return path
 
 
-def _curves(runs: Sequence[list[dict[str, Any]]]) -> list[str]:
+def _curves(runs: Sequence[list[dict[str, Any]]]) -> dict[str, str]:
     """The loss, and the metric that the task has, of all runs in one picture each."""
     if not runs:
-        return []
+        return {}
     names = dict.fromkeys((LOSS, headline(runs[0][0]["train"])))
-    return [_curve(name, runs) for name in names]
+    return {name: _curve(name, runs) for name in names}
 
 
 def _curve(name: str, runs: Sequence[list[dict[str, Any]]]) -> str:

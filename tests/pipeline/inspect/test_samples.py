@@ -5,11 +5,14 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from pipeline.console.figures import _extremes
-from pipeline.inspect.figures import _batch_image, sample_picture
+from pipeline.inspect import record_pictures
+from pipeline.inspect.figures import _batch_image
 from pipeline.inspect.page import _rows
-from pipeline.inspect.samples import TimeAxis, label_text, read_samples
+from pipeline.inspect.record_pictures import sample_picture
+from pipeline.inspect.samples import Sample, TimeAxis, label_text, read_samples
 from tests.datasets import (
     CLASS_PER_RECORD,
     CLASS_PER_STEP,
@@ -120,3 +123,62 @@ def test_labels_in_words():
     assert label_text(np.array([2, 0, 2]), CLASS_PER_STEP) == "rest, fall"
     assert label_text(np.int64(1), CLASS_PER_RECORD) == "move"
     assert label_text(np.array([0.12345, -3.0]), VALUE_PER_RECORD) == "0.123, -3"
+
+
+@pytest.mark.parametrize(
+    ("step_secs", "steps", "name", "end"),
+    [
+        (30.0, 960, "hours", 8.0), (30.0, 240, "hours", 2.0), (30.0, 239, "minutes", 119.5),
+        (1.0, 119, "seconds", 119), (2.0, 60, "minutes", 2.0), (None, 10_000, "steps", 10_000),
+    ],
+)  # fmt: skip
+def test_time_is_in_the_unit_that_suits_its_length(step_secs, steps, name, end):
+    axis = TimeAxis(step_secs, True).fitting(steps)
+    assert (axis.name, steps * axis.unit) == (name, pytest.approx(end))
+
+
+def _axes_of(monkeypatch, draw):
+    """The axes of the picture that is drawn."""
+    figures = []
+    monkeypatch.setattr(record_pictures, "png", lambda draw, size: figures.append((draw, size)))
+    draw()
+    ((drawn, size),) = figures
+    drawn(figure := Figure(figsize=size))
+    return figure.axes
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({}, ["channel 0", "channel 1", "channel 2"]),
+        ({"channels": ["C3", "C4", "EMG"]}, ["C3", "C4", "EMG"]),
+        ({"channels": ["C3", "C4", "EMG"], "units": ["uV"]}, ["C3, uV", "C4, uV", "EMG, uV"]),
+        ({"channels": ["C3", "C4", "EMG"], "units": ["uV", "", "mV"]}, ["C3, uV", "C4", "EMG, mV"]),
+        ({"channels": ["of", "others"]}, ["channel 0", "channel 1", "channel 2"]),
+    ],
+)
+def test_each_channel_has_an_axis_with_its_name(monkeypatch, options, names):
+    spec = InputSpec("signal", "float32", (50, 3))
+    axis = TimeAxis.of_options(spec, {**options, "sample_rate_hz": 50, "window_secs": 1})
+    data = np.random.default_rng(0).normal(size=(300, 50, 3))
+    sample = Sample("r", 300, data, np.arange(300), np.arange(300) % 3)
+    schema = RecordSchema(spec, CLASS_PER_STEP)
+    *signals, band = _axes_of(monkeypatch, lambda: sample_picture(sample, schema, axis))
+    assert [axes.get_ylabel() for axes in signals] == names
+    for number, axes in enumerate(signals):
+        (line,) = axes.lines
+        drawn = line.get_ydata()
+        assert (drawn.min(), drawn.max()) == (data[..., number].min(), data[..., number].max())
+        assert axes.get_xlim() == (0, 5)  # Five minutes.
+        assert axes.get_xlabel() == ""
+    assert (band.get_xlabel(), band.get_xlim()) == ("minutes", (0, 5))
+
+
+def test_of_very_many_channels_the_first_are_drawn_and_the_others_counted(monkeypatch):
+    spec = InputSpec("signal", "float32", (20,))
+    sample = Sample("r", 5, np.zeros((5, 20)), np.arange(5), None)
+    axis = TimeAxis.of_options(spec, {})
+    found = _axes_of(monkeypatch, lambda: sample_picture(sample, RecordSchema(spec), axis))
+    assert len(found) == 12
+    assert found[0].get_title() == "the first 12 of 20 channels"
+    assert found[-1].get_xlabel() == "steps"

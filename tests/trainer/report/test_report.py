@@ -24,7 +24,7 @@ from tests.datasets import (
 from tests.trainer.run_folders import write_run, write_training
 from tfrecords_schema import InputSpec, RecordSchema
 from trainer.evaluation.predictions import Predictions
-from trainer.report import report
+from trainer.report import prediction_pictures, report
 from trainer.report.report import write_report
 from trainer.report.report_data import RunFiles
 
@@ -155,7 +155,9 @@ def test_test_split_comes_first_whatever_its_name(tmp_path):
 
 def test_frames_are_drawn_with_the_true_and_the_predicted_vector(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(report, "draw_arrows", lambda axes, *given: drawn.append(given))
+    monkeypatch.setattr(
+        prediction_pictures, "draw_arrows", lambda axes, *given: drawn.append(given)
+    )
     png = tf.io.encode_png(np.zeros((6, 8, 3), np.uint8)).numpy()
     schema = RecordSchema(InputSpec("frames", "uint8", (6, 8, 3)), VALUE_PER_RECORD)
     labels = np.float32([[1, 0], [0, 2]])

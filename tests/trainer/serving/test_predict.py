@@ -1,6 +1,7 @@
 """Predictions of a split and of a folder that was never converted."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -117,6 +118,26 @@ def test_a_csv_says_what_the_parquet_says(trained, tmp_path):
             np.testing.assert_allclose(np.float32(found[name]), np.float32(values), rtol=1e-7)
         else:
             assert [str(value) for value in found[name]] == [str(value) for value in values]
+
+
+def test_recordings_are_drawn_where_that_is_asked_for(trained, tmp_path, capsys):
+    run_inference(
+        str(trained / "run"), mode="predict", input_dir=trained / "recordings",
+        output=tmp_path / "p.csv", draw=2, paper="svg",
+    )  # fmt: skip
+    assert f"page: {tmp_path / 'p-pictures.html'}, as files in" in capsys.readouterr().out
+    page = (tmp_path / "p-pictures.html").read_text()
+    found = pyarrow.csv.read_csv(tmp_path / "p.csv").to_pydict()
+    first = sorted(found["source"])[:2]
+    drawn = re.findall(r"<figcaption><b>([^<]*)</b>", page)
+    assert drawn == [found["id"][found["source"].index(path)] for path in first]
+    assert page.count("<img") == 2 == len([*(tmp_path / "p-pictures_paper/figures").iterdir()])
+    assert "And 14 more" in page
+    assert "the model was trained on" in page.lower()
+    table = (tmp_path / "p-pictures_paper/tables/predicted-classes.csv").read_text()
+    counts = [int(row.split(",")[1]) for row in table.splitlines()[1:]]
+    is_per_step = "At each step" in page or "at each step" in page
+    assert sum(counts) == (sum(found["steps"]) if is_per_step else 16)
 
 
 def test_unusable_recordings_are_reported_and_the_others_predicted(trained, tmp_path, capsys):

@@ -238,12 +238,21 @@ def test_a_dry_run_shows_the_folds_and_writes_nothing(dataset, tmp_path, capsys)
     assert not (tmp_path / "dry").exists()
 
 
-def test_a_study_is_compared_with_itself_and_not_with_other_folds(dataset, study, capsys):
-    assert compare([str(study), str(study)]) == 0
+def test_a_study_is_compared_with_itself_and_not_with_other_folds(
+    dataset, study, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert compare([str(study), str(study), "--page=page.html"]) == 0
     said = capsys.readouterr().out
     assert "+0.000" in said
+    assert "page: page.html" in said
+    assert "+0.000" in (tmp_path / "page.html").read_text()
+    (tmp_path / "page.html").write_text("mine")
+    assert compare([str(study), str(study), "--page=page.html"]) == 1
+    assert "page.html is no page of this comparison" in capsys.readouterr().err
     run = next((study / "runs").glob("*_fold_0_*"))
-    assert compare([str(run), str(run)]) == 0
+    assert compare([str(run), str(run), "--page=none"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
     other = next((study / "runs").glob("*_fold_1_*"))
     for pair in ([str(study), str(run)], [str(run), str(other)]):
         assert compare(pair) == 1

@@ -1,0 +1,84 @@
+"""The page of a prediction: recordings without labels, and what is said of them over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.console import page
+from pipeline.console.tables import Part, Table
+from pipeline.inspect.samples import Sample, TimeAxis, label_text
+from tfrecords_schema import InputSpec, LabelSpec
+from trainer.evaluation.prediction_files import Row
+from trainer.report.prediction_pictures import OverTime, prediction_picture
+
+
+def write_prediction_page(
+    path: str,
+    rows: Sequence[Row],
+    samples: Mapping[int, Sample],
+    spec: InputSpec,
+    label: LabelSpec,
+    options: Mapping[str, Any],
+    warnings: Sequence[str],
+    paper: str,
+) -> str:
+    """Writes the page, and says where it is.
+
+    Args:
+      path: of the page.
+      rows: all predictions.
+      samples: recordings to draw, by the order of their rows.
+      spec: what a recording holds.
+      label: what is predicted.
+      options: of the conversion by which recordings were read.
+      warnings: why the predictions are not to be believed.
+      paper: see `page.write`.
+    """
+    axis = TimeAxis.of_options(spec, options)
+    drawn = [(row, samples[row.order]) for row in rows if row.order in samples]
+    return page.write(
+        path,
+        "trainer.report",
+        "predictions.html",
+        paper,
+        records=len(rows),
+        per=label.per,
+        class_names=label.class_names,
+        warnings=warnings,
+        classes=_classes(rows, label),
+        recordings=[
+            {
+                "id": row.id,
+                "prediction": label_text(_answer(row, label), label),
+                "picture": prediction_picture(
+                    sample, spec.kind, axis, label, _over_time(row, sample, label)
+                ),
+            }
+            for row, sample in drawn
+        ],
+    )
+
+
+def _answer(row: Row, label: LabelSpec) -> np.ndarray:
+    return row.stated if label.kind == "class" else row.output
+
+
+def _over_time(row: Row, sample: Sample, label: LabelSpec) -> OverTime:
+    if label.per == "record":
+        return OverTime(np.full(len(row.output), sample.steps), None, row.output)
+    return OverTime(np.arange(1, len(row.output) + 1), None, row.output, row.answer)
+
+
+def _classes(rows: Sequence[Row], label: LabelSpec) -> Table:
+    """How often each class is predicted."""
+    names = label.class_names
+    answers = np.concatenate([np.zeros(0, int), *(_answer(row, label).ravel() for row in rows)])
+    counts = np.bincount(answers, minlength=len(names)).tolist() if names else []
+    total = max(sum(counts), 1)
+    rows_of = [(name, Part(n, n / total)) for name, n in zip(names, counts, strict=True)]
+    form = "{0.number:,} ({0.share:.1%})".format
+    columns = {"class": None, f"{label.per}s": form}
+    return Table("Predicted classes", columns, rows_of, of="classes", is_key=True)
