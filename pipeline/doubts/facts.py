@@ -82,6 +82,8 @@ class Division(NamedTuple):
 
 
 def _rows(dataset: Dataset, split: str) -> Rows:
+    if not dataset.manifest.splits[split].records:
+        return Rows([], [], [])
     index = dataset.split(split)
     return Rows(index.groups(), index.labels(), index.sources())
 

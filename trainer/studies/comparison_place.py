@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import posixpath
@@ -19,7 +20,8 @@ def place_of_page(given: str, runs: Sequence[str], split: str) -> str:
     """Where the page goes; empty if there shall be none.
 
     Args:
-      given: as asked for; else it is named after the runs, in this folder.
+      given: as asked for; else it is named after the runs, in this folder, with a number where
+        runs of the same names have been compared already.
       runs: folders of the runs.
       split: that is compared.
 
@@ -30,15 +32,23 @@ def place_of_page(given: str, runs: Sequence[str], split: str) -> str:
         return ""
     names = "-".join(posixpath.basename(run.rstrip("/")) for run in runs)
     plain = re.sub(r"[^\w.-]+", "_", names)[:_MOST_LETTERS]
-    path = posixpath.expanduser(given or f"comparison-{plain}.html")
+    own = mark(runs, split)
+    number = hashlib.sha256(own.encode()).hexdigest()[:8]
+    usual = (f"comparison-{plain}.html", f"comparison-{plain}-{number}.html")
+    places = (posixpath.expanduser(given),) if given else usual
+    for path in places:
+        if _may_be_written(path, own):
+            return path
+    raise UserError(
+        f"{places[-1]} is no page of this comparison, and is left as it is; name another place "
+        f"with --page, or give --page={NO_PAGE}"
+    )
+
+
+def _may_be_written(path: str, own: str) -> bool:
+    """Whether nothing is there, or an earlier page of the same comparison."""
     content = read(path)
-    text = html.unescape((content or b"").decode("utf-8", "replace"))
-    if content is not None and mark(runs, split) not in text:
-        raise UserError(
-            f"{path} is no page of this comparison, and is left as it is; name another place with "
-            f"--page, or give --page={NO_PAGE}"
-        )
-    return path
+    return content is None or own in html.unescape(content.decode("utf-8", "replace"))
 
 
 def mark(runs: Sequence[str], split: str) -> str:

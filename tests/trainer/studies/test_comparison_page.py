@@ -1,6 +1,7 @@
 """The page of a comparison: what it shows, and that it overwrites nothing else."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -90,6 +91,9 @@ def test_a_page_of_another_comparison_or_any_other_file_stays(tmp_path, monkeypa
     again = place_of_page("", [os.path.abspath("x/a"), "y/b"], "test")
     assert again == "comparison-a-b.html"  # Its own page is written anew.
     for runs, split in ((["z/a", "y/b"], "test"), (["x/a", "y/b"], "validation")):
+        other = place_of_page("", runs, split)
+        assert re.fullmatch("comparison-a-b-[0-9a-f]{8}.html", other)
+        (tmp_path / other).write_text("mine")
         with pytest.raises(UserError, match="is no page of this comparison, and is left as it is"):
             place_of_page("", runs, split)
     (tmp_path / "report.html").write_bytes(b"\xff mine")
