@@ -8,10 +8,9 @@ every version of NumPy, and the same bytes where NumPy computes a sine to the sa
 # ruff: noqa: E402
 import dataclasses
 import io
-import sys
 from collections.abc import Sequence
 
-from pipeline.console import quiet, utf8
+from pipeline.console import program
 from pipeline.console.command import Command
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import not_one_of
@@ -41,9 +40,7 @@ COMMAND = Command(
 )
 
 if __name__ == "__main__":
-    utf8.start()
-    COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
-    quiet.start(gpu=False)
+    program.begin(COMMAND, gpu=False)
 
 import numpy as np
 import tensorflow as tf
@@ -158,4 +155,4 @@ def _write(path: str, **arrays: np.ndarray) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    program.run(main)

@@ -1,19 +1,14 @@
 """`python -m trainer --flagfile=...`: options, data, model, loop, evaluation, report."""
 
-import signal
-import sys
 from collections.abc import Sequence
 
-from pipeline.console import quiet, utf8
+from pipeline.console import program
 from pipeline.console.options import value_text
 from pipeline.console.terminal import say
 from trainer.runs.asked import COMMAND, Asked
 
 if __name__ == "__main__":
-    utf8.start()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during imports: no traceback.
-    COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
-    quiet.start(gpu=True)
+    program.begin(COMMAND, gpu=True)
 
 import keras
 
@@ -142,6 +137,4 @@ def _split(asked: Asked, session: Session, name: str) -> SplitData:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # In order with stderr.
-    sys.exit(main(sys.argv[1:]))
+    program.run(main)

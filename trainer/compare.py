@@ -6,11 +6,9 @@ A run is a run folder, or that of `python -m trainer.cross_validate`.
 
 # ruff: noqa: E402
 import dataclasses
-import signal
-import sys
 from collections.abc import Sequence
 
-from pipeline.console import quiet, utf8
+from pipeline.console import program
 from pipeline.console.command import Command, with_help
 from pipeline.console.errors import UsageError
 from pipeline.console.options import Options, option, read
@@ -46,9 +44,7 @@ COMMAND = Command(
 )
 
 if __name__ == "__main__":
-    utf8.start()
-    COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
-    quiet.start(gpu=True)
+    program.begin(COMMAND, gpu=True)
 
 from pipeline.console.run import run_command
 from pipeline.console.terminal import say
@@ -88,5 +84,4 @@ def _compare(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main(sys.argv[1:]))
+    program.run(main)

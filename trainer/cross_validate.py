@@ -4,12 +4,10 @@ Flags that are not its own are the trainer's. Each run is an ordinary run folder
 """
 
 # ruff: noqa: E402
-import signal
-import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pipeline.console import quiet, utf8
+from pipeline.console import program
 from pipeline.console.command import Command
 from pipeline.console.options import read, value_text
 from trainer.studies.options import FoldOptions
@@ -23,10 +21,7 @@ COMMAND = Command(
 )
 
 if __name__ == "__main__":
-    utf8.start()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during imports: no traceback.
-    COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
-    quiet.start(gpu=True)
+    program.begin(COMMAND, gpu=True)
 
 from pipeline.console.run import run_command
 from pipeline.console.tables import as_text
@@ -168,6 +163,4 @@ def _finished(planned: _Planned) -> Run:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # In order with stderr.
-    sys.exit(main(sys.argv[1:]))
+    program.run(main)

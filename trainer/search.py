@@ -6,12 +6,10 @@ Flags that are not its own are the trainer's. The records of the test split are 
 # ruff: noqa: E402
 import contextlib
 import io
-import signal
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.console import quiet, utf8
+from pipeline.console import program
 from pipeline.console.command import Command
 from pipeline.console.options import read, value_text
 from trainer.studies.options import EACH_GROUP, SearchOptions
@@ -26,10 +24,7 @@ COMMAND = Command(
 )
 
 if __name__ == "__main__":
-    utf8.start()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during imports: no traceback.
-    COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
-    quiet.start(gpu=True)
+    program.begin(COMMAND, gpu=True)
 
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import not_one_of
@@ -194,6 +189,4 @@ def _quietly(argv: Sequence[str]) -> Ended:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # In order with stderr.
-    sys.exit(main(sys.argv[1:]))
+    program.run(main)

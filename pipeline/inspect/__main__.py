@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.console import exit_codes, quiet, utf8
+from pipeline.console import exit_codes, program
 from pipeline.console.command import Command
 from pipeline.console.options import Options, option, read
 
@@ -69,9 +69,7 @@ COMMAND = Command(
 )
 
 if __name__ == "__main__":
-    utf8.start()
-    COMMAND.answer(sys.argv[1:])  # At once: TensorFlow takes seconds to import.
-    quiet.start(gpu=False)
+    program.begin(COMMAND, gpu=False)
 
 import tensorflow as tf
 
@@ -157,4 +155,4 @@ def _write_page(path: str, facts: Facts, epoch: EpochFacts | None, samples: int)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    program.run(main)
