@@ -152,7 +152,7 @@ def _searched(folder):
         "importances": {"learning_rate": 0.7, "head_dropout": 0.3},
     }  # fmt: skip
     folds = Table("Folds", {"fold": None}, [["repeat_0_fold_0"]])
-    return pathlib.Path(write_search(str(folder), result, space, folds)).read_text()
+    return pathlib.Path(write_search(str(folder), result, space, folds, "none")).read_text()
 
 
 class _Elements(html.parser.HTMLParser):

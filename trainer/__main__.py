@@ -106,13 +106,11 @@ def _evaluate(asked: Asked, session: Session) -> None:
         names = [asked.data.train_split]
     splits = {name: _split(asked, session, name) for name in dict.fromkeys(names)}
     seen = {name: known.seen(data.dataset, name) if known else {} for name in splits}
-    name, fingerprint = asked.data.validation_split or "", data.dataset.manifest.fingerprint
-    problem = not_to_choose_on(
-        name, (asked.data.train_split, asked.data.test_split), seen.get(name, {}),
-        dataset=fingerprint, learnt_from=data.learnt.fingerprint,
-    )  # fmt: skip
+    fingerprint, validation = data.dataset.manifest.fingerprint, asked.data.validation_split or ""
+    others = (asked.data.train_split, asked.data.test_split)
+    problem = not_to_choose_on(validation, others, seen.get(validation, {}), other_data)
     steps, calibration = calibrated(
-        session.steps, session.model, splits.get(name), asked.reading,
+        session.steps, session.model, splits.get(validation), asked.reading,
         run_dir=run.run_dir, fingerprint=fingerprint, problem=problem,
     )  # fmt: skip
     for name, split in splits.items():

@@ -62,7 +62,6 @@ _CAN_GO_ON = "give the same command again; trials that are done are kept"
 _SHARE = 0.6
 _EACH = "minutes of each training"
 _LENGTHS = ("epochs", "max_minutes")  # Of a training; one that is given stays.
-_WORDS = 4000
 
 
 def main(argv: Sequence[str]) -> int:
@@ -121,14 +120,15 @@ def _search(argv: Sequence[str]) -> None:
     result.write_result(run.run_dir, found, of_run.given)
     say(f"\n{result.search_text(found, space)}")
     if run.report:
-        say(f"report: {page.write_page(run.run_dir, found, space, table)}")
+        say(f"report: {page.write_page(run.run_dir, found, space, table, run.paper)}")
 
 
 def _objective(options: SearchOptions, label: LabelSpec | None) -> str:
     """Name of the metric.
 
     Raises:
-      UserError: there is none of that name for such labels, or there are no labels.
+      UsageError: there is none of that name for such labels.
+      DatasetError: there are no labels.
     """
     if label is None:
         raise DatasetError("the dataset has no labels; convert it with --label_key")
@@ -184,8 +184,7 @@ def _quietly(argv: Sequence[str]) -> Ended:
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(output),
     ):
-        status = train(argv)
-        return Ended(status, output.getvalue()[-_WORDS:] if status else "")
+        return Ended(train(argv), output.getvalue())
 
 
 if __name__ == "__main__":

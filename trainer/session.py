@@ -110,10 +110,9 @@ def open_data(asked: Asked) -> Data:
     elif data.train_split != DataOptions.train_split:  # The only one that a conversion measures.
         learnt = dataclasses.replace(learnt, statistics=None)
     if is_training:
-        needs_partners = any(one.needs_partner for one in asked.augmentations)
-        train: SplitData | None = load_split(
-            dataset, data.train_split, data, task, has_partners=needs_partners
-        )
+        own = load_split(dataset, data.train_split, data, task)
+        own.has_partners = any(one.needs_partner for one in asked.augmentations)
+        train: SplitData | None = own
     else:
         train = _split_of_baseline(dataset, data, task)
     validation = _optional_split(dataset, data.validation_split, data, task)

@@ -193,8 +193,9 @@ def show(found: dict[str, list[list[float]]], plot: str, updates: int) -> None:
     """Prints accuracy with its spread and seconds an epoch, and draws them."""
     sets: dict[str, dict[str, list[list[float]]]] = collections.defaultdict(dict)
     for key, runs in found.items():
-        name, records, plan, kind, done = key.split("/")
-        if int(done) == updates:
+        *names, done = key.split("/")
+        if done == str(updates):  # An older file's keys end otherwise.
+            name, records, plan, kind = names
             sets[f"{name} ({records})"][f"{plan} {kind}"] = runs
     columns = [f"{plan} {kind}" for plan in PLANS for kind in KINDS]
     for figure, title in enumerate(("accuracy", "seconds an epoch")):

@@ -121,6 +121,8 @@ def main() -> None:
         if not folder.is_dir():
             print(f"{name:24}no {folder}")
             continue
+        if (args.cut or args.pad) and not any(folder.glob("*.npz")):
+            continue
         if args.cut:
             folder = cut(folder, args.work_dir / "cut" / found.folder)
         if args.pad:

@@ -104,8 +104,8 @@ def _names(titles: Sequence[str]) -> Iterator[str]:
     """Names of files: lower case letters, digits and dashes of the titles, each name once."""
     used: set[str] = set()
     for title in titles:
-        slug = re.sub(r"[\W_]+", "-", title.lower())[:_MOST_LETTERS].strip("-")
-        name, number = slug or "untitled", 1
+        slug = re.sub(r"[\W_]+", "-", title.lower())[:_MOST_LETTERS].strip("-") or "untitled"
+        name, number = slug, 1
         while name in used:
             number += 1
             name = f"{slug}-{number}"

@@ -85,10 +85,7 @@ def _is_number(text: str) -> bool:
 def latex_text(table: Table) -> str:
     r"""All rows as a `tabular` of the booktabs package, to be read with `\input`."""
     is_name = [form is None for form in table.columns.values()]
-    rows = [
-        [_NO_VALUE if cell is None else text for cell, text in zip(row, table.texts(row))]  # noqa: B905
-        for row in table.rows
-    ]
+    rows = [table.texts(row, _NO_VALUE) for row in table.rows]
     lines = [
         f"% {_one_line(table.title)}",
         f"\\begin{{tabular}}{{{''.join('l' if name else 'r' for name in is_name)}}}",

@@ -56,10 +56,11 @@ class Table:
     is_key: bool = False
     name: str = ""
 
-    def texts(self, row: Sequence[Any]) -> list[str]:
-        """The cells of a row as they are shown."""
+    def texts(self, row: Sequence[Any], missing: str = "-") -> list[str]:
+        """The cells of a row as they are shown, with `missing` for None."""
         forms = (form or str for form in self.columns.values())
-        return ["-" if cell is None else form(cell) for form, cell in zip(forms, row, strict=True)]
+        pairs = zip(forms, row, strict=True)
+        return [missing if cell is None else form(cell) for form, cell in pairs]
 
     def left_out(self, most: int) -> str:
         """How many rows are not among the first `most`; empty if all are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ class Division(NamedTuple):
                 entry.records,
                 entry.groups,
                 entry.class_counts,
-                lambda name=name: _rows(dataset, name),  # type: ignore[misc]
+                functools.partial(_rows, dataset, name),
             )
             for name, entry in manifest.splits.items()
         }
@@ -75,7 +76,7 @@ class Division(NamedTuple):
             splits,
             label.class_names if label else (),
             label is not None and label.is_class_feature,
-            lambda: _shared_groups(dataset),
+            functools.partial(_shared_groups, dataset),
             bool(manifest.options.get("stratify")),
             bool(manifest.shards_of),
         )

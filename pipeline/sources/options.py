@@ -1,6 +1,7 @@
 """The conversion's options: dataclasses that validate themselves."""
 
 import dataclasses
+import functools
 import posixpath
 import re
 from typing import Any
@@ -43,13 +44,15 @@ def as_folder(text: str) -> str:
     return text.rstrip("/") if is_remote else posixpath.abspath(posixpath.expanduser(text))
 
 
+# An option for a folder that is read, which must be there.
+read_folder = functools.partial(option, common=True, effect=Effect.NONE, parse=as_folder)
+
+
 @dataclasses.dataclass(frozen=True)
 class FolderOptions(Options):
     """What and where."""
 
-    input_dir: str = option(
-        REQUIRED, "Folder with the recordings.", common=True, effect=Effect.NONE, parse=as_folder
-    )
+    input_dir: str = read_folder(REQUIRED, "Folder with the recordings.")
     output_dir: str = option(
         REQUIRED,
         "Writes OUTPUT_DIR/NAME/DATASET_VERSION/.",
@@ -153,12 +156,8 @@ class SplitOptions(Options):
         "are then shares of the records and of the labels of each class.",
         common=True,
     )
-    splits_from: str = option(
-        "",
-        "Folder of an earlier dataset: every group in it stays in the split that it has there.",
-        common=True,
-        effect=Effect.NONE,
-        parse=as_folder,
+    splits_from: str = read_folder(
+        "", "Folder of an earlier dataset: every group in it stays in the split that it has there."
     )
 
     def check(self) -> None:

@@ -96,7 +96,4 @@ def _of_time(values: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
 
 def _as_wide(numbers: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """Numbers of the first axes of values, with as many axes as those have."""
-    import tensorflow as tf
-
-    more = [1] * (len(values.shape) - len(numbers.shape))
-    return tf.reshape(numbers, tf.concat([tf.shape(numbers), more], 0))
+    return numbers[(..., *[None] * (len(values.shape) - len(numbers.shape)))]

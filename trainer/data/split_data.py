@@ -186,14 +186,7 @@ def _message(split: SplitData, row: int) -> str:
     )
 
 
-def load_split(
-    dataset: Dataset,
-    name: str,
-    options: DataOptions,
-    task: Task | None,
-    *,
-    has_partners: bool = False,
-) -> SplitData:
+def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | None) -> SplitData:
     """Loads a split's index and the options for its batches, prepared as the task needs them.
 
     Args:
@@ -201,7 +194,6 @@ def load_split(
       name: of the split.
       options: of the batches.
       task: what its records are for; None takes them as they are, as predicting does.
-      has_partners: see `SplitData`.
 
     Raises:
       DatasetError: if there is no such split, its records do not suit the task, or the options do
@@ -218,7 +210,6 @@ def load_split(
     split = SplitData(
         dataset, name, batch_options,
         label=task.label if task else None, preparation=task.preparation if task else None,
-        has_partners=has_partners,
     )  # fmt: skip
     split.options = covering(batch_options, int(split.lengths.max()))
     if task:

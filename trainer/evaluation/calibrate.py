@@ -21,20 +21,19 @@ from trainer.step.steps import Steps
 
 
 def not_to_choose_on(
-    split: str, others: Iterable[str], seen: Mapping[str, int], *, dataset: str, learnt_from: str
+    split: str, others: Iterable[str], seen: Mapping[str, int], other_data: str
 ) -> str:
     """Why no temperature or threshold may be chosen on a split; empty if it may.
 
     Args:
-      split: the one for validation.
+      split: the one for validation; empty without one.
       others: those that are trained or tested on.
       seen: see `TrainedOn.seen`.
-      dataset: fingerprint of the dataset.
-      learnt_from: fingerprint of the one that the model learnt from.
+      other_data: see `run_folder.other_data`.
     """
-    if dataset != learnt_from:
+    if other_data:
         return "the dataset is not the one of the training"
-    if split in others:
+    if split and split in others:
         return f"split {split!r} is validated on, and trained on or tested on as well"
     return f"the model was trained on records of split {split!r}" if seen.get("records") else ""
 
@@ -74,8 +73,8 @@ def calibrated(
         found = _chosen(steps, validation, options, weights, fingerprint)
     if not (problem and kept):  # What was chosen for other options stays.
         found.write(run_dir)
-    for line in _said(found):
-        say(line)
+    for note in found.notes:
+        say(f"WARNING: {note}")
     reading = found.reading(steps.task.label)
     return steps.with_task(dataclasses.replace(steps.task, reading=reading)), found
 
@@ -113,22 +112,3 @@ def _chosen(
         else:
             found = dataclasses.replace(found, threshold=threshold, decision=decision)
     return found
-
-
-def _said(found: Calibration) -> list[str]:
-    """What was chosen, a line each."""
-    lines = [f"WARNING: {note}" for note in found.notes]
-    where = f"chosen on {found.labels:,} labels of split {found.split!r}"
-    if found.before:
-        before, after = (one["calibration_error"] for one in (found.before, found.after))
-        lines.append(
-            f"temperature {found.temperature:.3f}, {where}: calibration error {before:.3f} "
-            f"without, {after:.3f} with it there"
-        )
-    if found.threshold is not None:
-        figures = ", ".join(f"{name} {value:.3f}" for name, value in found.decision.items())
-        lines.append(
-            f"{found.asked['positive_class']} from probability {found.threshold:.3f} on, {where} "
-            f"by {found.asked['decide_by']}: {figures} there"
-        )
-    return lines

@@ -1,6 +1,7 @@
 """What an evaluation says of temperature and threshold, on its own split."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -44,13 +45,13 @@ def calibration_figures(
     return {**dataclasses.asdict(calibration), "here": here}
 
 
-def calibration_notes(result: dict[str, Any]) -> list[str]:
+def calibration_notes(result: Mapping[str, Any]) -> list[str]:
     """Why what was asked for was not chosen."""
     notes: list[str] = result.get("calibration", {}).get("notes", [])
     return notes
 
 
-def calibration_tables(result: dict[str, Any]) -> list[Table]:
+def calibration_tables(result: Mapping[str, Any]) -> list[Table]:
     """Temperature and threshold with their figures on the split; nothing where none was chosen."""
     found = result.get("calibration", {})
     here, split = found.get("here", {}), result["split"]

@@ -4,6 +4,7 @@ They take the content of `evaluation-<stem>.json`.
 """
 
 import operator
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.console.tables import COUNT, Table, as_text
@@ -15,7 +16,7 @@ from trainer.runs.trained_on import seen_text
 _THOUSANDTHS = "{:.3f}".format
 
 
-def evaluation_text(result: dict[str, Any]) -> str:
+def evaluation_text(result: Mapping[str, Any]) -> str:
     """All tables, in columns of at most 80 characters."""
     metrics, groups = metric_table(result), group_count(result)
     parts = [metrics.title, as_text(metrics), *map(wrapped, _marked(warnings(result)))]
@@ -32,7 +33,7 @@ def evaluation_text(result: dict[str, Any]) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def warnings(result: dict[str, Any]) -> list[str]:
+def warnings(result: Mapping[str, Any]) -> list[str]:
     """Why the figures of an evaluation are not to be believed, or say that nothing was learned."""
     metric = headline(result["metrics"])
     value, baseline = result["metrics"][metric], result["baseline"]
@@ -56,7 +57,7 @@ def _marked(lines: list[str]) -> list[str]:
     return [f"WARNING: {line}" for line in lines]
 
 
-def metric_table(result: dict[str, Any]) -> Table:
+def metric_table(result: Mapping[str, Any]) -> Table:
     """Each metric with its interval, beside the baselines."""
     baselines, intervals = result["baselines"], result["intervals"]
     records, labels = counted(result["records"], "record"), counted(result["labels"], "label")
@@ -85,7 +86,7 @@ def metric_table(result: dict[str, Any]) -> Table:
     )
 
 
-def column_table(result: dict[str, Any]) -> Table:
+def column_table(result: Mapping[str, Any]) -> Table:
     """The metrics of each class, or of each component of the values if they have several."""
     split = result["split"]
     if "per_class" in result:
@@ -95,13 +96,12 @@ def column_table(result: dict[str, Any]) -> Table:
         columns = {"class": None, **shares, "support": COUNT}
         total = result.get("class_count", 0)
         which = ", those of the least F1 and the commonest" if total else ""
+        where = f" in {_file(result, 'npz')}" if total and "file" not in result else ""
         return Table(
             f"Classes of {split}{which}",
             columns,
             rows,
-            of=f"classes in {_file(result, 'npz')}"
-            if total and "file" not in result
-            else "classes",
+            of=f"classes{where}",
             most=30,
             total=total,
         )
@@ -124,16 +124,17 @@ def column_table(result: dict[str, Any]) -> Table:
     )
 
 
-def group_table(result: dict[str, Any]) -> Table:
-    """Groups with the metric that people read first, the worst first."""
+def group_table(result: Mapping[str, Any], names: Sequence[str] = ()) -> Table:
+    """Groups, the worst first, with these metrics, or the one that people read first."""
     metric = headline(result["metrics"])
+    names = names or (metric,)
     sign = 1 if better_mode(metric) == "max" else -1
     split, groups = result["split"], result["groups"]
     return Table(
         f"Groups of {split}",
-        {"group, the worst first": None, "labels": COUNT, metric: _THOUSANDTHS},
+        {"group, the worst first": None, "labels": COUNT, **dict.fromkeys(names, _THOUSANDTHS)},
         [
-            (name, groups[name]["labels"], groups[name][metric])
+            (name, groups[name]["labels"], *(groups[name][each] for each in names))
             for name in sorted(groups, key=lambda name: sign * groups[name][metric])
         ],
         of=f"groups in {_file(result, 'npz' if 'group_count' in result else 'json')}",
@@ -142,23 +143,23 @@ def group_table(result: dict[str, Any]) -> Table:
     )
 
 
-def _file(result: dict[str, Any], ending: str) -> str:
+def _file(result: Mapping[str, Any], ending: str) -> str:
     """Where all of it is; an evaluation of a split says no name of its own."""
     return f"{result.get('file', 'evaluation-' + stem(result))}.{ending}"
 
 
-def stem(result: dict[str, Any]) -> str:
+def stem(result: Mapping[str, Any]) -> str:
     """What the files of an evaluation are called by: nothing of one dataset replaces another's."""
     other = result.get("other_data")
     return f"{other}-{result['split']}" if other else str(result.get("split"))
 
 
-def group_count(result: dict[str, Any]) -> int:
+def group_count(result: Mapping[str, Any]) -> int:
     """Groups that there are, of which the worst and the largest may be all that is listed."""
     return result.get("group_count", len(result["groups"]))
 
 
-def confusion_table(result: dict[str, Any]) -> Table:
+def confusion_table(result: Mapping[str, Any]) -> Table:
     """The commonest confusions, where there are too many classes for a table of all."""
     columns = {"true": None, "predicted": None, "labels": COUNT}
     rows = [(row["true"], row["predicted"], row["count"]) for row in result.get("confusions", ())]

@@ -48,7 +48,7 @@ def over_groups_table(result: Mapping[str, Any]) -> Table:
     No row where not every group is listed.
     """
     groups = [*result["groups"].values()]
-    if len(groups) < 2 or len(groups) < group_count(dict(result)):
+    if len(groups) < 2 or len(groups) < group_count(result):
         groups = []
     rows = []
     for name in _metrics_of(result) if groups else ():
@@ -68,20 +68,8 @@ def over_groups_table(result: Mapping[str, Any]) -> Table:
 
 
 def groups_table(result: Mapping[str, Any]) -> Table:
-    """All figures of each group, the worst first, in the order of the table for terminals."""
-    found, groups = group_table(dict(result)), result["groups"]
-    names = _metrics_of(result)
-    return Table(
-        found.title,
-        {"group, the worst first": None, "labels": COUNT, **dict.fromkeys(names, _THOUSANDTHS)},
-        [
-            (group, groups[group]["labels"], *(groups[group][name] for name in names))
-            for group, *_ in found.rows
-        ],
-        of=found.of,
-        most=found.most,
-        total=found.total,
-    )
+    """All figures of each group, the worst first."""
+    return group_table(result, _metrics_of(result))
 
 
 def _metrics_of(result: Mapping[str, Any]) -> list[str]:

@@ -163,12 +163,14 @@ def _csv(columns: dict[str, Any]) -> bytes:
 
 
 def _npz(rows: Sequence[Row], label: LabelSpec) -> bytes:
+    arrays: dict[str, Any] = {
+        "id": np.array([row.id for row in rows], np.str_),
+        "lengths": np.array([len(row.output) for row in rows], np.int32),
+        "output": np.concatenate([row.output for row in rows]),
+        "class_names": np.array(label.class_names, np.str_),
+    }
+    if label.kind == "class":
+        arrays["class_index"] = np.concatenate([row.stated for row in rows]).astype(np.int32)
     buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        id=np.array([row.id for row in rows], np.str_),
-        lengths=np.array([len(row.output) for row in rows], np.int32),
-        output=np.concatenate([row.output for row in rows]),
-        class_names=np.array(label.class_names, np.str_),
-    )
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()

@@ -6,6 +6,6 @@ The sum of precision times the step in recall, without interpolation.
 from trainer.metrics.metric import Metric
 
 METRIC = Metric(
-    "average_precision", "class", higher_is_better=True, place=8,
+    "average_precision", "class", higher_is_better=True, limits=(0.0, 1.0), place=8,
     ranked=lambda rankings: rankings.mean("average_precision"),
 )  # fmt: skip

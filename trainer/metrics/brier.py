@@ -16,6 +16,6 @@ def _squared(label: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 METRIC = Metric(
-    "brier", "class", higher_is_better=False, place=5,
+    "brier", "class", higher_is_better=False, limits=(0.0, 2.0), place=5,
     evaluation=Mean("brier", _squared), of_probabilities=True,
 )  # fmt: skip

@@ -44,6 +44,6 @@ class _CalibrationError:
 
 
 METRIC = Metric(
-    "calibration_error", "class", higher_is_better=False, place=6,
+    "calibration_error", "class", higher_is_better=False, limits=(0.0, 1.0), place=6,
     evaluation=_CalibrationError(), of_probabilities=True,
 )  # fmt: skip

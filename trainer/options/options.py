@@ -276,7 +276,7 @@ class TrainingOptions(Options):
         "best",
         "Weights to evaluate, to predict with and to export: best by --monitor, or last.",
         ("best", "last"),
-        effect=Effect.NONE,
+        effect=Effect.FIGURES,
     )
     validate_every_epochs: int = option(
         1,

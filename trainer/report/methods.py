@@ -21,6 +21,7 @@ from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.augmentation.augmentation import augmentations
 from trainer.data.left_out import left_out
+from trainer.evaluation.calibration_figures import calibration_tables
 from trainer.evaluation.evaluation_table import group_count, warnings
 from trainer.evaluation.page_tables import over_groups_table
 from trainer.metrics.table import headline
@@ -192,10 +193,9 @@ def _ends(numbers: Sequence[int], noun: str) -> str:
     return counted(most, noun) if least == most else f"{least:,} to {counted(most, noun)}"
 
 
-def about_figures(evaluation: Mapping[str, Any]) -> list[str]:
+def about_figures(result: Mapping[str, Any]) -> list[str]:
     """Every metric with its interval, how that was formed, and what anyone could guess."""
-    result, intervals = dict(evaluation), evaluation["intervals"]
-    groups = group_count(result)
+    intervals, groups = result["intervals"], group_count(result)
     figures = [
         f"{name} {value:.3f}"
         + (" ({:.3f} to {:.3f})".format(*intervals[name]) if name in intervals else "")
@@ -214,6 +214,7 @@ def about_figures(evaluation: Mapping[str, Any]) -> list[str]:
     if rows:
         means = ", ".join(f"{name} {mean:.3f} ({sd:.3f})" for name, mean, sd, *_ in rows)
         lines.append(f"Mean (standard deviation) over the groups, each counted once: {means}.")
+    lines += [f"{table.title}: {table.note}." for table in calibration_tables(result)]
     metric = headline(result["metrics"])
     for guess in result["baselines"]:
         if metric in guess:

@@ -52,7 +52,7 @@ def write_prediction_page(
         recordings=[
             {
                 "id": row.id,
-                "prediction": label_text(_answer(row, label), label),
+                "prediction": label_text(_answer(row, label), label) or "unknown",
                 "picture": prediction_picture(
                     sample, spec.kind, axis, label, _over_time(row, sample, label)
                 ),
@@ -63,7 +63,7 @@ def write_prediction_page(
 
 
 def _answer(row: Row, label: LabelSpec) -> np.ndarray:
-    return row.stated if label.kind == "class" else row.output
+    return row.classes if label.kind == "class" else row.output
 
 
 def _over_time(row: Row, sample: Sample, label: LabelSpec) -> OverTime:

@@ -92,8 +92,8 @@ def _rows(found: OverTime) -> Sequence[int]:
     if classes <= _MAX_ROWS:
         return range(classes)
     truth = np.zeros(0, int) if found.truth is None else found.truth
-    occurring: list[int] = np.union1d(found.answers, truth).tolist()
-    return occurring
+    occurring = np.union1d(found.answers, truth)
+    return [*occurring[occurring >= 0].tolist()]
 
 
 def draw_course(
@@ -112,8 +112,9 @@ def draw_course(
     if found.truth is not None:
         lines.insert(0, ("true", found.truth.reshape(-1), _TRUE_COLOUR, 3.0))
     for name, classes, colour, width in lines:
-        starts = np.flatnonzero(np.diff(classes, prepend=-1))  # Nothing is lost: not by thinning.
-        heights = np.searchsorted(np.asarray(rows), classes[starts])
+        starts = np.flatnonzero(np.diff(classes, prepend=-2))  # Nothing is lost: not by thinning.
+        heights = np.searchsorted(np.asarray(rows), classes[starts]).astype(float)
+        heights[classes[starts] < 0] = np.nan  # An answer that is not finite has no class.
         ends = np.append(edges[starts], edges[-1])
         axes.stairs(heights, ends, baseline=None, color=colour, linewidth=width, label=name)
     names = [shortened(label.class_names[row]) for row in rows]

@@ -50,7 +50,7 @@ def reliability_picture(
 
 def curve_pictures(
     evaluation: dict[str, Any], predictions: Predictions, names: Sequence[str]
-) -> list[str]:
+) -> dict[str, str]:
     """ROC and precision-recall curves, each class against the rest; of two classes one.
 
     Of two the one that a threshold is for, or else the second; of many the commonest.
@@ -68,22 +68,17 @@ def curve_pictures(
         shown = [names.index(asked) if asked in names else 1]
     shown = sorted(number for number in shown if 0 < counts[number] < len(predictions.label))
     if not shown:
-        return []
-    found = {number: rankings.of(number) for number in shown}
-    metrics = evaluation["metrics"]
-    kinds = [
-        ("ROC", roc_points, "roc_auc", ("1 - specificity", "sensitivity")),
-        ("Precision and recall", precision_recall_points, "average_precision",
-         ("recall", "precision")),
-    ]  # fmt: skip
-    pictures = []
-    for title, points, area, axis_names in kinds:
-        mean = metrics.get(area)
-        about = f", mean area {mean:.3f}" if mean is not None and len(names) > 2 else ""
-        pictures.append(
-            _curves(f"{title}{about}", {names[n]: (n, found[n]) for n in shown}, points, area,
-                    axis_names)
-        )  # fmt: skip
+        return {}
+    found = {names[number]: (number, rankings.of(number)) for number in shown}
+    pictures = {}
+    for name, title, points, area, axis_names in (
+        ("ROC curves", "ROC", roc_points, "roc_auc", ("1 - specificity", "sensitivity")),
+        ("Precision-recall curves", "Precision and recall", precision_recall_points,
+         "average_precision", ("recall", "precision")),
+    ):  # fmt: skip
+        mean = evaluation["metrics"].get(area) if len(names) > 2 else None
+        about = "" if mean is None else f", mean area {mean:.3f}"
+        pictures[name] = _curves(f"{title}{about}", found, points, area, axis_names)
     return pictures
 
 

@@ -4,12 +4,7 @@ from typing import Any
 
 from tfrecords_schema import Dataset
 from trainer.evaluation.predictions import Predictions
-from trainer.evaluation.value_figures import (
-    agreement,
-    differences,
-    group_errors,
-    record_errors,
-)
+from trainer.evaluation.value_figures import group_errors, record_errors
 from trainer.report.probability_pictures import curve_pictures, reliability_picture
 from trainer.report.value_pictures import agreement_picture, error_by_group, error_over_length
 
@@ -27,14 +22,13 @@ def split_pictures(
         if "reliability" not in evaluation:
             return {}
         before = evaluation.get("calibration", {}).get("here", {}).get("reliability_before", ())
-        curves = curve_pictures(evaluation, predictions, label.class_names)
         return {
             "Reliability diagram": reliability_picture(evaluation["reliability"], before),
-            **dict(zip(("ROC curves", "Precision-recall curves"), curves, strict=False)),
+            **curve_pictures(evaluation, predictions, label.class_names),
         }
     prediction = predictions.prediction
     truth, index = predictions.label.reshape(prediction.shape), dataset.split(split)
-    limits = agreement(differences(predictions))[:_MOST_COMPONENTS]
+    limits = evaluation.get("agreement", [])[:_MOST_COMPONENTS]
     pictures = {
         f"Bland-Altman plot of value {unit + 1}": agreement_picture(
             truth[:, unit], prediction[:, unit], found, f"value {unit + 1}"

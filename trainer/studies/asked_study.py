@@ -18,9 +18,9 @@ from trainer.options.options import DataOptions, RunOptions
 from trainer.runs import asked
 
 _STUDY = "study.json"
-# A study decides on these itself.
-_PLACES = ("mode", "dataset", "run_dir", "dry_run")
-_OF_FOLDS = ("seed", "train_split", "validation_split", "test_split")
+# A study decides on these itself, and on those of each fold.
+_OF_STUDY = ("mode", "dataset", "dry_run")
+_OF_FOLDS = ("seed", "train_split", "validation_split")
 
 
 class OfTrainer(NamedTuple):
@@ -29,7 +29,7 @@ class OfTrainer(NamedTuple):
     Attributes:
       run: its options.
       data: its options.
-      given: every flag that is given besides places, as text.
+      given: every flag that is given besides places and what the study decides, as text.
       decisive: those of them that have an effect on every run, whatever its fold and seed.
     """
 
@@ -54,7 +54,7 @@ def of_trainer(argv: Sequence[str], prog: str) -> OfTrainer:
         name: value_text(values[name].value)
         for name, field in fields.items()
         if values[name].present
-        and name not in _PLACES
+        and name not in _OF_STUDY
         and field.metadata["effect"] is not Effect.PLACE
     }
     decisive = {

@@ -68,10 +68,8 @@ def read_predicted(run_dir: str, split: str, dataset: str) -> Predicted:
         place = join(run_dir, "runs", run_name(repeat, fold, seed))
         label, evaluation, scored = _of_run(place, "test", "")
         runs.append(Run(repeat, fold, seed, evaluation, scored))
-    data: dict[int, list[str]] = {}
-    for run in sorted(runs, key=lambda run: (run.repeat, run.fold)):
-        if (known := run.evaluation["dataset_fingerprint"]) not in data.setdefault(run.repeat, []):
-            data[run.repeat].append(known)
+    folds = sorted({(run.repeat, run.fold, run.evaluation["dataset_fingerprint"]) for run in runs})
+    data = {repeat: [of for at, _, of in folds if at == repeat] for repeat, _, _ in folds}
     return Predicted(run_dir, data, label, draws_of(runs), tuple(warnings(result)))
 
 

@@ -9,6 +9,8 @@ import posixpath
 import re
 from collections.abc import Sequence
 
+import tensorflow as tf
+
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.storage import read
 
@@ -47,7 +49,10 @@ def place_of_page(given: str, runs: Sequence[str], split: str) -> str:
 
 def _may_be_written(path: str, own: str) -> bool:
     """Whether nothing is there, or an earlier page of the same comparison."""
-    content = read(path)
+    try:
+        content = read(path)
+    except tf.errors.FailedPreconditionError:  # A folder, or below what is none.
+        return False
     return content is None or own in html.unescape(content.decode("utf-8", "replace"))
 
 

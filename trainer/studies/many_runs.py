@@ -5,7 +5,6 @@ Trainings come in chains: what follows may depend on how the one before it ended
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import sys
@@ -147,12 +146,12 @@ class _Told:
 
 def _run_processes(chains: Iterator[Chain], parallel: int) -> None:
     running: dict[int, tuple[Chain, subprocess.Popen[bytes], IO[bytes]]] = {}
+    begun = ((chain, job) for chain in chains if (job := next(chain, None)))
     try:
         while True:
-            for slot in {*range(parallel)} - {*running}:
-                begun = ((chain, job) for chain in chains if (job := next(chain, None)))
-                for chain, job in itertools.islice(begun, 1):
-                    running[slot] = (chain, *_start(job, slot))
+            free = {*range(parallel)} - {*running}
+            for slot, (chain, job) in zip(free, begun, strict=False):
+                running[slot] = (chain, *_start(job, slot))
             if not running:
                 return
             time.sleep(_LOOK_SECS)

@@ -40,9 +40,7 @@ def spread(
             student_t(len(found) - 1) * deviation * math.sqrt(1 / len(found) + tests_per_training)
         )
         result["deviation"] = deviation
-        result["interval"] = [
-            max(limits[0], result["mean"] - half), min(limits[1], result["mean"] + half)
-        ]  # fmt: skip
+        result["interval"] = np.clip(result["mean"] + np.array([-half, half]), *limits).tolist()
     return result
 
 

@@ -15,10 +15,10 @@ _OVER = {"groups": "groups", "folds": "folds", "seeds": "seeds", "repeats": "div
 
 def study_text(result: Mapping[str, Any]) -> str:
     """All tables, in columns of at most 80 characters."""
-    metrics = metric_table(dict(result))
-    tables = [metrics, spread_table(result), column_table(dict(result))]
-    tables += [group_table(dict(result)), worst_table(result)]
-    parts = [metrics.title, *warnings(dict(result)), *map(as_text, tables)]
+    metrics = metric_table(result)
+    tables = [metrics, spread_table(result), column_table(result)]
+    tables += [group_table(result), worst_table(result)]
+    parts = [metrics.title, *warnings(result), *map(as_text, tables)]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 

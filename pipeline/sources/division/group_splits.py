@@ -48,7 +48,7 @@ class GroupCounts:
       hashes: `[groups]` uint64 of those without an official split, where more than their hash
         decides; else, and where there are too many, empty.
       labels: `[groups, 1 + classes]` int64: records of each, and labels of each class.
-      cells: size of that table, also where it is left out.
+      cells: size of that table, also where it is left out; 0 without `--stratify`.
       kept: number of groups that stay in the split of an earlier dataset.
       decided: the splits of the groups that no hash decides on.
     """
@@ -102,15 +102,15 @@ def count_groups(
     labels: dict[str, collections.Counter[int]] = collections.defaultdict(collections.Counter)
     for group, split, path, of_input in inputs:  # Of each split the first path by name.
         paths[group][split] = min(path, paths[group].get(split, path))
-        if options.stratify or options.splits_from:
+        if options.stratify:  # Column 0 is of records.
             labels[group][0] += 1
             for index, count in of_input:
                 labels[group][index + 1] += count
     hashes = {group: _hash(group, options) for group in paths}
     hashed = [group for group in paths if "" in paths[group]]
     of_hashed = [hashes[group] for group in hashed]
-    tabled = [group for group in hashed if group in labels]
-    table = np.zeros((len(tabled), 1 + classes), np.int64)
+    tabled = hashed if options.stratify or options.splits_from else []
+    table = np.zeros((len(tabled), (1 + classes) * options.stratify), np.int64)
     for row, group in enumerate(tabled):
         table[row, [*labels[group]]] = [*labels[group].values()]
     conflicts = [
@@ -120,9 +120,8 @@ def count_groups(
     ]
     spec = options.split_spec
     shared = collections.Counter(spec.split_of(value, []) for value in of_hashed if spec.fractions)
-    counts = GroupCounts(of_hashed, len(hashed), conflicts, shared)
-    counts.hashes = np.array([hashes[group] for group in tabled], np.uint64)
-    counts.labels, counts.cells = table, table.size
+    of_tabled = np.array([hashes[group] for group in tabled], np.uint64)
+    counts = GroupCounts(of_hashed, len(hashed), conflicts, shared, of_tabled, table, table.size)
     return add_group_counts([counts], options)
 
 
@@ -142,8 +141,8 @@ def add_group_counts(parts: Iterable[GroupCounts], options: ConvertOptions) -> G
         sum((part.shared for part in parts), collections.Counter()),
         cells=sum(part.cells for part in parts),
     )
-    if 0 < total.cells <= _MOST_CELLS:
-        full = [part for part in parts if len(part.hashes)]
+    full = [part for part in parts if len(part.hashes)]
+    if full and total.cells <= _MOST_CELLS:
         total.hashes = np.concatenate([part.hashes for part in full])
         total.labels = np.concatenate([part.labels for part in full])
     return total
@@ -243,9 +242,9 @@ def refuse_splits(sizes: Mapping[str, int], groups: GroupCounts, options: Conver
             "larger or smaller (--group_key, --group_regex), or change the official split"
         )
     if groups.cells > _MOST_CELLS:
-        flag = "stratify" if options.stratify else "splits_from"
+        classes = groups.cells // groups.hashed - 1
         return (
-            f"--{flag}: {groups.hashed:,} groups of {groups.cells // groups.hashed - 1:,} classes "
+            f"--stratify: {groups.hashed:,} groups of {classes:,} classes "
             "are too many to look at together; leave it out: so many divide evenly by chance"
         )
     official = tuple(re.compile(options.split_regex).groupindex)

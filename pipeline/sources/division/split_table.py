@@ -11,8 +11,6 @@ from tfrecords_schema.dataset import open_dataset
 from tfrecords_schema.index import splits_of_groups
 from tfrecords_schema.names import INDEX, join
 
-_NONE = np.zeros(0, np.uint64)
-
 
 @dataclasses.dataclass(frozen=True)
 class SplitTable:
@@ -25,7 +23,7 @@ class SplitTable:
       dataset: name and version of the one that they are from; empty if from none.
     """
 
-    hashes: np.ndarray = dataclasses.field(default_factory=_NONE.copy)
+    hashes: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.uint64))
     numbers: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, np.int32))
     names: tuple[str, ...] = ()
     dataset: str = ""

@@ -3,8 +3,8 @@
 import collections
 import posixpath
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from pipeline.sources.guessing.readings import Guess, Reading
 
@@ -13,7 +13,7 @@ PEOPLE = re.compile(
     r"[-_ ]?\d+"
 )
 _GROUP_NAME = re.compile(r"(?i)(s|p|pt|id|g|sub|subj|ses)[-_]?\d+")
-SPLITS = {
+_SPLITS = {
     "train": "train", "training": "train", "test": "test", "testing": "test", "eval": "test",
     "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
 }  # fmt: skip
@@ -55,7 +55,7 @@ def guess_from_paths(paths: Sequence[str], guess: Guess, *, needs_label: bool) -
     """Adds what the paths of the inputs say of groups, splits and, if it is asked for, labels."""
     parts = [*_folders(paths), *_tokens(paths)]
     people = _people(paths)
-    splits = [part for part in parts if _is_split(part)]
+    splits = [part for part in parts if are_splits(part.distinct)]
     groups = [part for part in parts if _is_group(part)]
     classes = [p for p in parts if _is_class(p, len(paths)) and p not in splits + groups]
     folders = [part for part in classes if part.where.startswith("folder")]
@@ -141,8 +141,10 @@ def _tokens(paths: Sequence[str]) -> list[Part]:
     return []
 
 
-def _is_split(part: Part) -> bool:
-    return len(part.distinct) > 1 and {name.lower() for name in part.distinct} <= {*SPLITS}
+def are_splits(names: Iterable[Any]) -> bool:
+    """Whether these are names of splits, two or more."""
+    lower = {str(name).lower() for name in names}
+    return len(lower) > 1 and lower <= _SPLITS.keys()
 
 
 def _is_group(part: Part) -> bool:
@@ -178,7 +180,7 @@ def _label_reading(part: Part) -> Reading:
 def _split_reading(part: Part) -> Reading:
     names: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
     for name in sorted(part.distinct):
-        names[SPLITS[name.lower()]].append(re.escape(name))
+        names[_SPLITS[name.lower()]].append(re.escape(name))
     inner = "|".join(f"(?P<{split}>{'|'.join(found)})" for split, found in names.items() if found)
     regex = f"{part.before}(?:{inner}){part.after}"
     return Reading((f"--split_regex={regex}",), f"split: {part.where} ({_shown(part)})")

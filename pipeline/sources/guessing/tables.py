@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pipeline.console.errors import UsageError
-from pipeline.sources.guessing.paths import PEOPLE, SPLITS
+from pipeline.sources.guessing.paths import PEOPLE, are_splits
 from pipeline.sources.guessing.readings import Guess, Reading
 from pipeline.sources.outside.source import METADATA
 from pipeline.sources.outside.table import LABELS, key_of, keys_of, read_columns
@@ -56,7 +56,7 @@ def guess_from_tables(
     guess.take("", [Reading((*flags, f"--id_column={best.id_column}"), f"table: {where}")])
     others = {name: cells for name, cells in best.columns.items() if name != best.id_column}
     _guess_column(others, _GROUPS, "group", guess)
-    splits = {n: c for n, c in others.items() if _are_splits(c)}
+    splits = {n: c for n, c in others.items() if are_splits(c)}
     _guess_column(splits, _SPLITS, "split", guess)
     labels = _labels(others, len(paths))
     guess.take(
@@ -119,17 +119,12 @@ def _labels(columns: dict[str, list[Any]], total: int) -> list[str]:
     for name, cells in columns.items():
         distinct = len({str(cell) for cell in cells})
         is_number = all(isinstance(cell, float) for cell in cells)
-        if (_GROUPS.fullmatch(name) or _are_splits(cells)) or distinct < 2:
+        if (_GROUPS.fullmatch(name) or are_splits(cells)) or distinct < 2:
             continue
         if is_number or distinct <= max(2, total / 3) or name.lower() in LABELS:
             likely.append(name)
     named = [name for name in likely if name.lower() in LABELS]
     return [*named, *(name for name in likely if name not in named)][: 1 if len(named) == 1 else 6]
-
-
-def _are_splits(cells: Sequence[Any]) -> bool:
-    names = {str(cell).lower() for cell in cells}
-    return len(names) > 1 and names <= {*SPLITS}
 
 
 def _shown(cells: Sequence[Any]) -> str:

@@ -13,14 +13,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError, UsageError
-from pipeline.console.options import Effect, option
+from pipeline.console.options import option
 from pipeline.sources.arrays import ArrayChoice, required_key
 from pipeline.sources.files import require_file
 from pipeline.sources.grouping import text_of
 from pipeline.sources.names import decode, normal
 from pipeline.sources.narrowing import stored
 from pipeline.sources.npz import ArrayFile, open_npz
-from pipeline.sources.options import as_folder, require_size
+from pipeline.sources.options import read_folder, require_size
 from pipeline.sources.source import Description, Label, RawRecord, Source
 from pipeline.sources.windows import NonFiniteOptions, WindowOptions, cut_in_windows
 from tfrecords_schema.left_out import LeftOut
@@ -30,13 +30,7 @@ from tfrecords_schema.left_out import LeftOut
 class SignalOptions(NonFiniteOptions, WindowOptions):
     """Signals."""
 
-    target_dir: str = option(
-        "",
-        "Folder with labels under the same names.",
-        common=True,
-        effect=Effect.NONE,
-        parse=as_folder,
-    )
+    target_dir: str = read_folder("", "Folder with labels under the same names.")
     signal_key: str = option("", "Array with the signal; else the only one.", common=True)
     single_step: bool = option(
         False,

@@ -182,8 +182,9 @@ def test_where_nothing_may_be_chosen_that_is_kept_and_what_was_before_is_taken(
     ("given", "said"),
     [
         ({}, ""),
-        ({"dataset": "other"}, "the dataset is not the one of the training"),
+        ({"other_data": "toy-2"}, "the dataset is not the one of the training"),
         ({"split": "test"}, "split 'test' is validated on, and trained on or tested on as well"),
+        ({"split": "", "others": ("train", "")}, ""),
         ({"split": "train"}, "split 'train' is validated on, and trained on or tested on as well"),
         ({"seen": {"groups": 1, "records": 0}}, ""),
         ({"seen": {"groups": 1, "records": 2}}, "was trained on records of split 'validation'"),
@@ -191,7 +192,7 @@ def test_where_nothing_may_be_chosen_that_is_kept_and_what_was_before_is_taken(
 )
 def test_nothing_is_chosen_on_records_of_training_or_test(given, said):
     known = {"split": "validation", "others": ("train", "test"), "seen": {}}
-    found = not_to_choose_on(**{**known, "dataset": "it", "learnt_from": "it", **given})
+    found = not_to_choose_on(**{**known, "other_data": "", **given})
     assert said in found
     assert bool(said) == bool(found)
 

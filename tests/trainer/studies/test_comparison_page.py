@@ -97,8 +97,9 @@ def test_a_page_of_another_comparison_or_any_other_file_stays(tmp_path, monkeypa
         with pytest.raises(UserError, match="is no page of this comparison, and is left as it is"):
             place_of_page("", runs, split)
     (tmp_path / "report.html").write_bytes(b"\xff mine")
-    with pytest.raises(UserError, match="name another place with --page, or give --page=none"):
-        place_of_page("report.html", ["x/a", "y/b"], "test")
+    for place in ("report.html", ".", "report.html/page.html"):
+        with pytest.raises(UserError, match="name another place with --page, or give --page=none"):
+            place_of_page(place, ["x/a", "y/b"], "test")
 
 
 def _study(name, seeds, repeats=1):

@@ -12,7 +12,6 @@ from pipeline.console import page
 from pipeline.console.figures import MAIN_COLOUR, MARK_COLOUR, svg, whole_numbers
 from pipeline.console.tables import Table
 from tfrecords_schema.names import join
-from tfrecords_schema.storage import atomic_write
 from trainer.studies.search import result as tables
 from trainer.studies.search.space import Dimension
 
@@ -21,35 +20,35 @@ _MEASURED = ("done", "pruned")
 
 
 def write_page(
-    run_dir: str, result: Mapping[str, Any], space: Sequence[Dimension], folds: Table
+    run_dir: str, result: Mapping[str, Any], space: Sequence[Dimension], folds: Table, paper: str
 ) -> str:
-    """Writes the page, and returns its path.
+    """Writes the page, and says where it is.
 
     Args:
       run_dir: folder of the search.
       result: all figures.
       space: what is searched.
       folds: what is tested in each.
+      paper: see `page.write`.
     """
     trials = {one["trial"]: one for one in result["trials"]}
     best = result["best"]
-    text = page.render(
+    return page.write(
+        join(run_dir, PAGE),
         "trainer.studies",
         "search.html",
+        paper,
         result=result,
         verdict=tables.verdict(result),
         default=trials[0] if best is not None else None,
         best=None if best is None else trials[best],
         history=_history(result),
-        slices=[_slice(result, one) for one in space],
+        slices={one.name: _slice(result, one) for one in space},
         table=tables.trial_table(result, space),
         importances=tables.importance_table(result),
         failures=tables.failures_table(result),
         folds=folds,
     )
-    path = join(run_dir, PAGE)
-    atomic_write(path, text.encode())
-    return path
 
 
 def _history(result: Mapping[str, Any]) -> str:

@@ -45,9 +45,9 @@ def summarize(plan: Plan, storage: Storage) -> dict[str, Any]:
     }
     if not done or done[0]["trial"]:
         return {**result, "best": None, "is_better": False}
-    default = done[0]
-    best = sorted(done, key=lambda one: -one["value"] if higher else one["value"])[0]
-    differences = np.subtract(best["figures"], default["figures"]) * (1 if higher else -1)
+    default, sign = done[0], 1 if higher else -1
+    best = max(done, key=lambda one: sign * one["value"])
+    differences = sign * np.subtract(best["figures"], default["figures"])
     gain = spread(differences.tolist(), 1 / (len(plan.folds) - 1))
     return {
         **result,

@@ -18,16 +18,15 @@ from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import nearest
 from pipeline.console.options import Effect, fields_of, names_of, value_of, value_text
 from trainer.models.family import families, option_kinds
-from trainer.options.options import DataOptions
 from trainer.runs.asked import AUTO, RECORDED
 
 _MODEL = "model"
 _LOG = "log:"
 _TO = ".."
-# Another seed is luck, and splits are those of the folds.
 _NOT_SEARCHED = {
     "seed": "the best of several seeds is luck",
-    **dict.fromkeys(names_of([DataOptions]) & {"train_split", "validation_split"}, "folds decide"),
+    "train_split": "folds decide",
+    "validation_split": "folds decide",
 }
 
 
@@ -97,11 +96,6 @@ def read_space(text: str, given: Collection[str], family: str) -> tuple[Dimensio
     return tuple(dimensions)
 
 
-def chosen_family(dimensions: Sequence[Dimension], family: str) -> tuple[str, ...]:
-    """The families of models that a space tries."""
-    return next((one.choices for one in dimensions if one.name == _MODEL), (family,))
-
-
 def is_read(name: str, family: str) -> bool:
     """Whether a family of models, or the trainer whatever the model, reads an option."""
     return name in names_of(families()[family].options) or name not in names_of(option_kinds())
@@ -116,7 +110,7 @@ def _require_searchable(
         problem = f"is no option of the trainer{f'; did you mean {near}?' if near else ''}"
     elif name in _NOT_SEARCHED:
         problem = f"is not searched: {_NOT_SEARCHED[name]}"
-    elif fields[name][0].metadata["effect"] in (Effect.NONE, Effect.PLACE):
+    elif fields[name][0].metadata["effect"] in (Effect.FIGURES, Effect.NONE, Effect.PLACE):
         problem = "changes nothing of what is learnt; leave it out"
     elif name in given:
         problem = "is on the command line, too; leave one of them out"
@@ -158,7 +152,7 @@ def _choices(name: str, text: str, field: Any, hint: Any, is_list: bool) -> tupl
 
 def _require_readers(dimensions: Sequence[Dimension], family: str) -> None:
     """Refuses options that none of the models would read, and models that are not named."""
-    tried = chosen_family(dimensions, family)
+    tried = next((one.choices for one in dimensions if one.name == _MODEL), (family,))
     if AUTO in tried:
         raise UsageError(f"--space: model={AUTO}: name the models; the first trial is {AUTO}")
     for one in dimensions:

@@ -26,12 +26,13 @@ from trainer.studies.fold_datasets import Fold
 from trainer.studies.fold_jobs import fold_job
 from trainer.studies.many_runs import Chain, Job, RunFailedError
 from trainer.studies.options import SearchOptions
-from trainer.studies.search.space import Dimension, chosen_family, is_read
+from trainer.studies.search.space import Dimension, is_read
 from trainer.studies.search.storage import FIXED, Storage, number_of, optuna
 
 # What tells of a training and takes little; weights and predictions of trials are not kept.
 _KEPT = (".json", ".jsonl", ".flags")
 _IDENTITY = "identity"
+_MEASURED = ("COMPLETE", "PRUNED")  # States of trials that did not fail.
 FIGURES, SAME, REASON = "figures", "same_as", "reason"
 """What is written down of a trial: of each fold, which one it repeats, why it failed."""
 
@@ -117,7 +118,7 @@ class Trials:
             trial.set_user_attr(_IDENTITY, found := self._identity(jobs[0]))
         except UsageError as error:
             return self._fail(number, trial, name, str(error))
-        if (same := self._same(number, found)) is not None:
+        if (same := self._same(found)) is not None:
             return self._repeat(trial, name, same)
         figures: list[float] = []
         for at, job in enumerate(jobs):
@@ -146,7 +147,7 @@ class Trials:
 
     def _suggested(self, trial: Any) -> tuple[str, ...]:
         """Flags of a trial: of options that its model reads."""
-        family, flags = chosen_family(self._plan.space, self._plan.family)[0], []
+        family, flags = self._plan.family, []
         for one in self._plan.space:
             if is_read(one.name, family):
                 value = one.suggest(trial)
@@ -168,11 +169,10 @@ class Trials:
         content = [identity.identity(found.recorded, self._plan.folds[0][1]), undecided]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def _same(self, number: int, found: str) -> Any:
+    def _same(self, found: str) -> Any:
         """An earlier trial of the same trainings; None without one."""
-        for other, trial in self._storage.newest().items():
-            is_same = trial.user_attrs.get(_IDENTITY) == found and FIGURES in trial.user_attrs
-            if is_same and other != number and trial.state.is_finished():
+        for trial in self._storage.newest().values():
+            if trial.state.name in _MEASURED and trial.user_attrs.get(_IDENTITY) == found:
                 return trial
         return None
 
