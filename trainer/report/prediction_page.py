@@ -48,7 +48,7 @@ def write_prediction_page(
         per=label.per,
         class_names=label.class_names,
         warnings=warnings,
-        classes=_classes(rows, label),
+        classes=predicted_classes(rows, label),
         recordings=[
             {
                 "id": row.id,
@@ -72,7 +72,7 @@ def _over_time(row: Row, sample: Sample, label: LabelSpec) -> OverTime:
     return OverTime(np.arange(1, len(row.output) + 1), None, row.output, row.answer)
 
 
-def _classes(rows: Sequence[Row], label: LabelSpec) -> Table:
+def predicted_classes(rows: Sequence[Row], label: LabelSpec) -> Table:
     """How often each class is predicted."""
     names = label.class_names
     answers = np.concatenate([np.zeros(0, int), *(_answer(row, label).ravel() for row in rows)])

@@ -8,6 +8,8 @@ from pipeline.inspect import record_pictures
 from pipeline.inspect.samples import Sample, TimeAxis
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP
 from tfrecords_schema import LabelSpec
+from trainer.evaluation.prediction_files import Row
+from trainer.report.prediction_page import predicted_classes
 from trainer.report.prediction_pictures import OverTime, prediction_picture
 
 _AXIS = TimeAxis(30.0, True)
@@ -68,6 +70,16 @@ def test_a_course_loses_no_single_step_of_a_long_recording(monkeypatch):
     heights, edges, _ = course.patches[1].get_data()
     assert heights.tolist() == [0, 2, 0]
     np.testing.assert_allclose(edges * 120, [0, 12_345, 12_346, 30_000])
+
+
+def test_steps_whose_answer_is_not_finite_have_no_class(monkeypatch):
+    output = np.float32([[1, 0, 0], [np.nan] * 3, [0, 0, 1]])
+    row = Row(0, "r", "r.npz", 3, output, np.int32([0, -1, 2]))
+    found = OverTime(np.arange(1, 4), None, row.output, row.answer)
+    course = _drawn(monkeypatch, CLASS_PER_STEP, found, steps=3)[-1]
+    np.testing.assert_array_equal(course.patches[0].get_data()[0], [0, np.nan, 2])
+    counts = [part.number for _, part in predicted_classes([row], CLASS_PER_STEP).rows]
+    assert counts == [1, 0, 1]
 
 
 def test_of_very_many_classes_a_course_has_those_that_occur(monkeypatch):

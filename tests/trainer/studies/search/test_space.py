@@ -73,6 +73,7 @@ def test_a_file_has_the_same_with_comments(tmp_path):
         ("seed=0..9", "'seed' is not searched: the best of several seeds is luck"),
         ("train_split=a,b", "'train_split' is not searched: folds decide"),
         ("keep_checkpoints=1..3", "'keep_checkpoints' changes nothing of what is learnt"),
+        ("calibrate=none,temperature", "'calibrate' changes nothing of what is learnt"),
         ("run_dir=a,b", "'run_dir' changes nothing of what is learnt"),
         ("epochs=1..3", "'epochs' is on the command line, too"),
         ("clip_norm=0,1 clip_norm=2,3", "'clip_norm' is there twice"),
