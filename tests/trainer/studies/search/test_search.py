@@ -53,7 +53,7 @@ class _Trainings:
     def __init__(self):
         self.done = []
         self.end_at = None  # Number of the training at which the process ends.
-        self.status = lambda rate: 0
+        self.status = lambda rate, fold: 0
         self.figure = lambda rate, fold: 1 - abs(math.log10(rate) + 2) / 4 - fold / 8
 
     def __call__(self, argv):
@@ -71,7 +71,7 @@ class _Trainings:
             "dataset_fingerprint": open_dataset(path).manifest.fingerprint,
             "metrics": {"accuracy": self.figure(rate, int(path[-1]))},
         }
-        status = self.status(rate)
+        status = self.status(rate, int(path[-1]))
         if not status:
             (run_dir / "evaluation-test.json").write_text(json.dumps(evaluation))
         return status
@@ -207,7 +207,7 @@ def test_the_same_trainings_are_not_repeated(dataset, trainings, tmp_path):
 def test_a_trial_that_fails_is_left_out_and_the_default_may_not(
     dataset, trainings, tmp_path, capsys
 ):
-    trainings.status = lambda rate: 65 if rate > 1e-2 else 0
+    trainings.status = lambda rate, fold: 65 if rate > 1e-2 else 0
     assert _search(dataset, tmp_path / "run", "--trials=6", "--nopruning") == 0
     trials = _result(tmp_path / "run")["trials"]
     for one in trials:
@@ -215,11 +215,21 @@ def test_a_trial_that_fails_is_left_out_and_the_default_may_not(
         assert (one["state"], "reason" in one) == (("failed", True) if failed else ("done", False))
     assert {one["state"] for one in trials} == {"failed", "done"}
     assert "exit status 65 on fold 0" in capsys.readouterr().out
-    trainings.status = lambda rate: 1
+    trainings.status = lambda rate, fold: 1
     assert _search(dataset, tmp_path / "other", "--trials=2") == 1
     assert "the first trial, which is the default, failed" in capsys.readouterr().err
-    trainings.status = lambda rate: INTERRUPTED
+    trainings.status = lambda rate, fold: INTERRUPTED
     assert _search(dataset, tmp_path / "third", "--trials=2") == INTERRUPTED
+
+
+def test_a_trial_that_failed_on_a_later_fold_fails_again(dataset, trainings, tmp_path):
+    trainings.status = lambda rate, fold: 65 if rate == 0.01 and fold else 0
+    space = "--space=learning_rate=0.001,0.01"
+    assert _search(dataset, tmp_path / "run", "--trials=8", "--nopruning", space) == 0
+    trials = [one for one in _result(tmp_path / "run")["trials"] if one["trial"]]
+    failed = [one for one in trials if float(one["options"]["learning_rate"]) == 0.01]
+    assert len(failed) > 1
+    assert all(one["state"] == "failed" and "on fold 1" in one["reason"] for one in failed)
 
 
 def test_the_default_stands_where_folds_do_not_agree(dataset, trainings, tmp_path, capsys):
