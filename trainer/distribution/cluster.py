@@ -169,11 +169,14 @@ def end_together(strategy: tf.distribute.Strategy) -> None:
         return
     service = context.context()
     service.wait_at_barrier("trainer/end", _LONGEST_EVALUATION_MSECS)
-    if worker.is_chief:
-        for number in range(1, worker.count):
-            service.get_config_key_value(f"trainer/left/{number}", _LEAVING_MSECS)
-    else:
-        service.set_config_key_value(f"trainer/left/{worker.number}", "left")
+    # All work is done now: the chief may end before it has answered that it heard, and a worker
+    # may be slow to leave.
+    with contextlib.suppress(*LOST_WORKER_ERRORS):
+        if worker.is_chief:
+            for number in range(1, worker.count):
+                service.get_config_key_value(f"trainer/left/{number}", _LEAVING_MSECS)
+        else:
+            service.set_config_key_value(f"trainer/left/{worker.number}", "left")
     sys.stdout.flush()
     os._exit(0)
 
