@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 
 import keras
 import tensorflow as tf
 
 from pipeline.console.terminal import say
 from tfrecords_schema import Dataset, DatasetError, LabelSpec, open_dataset
-from trainer.augmentation.augmentation import require_suited
+from trainer.augmentation.augmentation import Draws, require_suited
 from trainer.data.split_data import SplitData, class_weights, load_split
 from trainer.distribution import cluster
+from trainer.layers import drawing
 from trainer.models.family import BuiltModel, DataSpec
 from trainer.options.options import DataOptions
 from trainer.runs import identity, run_folder
@@ -152,11 +155,16 @@ def open_session(
                 )
     steps = Steps(
         strategy, computed, built.full.optimizer, data.task,
-        members=built.members, augment=asked.augment(data.label),
+        members=built.members, augment=asked.augment(data.label), drawing=_drawing(asked.run.seed),
         clip_norm=asked.training.clip_norm, accumulate=asked.training.accumulate_batches > 1,
         jit_compile=asked.run.jit_compile,
     )  # fmt: skip
     return Session(data, strategy, built.full, cache, train, validation, steps, built.fit)
+
+
+def _drawing(seed: int) -> Callable[[Batch, tf.Tensor], AbstractContextManager[None]]:
+    """What layers draw in training depends on seed, epoch and record alone, as augmentations do."""
+    return lambda batch, epoch: drawing(functools.partial(Draws, seed, epoch, batch["record"]))
 
 
 def _mention_tails(dataset: Dataset) -> None:

@@ -15,9 +15,8 @@ from trainer.layers.convolution import (
     TemporalDepthwiseConvolution,
     TemporalMaxPooling,
 )
-from trainer.layers.difference import StepDifference
 from trainer.layers.dropout import Dropout
-from trainer.layers.features import FeaturesApart, FeaturesTogether
+from trainer.layers.features import FeaturesApart, FeaturesTogether, StepDifference
 from trainer.layers.feedback_decoder import FeedbackDecoder
 from trainer.layers.frozen import Frozen, SplitFeatures
 from trainer.layers.handmade_filters import HandmadeFilters
@@ -46,6 +45,7 @@ from trainer.layers.patches import (
     StepMeans,
 )
 from trainer.layers.recurrent import GRU, LSTM
+from trainer.layers.spectral_masks import SpectralMasks, drawing
 from trainer.layers.spectrum import LogMel
 
 __all__ = [
@@ -77,6 +77,7 @@ __all__ = [
     "RepeatRecords",
     "Rows",
     "SelfAttention",
+    "SpectralMasks",
     "SplitFeatures",
     "Standardize",
     "StepDifference",
@@ -87,6 +88,7 @@ __all__ = [
     "UnpackRecords",
     "UnpackSequence",
     "UnpackSteps",
+    "drawing",
     "longest",
     "pack_steps",
     "unpack_steps",

@@ -1,4 +1,4 @@
-"""Each feature of a signal as a record of its own."""
+"""Features of steps: each as a record of its own, and how they change."""
 
 from typing import Any
 
@@ -28,3 +28,16 @@ class FeaturesTogether(keras.layers.Layer):
         """See the class."""
         rows = tf.reshape(inputs, [-1, self.features, tf.shape(inputs)[1]])
         return tf.transpose(rows, [0, 2, 1])
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class StepDifference(keras.layers.Layer):
+    """Each step minus the one before it in its record; the first step of a record gives zeros."""
+
+    def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """`[valid, ...]`, `[batch] int32` -> the same shape."""
+        first_steps = tf.repeat(tf.cumsum(lengths, exclusive=True), lengths)
+        is_first = first_steps == tf.range(tf.size(first_steps))
+        before = tf.concat([packed[:1], packed[:-1]], axis=0)
+        is_first = tf.reshape(is_first, [-1, *[1] * (len(packed.shape) - 1)])
+        return tf.where(is_first, tf.zeros_like(packed), packed - before)

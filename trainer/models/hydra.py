@@ -11,7 +11,8 @@ from typing import Any
 
 from trainer.models.family import BuiltModel, DataSpec, Family
 from trainer.models.lazy import keras  # Help must not wait for TensorFlow.
-from trainer.models.parts.network import FrontEndOptions, network_inputs
+from trainer.models.parts.front_end import FrontEndOptions
+from trainer.models.parts.network import network_inputs
 from trainer.models.parts.random_convolutions import (
     RandomConvolutionOptions,
     random_convolutions,

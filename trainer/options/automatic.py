@@ -204,6 +204,8 @@ def _front_end(facts: Facts, so_far: Decisions) -> None:
         so_far.decide("hop_samples", hop, "from frame to frame")
         if rate:
             so_far.decide("rate_hz", rate, "as converted")
+        kinds = ("spectrum", "bands", "both")
+        so_far.decide("band_normalization", "spectrum", "before trials", kinds)
         samples //= so_far["hop_samples"]
     patch, reason = round(samples / _ROWS_OF_RECORD), f"recordings of {samples:,} samples (median)"
     if facts.per == "step":

@@ -4,6 +4,7 @@ The loss of a global batch is the sum of weighted losses over the sum of weights
 all replicas. Gradients are summed over replicas once, clipped as a whole and applied once.
 """
 
+import contextlib
 import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -60,6 +61,10 @@ def _own(value: tf.Tensor) -> tf.Variable:
     )
 
 
+def _nothing(batch: Batch, epoch: tf.Tensor) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
 class Steps:
     """Compiled training and evaluation steps of one model under one strategy."""
 
@@ -72,6 +77,7 @@ class Steps:
         *,
         members: keras.Model | None = None,
         augment: Callable[[Batch, tf.Tensor], Batch] | None = None,
+        drawing: Callable[[Batch, tf.Tensor], contextlib.AbstractContextManager[None]] = _nothing,
         clip_norm: float = 0.0,
         accumulate: bool = False,
         jit_compile: bool = False,
@@ -80,6 +86,7 @@ class Steps:
         self._model = model
         self._members = members
         self._augment = augment
+        self._drawing = drawing
         self._optimizer = reduced_once(optimizer)
         self._task = task
         # Parts of a batch that the model reads: signal or frames, lengths, perhaps more.
@@ -211,7 +218,7 @@ class Steps:
         if self._augment:
             batch = self._augment(batch, epoch)
         variables = [v.value for v in self._model.trainable_variables]
-        with tf.GradientTape() as tape:
+        with self._drawing(batch, epoch), tf.GradientTape() as tape:
             outputs, apart = self._training_outputs(batch)
             losses = [self._task.loss_sum(batch, each) for each in apart]
             loss_sum = tf.add_n([loss[0] for loss in losses])

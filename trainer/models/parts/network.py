@@ -10,13 +10,13 @@ import dataclasses
 import math
 from typing import Any, NamedTuple
 
-from pipeline.console.errors import UsageError
 from pipeline.console.options import option
 from tfrecords_schema.errors import UserError
 from trainer.models.family import BuiltModel, DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.parts.ensemble import EnsembleFamily, EnsembleOptions, averaged
-from trainer.models.parts.normalization import NormalizationOptions, normalize, padding_input
+from trainer.models.parts.front_end import Features, FrontEndOptions, front_end
+from trainer.models.parts.normalization import padding_input
 from trainer.models.parts.random_convolutions import (
     RandomConvolutionOptions,
     random_convolutions,
@@ -26,42 +26,6 @@ from trainer.models.signal import float32_at_least, head_units, unpack_predictio
 
 # A step of one axis that is longer than this is a stretch of signal, not a vector of features.
 _MOST_FEATURES = 256
-_OF_LOG_MEL = ("frame_samples", "hop_samples", "mel_bands", "rate_hz")
-
-
-@dataclasses.dataclass(frozen=True)
-class FrontEndOptions(NormalizationOptions):
-    """From samples to the rows that a network sees."""
-
-    patch_samples: int = option(
-        1, "Neighbouring samples that are one to the network; more is faster.", low=1, common=True
-    )
-    front_end: str = option(
-        "none",
-        "Before the network: none, or log_mel, the log of a mel spectrogram of the samples.",
-        ("none", "log_mel"),
-        common=True,
-    )
-    frame_samples: int = option(256, "Samples of a frame of --front_end=log_mel.", low=8)
-    hop_samples: int = option(128, "Samples from one frame to the next.", low=1)
-    mel_bands: int = option(40, "Bands of --front_end=log_mel.", low=4)
-    rate_hz: float = option(16000.0, "Samples a second, for those bands.", positive=True)
-    causal: bool = option(
-        False,
-        "Whether layers see only a row and earlier ones; patches, frames and normalization by "
-        "record still look ahead.",
-    )
-
-    def check(self) -> None:
-        """See `Options`."""
-        for field in dataclasses.fields(self):
-            given = field.name in _OF_LOG_MEL and getattr(self, field.name) != field.default
-            if given and self.front_end != "log_mel":
-                raise UsageError(
-                    f"--{field.name} has no effect without --front_end=log_mel; leave one out, or "
-                    "add the other"
-                )
-        super().check()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +35,14 @@ class NetworkOptions(EnsembleOptions, FrontEndOptions):
     width: int | None = option(None, "Filters of a layer; by itself as published.", low=1)
     depth: int | None = option(None, "Blocks of layers; by itself as published.", low=1)
     head_dropout: float = option(0.0, "Dropout rate before the last layer.", low=0, high=1)
+    frequency_mask: float = option(
+        0.0,
+        "Most of the bands of --front_end=log_mel left out in training, twice (SpecAugment).",
+        low=0, high=1,
+    )  # fmt: skip
+    frame_mask: float = option(
+        0.0, "Most of a recording's frames left out in training, twice.", low=0, high=1
+    )
     random_convolutions: bool = option(
         False,
         "Whether random convolutions with a ridge are one more of them, see --model=hydra.",
@@ -81,18 +53,6 @@ class NetworkOptions(EnsembleOptions, FrontEndOptions):
     def is_several(self) -> bool:
         """See `EnsembleOptions`."""
         return super().is_several or self.random_convolutions
-
-
-class Features(NamedTuple):
-    """Packed rows of records.
-
-    Attributes:
-      rows: `[valid, features]`.
-      lengths: `[batch] int32`, rows of each record.
-    """
-
-    rows: Any
-    lengths: Any
 
 
 class Scale(NamedTuple):
@@ -164,7 +124,12 @@ class Network(EnsembleFamily):
         rows = keras.Input(x.rows.shape[1:], dtype=x.rows.dtype, name="rows")
         lengths = keras.Input((), dtype="int32", name="row_lengths")
         step_lengths = keras.Input((), dtype="int32", name="step_lengths")
-        found = self.encode(Features(rows, lengths), options)
+        y = rows
+        if options.frequency_mask or options.frame_mask:
+            y = layers.SpectralMasks(
+                options.mel_bands, options.frequency_mask, options.frame_mask, name=f"{name}_masks"
+            )(y, lengths)
+        found = self.encode(Features(y, lengths), options)
         if data.label.per == "record":
             y = layers.RecordPooling("mean", name="pool")(found.rows, found.lengths)
             y = layers.PackRecords(name="pack_records")(y, lengths)
@@ -207,7 +172,7 @@ def network_inputs(
     if padding is not None:
         x = Features(*layers.DropPadding(name="recorded")(*x, padding))
         of_steps = x.lengths
-    x, factor = _front_end(x, options, data)
+    x, factor = front_end(x, options, data)
     return inputs, lengths, x, Scale(samples, factor, of_steps, padding is not None)
 
 
@@ -221,29 +186,6 @@ def _samples(packed: Any, lengths: Any, data: DataSpec) -> tuple[Features, int]:
 
 def _samples_of(lengths: Any, samples: int, name: str) -> Any:
     return layers.LengthsInSamples(samples, name=name)(lengths) if samples > 1 else lengths
-
-
-def _front_end(x: Features, options: FrontEndOptions, data: DataSpec) -> tuple[Features, int]:
-    """The rows that the network sees, and how many samples each stands for."""
-    kind, channels = options.normalization, x.rows.shape[-1]
-    rows = normalize(x.rows, x.lengths, kind, channels, data.statistics, "normalize")
-    x, factor = Features(rows, x.lengths), 1
-    if options.front_end == "log_mel":
-        x = Features(
-            *layers.LogMel(
-                options.frame_samples,
-                options.hop_samples,
-                options.mel_bands,
-                options.rate_hz,
-                name="log_mel",
-            )(x.rows, x.lengths)
-        )
-        rows = layers.Normalization("record", name="normalize_bands")(x.rows, x.lengths)
-        x, factor = Features(rows, x.lengths), options.hop_samples
-    if options.patch_samples > 1:
-        x = Features(*layers.JoinSteps(options.patch_samples, name="patches")(x.rows, x.lengths))
-        factor *= options.patch_samples
-    return x, factor
 
 
 def _to_steps(rows: Any, scale: Scale) -> Any:
