@@ -20,6 +20,7 @@ import collections
 import functools
 import json
 import pathlib
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -52,7 +53,7 @@ def records_of(folder: pathlib.Path, seed: int = 0) -> tuple[list[np.ndarray], n
     """Training records, normalized by themselves: `[time, channels]` each, and their classes."""
     random = np.random.default_rng(seed)
     paths = sorted(folder.glob("train_*.npz"))
-    paths = paths or [p for p in sorted(folder.glob("*.npz")) if p.stem[-1] not in "01234"]
+    paths = paths or [p for p in sorted(folder.glob("*.npz")) if not re.search("_[0-4]$", p.stem)]
     signals, labels = [], []
     for path in paths:
         with np.load(path) as arrays:
