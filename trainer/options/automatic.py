@@ -221,8 +221,10 @@ def _front_end(facts: Facts, so_far: Decisions) -> None:
 
 
 def _normalization(facts: Facts, so_far: Decisions) -> None:
-    """Absolute level carries the label, or hides it; only the data can tell."""
-    if not facts.has_statistics:
+    """Absolute level carries the label, or hides it; only the data can tell, but of spectra."""
+    if so_far.get("front_end", "none") == "log_mel":
+        so_far.decide("normalization", "record", "level leaves with the mean of a log spectrum")
+    elif not facts.has_statistics:
         so_far.decide("normalization", "record", "no statistics of the training split are known")
     elif facts.per == "record":
         kinds = ("record", "training_split", "both")

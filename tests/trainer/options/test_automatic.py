@@ -107,6 +107,13 @@ def test_without_statistics_nothing_asks_for_them():
     assert (without.value, without.candidates) == ("record", ())
 
 
+def test_trials_of_sound_are_of_its_spectrum():
+    sound = _decided(_FACTS._replace(channels=1, rate_hz=8000.0, median_steps=4000))
+    assert (sound["normalization"].value, sound["normalization"].candidates) == ("record", ())
+    assert sound["band_normalization"].candidates == ("spectrum", "bands", "both")
+    assert "band_normalization" not in _decided()
+
+
 def test_the_rows_of_a_record_in_training_are_bounded():
     assert "crop_steps" not in _decided()
     facts = _FACTS._replace(longest=10**7, steps=10**7 + 20_000)
