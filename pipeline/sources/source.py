@@ -7,7 +7,7 @@ its class; nothing else names it.
 import dataclasses
 import posixpath
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -148,7 +148,26 @@ class RawRecord:
     unnarrowed: np.ndarray | None = None
 
 
-def _no_text(key: str, flag: str) -> str:
+class Stretch(NamedTuple):
+    """A part of an input: its first sample and its end, of the channel with the highest rate."""
+
+    start: int
+    stop: int
+
+
+class Stretches(NamedTuple):
+    """The parts of an input between its gaps; `short` counts those with less than a step."""
+
+    kept: Sequence[Stretch]
+    short: int = 0
+
+
+def no_text(key: str, flag: str) -> str:
+    """Of inputs without fields.
+
+    Raises:
+      RejectedInputError: always.
+    """
     raise RejectedInputError(f"no field {key!r} (--{flag}), as inputs of this kind have none")
 
 
@@ -184,10 +203,12 @@ class Source:
       suffix: how files end that are an input each, in letters of any case; one or several.
       input_name: what one input is called.
       no_label: why an input without a label is rejected where others have one, and what to do.
+      stretch: the only part of every input that is there; None for all.
     """
 
     options: ConvertOptions
     files: Files
+    stretch: Stretch | None = dataclasses.field(default=None, kw_only=True)
     kind: ClassVar[InputKind] = "signal"
     suffix: ClassVar[str | tuple[str, ...]] = ""
     input_name: ClassVar[str] = "file"
@@ -246,7 +267,7 @@ class Source:
         """
         raise NotImplementedError
 
-    def group_and_split(self, path: str, read: ReadText = _no_text) -> tuple[str, str]:
+    def group_and_split(self, path: str, read: ReadText = no_text) -> tuple[str, str]:
         """See `grouping.group_and_split`; `read` reads what an input holds under a key."""
         return group_and_split(self.options, path, self.record_id(path), read)
 
@@ -276,6 +297,18 @@ class Source:
           RejectedInputError: if it cannot be converted.
         """
         return 0
+
+    def stretches(self, path: str) -> Stretches:
+        """The parts of an input between its gaps; only kinds with `GapOptions` have some.
+
+        Raises:
+          RejectedInputError: if it cannot be read.
+        """
+        raise NotImplementedError
+
+    def within(self, stretch: Stretch | None) -> "Source":
+        """The same source of which inputs have no more than a stretch."""
+        return dataclasses.replace(self, stretch=stretch)
 
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """What to do about an input whose steps are unlike those of most.

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError, UsageError
-from pipeline.console.options import Options, option
-from pipeline.sources.narrowing import cast
+from pipeline.console.options import option
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.window_labels import REDUCTIONS, WindowLabels
 from tfrecords_schema.left_out import LeftOut
@@ -107,28 +106,6 @@ class WindowOptions(ConvertOptions):
         if not self.window:
             return None
         return WindowLabels(self.window, self.window_label, keeps_tail=self.tail == "pad")
-
-
-@dataclasses.dataclass(frozen=True)
-class NonFiniteOptions(Options):
-    """Values that are no numbers."""
-
-    non_finite: str = option(
-        "reject",
-        "Recordings with NaN or infinity in the signal: reject them, or put zeros there; a label "
-        "with them is rejected always.",
-        ("reject", "zero"),
-    )
-
-    def finite(self, signal: np.ndarray, dtype: str) -> tuple[np.ndarray, tuple[LeftOut, ...]]:
-        """A signal with zeros for what `dtype` cannot hold, if it shall be, and what to say."""
-        if self.non_finite == "reject" or signal.dtype.kind != "f":
-            return signal, ()
-        bad = ~np.isfinite(cast(signal, dtype))
-        if not (zeroed := int(bad.sum())):
-            return signal, ()
-        changed = LeftOut("value", "NaN or infinity, 0 now (--non_finite=zero)", zeroed)
-        return np.where(bad, signal.dtype.type(0), signal), (changed,)
 
 
 def cut_in_windows(signal: np.ndarray, steps: int, samples: int) -> np.ndarray:

@@ -8,6 +8,8 @@ from typing import Any
 
 from pipeline.console.rooms import classes_in
 from pipeline.sources.files import Files
+from pipeline.sources.gaps.options import GapOptions
+from pipeline.sources.gaps.split import SplitSource
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.outside.source import OutsideSource
 from pipeline.sources.source import Source
@@ -24,7 +26,15 @@ def sources() -> dict[str, type[Source]]:
 def make_source(options: ConvertOptions, files: Files) -> Source:
     """The source that options are for, reading through `files`."""
     source = sources()[options.source](options, files)
-    return OutsideSource(options, files, source) if options.are_outside else source
+    source = OutsideSource(options, files, source) if options.are_outside else source
+    return _split_at_gaps(source)
+
+
+def _split_at_gaps(source: Source) -> Source:
+    """A source of which each stretch between gaps is a recording, if that is asked for."""
+    options = source.options
+    is_split = isinstance(options, GapOptions) and options.splits_at_gaps
+    return SplitSource(options, source.files, source) if is_split else source
 
 
 def source_like(recorded: Mapping[str, Any], input_dir: str, files: Files) -> Source:
@@ -57,7 +67,7 @@ def source_like(recorded: Mapping[str, Any], input_dir: str, files: Files) -> So
     kind = sources()[name]
     own = {key: recorded[key] for key in recorded.keys() & fields[name]}
     given = {**own, "input_dir": input_dir, "output_dir": ""}
-    return kind(decode(kind.options_kind(), given, "schema.json: options"), files)
+    return _split_at_gaps(kind(decode(kind.options_kind(), given, "schema.json: options"), files))
 
 
 def _fields(kind: type[Source]) -> set[str]:

@@ -21,13 +21,15 @@ from pipeline.sources.names import decode, normal
 from pipeline.sources.narrowing import stored
 from pipeline.sources.npz import ArrayFile, open_npz
 from pipeline.sources.options import read_folder, require_size
-from pipeline.sources.source import Description, Label, RawRecord, Source
-from pipeline.sources.windows import NonFiniteOptions, WindowOptions, cut_in_windows
+from pipeline.sources.recordings.extents import Extent, ExtentOptions, find_extent
+from pipeline.sources.recordings.joining import long_enough, stretches
+from pipeline.sources.source import Description, Label, RawRecord, Source, Stretches
+from pipeline.sources.windows import cut_in_windows
 from tfrecords_schema.left_out import LeftOut
 
 
 @dataclasses.dataclass(frozen=True)
-class SignalOptions(NonFiniteOptions, WindowOptions):
+class SignalOptions(ExtentOptions):
     """Signals."""
 
     target_dir: str = read_folder("", "Folder with labels under the same names.")
@@ -45,10 +47,10 @@ class SignalOptions(NonFiniteOptions, WindowOptions):
             raise UsageError(
                 f"--signal_key and --label_key are both {self.label_key}; name two arrays"
             )
-        if self.single_step and (self.window or self.time_axis):
+        if self.single_step and (self.window or self.time_axis or self.selects):
             raise UsageError(
-                "--single_step does not go with --time_axis and the window flags; leave out one of "
-                "them"
+                "--single_step does not go with --time_axis, the window flags and those of "
+                "channels, rates and gaps; leave out one of them"
             )
 
     def recorded(self) -> dict[str, Any]:
@@ -77,8 +79,8 @@ class SignalSource(Source):
         with self.open_arrays(self.full_path(path)) as npz:
             signal_key, label_key = self._choice.keys(npz)
             header = npz.header(signal_key)
-            shape = self._time_first(header.shape, signal_key)
-            label = self._describe_label(npz, label_key, shape[:1])
+            extent = self._extent(npz, signal_key)
+            label = self._describe_label(npz, label_key, extent)
             group, split = self.group_and_split(path, functools.partial(_scalar, npz))
             checksum = npz.checksum
             left_out = [*self._choice.unused(npz, signal_key, label_key)]
@@ -86,17 +88,18 @@ class SignalSource(Source):
         if self.options.target_dir:
             with self._open_target(path) as npz:
                 label_key = self._choice.label_key(npz)
-                label = self._describe_label(npz, label_key, shape[:1])
+                label = self._describe_label(npz, label_key, extent)
                 checksum = f"{checksum};{npz.checksum}"
                 left_out += [*self._choice.unused(npz, None, label_key)]
                 left_out += _narrowed(npz, label=label_key)
-        dtype = _converted_dtype(header.dtype, signal_key)
-        steps, step_shape = self._steps(shape, signal_key)
-        samples = shape[0] if self.options.window else 0
+        dtype = self._dtype(header.dtype, signal_key)
+        steps, step_shape = self._steps(extent.shape, signal_key)
+        samples = extent.shape[0] if self.options.window else 0
         left_out += self.options.dropped(samples, steps)
         description = Description(
             self.record_id(path), path, group, split, checksum, dtype, steps, step_shape, label,
-            samples=samples, left_out=tuple(left_out),
+            samples=samples, left_out=tuple(left_out), rate_hz=extent.rate_hz,
+            channels=extent.channels,
         )  # fmt: skip
         limit_mib = self.options.max_record_mib
         what = "the signal, cut and padded,"
@@ -112,13 +115,13 @@ class SignalSource(Source):
         """
         with self.open_arrays(self.full_path(path)) as npz:
             signal_key, label_key = self._choice.keys(npz)
-            length = self._time_first(npz.header(signal_key).shape, signal_key)[:1]
-            found = self._signal(npz, signal_key)
-            label = self._label(npz, label_key, length)
+            extent = self._extent(npz, signal_key)
+            found = self._signal(npz, signal_key, extent)
+            label = self._label(npz, label_key, extent)
             checksum = npz.checksum
         if self.options.target_dir:
             with self._open_target(path) as npz:
-                label = self._label(npz, self._choice.label_key(npz), length)
+                label = self._label(npz, self._choice.label_key(npz), extent)
                 checksum = f"{checksum};{npz.checksum}"
         return dataclasses.replace(found, label=label, checksum=checksum)
 
@@ -127,7 +130,7 @@ class SignalSource(Source):
         if self.options.tail != "pad":
             return 0
         with self.open_arrays(self.full_path(path)) as npz:
-            return self._padding(npz, self._choice.data_key(npz))
+            return self._padding(self._extent(npz, self._choice.data_key(npz)))
 
     def read_data(self, path: str) -> np.ndarray:
         """Reads a recording alone; an array with a label may be there or not.
@@ -136,7 +139,17 @@ class SignalSource(Source):
           RejectedInputError: like `read`.
         """
         with self.open_arrays(self.full_path(path)) as npz:
-            return np.asarray(self._signal(npz, self._choice.data_key(npz)).data)
+            key = self._choice.data_key(npz)
+            return np.asarray(self._signal(npz, key, self._extent(npz, key)).data)
+
+    def stretches(self, path: str) -> Stretches:
+        """See `Source`."""
+        with self.open_arrays(self.full_path(path)) as npz:
+            key = self._choice.data_key(npz)
+            extent = self._extent(npz, key)
+            assert extent.section is not None
+            found = stretches(extent.section, extent.read(self._given(npz, key)), "float32")
+            return long_enough(found, extent.own, self.options)
 
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """See `Source`."""
@@ -151,7 +164,7 @@ class SignalSource(Source):
         return ArrayChoice(
             options.signal_key,
             options.label_key,
-            (options.group_key, options.split_key),
+            (options.group_key, options.split_key, options.rate_key, options.channel_key),
             has_labels=options.label_kind != "none",
             has_targets=bool(options.target_dir),
         )
@@ -181,21 +194,32 @@ class SignalSource(Source):
         except RejectedInputError as error:
             raise RejectedInputError(f"target file '{target}': {error}") from error
 
-    def _signal(self, npz: ArrayFile, key: str) -> RawRecord:
-        """The signal as it is stored, without its label."""
-        given = npz.array(key)
-        dtype = _converted_dtype(given.dtype, key)
-        self._time_first(given.shape, key)  # Whether there is such an axis.
-        if given.ndim:  # Of a single number there is none to move.
-            given = np.moveaxis(given, self.options.time_axis, 0)
-        given, changed = self.options.finite(self._cut(given, key), dtype)
-        signal, unnarrowed = stored(given, dtype, "the signal")
-        return RawRecord(signal, None, "", changed, self._padding(npz, key), unnarrowed)
+    def _extent(self, npz: ArrayFile, key: str) -> Extent:
+        shape = self._time_first(npz.header(key).shape, key)
+        return find_extent(npz, key, shape, self.options, self.stretch)
 
-    def _padding(self, npz: ArrayFile, key: str) -> int:
+    def _given(self, npz: ArrayFile, key: str) -> np.ndarray:
+        """The array with its time first."""
+        given = npz.array(key)
+        self._time_first(given.shape, key)  # Whether there is such an axis.
+        # Of a single number there is none to move.
+        return np.moveaxis(given, self.options.time_axis, 0) if given.ndim else given
+
+    def _signal(self, npz: ArrayFile, key: str, extent: Extent) -> RawRecord:
+        """The signal as it is stored, without its label."""
+        given = self._given(npz, key)
+        dtype = self._dtype(given.dtype, key)
+        found, changed = extent.of(given, dtype, self.options)
+        signal, unnarrowed = stored(self._cut(found, key), dtype, "the signal")
+        return RawRecord(signal, None, "", changed, self._padding(extent), unnarrowed)
+
+    def _dtype(self, dtype: np.dtype, key: str) -> str:
+        converted = _converted_dtype(dtype, key)
+        return "float32" if self.options.resample_hz else converted
+
+    def _padding(self, extent: Extent) -> int:
         """Samples that a signal has only since it was cut in windows."""
-        shape = npz.header(key).shape
-        return self.options.padding(shape[self.options.time_axis]) if shape else 0
+        return self.options.padding(extent.shape[0]) if extent.shape else 0
 
     def _time_first(self, shape: tuple[int, ...], key: str) -> tuple[int, ...]:
         axis = self.options.time_axis
@@ -215,13 +239,13 @@ class SignalSource(Source):
         is_first = shape[:1] in (length, (1,))  # A row is taken for a column elsewhere.
         return axis if is_there and not is_first and shape[axis : axis + 1] == length else 0
 
-    def _label(self, npz: ArrayFile, key: str | None, length: tuple[int, ...]) -> np.ndarray | None:
-        """A label with its time first, if it has the signal's; `length` is that, (samples,)."""
+    def _label(self, npz: ArrayFile, key: str | None, extent: Extent) -> np.ndarray | None:
+        """A label with its time first, if it has the signal's."""
         if key is None:
             return None
         label = npz.array(key)
-        axis = self._label_axis(label.shape, length)
-        return np.moveaxis(label, axis, 0) if axis else label
+        axis = self._label_axis(label.shape, extent.given[:1])
+        return extent.of_label(np.moveaxis(label, axis, 0) if axis else label)
 
     def _label_bytes(self, description: Description) -> int:
         """Bytes of the label as it is stored: classes are int64, windows have one label each."""
@@ -234,19 +258,20 @@ class SignalSource(Source):
             shape = (description.steps, *shape[1:])
         return math.prod(shape) * np.dtype(label.dtype).itemsize
 
-    def _describe_label(
-        self, npz: ArrayFile, key: str | None, length: tuple[int, ...]
-    ) -> Label | None:
+    def _describe_label(self, npz: ArrayFile, key: str | None, extent: Extent) -> Label | None:
         from tfrecords_schema.schema import SUPPORTED_DTYPES  # Help must not wait for TensorFlow.
 
         if key is None:
             return None
         header = npz.header(key)
         shape, dtype = header.shape, _stored_dtype(header.dtype)
-        if axis := self._label_axis(shape, length):
+        if axis := self._label_axis(shape, extent.given[:1]):
             shape = (shape[axis], *np.delete(shape, axis).tolist())
+        shape = extent.label_shape(shape)
         if header.dtype.kind in "iubUS" and not self.options.label_kind.endswith("_value"):
-            return Label.of_classes(npz.array(key), shape)
+            label = self._label(npz, key, extent)
+            assert label is not None
+            return Label.of_classes(label, shape)
         if dtype not in SUPPORTED_DTYPES:
             raise RejectedInputError(
                 f"label {key!r} has dtype {header.dtype}; expected text, integers or floats"

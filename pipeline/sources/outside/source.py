@@ -16,7 +16,14 @@ from pipeline.sources.files import Files
 from pipeline.sources.grouping import search
 from pipeline.sources.names import normal, require_class, require_name
 from pipeline.sources.outside.table import Columns, Row, Table, keys_of, read_table
-from pipeline.sources.source import Description, InputFile, RawRecord, Source
+from pipeline.sources.source import (
+    Description,
+    InputFile,
+    RawRecord,
+    Source,
+    Stretch,
+    Stretches,
+)
 from pipeline.sources.splits import SPLIT_NAME
 from tfrecords_schema.left_out import LeftOut
 
@@ -116,6 +123,14 @@ class OutsideSource(Source):
     def record_id(self, path: str) -> str:
         """See `Source`."""
         return self.inner.record_id(path)
+
+    def stretches(self, path: str) -> Stretches:
+        """See `Source`."""
+        return self.inner.stretches(path)
+
+    def within(self, stretch: Stretch | None) -> "OutsideSource":
+        """See `Source`."""
+        return dataclasses.replace(self, inner=self.inner.within(stretch))
 
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """See `Source`."""

@@ -5,14 +5,13 @@ from typing import Any, ClassVar
 
 from pipeline.console.errors import UsageError
 from pipeline.console.options import option
-from pipeline.sources.windows import NonFiniteOptions, WindowOptions
+from pipeline.sources.gaps.options import MASK, GapOptions
+from pipeline.sources.windows import WindowOptions
 
 
 @dataclasses.dataclass(frozen=True)
-class RecordingOptions(NonFiniteOptions, WindowOptions):
+class SectionOptions(GapOptions, WindowOptions):
     """Channels, rate and section of recordings."""
-
-    reads_metadata: ClassVar[bool] = True
 
     channels: tuple[str, ...] = option(
         (),
@@ -33,10 +32,10 @@ class RecordingOptions(NonFiniteOptions, WindowOptions):
         positive=True,
         common=True,
     )
-    units: tuple[str, ...] = option(
-        (),
-        "Units of the channels in their order, or one for all: uV. Values that a file has in "
-        "another multiple, as mV, are brought to it; others stay.",
+    file_rate_hz: float | None = option(
+        None,
+        "Rate of files that do not say it, for --resample_hz and --from_secs.",
+        positive=True,
     )
     from_secs: float = option(0.0, "Leaves out what is before it.", low=0)
     to_secs: float | None = option(None, "Leaves out what is from there on.", positive=True)
@@ -72,3 +71,21 @@ class RecordingOptions(NonFiniteOptions, WindowOptions):
     def recorded(self) -> dict[str, Any]:
         """See `ConvertOptions`; the rate is recorded under one name, however it came about."""
         return {**super().recorded(), "sample_rate_hz": self.rate_hz}
+
+    @property
+    def wanted_channels(self) -> tuple[str, ...]:
+        """Those of `channels` that are looked for in a file."""
+        return tuple(name for name in self.channels if not (self.adds_mask and name == MASK))
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordingOptions(SectionOptions):
+    """Units of recordings."""
+
+    reads_metadata: ClassVar[bool] = True
+
+    units: tuple[str, ...] = option(
+        (),
+        "Units of the channels in their order, or one for all: uV. Values that a file has in "
+        "another multiple, as mV, are brought to it; others stay.",
+    )

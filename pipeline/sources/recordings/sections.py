@@ -10,8 +10,9 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.names import normal
-from pipeline.sources.recordings.options import RecordingOptions
-from pipeline.sources.recordings.resampling import ratio, resampled, resampled_length
+from pipeline.sources.recordings.options import SectionOptions
+from pipeline.sources.recordings.resampling import ratio, resampled_length
+from pipeline.sources.source import Stretch
 
 _TOLERANCE = 1e-6  # Of a sample: times are decimal fractions, rates may be none.
 
@@ -44,15 +45,19 @@ class Section(NamedTuple):
       parts: each channel of the result in its order; None for zeros.
       samples: of each in the end.
       rate_hz: in the end; 0 if unknown.
+      from_secs: time in the file of what is read first; of unknown rate, a sample is a second.
     """
 
     parts: tuple[Part | None, ...]
     samples: int
     rate_hz: float
+    from_secs: float = 0.0
 
 
-def find_section(channels: Sequence[Channel], options: RecordingOptions) -> Section:
-    """What options choose of a recording.
+def find_section(
+    channels: Sequence[Channel], options: SectionOptions, stretch: Stretch | None = None
+) -> Section:
+    """What options choose of a recording, or of a stretch of it.
 
     Raises:
       RejectedInputError: if a channel is missing, rates are unlike and not resampled, or nothing
@@ -61,7 +66,11 @@ def find_section(channels: Sequence[Channel], options: RecordingOptions) -> Sect
     chosen = _choose(channels, options)
     found = [channels[index] for index in chosen if index is not None]
     rate_hz = options.rate_hz or _one_rate(found)
-    parts = [None if i is None else _part(i, channels[i], rate_hz, options) for i in chosen]
+    span = (options.from_secs, math.inf if options.to_secs is None else options.to_secs)
+    if stretch is not None:
+        fastest_hz = max(_own_rate(channel, rate_hz, options) for channel in found) or 1.0
+        span = (stretch.start / fastest_hz, stretch.stop / fastest_hz)
+    parts = [None if i is None else _part(i, channels[i], rate_hz, span, options) for i in chosen]
     lengths = [resampled_length(p.stop - p.start, p.factor) for p in parts if p]
     if max(lengths) - min(lengths) > 1:
         raise RejectedInputError(
@@ -74,51 +83,29 @@ def find_section(channels: Sequence[Channel], options: RecordingOptions) -> Sect
             f"{'' if options.to_secs is None else f' to {options.to_secs:g} s'}; check "
             "--from_secs and --to_secs, or remove it"
         )
-    return Section(tuple(parts), min(lengths), rate_hz)
-
-
-def join_parts(section: Section, read: Sequence[np.ndarray] | np.ndarray, dtype: str) -> np.ndarray:
-    """The result of a section.
-
-    Args:
-      section: what was read.
-      read: for each of its parts that is not None its samples, `[samples]`; or `[samples, parts]`.
-      dtype: of the result.
-
-    Returns:
-      `[samples, channels]`.
-    """
-    if isinstance(read, np.ndarray):
-        if all(part and part.factor == 1 for part in section.parts):
-            return read[: section.samples].astype(dtype, copy=False)
-        read = [*read.T]
-    joined = np.zeros((section.samples, len(section.parts)), dtype)
-    columns = [column for column, part in enumerate(section.parts) if part]
-    for column, values in zip(columns, read, strict=True):
-        part = section.parts[column]
-        assert part is not None
-        if part.factor != 1:
-            values = resampled(values[:, np.newaxis], part.factor)[:, 0]
-        with np.errstate(over="ignore"):  # What float32 cannot hold is found as infinity later.
-            joined[:, column] = values[: section.samples]
-    return joined
+    return Section(tuple(parts), min(lengths), rate_hz, span[0])
 
 
 def source_samples(section: Section) -> np.ndarray:
     """For each sample of the result the file's that it begins in, `[samples]`, of its labels."""
     part = next(part for part in section.parts if part)
-    after = np.arange(section.samples) * part.factor.denominator // part.factor.numerator
-    return part.start + np.minimum(after, part.stop - part.start - 1)
+    return part.start + source_places(part, section.samples)
 
 
-def _choose(channels: Sequence[Channel], options: RecordingOptions) -> list[int | None]:
+def source_places(part: Part, samples: int) -> np.ndarray:
+    """For each of so many samples of the result that of the part which it begins in."""
+    after = np.arange(samples) * part.factor.denominator // part.factor.numerator
+    return np.minimum(after, part.stop - part.start - 1)
+
+
+def _choose(channels: Sequence[Channel], options: SectionOptions) -> list[int | None]:
     if not channels:
         raise RejectedInputError("it has no channel with a signal; remove it")
-    if not options.channels:
+    if not options.wanted_channels:
         return [*range(len(channels))]
     names = [normal(channel.name) for channel in channels]
     chosen: list[int | None] = []
-    for pattern in map(normal, options.channels):
+    for pattern in map(normal, options.wanted_channels):
         found = [i for i, name in enumerate(names) if name == pattern] or [
             i for i, name in enumerate(names) if fnmatch.fnmatchcase(name, pattern)
         ]
@@ -144,23 +131,39 @@ def _one_rate(channels: Sequence[Channel]) -> float:
     return rates.pop()
 
 
-def _part(index: int, channel: Channel, rate_hz: float, options: RecordingOptions) -> Part:
-    own_hz = channel.rate_hz or rate_hz  # A file that does not say it has what the flag says.
+def _own_rate(channel: Channel, rate_hz: float, options: SectionOptions) -> float:
+    """The rate of a channel; a file that does not say it has what a flag says."""
+    return channel.rate_hz or options.file_rate_hz or rate_hz
+
+
+def _part(
+    index: int,
+    channel: Channel,
+    rate_hz: float,
+    span_secs: tuple[float, float],
+    options: SectionOptions,
+) -> Part:
+    own_hz = _own_rate(channel, rate_hz, options)
     if own_hz != rate_hz and not options.resample_hz:
         raise RejectedInputError(
             f"channel {channel.name} has {own_hz:g} samples per second, not --sample_rate_hz="
             f"{rate_hz:g}; bring all to one rate with --resample_hz, or remove it"
         )
-    if options.resample_hz and not channel.rate_hz:
-        raise RejectedInputError("its rate is not known, so that it cannot be resampled; remove it")
+    if options.resample_hz and not (channel.rate_hz or options.file_rate_hz):
+        raise RejectedInputError(
+            "its rate is not known, so that it cannot be resampled; give --file_rate_hz, or "
+            "remove it"
+        )
     if not own_hz and (options.from_secs or options.to_secs is not None):
         raise RejectedInputError(
             "its rate is not known, which --from_secs and --to_secs need; give --sample_rate_hz"
         )
-    start = min(first_sample(options.from_secs, own_hz), channel.samples)
-    stop = channel.samples
-    if options.to_secs is not None:
-        stop = min(stop, first_sample(options.to_secs, own_hz))
+    start, stop = (
+        channel.samples
+        if secs == math.inf
+        else min(first_sample(secs, own_hz or 1.0), channel.samples)
+        for secs in span_secs
+    )
     return Part(index, start, stop, ratio(own_hz, rate_hz) if own_hz else Fraction(1))
 
 

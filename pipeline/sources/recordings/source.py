@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.annotations import describe_label, label_array
 from pipeline.sources.files import require_file
+from pipeline.sources.gaps.options import MASK
 from pipeline.sources.options import require_size
 from pipeline.sources.recordings.annotations import (
     Annotation,
@@ -19,6 +20,7 @@ from pipeline.sources.recordings.annotations import (
     Grid,
     classes_of_steps,
 )
+from pipeline.sources.recordings.joining import Joined, Read, join, long_enough, stretches
 from pipeline.sources.recordings.libraries import fingerprint
 from pipeline.sources.recordings.options import RecordingOptions
 from pipeline.sources.recordings.sections import (
@@ -26,11 +28,10 @@ from pipeline.sources.recordings.sections import (
     Part,
     Section,
     find_section,
-    join_parts,
     source_samples,
 )
 from pipeline.sources.recordings.units import factor
-from pipeline.sources.source import ChannelName, Description, RawRecord, Source
+from pipeline.sources.source import ChannelName, Description, RawRecord, Source, Stretches
 from pipeline.sources.windows import cut_in_windows
 from tfrecords_schema.left_out import LeftOut
 
@@ -104,7 +105,7 @@ class RecordingSource(Source):
     def describe(self, path: str) -> Description:
         """See `Source`."""
         with self._opened(path) as recording:
-            section = find_section(recording.channels, self.options)
+            section = self._section(recording)
             steps, step_shape = self._steps(section)
             self._require_size(section, steps, step_shape)
             label = self._label(recording, section)
@@ -123,9 +124,9 @@ class RecordingSource(Source):
     def read(self, path: str) -> RawRecord:
         """See `Source`."""
         with self._opened(path) as recording:
-            section = find_section(recording.channels, self.options)
+            section = self._section(recording)
             label = self._label(recording, section)
-            data, changed = self._data(recording, section)
+            data, changed = self._joined(recording, section)
             checksum = self._checksum(path, recording)
         return RawRecord(data, label, checksum, changed, self.options.padding(section.samples))
 
@@ -134,15 +135,24 @@ class RecordingSource(Source):
         if self.options.tail != "pad":
             return 0
         with self._opened(path) as recording:
-            return self.options.padding(find_section(recording.channels, self.options).samples)
+            return self.options.padding(self._section(recording).samples)
 
     def read_data(self, path: str) -> np.ndarray:
         """See `Source`."""
         with self._opened(path) as recording:
-            section = find_section(recording.channels, self.options)
+            section = self._section(recording)
             steps, step_shape = self._steps(section)
             self._require_size(section, steps, step_shape)
-            return self._data(recording, section)[0]
+            return self._joined(recording, section).signal
+
+    def stretches(self, path: str) -> Stretches:
+        """See `Source`."""
+        with self._opened(path) as recording:
+            section = self._section(recording)
+            self._require_read(section)
+            read = self._read(recording, section)
+            found = stretches(section, read, recording.dtype)
+            return long_enough(found, recording.channels, self.options)
 
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """See `Source`."""
@@ -160,23 +170,26 @@ class RecordingSource(Source):
         places = [self.full_path(path), *recording.beside()]
         return ";".join(fingerprint(self.files, place) for place in places)
 
+    def _section(self, recording: Recording) -> Section:
+        return find_section(recording.channels, self.options, self.stretch)
+
     def _steps(self, section: Section) -> tuple[int, tuple[int, ...]]:
-        window, channels = self.options.window, len(section.parts)
+        window, channels = self.options.window, len(section.parts) + self.options.adds_mask
         if window is None:
             return section.samples, (channels,)
         return self.options.steps(section.samples), (window, channels)
 
     def _require_size(self, section: Section, steps: int, step_shape: tuple[int, ...]) -> None:
-        limit_mib = self.options.max_record_mib
-        read = sum(part.stop - part.start for part in section.parts if part)
-        require_size("the signal, in float32,", read * 4, "max_record_mib", limit_mib)
-        size = steps * int(np.prod(step_shape)) * 4
+        self._require_read(section)
+        size, limit_mib = steps * int(np.prod(step_shape)) * 4, self.options.max_record_mib
         require_size("the signal, cut and resampled,", size, "max_record_mib", limit_mib)
 
-    def _data(
-        self, recording: Recording, section: Section
-    ) -> tuple[np.ndarray, tuple[LeftOut, ...]]:
-        """`[steps, *step_shape]`, and what is said of its values that were not finite."""
+    def _require_read(self, section: Section) -> None:
+        read = sum(part.stop - part.start for part in section.parts if part)
+        limit_mib = self.options.max_record_mib
+        require_size("the signal, in float32,", read * 4, "max_record_mib", limit_mib)
+
+    def _read(self, recording: Recording, section: Section) -> Read:
         parts = [part for part in section.parts if part]
         read = recording.read(parts)
         found = [len(read)] * len(parts) if isinstance(read, np.ndarray) else [*map(len, read)]
@@ -184,13 +197,18 @@ class RecordingSource(Source):
             raise RejectedInputError(
                 "it has fewer samples than its header says, so it is cut short; copy it again"
             )
-        data = join_parts(section, read, recording.dtype)
+        return read
+
+    def _joined(self, recording: Recording, section: Section) -> Joined:
+        """`[steps, *step_shape]`, and what is said of gaps in it."""
+        read = self._read(recording, section)
+        data, said = join(section, read, recording.dtype, self.options)
         factors = [scale for _, scale in self._units(recording, section)]
         if set(factors) != {1.0}:
-            data = data * np.array(factors, data.dtype)
+            data = data * np.array([*factors, *[1] * self.options.adds_mask], data.dtype)
         if self.options.window:
             data = cut_in_windows(data, *self._grid_steps(section))
-        return self.options.finite(np.ascontiguousarray(data), recording.dtype)
+        return Joined(np.ascontiguousarray(data), said)
 
     def _units(self, recording: Recording, section: Section) -> list[tuple[str, float]]:
         """For each channel its unit in the end, and what makes the file's values that.
@@ -199,6 +217,8 @@ class RecordingSource(Source):
           RejectedInputError: if there are fewer or more channels than units.
         """
         wanted, count = self.options.units, len(section.parts)
+        if self.options.adds_mask and len(wanted) == count + 1:
+            wanted = wanted[:count]  # That of the mask is empty.
         if len(wanted) not in (0, 1, count):
             raise RejectedInputError(
                 f"it has {count} channels, --units has {len(wanted)}; give one for each, or one "
@@ -215,9 +235,13 @@ class RecordingSource(Source):
     def _names(self, recording: Recording, section: Section) -> tuple[ChannelName, ...]:
         names = [recording.channels[part.channel].name if part else "" for part in section.parts]
         units = [unit for unit, _ in self._units(recording, section)]
-        return tuple(
-            ChannelName("" if name.isdigit() else name, unit)
-            for name, unit in zip(names, units, strict=True)
+        mask = (ChannelName(MASK),) * self.options.adds_mask
+        return (
+            *(
+                ChannelName("" if name.isdigit() else name, unit)
+                for name, unit in zip(names, units, strict=True)
+            ),
+            *mask,
         )
 
     def _grid_steps(self, section: Section) -> tuple[int, int]:
@@ -241,7 +265,7 @@ class RecordingSource(Source):
             )
         assert isinstance(self.options, AnnotationOptions)
         steps, window = self._grid_steps(section)
-        grid = Grid(self.options.from_secs, section.rate_hz, section.samples, window, steps)
+        grid = Grid(section.from_secs, section.rate_hz, section.samples, window, steps)
         return classes_of_steps(annotations, grid, self.options)
 
 
