@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import datetime
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,13 +22,15 @@ from pipeline.sources.recordings.libraries import (
 )
 from pipeline.sources.recordings.sections import Channel, Part
 from pipeline.sources.recordings.source import Recording, RecordingSource
+from pipeline.sources.recordings.timelines import Timeline, timeline_of
 from pipeline.sources.recordings.units import spelled
 from pipeline.sources.source import InputFile
 from tfrecords_schema.left_out import LeftOut
 
 _ANNOTATIONS = "annotations"
 _HEADER_BYTES = 256
-_RESERVED, _NUM_RECORDS = slice(192, 236), slice(236, 244)
+_NUM_RECORDS = slice(236, 244)
+_ONSET = re.compile(rb"([+-]\d+(?:\.\d*)?)[\x14\x15]")
 _HALF_DAY_SECS = 12 * 3600
 
 
@@ -99,11 +102,6 @@ class EdfSource(RecordingSource):
 def _require_whole(file: Any, header: bytes) -> None:
     with reading("edfio"):
         announced, found = int(header[_NUM_RECORDS]), file.num_data_records
-    if header[_RESERVED][3:5] == b"+D":
-        raise RejectedInputError(
-            "it is discontinuous (EDF+D): between its parts is time without samples; save each "
-            "part as a file"
-        )
     if found < announced:
         raise RejectedInputError(
             f"its header announces {announced} data records, the file holds {found}; copy it again"
@@ -114,15 +112,27 @@ class _Edf(Recording):
     def __init__(self, file: Any, place: str, source: EdfSource):
         self._file, self._place, self._source = file, place, source
         with reading("edfio"):
+            self._timeline = _timeline(file) if file.reserved[3:5] == "+D" else None
             self.channels = [
                 Channel(
                     signal.label,
                     float(signal.sampling_frequency),
-                    signal.samples_per_data_record * file.num_data_records,
+                    self._samples(signal.samples_per_data_record),
                     spelled(signal.physical_dimension),
                 )
                 for signal in file.signals
             ]
+        gaps = self._timeline.gaps.tolist() if self._timeline else []
+        if gaps and source.options.non_finite == "reject":
+            raise RejectedInputError(
+                f"it is discontinuous (EDF+D), with {len(gaps)} gaps between its data records, "
+                f"the first before record {gaps[0] + 1}; say with --non_finite what becomes of gaps"
+            )
+
+    def _samples(self, per_record: int) -> int:
+        if self._timeline:
+            return self._timeline.samples(per_record)
+        return per_record * self._file.num_data_records
 
     def read(self, parts: Sequence[Part]) -> list[np.ndarray]:
         with reading("edfio"):
@@ -130,8 +140,15 @@ class _Edf(Recording):
 
     def _read(self, part: Part) -> np.ndarray:
         signal = self._file.signals[part.channel]
-        secs = [edge / signal.sampling_frequency for edge in (part.start, part.stop)]
-        return signal.get_data_slice(*secs).astype(np.float32)
+
+        def load(start: int, stop: int) -> np.ndarray:
+            rate_hz = signal.sampling_frequency
+            return signal.get_data_slice(start / rate_hz, stop / rate_hz).astype(np.float32)
+
+        if not self._timeline:
+            return load(part.start, part.stop)
+        per_record = signal.samples_per_data_record
+        return self._timeline.read(part.start, part.stop, per_record, load)
 
     def beside(self) -> Sequence[str]:
         return [*filter(None, [self._source.companion_of(self._place)])]
@@ -159,6 +176,16 @@ class _Edf(Recording):
             with reading("edfio"):
                 later = _starts_later(annotated, self._file)
             return _annotations(annotated, later)
+
+
+def _timeline(file: Any) -> Timeline:
+    """When each data record begins, as the first of its annotations says."""
+    texts = file._timekeeping_signal.digital.reshape(file.num_data_records, -1)
+    found = [_ONSET.match(text.tobytes()) for text in texts]
+    if not found or None in found:
+        raise ValueError("a data record of EDF+D has no time")
+    onsets_secs = np.array([float(match[1]) for match in found if match])
+    return timeline_of(onsets_secs, float(file.data_record_duration))
 
 
 def _annotations(file: Any, later: float) -> list[Annotation]:

@@ -124,14 +124,24 @@ def test_annotations_are_classes_of_steps(folders: Folders, is_beside: bool) -> 
         assert len(source.read_data("SC2E0-PSG.edf")) == 5  # To predict, none is needed.
 
 
-def test_what_is_cut_short_or_has_gaps_is_rejected(folders: Folders) -> None:
+def test_what_is_cut_short_is_rejected(folders: Folders) -> None:
     path = _write(folders, "a.edf", (100,), annotations=[])
     whole = path.read_bytes()
     path.write_bytes(whole[:-1000])
     with pytest.raises(RejectedInputError, match="announces 12 data records, the file holds 7;"):
         _source(folders).describe("a.edf")
+
+
+def test_parts_without_time_between_them_are_one(folders: Folders) -> None:
+    path = _write(folders, "a.edf", (100,), annotations=[])
+    whole, expected = path.read_bytes(), _source(folders).read("a.edf").data
     path.write_bytes(whole.replace(b"EDF+C", b"EDF+D"))
-    with pytest.raises(RejectedInputError, match="discontinuous"):
+    np.testing.assert_array_equal(_source(folders).read("a.edf").data, expected)
+    path.write_bytes(whole.replace(b"EDF+C", b"EDF+D").replace(b"+3\x14\x14", b"+2\x14\x14"))
+    with pytest.raises(RejectedInputError, match="not one after the other in time"):
+        _source(folders).describe("a.edf")
+    path.write_bytes(whole.replace(b"EDF+C", b"EDF+D").replace(b"+3\x14\x14", b"?3\x14\x14"))
+    with pytest.raises(RejectedInputError, match="has no time"):
         _source(folders).describe("a.edf")
 
 
