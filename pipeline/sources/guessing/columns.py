@@ -8,8 +8,9 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.guessing.readings import Guess, Reading, digits
-from pipeline.sources.kinds.tables import TableSource, nominal_rate
+from pipeline.sources.kinds.tables import TableSource
 from pipeline.sources.recordings import columns
+from pipeline.sources.recordings.clocks import nominal_rate
 from pipeline.sources.recordings.libraries import open_file, reading
 
 _FIRST_BYTES = 4 << 20

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import math
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import option
 from pipeline.console.texts import listed
 from pipeline.sources.outside.source import METADATA
+from pipeline.sources.recordings.clocks import Clock, clock_of
 from pipeline.sources.recordings.libraries import fingerprint, open_file, reading
 from pipeline.sources.recordings.options import RecordingOptions
 from pipeline.sources.recordings.sections import Channel, Part
@@ -23,8 +23,6 @@ from tfrecords_schema.left_out import LeftOut
 
 _SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 _ROWS_OF = re.compile(r"(.*?\.(?:csv|tsv|parquet|pq))/(.*)", re.IGNORECASE | re.DOTALL)
-_MAX_JITTER = 0.1  # Of the time between two rows, as it mostly is.
-_CLOCK_ERROR = 5e-4  # Of a rate: recordings by clocks that differ less have the same.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +39,12 @@ class TableOptions(RecordingOptions):
         "Column with the time, in seconds or as date and time. With --resample_hz the others are "
         "interpolated linearly between rows, onto a regular clock from the first row on; without "
         "it rows must be regular, and the rate is theirs: a whole number of Hz, or else one of few "
-        "digits, that is within 0.05%.",
+        "digits, that is within 0.05%. Rows that are missing are a gap, see --non_finite.",
     )
     max_gap_secs: float | None = option(
         None,
-        "With --time_column and --resample_hz: a longer time between two rows is a reject; 10 "
-        "times the usual one if not given.",
+        "With --time_column and --resample_hz: a longer time between two rows is a gap, see "
+        "--non_finite; 10 times the usual one if not given.",
         positive=True,
     )
     has_header: bool = option(True, "The first line of text has the names; else they are 0, 1, ...")
@@ -149,11 +147,14 @@ class _Table(Recording):
                 f"no column of numbers: {listed(self._texts)} are text; write numbers with a point "
                 "and without separators of thousands"
             )
-        self._times = _seconds(self._column(options.time_column)) if options.time_column else None
-        rows = len(next(iter(values.values()), ()))
-        rate_hz, samples = options.sample_rate_hz or 0.0, rows
-        if self._times is not None:
-            rate_hz, samples = _clock(self._times, options)
+        self._clock: Clock | None = None
+        rate_hz, samples = options.sample_rate_hz or 0.0, len(next(iter(values.values()), ()))
+        if options.time_column:
+            self._clock = clock_of(
+                self._column(options.time_column), options.resample_hz, options.max_gap_secs,
+                has_gaps=options.non_finite != "reject",
+            )  # fmt: skip
+            rate_hz, samples = self._clock.rate_hz, self._clock.samples
         self.channels = [Channel(name, rate_hz, samples) for name in self._names]
 
     def unused(self) -> Sequence[LeftOut]:
@@ -171,19 +172,9 @@ class _Table(Recording):
         found = []
         for part in parts:
             values = self._values[self._names[part.channel]].astype(np.float64)
-            if self._is_interpolated:
-                values = np.interp(self._clock_secs(part.stop), self._times, values)  # type: ignore[arg-type]
+            values = self._clock.values(values) if self._clock else values
             found.append(values[part.start : part.stop])
         return found
-
-    @property
-    def _is_interpolated(self) -> bool:
-        return self._times is not None and self._options.resample_hz is not None
-
-    def _clock_secs(self, samples: int) -> np.ndarray:
-        assert self._times is not None
-        assert self._options.resample_hz is not None
-        return self._times[0] + np.arange(samples) / self._options.resample_hz
 
     def fields(self) -> dict[str, str | int | float]:
         options = self._options
@@ -214,64 +205,4 @@ class _Table(Recording):
         if not is_text:
             is_value = labels.dtype.kind == "f" or self._options.label_kind.endswith("_value")
             labels = labels.astype(np.float64 if is_value else np.int64)
-        if self._is_interpolated:  # The last row at or before the time.
-            assert self._times is not None
-            moments = self._clock_secs(self.channels[0].samples)
-            labels = labels[np.searchsorted(self._times, moments, side="right") - 1]
-        return labels
-
-
-def _seconds(times: np.ndarray) -> np.ndarray:
-    """Times as float64 seconds that grow.
-
-    Raises:
-      RejectedInputError: if they are no times, or do not grow.
-    """
-    if times.dtype.kind == "M":
-        times = (times - times[:1]) / np.timedelta64(1, "s")
-    if times.dtype.kind not in "iuf":
-        raise RejectedInputError(
-            f"--time_column holds {times.dtype}; expected seconds, or dates with times"
-        )
-    times = times.astype(np.float64)
-    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-        raise RejectedInputError(
-            "--time_column has rows without a time, or with none that is later than that before; "
-            "sort or repair it"
-        )
-    return times
-
-
-def _clock(times: np.ndarray, options: TableOptions) -> tuple[float, int]:
-    """Rate and samples of a table with times."""
-    if len(times) < 2:
-        raise RejectedInputError("one row alone has no rate; remove it")
-    between = np.diff(times)
-    usual = float(np.median(between))
-    if options.resample_hz:
-        longest = options.max_gap_secs or 10 * usual
-        if between.max() > longest:
-            raise RejectedInputError(
-                f"between two rows are {between.max():g} s, more than {longest:g}; cut it there, "
-                "or allow more with --max_gap_secs"
-            )
-        samples = math.floor((times[-1] - times[0]) * options.resample_hz + 1e-6) + 1
-        return options.resample_hz, samples
-    if np.abs(between - usual).max() > _MAX_JITTER * usual:
-        raise RejectedInputError(
-            f"between rows are {between.min():g} to {between.max():g} s, no regular clock; "
-            "make it one with --resample_hz"
-        )
-    places = np.arange(len(times)) - (len(times) - 1) / 2
-    return nominal_rate((places @ places) / (places @ times)), len(times)
-
-
-def nominal_rate(rate_hz: float) -> float:
-    """The rate that a clock was made for: a whole number of Hz, or else that of fewest digits.
-
-    Args:
-      rate_hz: as measured; the result is within 0.05% of it.
-    """
-    by_digits = (float(f"{rate_hz:.{digits}g}") for digits in range(1, 6))
-    likely = (float(round(rate_hz)), *by_digits)
-    return next(found for found in likely if abs(found - rate_hz) <= _CLOCK_ERROR * rate_hz)
+        return labels[self._clock.rows] if self._clock else labels

@@ -1,0 +1,35 @@
+"""Rows that are missing, and rows at any times: what is a gap on a regular clock."""
+
+import numpy as np
+import pytest
+
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.recordings.clocks import clock_of
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_rows_that_are_missing_are_gaps_of_a_regular_clock(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    there = rng.random(300) < 0.8
+    there[[0, -1]] = True
+    rows = np.flatnonzero(there)
+    times = np.round(5 + rows / 60, 3)  # To the millisecond: 16 or 17 between rows.
+    clock = clock_of(times, None, None, has_gaps=True)
+    assert (clock.rate_hz, clock.samples) == (60, 300)
+    found = clock.values(rows.astype(float))
+    np.testing.assert_array_equal(found, np.where(there, np.arange(300.0), np.nan))
+    assert rows[clock.rows].tolist() == [rows[rows <= i].max() for i in range(300)]
+    with pytest.raises(RejectedInputError, match=r"no regular clock; .* or say with --non_finite"):
+        clock_of(times, None, None, has_gaps=False)
+
+
+def test_on_a_clock_of_its_own_only_long_times_between_rows_are_gaps() -> None:
+    times = np.array([0, 1, 2.5, 6, 7])
+    clock = clock_of(times, 2.0, 2.0, has_gaps=True)
+    expected = [0, 0.5, 1, 1.5, 2, 2.5, *[np.nan] * 6, 6, 6.5, 7]
+    np.testing.assert_allclose(clock.values(times), expected)
+    assert clock.rows.tolist() == [0, 0, 1, 1, 1, *[2] * 7, 3, 3, 4]
+    whole = clock_of(times, 2.0, None, has_gaps=False)  # 10 times the usual one is none here.
+    np.testing.assert_allclose(whole.values(times), np.arange(15) / 2)
+    with pytest.raises(RejectedInputError, match=r"are 3\.5 s, more than 2; cut it there"):
+        clock_of(times, 2.0, 2.0, has_gaps=False)
