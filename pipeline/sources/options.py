@@ -270,7 +270,7 @@ class ConvertOptions(
         named = [name for name in in_table if getattr(self, name)]
         if named and not self.labels and not self.reads_metadata:
             raise UsageError(f"--{named[0]} is of a table; name that with --labels")
-        if self.labels and not named and (self.label_key or self.label_regex):
+        if self.labels and not named and self.names_label:
             raise UsageError(
                 f"--labels={self.labels} has no effect: the label is elsewhere, and no column is "
                 "named; leave it out, or name --group_column or --split_column"
@@ -280,6 +280,11 @@ class ConvertOptions(
                 f"--label_kind={self.label_kind} is for continuous signals; add --window_samples, "
                 "or --sample_rate_hz with --window_secs"
             )
+
+    @property
+    def names_label(self) -> bool:
+        """Whether a flag says where the label is, that is not in the table of `labels`."""
+        return bool(self.label_key or self.label_regex)
 
     @property
     def source(self) -> str:

@@ -155,6 +155,24 @@ class Stretch(NamedTuple):
     stop: int
 
 
+class Grid(NamedTuple):
+    """The steps that are labelled.
+
+    Attributes:
+      from_secs: time of the first sample.
+      rate_hz: samples per second.
+      samples: number of samples.
+      window: samples of a step.
+      steps: number of steps; the last may have fewer samples.
+    """
+
+    from_secs: float
+    rate_hz: float
+    samples: int
+    window: int
+    steps: int
+
+
 class Stretches(NamedTuple):
     """The parts of an input between its gaps; `short` counts those with less than a step."""
 
@@ -297,6 +315,14 @@ class Source:
           RejectedInputError: if it cannot be converted.
         """
         return 0
+
+    def grid(self, path: str) -> Grid:
+        """The steps of an input in time; only kinds with `AnnotationOptions` have it.
+
+        Raises:
+          RejectedInputError: if it cannot be converted.
+        """
+        raise NotImplementedError
 
     def stretches(self, path: str) -> Stretches:
         """The parts of an input between its gaps; only kinds with `GapOptions` have some.

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.console.errors import UsageError
 from pipeline.sources.narrowing import narrowed
 
-REDUCTIONS = ("auto", "majority", "mean", "last")
+REDUCTIONS = ("auto", "majority", "mean", "last", "any", "share")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,10 @@ class WindowLabels:
         """
         if self.reduction == "auto":
             return dataclasses.replace(self, reduction="majority" if kind == "class" else "mean")
+        if self.reduction in ("any", "share"):
+            raise UsageError(
+                f"--window_label={self.reduction} is for annotations and events; leave it out"
+            )
         if self.reduction == ("mean" if kind == "class" else "majority"):
             other = "majority or last" if kind == "class" else "mean or last"
             raise UsageError(

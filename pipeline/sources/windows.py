@@ -34,7 +34,8 @@ class WindowOptions(ConvertOptions):
     window_label: str = option(
         "auto",
         "From labels of every sample to the label of a window; auto: majority of classes, mean of "
-        "values.",
+        "values. Of annotations and events also any: no class only where no sample has one; and "
+        "share: for each of --class_names a value, the share of the samples that have it.",
         REDUCTIONS,
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.grouping import ReadText
+from pipeline.sources.in_front import InFront
 from pipeline.sources.source import (
     Description,
     InputFile,
@@ -30,21 +31,12 @@ class _Place(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class SplitSource(Source):
+class SplitSource(InFront):
     """Another source, of whose inputs each stretch without gaps is one: `a.npz#0-1500`.
 
     The numbers are the first sample and the end, of the channel with the highest rate. Inputs are
     read once to find their gaps, while they are listed. All stretches of an input have its group.
-
-    Attributes:
-      inner: the source.
     """
-
-    inner: Source
-
-    def __post_init__(self) -> None:
-        for name in ("kind", "suffix", "input_name", "no_label"):
-            object.__setattr__(self, name, getattr(self.inner, name))
 
     def list_inputs(self) -> Iterator[InputFile | LeftOut]:
         """Lists the stretches, and how many are shorter than a step."""
@@ -96,15 +88,6 @@ class SplitSource(Source):
     def padding(self, path: str) -> int:
         """See `Source`."""
         return self._of(path).padding(_place(path).path)
-
-    def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
-        """See `Source`."""
-        return self.inner.make_alike(found, step_shape)
-
-    @property
-    def nothing(self) -> str:
-        """See `Source`."""
-        return self.inner.nothing
 
     def _of(self, path: str) -> Source:
         return self.inner.within(_place(path).stretch)

@@ -165,8 +165,17 @@ def _arrays(source: SignalSource, paths: Sequence[str], guess: Guess) -> bool:
         guess.take("", [Reading(("--time_axis=1",), "time is the second axis")])
     rates = {key: found for key, found in values.items() if all(map(_is_rate, found))}
     _named(rates, _RATES, lambda key, rate: f"--sample_rate_hz={digits(rate)}", "rate", guess)
+    _unlike_rates(rates, guess)
     _named(values, _GROUPS, lambda key, _: f"--group_key={key}", "group", guess)
     return "label" in shapes or "y" in shapes
+
+
+def _unlike_rates(rates: dict[str, list[Any]], guess: Guess) -> None:
+    for key, found in rates.items():
+        if key.lower() in _RATES and len({*found}) > 1:
+            guess.flags.append(f"--rate_key={key}")
+            _rate({*map(float, found)}, guess)
+            return
 
 
 def _is_rate(value: Any) -> bool:

@@ -12,10 +12,12 @@ from pipeline.console.errors import UsageError
 from pipeline.sources.annotations import ANNOTATION, parse_annotation
 from pipeline.sources.files import Files
 from pipeline.sources.guessing.contents import guess_from_contents
+from pipeline.sources.guessing.events import beside, find_events
 from pipeline.sources.guessing.paths import guess_from_paths
 from pipeline.sources.guessing.readings import Guess, Reading
 from pipeline.sources.guessing.tables import guess_from_tables, is_table
 from pipeline.sources.kinds import sources
+from pipeline.sources.recordings.event_options import EventOptions
 from pipeline.sources.source import InputFile, Source
 
 _MAX_FILES = 200_000
@@ -43,6 +45,8 @@ def guess(folder: str, files: Files) -> Guess:
     source = _source(kind, folder, files)
     inputs = sorted(file.path for file in source.list_inputs() if isinstance(file, InputFile))
     inputs, companions = _without_companions(kind, inputs, found)
+    suffix = beside(paths, inputs)
+    inputs = [path for path in inputs if not (suffix and path.endswith(suffix))]
     if not inputs:
         raise UsageError(
             f"no recordings of kind {kind} in {folder}, only files that describe some; name the "
@@ -54,7 +58,7 @@ def guess(folder: str, files: Files) -> Guess:
     some = inputs[:: max(1, len(inputs) // _LOOKED_INTO)][:_LOOKED_INTO]
     has_label = guess_from_contents(source, some, found)
     tables = [path for path in paths if is_table(path) and path not in {*inputs}]
-    has_label = guess_from_tables(source, inputs, tables, found) or has_label
+    has_label = _outside(source, inputs, tables, suffix, found) or has_label
     if kind == _FRAMES:
         has_label = has_label or _frames(source, inputs, found)
     group_flags = [flag for flag in found.flags if flag.startswith("--group")]
@@ -148,6 +152,36 @@ def _without_companions(kind: str, inputs: list[str], found: Guess) -> tuple[lis
             found.take("", [Reading((f"--annotation_suffix={suffix}",), why)])
             return [path for path in inputs if not path.endswith(suffix)], suffix
     return inputs, ""
+
+
+def _outside(
+    source: Source, inputs: Sequence[str], tables: Sequence[str], suffix: str, found: Guess
+) -> bool:
+    """Whether tables have labels, of events or of recordings; if of both, it is asked."""
+    is_timed = isinstance(source.options, EventOptions)
+    events = find_events(source, inputs, tables, suffix, found) if is_timed else None
+    if events is None:
+        return guess_from_tables(source, inputs, tables, found)
+    are_events = {table for table in tables if suffix and table.endswith(suffix)}
+    if not events.is_one_each:
+        are_events.add(events.table)
+    others = [table for table in tables if table not in are_events]
+    whole = Guess()
+    if guess_from_tables(source, inputs, others, whole):
+        readings = [
+            Reading(events.flags, events.why),
+            Reading((*whole.flags,), "; ".join(whole.facts)),
+        ]
+        if events.is_one_each:
+            readings.reverse()
+        found.take("Which are the labels?", readings)
+        if not events.is_one_each:
+            found.take("How long is a step, for which there is one label?", [*events.steps])
+    else:
+        found.facts += whole.facts
+        found.flags += whole.flags
+        events.take(found)
+    return True
 
 
 def _frames(source: Source, inputs: Sequence[str], found: Guess) -> bool:

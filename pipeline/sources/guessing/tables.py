@@ -22,7 +22,7 @@ _SPLITS = re.compile(r"(?i)split|subset|partition|set")
 _SHOWN = 4
 
 
-class _Found(NamedTuple):
+class FoundTable(NamedTuple):
     """A table with a row for most inputs."""
 
     path: str
@@ -45,7 +45,7 @@ def guess_from_tables(
     Returns:
       Whether one has a label.
     """
-    matches = (_match(source, paths, name, guess) for name in tables[:_MAX_TABLES])
+    matches = (match_inputs(source, paths, name, guess) for name in tables[:_MAX_TABLES])
     found = [table for table in matches if table]
     if not found:
         return False
@@ -69,7 +69,9 @@ def guess_from_tables(
     return bool(labels)
 
 
-def _match(source: Source, paths: Sequence[str], name: str, guess: Guess) -> _Found | None:
+def match_inputs(
+    source: Source, paths: Sequence[str], name: str, guess: Guess
+) -> FoundTable | None:
     """How a table names the inputs; None if it does not, or if its columns have no names."""
     try:
         header, cells = read_columns(source.files, source.full_path(name))
@@ -84,12 +86,12 @@ def _match(source: Source, paths: Sequence[str], name: str, guess: Guess) -> _Fo
             "its columns; add one, such as id,label, and ask again"
         )
         return None
-    best = _Found(name, "", 0.0, columns)
+    best = FoundTable(name, "", 0.0, columns)
     for column, values in columns.items():
         known = {key_of(value) for value in values if value is not None}
         share = sum(not known.isdisjoint(of_input) for of_input in keys) / len(keys)
         if share > best.share:
-            best = _Found(name, column, share, columns)
+            best = FoundTable(name, column, share, columns)
     return best if best.share >= _MIN_SHARE else None
 
 

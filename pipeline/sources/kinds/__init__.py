@@ -11,7 +11,9 @@ from pipeline.sources.files import Files
 from pipeline.sources.gaps.options import GapOptions
 from pipeline.sources.gaps.split import SplitSource
 from pipeline.sources.options import ConvertOptions
+from pipeline.sources.outside.events import EventsSource
 from pipeline.sources.outside.source import OutsideSource
+from pipeline.sources.recordings.event_options import EventOptions
 from pipeline.sources.source import Source
 from tfrecords_schema.decoding import decode
 from tfrecords_schema.errors import DatasetError
@@ -25,9 +27,18 @@ def sources() -> dict[str, type[Source]]:
 
 def make_source(options: ConvertOptions, files: Files) -> Source:
     """The source that options are for, reading through `files`."""
-    source = sources()[options.source](options, files)
+    source = _with_events(sources()[options.source](options, files))
     source = OutsideSource(options, files, source) if options.are_outside else source
     return _split_at_gaps(source)
+
+
+def _with_events(source: Source) -> Source:
+    """A source whose labels are events in tables, if that is asked for."""
+    options = source.options
+    if not (isinstance(options, EventOptions) and options.has_events):
+        return source
+    bare = dataclasses.replace(options, label_kind="none", label_key="")
+    return EventsSource(options, source.files, dataclasses.replace(source, options=bare))
 
 
 def _split_at_gaps(source: Source) -> Source:
@@ -67,7 +78,8 @@ def source_like(recorded: Mapping[str, Any], input_dir: str, files: Files) -> So
     kind = sources()[name]
     own = {key: recorded[key] for key in recorded.keys() & fields[name]}
     given = {**own, "input_dir": input_dir, "output_dir": ""}
-    return _split_at_gaps(kind(decode(kind.options_kind(), given, "schema.json: options"), files))
+    options = decode(kind.options_kind(), given, "schema.json: options")
+    return _split_at_gaps(_with_events(kind(options, files)))
 
 
 def _fields(kind: type[Source]) -> set[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import option
-from pipeline.sources.recordings.annotations import Annotation, AnnotationOptions
+from pipeline.sources.recordings.annotations import Annotation
 from pipeline.sources.recordings.companions import companion
 from pipeline.sources.recordings.libraries import (
     library,
@@ -20,6 +20,7 @@ from pipeline.sources.recordings.libraries import (
     reading,
     require_library,
 )
+from pipeline.sources.recordings.options import RecordingOptions
 from pipeline.sources.recordings.sections import Channel, Part
 from pipeline.sources.recordings.source import Recording, RecordingSource
 from pipeline.sources.recordings.timelines import Timeline, timeline_of
@@ -35,7 +36,7 @@ _HALF_DAY_SECS = 12 * 3600
 
 
 @dataclasses.dataclass(frozen=True)
-class EdfOptions(AnnotationOptions):
+class EdfOptions(RecordingOptions):
     """EDF and BDF files."""
 
     annotation_suffix: str = option(

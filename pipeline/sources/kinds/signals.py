@@ -23,7 +23,7 @@ from pipeline.sources.npz import ArrayFile, open_npz
 from pipeline.sources.options import read_folder, require_size
 from pipeline.sources.recordings.extents import Extent, ExtentOptions, find_extent
 from pipeline.sources.recordings.joining import long_enough, stretches
-from pipeline.sources.source import Description, Label, RawRecord, Source, Stretches
+from pipeline.sources.source import Description, Grid, Label, RawRecord, Source, Stretches
 from pipeline.sources.windows import cut_in_windows
 from tfrecords_schema.left_out import LeftOut
 
@@ -141,6 +141,15 @@ class SignalSource(Source):
         with self.open_arrays(self.full_path(path)) as npz:
             key = self._choice.data_key(npz)
             return np.asarray(self._signal(npz, key, self._extent(npz, key)).data)
+
+    def grid(self, path: str) -> Grid:
+        """See `Source`."""
+        with self.open_arrays(self.full_path(path)) as npz:
+            extent = self._extent(npz, self._choice.data_key(npz))
+        assert extent.section is not None
+        steps, (window, *_) = self._steps(extent.shape, "signal")
+        section, window = extent.section, window if self.options.window else 1
+        return Grid(section.from_secs, section.rate_hz, section.samples, window, steps)
 
     def stretches(self, path: str) -> Stretches:
         """See `Source`."""

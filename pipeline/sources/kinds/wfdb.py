@@ -14,8 +14,9 @@ from pipeline.console.errors import RejectedInputError
 from pipeline.console.options import option
 from pipeline.sources.files import Files
 from pipeline.sources.options import require_size
-from pipeline.sources.recordings.annotations import Annotation, AnnotationOptions
+from pipeline.sources.recordings.annotations import Annotation
 from pipeline.sources.recordings.libraries import library, open_file, reading, require_library
+from pipeline.sources.recordings.options import RecordingOptions
 from pipeline.sources.recordings.sections import Channel, Part
 from pipeline.sources.recordings.source import Recording, RecordingSource
 from pipeline.sources.recordings.units import spelled
@@ -31,7 +32,7 @@ _DEFINITIONS = (b"annotation type definitions", b"end of definitions")
 
 
 @dataclasses.dataclass(frozen=True)
-class WfdbOptions(AnnotationOptions):
+class WfdbOptions(RecordingOptions):
     """WFDB records."""
 
     annotation_field: str = option(

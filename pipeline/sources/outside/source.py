@@ -4,7 +4,6 @@ import collections
 import dataclasses
 import functools
 import posixpath
-import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from pipeline.console.errors import RejectedInputError, printable
 from pipeline.sources.annotations import describe_label, label_array
 from pipeline.sources.files import Files
 from pipeline.sources.grouping import search
+from pipeline.sources.in_front import InFront, digest
 from pipeline.sources.names import normal, require_class, require_name
 from pipeline.sources.outside.table import Columns, Row, Table, keys_of, read_table
 from pipeline.sources.source import (
@@ -21,8 +21,6 @@ from pipeline.sources.source import (
     InputFile,
     RawRecord,
     Source,
-    Stretch,
-    Stretches,
 )
 from pipeline.sources.splits import SPLIT_NAME
 from tfrecords_schema.left_out import LeftOut
@@ -45,20 +43,11 @@ class _Match(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class OutsideSource(Source):
+class OutsideSource(InFront):
     """Another source, with what a table or the path says of its inputs.
 
     Where a table has several rows for an input, or one row several inputs, none of them is taken.
-
-    Attributes:
-      inner: the source; it says what no table and no path says.
     """
-
-    inner: Source
-
-    def __post_init__(self) -> None:
-        for name in ("kind", "suffix", "input_name", "no_label"):
-            object.__setattr__(self, name, getattr(self.inner, name))
 
     def list_inputs(self) -> Iterator[InputFile | LeftOut]:
         """Lists the inputs, and the rows of tables that are for none."""
@@ -101,45 +90,16 @@ class OutsideSource(Source):
                 group=_name(match, match.row.group, "group") or found.group,
                 split=_split(match) or found.split,
             )
-        return found._replace(checksum=found.checksum + _digest(label))
+        return found._replace(checksum=found.checksum + digest(label))
 
     def read(self, path: str) -> RawRecord:
         """See `Source`."""
         match = self._match(path)
         raw = self._inner(match).read(path)
         label = self._label(path, match)
-        checksum = raw.checksum + _digest(label)
+        checksum = raw.checksum + digest(label)
         label = raw.label if label is None else label
         return dataclasses.replace(raw, label=label, checksum=checksum)
-
-    def read_data(self, path: str) -> np.ndarray:
-        """See `Source`."""
-        return self.inner.read_data(path)
-
-    def padding(self, path: str) -> int:
-        """See `Source`."""
-        return self.inner.padding(path)
-
-    def record_id(self, path: str) -> str:
-        """See `Source`."""
-        return self.inner.record_id(path)
-
-    def stretches(self, path: str) -> Stretches:
-        """See `Source`."""
-        return self.inner.stretches(path)
-
-    def within(self, stretch: Stretch | None) -> "OutsideSource":
-        """See `Source`."""
-        return dataclasses.replace(self, inner=self.inner.within(stretch))
-
-    def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
-        """See `Source`."""
-        return self.inner.make_alike(found, step_shape)
-
-    @property
-    def nothing(self) -> str:
-        """See `Source`."""
-        return self.inner.nothing
 
     @functools.cached_property
     def _bare(self) -> Source:
@@ -161,7 +121,7 @@ class OutsideSource(Source):
     @property
     def _needs_label(self) -> bool:
         options = self.options
-        return options.label_kind != "none" and not (options.label_regex or options.label_key)
+        return options.label_kind != "none" and not options.names_label
 
     @property
     def _given_table(self) -> Table | None:
@@ -276,10 +236,6 @@ def _split(match: _Match) -> str:
             "digits and _, but not all"
         )
     return name
-
-
-def _digest(label: np.ndarray | None) -> str:
-    return "" if label is None else f";{zlib.crc32(repr(label.tolist()).encode()):08x}"
 
 
 def _several_inputs(other: str) -> str:

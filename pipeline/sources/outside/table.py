@@ -22,7 +22,7 @@ from pipeline.sources.names import normal
 _MAX_BYTES = 512 << 20
 _MAX_ROWS = 10_000_000  # A Parquet file of a few kB can announce any number.
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d{0,17}")
-_IDS = ("file_name", "filename", "file", "path", "id", "name")
+IDS = ("file_name", "filename", "file", "path", "id", "name")
 LABELS = ("label", "y", "class", "target", "category")
 
 
@@ -123,7 +123,7 @@ def _table(
             raise UsageError(
                 f"{name} has no column {column!r} (--{flag}_column); it has {', '.join(header)}"
             )
-    id_column = columns.id or next((c for c in _IDS if c in header), header[0])
+    id_column = columns.id or next((c for c in IDS if c in header), header[0])
     taken = {id_column, columns.group, columns.split}
     label_column = columns.label if needs_label else ""
     if needs_label and not label_column:

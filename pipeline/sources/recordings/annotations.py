@@ -1,17 +1,16 @@
-"""Annotations of a recording, each with a time, as one class for every step."""
+"""Annotations of a recording, each with a time, as one label for every step."""
 
-import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.console.errors import RejectedInputError, UsageError
-from pipeline.console.options import option
-from pipeline.sources.names import require_class
-from pipeline.sources.recordings.options import RecordingOptions
+from pipeline.console.errors import RejectedInputError
+from pipeline.sources.names import normal, require_class
+from pipeline.sources.recordings.event_options import AnnotationOptions
 from pipeline.sources.recordings.sections import first_sample
+from pipeline.sources.source import Grid
 
 _MAX_CLASSES = 1000
 _MAX_CELLS = 100_000_000  # Counts of steps by classes.
@@ -25,90 +24,70 @@ class Annotation(NamedTuple):
     text: str
 
 
-@dataclasses.dataclass(frozen=True)
-class AnnotationOptions(RecordingOptions):
-    """Annotations as labels."""
-
-    annotation_regex: str = option(
-        "",
-        "Only annotations whose text it finds are classes: by group 1, or by all that it finds; "
-        "without it every text is a class.",
-    )
-    annotation_span: str = option(
-        "duration",
-        "How long an annotation lasts: its own duration, or until the next one that is a class.",
-        ("duration", "until_next"),
-    )
-    unannotated: str = option("none", "Class of steps where there is no annotation.")
-
-    def check(self) -> None:
-        """See `Options`."""
-        super().check()
-        try:
-            re.compile(self.annotation_regex)
-            require_class(self.unannotated)
-        except re.error as error:
-            raise UsageError(
-                f"--annotation_regex={self.annotation_regex}: not a regular expression ({error})"
-            ) from error
-        except RejectedInputError as error:
-            raise UsageError(f"--unannotated: {error}") from error
-
-
-class Grid(NamedTuple):
-    """The steps that are labelled.
-
-    Attributes:
-      from_secs: time of the first sample.
-      rate_hz: samples per second.
-      samples: number of samples.
-      window: samples of a step.
-      steps: number of steps; the last may have fewer samples.
-    """
-
-    from_secs: float
-    rate_hz: float
-    samples: int
-    window: int
-    steps: int
-
-
-def classes_of_steps(
+def labels_of_steps(
     annotations: Sequence[Annotation], grid: Grid, options: AnnotationOptions
 ) -> np.ndarray:
-    """The class of each step: the one that most of its samples have.
+    """The label of each step, as `--window_label` says.
 
     A sample has the classes of all annotations that cover its time; an annotation that is a point
-    covers the first sample at or after it. Samples without one count for `--unannotated`, except
-    where all annotations are points, as with heart beats: there it is the class of steps without
-    any. Of classes with equally many samples, it is the first in the order of their texts; with
-    `--window_label=last` it is likewise the class of the step's last sample.
+    covers the first sample at or after it. Samples without one have `--unannotated`.
 
     Returns:
-      `[steps]` texts, dtype object.
+      `[steps]` texts, dtype object: with `majority` the class that most samples of a step have;
+      with `any` likewise, but `--unannotated` only if no sample has another (as where all
+      annotations are points, as with heart beats); with `last` that of the last sample. Of classes
+      with equally many samples, it is the first in the order of their texts.
+      With `share` `[steps, classes]` float64: of each of `--class_names`, in which share of the
+      step's samples it is.
+
+    Raises:
+      RejectedInputError: if there are too many classes, or others than these.
     """
     spans = _spans(annotations, grid, options)
+    rule = options.window_label
     points_only = options.annotation_span == "duration" and not any(
         annotation.duration_secs for annotation in annotations
     )
-    names = sorted({options.unannotated, *(text for _, _, text in spans)})
+    names = _names(spans, grid, options)
+    index = {name: number for number, name in enumerate(names)}
+    counts = np.zeros((grid.steps, len(names)), np.int64)
+    is_last = rule == "last"
+    if rule == "share":  # What covers a sample twice is there once.
+        spans = [(*edges, name) for name in names for edges in _union_of(name, spans)]
+    for start, stop, text in spans:
+        _count(counts[:, index[text]], start, stop, grid, is_last=is_last)
+    rest = _sizes(grid, is_last=is_last)
+    for start, stop in _union(sorted(spans)):
+        _count(rest, start, stop, grid, is_last=is_last, sign=-1)
+    if rule == "any" or (points_only and rule in ("auto", "majority")):
+        rest = np.where(counts.any(axis=1), 0, 1)
+    if options.unannotated in index:
+        counts[:, index[options.unannotated]] += rest
+    if rule == "share":
+        return counts / _sizes(grid, is_last=False)[:, np.newaxis]
+    return np.array(names, object)[counts.argmax(axis=1)]
+
+
+def _names(
+    spans: Sequence[tuple[int, int, str]], grid: Grid, options: AnnotationOptions
+) -> list[str]:
+    """The classes that are counted."""
+    found = {text for _, _, text in spans}
+    if options.window_label == "share":
+        names = [*map(normal, options.class_names)]
+        if unknown := sorted(found - {*names, options.unannotated}):
+            raise RejectedInputError(
+                f"unknown class {unknown[0]!r} (--class_names has {', '.join(names[:10])}); add "
+                "it, or leave it out with --annotation_regex"
+            )
+    else:
+        names = sorted({options.unannotated, *found})
     if len(names) > _MAX_CLASSES or len(names) * grid.steps > _MAX_CELLS:
         raise RejectedInputError(
             f"its annotations have {len(names)} texts, too many for classes of {grid.steps} steps; "
             "choose with --annotation_regex"
         )
-    index = {name: number for number, name in enumerate(names)}
-    counts = np.zeros((grid.steps, len(names)), np.int64)
-    is_last = options.window_label == "last"
-    for start, stop, text in spans:
-        _count(counts[:, index[text]], start, stop, grid, is_last=is_last)
-    rest = _sizes(grid, is_last=is_last)
-    for start, stop in _union(spans):
-        _count(rest, start, stop, grid, is_last=is_last, sign=-1)
-    if points_only and not is_last:
-        rest = np.where(counts.any(axis=1), 0, 1)
-    counts[:, index[options.unannotated]] += rest
-    return np.array(names, object)[counts.argmax(axis=1)]
+    return names
 
 
 def _spans(
@@ -139,10 +118,10 @@ def _spans(
 def _class_of(text: str, regex: str) -> str:
     """The class of an annotation; empty if it has none."""
     if not regex:
-        return text and require_class(text)
+        return text and normal(require_class(text))
     found = re.search(regex, text)
     name = (found[1] if found.re.groups else found[0]) if found else ""
-    return name and require_class(name)
+    return name and normal(require_class(name))
 
 
 def _sample(secs: float, grid: Grid) -> int:
@@ -173,7 +152,11 @@ def _sizes(grid: Grid, *, is_last: bool) -> np.ndarray:
     return np.minimum(grid.window, grid.samples - starts)
 
 
-def _union(spans: Sequence[tuple[int, int, str]]) -> Iterator[tuple[int, int]]:
+def _union_of(name: str, spans: Iterable[tuple[int, int, str]]) -> Iterator[tuple[int, int]]:
+    return _union(span for span in spans if span[2] == name)
+
+
+def _union(spans: Iterable[tuple[int, int, str]]) -> Iterator[tuple[int, int]]:
     """Spans in the order of their starts, joined where they overlap."""
     end = 0
     for start, stop, _ in spans:

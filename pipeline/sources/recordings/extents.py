@@ -14,14 +14,15 @@ from pipeline.sources.gaps.closing import close_gaps, said_of
 from pipeline.sources.gaps.options import MASK
 from pipeline.sources.names import class_of
 from pipeline.sources.npz import ArrayFile
+from pipeline.sources.recordings.event_options import EventOptions
 from pipeline.sources.recordings.joining import Joined, Read, join
-from pipeline.sources.recordings.options import SectionOptions
+from pipeline.sources.recordings.section_options import SectionOptions
 from pipeline.sources.recordings.sections import Channel, Section, find_section, source_samples
 from pipeline.sources.source import ChannelName, Stretch
 
 
 @dataclasses.dataclass(frozen=True)
-class ExtentOptions(SectionOptions):
+class ExtentOptions(EventOptions):
     """Channels and rate of arrays."""
 
     rate_key: str = option(
@@ -35,7 +36,8 @@ class ExtentOptions(SectionOptions):
     def selects(self) -> bool:
         """Whether a recording is more, or less, than its array as it is."""
         given = (self.channels, self.resample_hz, self.from_secs, self.rate_key, self.channel_key)
-        return any(given) or self.to_secs is not None or self.adds_mask or self.splits_at_gaps
+        others = (self.adds_mask, self.splits_at_gaps, self.has_events)
+        return any(given) or self.to_secs is not None or any(others)
 
 
 class Extent(NamedTuple):

@@ -8,8 +8,8 @@ import numpy as np
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.gaps.closing import Closed, close_gaps, said_of, stretches_of
 from pipeline.sources.narrowing import cast
-from pipeline.sources.recordings.options import SectionOptions
 from pipeline.sources.recordings.resampling import resampled
+from pipeline.sources.recordings.section_options import SectionOptions
 from pipeline.sources.recordings.sections import (
     Channel,
     Part,

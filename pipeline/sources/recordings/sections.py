@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.names import normal
-from pipeline.sources.recordings.options import SectionOptions
 from pipeline.sources.recordings.resampling import ratio, resampled_length
+from pipeline.sources.recordings.section_options import SectionOptions
 from pipeline.sources.source import Stretch
 
 _TOLERANCE = 1e-6  # Of a sample: times are decimal fractions, rates may be none.

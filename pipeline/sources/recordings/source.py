@@ -14,12 +14,7 @@ from pipeline.sources.annotations import describe_label, label_array
 from pipeline.sources.files import require_file
 from pipeline.sources.gaps.options import MASK
 from pipeline.sources.options import require_size
-from pipeline.sources.recordings.annotations import (
-    Annotation,
-    AnnotationOptions,
-    Grid,
-    classes_of_steps,
-)
+from pipeline.sources.recordings.annotations import Annotation, labels_of_steps
 from pipeline.sources.recordings.joining import Joined, Read, join, long_enough, stretches
 from pipeline.sources.recordings.libraries import fingerprint
 from pipeline.sources.recordings.options import RecordingOptions
@@ -31,7 +26,7 @@ from pipeline.sources.recordings.sections import (
     source_samples,
 )
 from pipeline.sources.recordings.units import factor
-from pipeline.sources.source import ChannelName, Description, RawRecord, Source, Stretches
+from pipeline.sources.source import ChannelName, Description, Grid, RawRecord, Source, Stretches
 from pipeline.sources.windows import cut_in_windows
 from tfrecords_schema.left_out import LeftOut
 
@@ -144,6 +139,11 @@ class RecordingSource(Source):
             steps, step_shape = self._steps(section)
             self._require_size(section, steps, step_shape)
             return self._joined(recording, section).signal
+
+    def grid(self, path: str) -> Grid:
+        """See `Source`."""
+        with self._opened(path) as recording:
+            return self._grid(self._section(recording))
 
     def stretches(self, path: str) -> Stretches:
         """See `Source`."""
@@ -263,10 +263,11 @@ class RecordingSource(Source):
             raise RejectedInputError(
                 "its rate is not known, which annotations need; give --sample_rate_hz"
             )
-        assert isinstance(self.options, AnnotationOptions)
+        return labels_of_steps(annotations, self._grid(section), self.options)
+
+    def _grid(self, section: Section) -> Grid:
         steps, window = self._grid_steps(section)
-        grid = Grid(section.from_secs, section.rate_hz, section.samples, window, steps)
-        return classes_of_steps(annotations, grid, self.options)
+        return Grid(section.from_secs, section.rate_hz, section.samples, window, steps)
 
 
 def _field(fields: dict[str, str | int | float], key: str, flag: str) -> str | int | float:

@@ -94,6 +94,35 @@ def _bids(folder: pathlib.Path) -> None:
     (folder / "participants.tsv").write_text("\n".join(lines) + "\n")
 
 
+def _bids_events(folder: pathlib.Path) -> None:
+    _bids(folder)
+    lines = [line.rpartition("\t")[0] for line in (folder / "participants.tsv").open()]
+    (folder / "participants.tsv").write_text("\n".join(line.partition("\t")[0] for line in lines))
+    for path in [*folder.rglob("*_eeg.edf")]:
+        events = "".join(f"{second}\t0.5\t{('go', 'stop')[second % 2]}\n" for second in range(50))
+        name = path.name.replace("_eeg.edf", "_events.tsv")
+        path.with_name(name).write_text(f"onset\tduration\ttrial_type\n{events}")
+        path.with_name(name.replace("_events", "_channels")).write_text("name\ttype\nEMG\tEMG\n")
+
+
+def _dcase_strong(folder: pathlib.Path) -> None:
+    lines = ["filename\tonset\toffset\tevent_label"]
+    for number in range(24):
+        path = folder / "audio" / f"clip_{number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.zeros(800, np.int16), 100)
+        lines += [f"{path.name}\t{s}\t{s + 0.7 + s / 10}\t{'DogCat'[s : s + 3]}" for s in (0, 3)]
+    (folder / "strong.tsv").write_text("\n".join(lines) + "\n")
+
+
+def _rates(folder: pathlib.Path) -> None:
+    folder.mkdir()
+    for number in range(8):
+        hz = (100, 250)[number % 2]
+        signal = np.zeros((hz * 20, 2), np.float32)
+        np.savez(folder / f"{number}.npz", signal=signal, label=number % 2, fs=hz, subject=number)
+
+
 def _mit_bih(folder: pathlib.Path) -> None:
     folder.mkdir()
     for number in range(100, 110):
@@ -188,6 +217,21 @@ _LAYOUTS = {
         _bids,
         ("--source=edf", "--group_regex=sub[-_ ]?\\d+", "--label_column=diagnosis"),
         ("Which channels?",),
+    ),
+    "bids_events": _Layout(
+        _bids_events,
+        ("--source=edf", "--events_suffix=_events.tsv", "--window_secs=0.5"),
+        ("Which channels?",),
+    ),
+    "dcase_strong": _Layout(
+        _dcase_strong,
+        ("--source=audio", "--window_secs=1", "--sample_rate_hz=100"),
+        ("How long is a step",),
+    ),
+    "rates": _Layout(
+        _rates,
+        ("--source=signals", "--rate_key=fs", "--resample_hz=100", "--group_key=subject"),
+        ("Which rate shall all have?",),
     ),
     "mit_bih": _Layout(
         _mit_bih,

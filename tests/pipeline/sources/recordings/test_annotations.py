@@ -1,6 +1,7 @@
-"""Annotations as one class for every step, against a plain loop over samples."""
+"""Annotations as one label for every step, against a plain loop over samples."""
 
 import collections
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.console.errors import RejectedInputError
-from pipeline.sources.recordings.annotations import (
-    Annotation,
-    AnnotationOptions,
-    Grid,
-    classes_of_steps,
-)
+from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.sources.recordings.annotations import Annotation, labels_of_steps
+from pipeline.sources.recordings.event_options import AnnotationOptions
+from pipeline.sources.source import Grid
 
 
 def _options(**options: Any) -> AnnotationOptions:
@@ -48,7 +46,8 @@ def _loop(annotations: list[Annotation], grid: Grid, options: AnnotationOptions)
         votes: collections.Counter[str] = collections.Counter()
         for classes in inside:
             votes.update(classes)
-            if not classes and (not points_only or options.window_label == "last"):
+            has_rest = not points_only and options.window_label != "any"
+            if not classes and (has_rest or options.window_label == "last"):
                 votes[options.unannotated] += 1
         if not votes:
             votes[options.unannotated] = 1
@@ -63,7 +62,7 @@ _TIMES = st.integers(-40, 200).map(lambda tenth: tenth / 8)  # Exact in binary.
 @given(
     st.lists(st.tuples(_TIMES, st.sampled_from([0.0, 0.5, 1.0, 3.0, 9.0]), st.sampled_from("abz"))),
     st.sampled_from(["duration", "until_next"]),
-    st.sampled_from(["majority", "last"]),
+    st.sampled_from(["majority", "last", "any"]),
     st.sampled_from([0.0, 1.5]),
     st.integers(4, 30),
     st.booleans(),
@@ -81,9 +80,41 @@ def test_steps_are_those_of_a_plain_loop(
         annotations = [*{a.onset_secs: a for a in sorted(annotations)}.values()]
     grid = Grid(from_secs, 4.0, samples, 4, -(-samples // 4) if keeps_tail else samples // 4)
     options = _options(annotation_span=span, window_label=window_label, unannotated="m")
-    assert classes_of_steps(annotations, grid, options).tolist() == _loop(
-        annotations, grid, options
-    )
+    assert labels_of_steps(annotations, grid, options).tolist() == _loop(annotations, grid, options)
+
+
+def test_shares_are_those_of_the_samples() -> None:
+    rng = np.random.default_rng(0)
+    names, samples = ("b", "none", "a"), 22
+    annotations = [
+        Annotation(rng.integers(-8, 40) / 8, rng.integers(0, 12) / 8, "ab"[number % 2])
+        for number in range(9)
+    ]
+    expected = np.zeros((6, 3))
+    for sample in range(samples):
+        first = [-(-annotation.onset_secs * 4 // 1) for annotation in annotations]
+        classes = {
+            text
+            for (onset, duration, text), point in zip(annotations, first, strict=True)
+            if onset <= sample / 4 < onset + duration or (not duration and sample == point)
+        }
+        for name in classes or {"none"}:
+            expected[sample // 4, names.index(name)] += 1
+    expected /= np.array([4, 4, 4, 4, 4, 2])[:, np.newaxis]
+    options = _options(window_label="share", class_names=names)
+    found = labels_of_steps(annotations, Grid(0, 4.0, samples, 4, 6), options)
+    np.testing.assert_array_equal(found, expected)
+    only_b = _options(window_label="share", class_names=("b",), annotation_regex="b")
+    found = labels_of_steps(annotations, Grid(0, 4.0, samples, 4, 6), only_b)
+    np.testing.assert_array_equal(found, expected[:, :1])
+    with pytest.raises(RejectedInputError, match="unknown class 'a' "):
+        labels_of_steps(
+            annotations,
+            Grid(0, 4.0, samples, 4, 6),
+            dataclasses.replace(only_b, annotation_regex=""),
+        )
+    with pytest.raises(UsageError, match="share needs --class_names"):
+        _options(window_label="share")
 
 
 def test_a_pattern_chooses_and_names_the_classes() -> None:
@@ -94,18 +125,18 @@ def test_a_pattern_chooses_and_names_the_classes() -> None:
     ]
     options = _options(annotation_regex=r"Sleep stage (\w)")
     grid = Grid(0, 1, 60, 30, 2)
-    assert classes_of_steps(annotations, grid, options).tolist() == ["W", "2"]
+    assert labels_of_steps(annotations, grid, options).tolist() == ["W", "2"]
 
 
 def test_texts_without_end_are_no_classes() -> None:
     annotations = [Annotation(number, 1, f"note {number}") for number in range(2000)]
     with pytest.raises(RejectedInputError, match="2001 texts, too many for classes"):
-        classes_of_steps(annotations, Grid(0, 4, 8000, 4, 2000), _options())
+        labels_of_steps(annotations, Grid(0, 4, 8000, 4, 2000), _options())
 
 
 def test_a_time_that_floats_miss_is_met() -> None:
     annotations = [Annotation(0.1 * 3, 0.1, "a")]  # 0.30000000000000004 s is sample 3.
     options = AnnotationOptions("in", "out", "test", window_samples=1)
-    assert classes_of_steps(annotations, Grid(0, 10, 5, 1, 5), options).tolist() == [
+    assert labels_of_steps(annotations, Grid(0, 10, 5, 1, 5), options).tolist() == [
         "none", "none", "none", "a", "none",
     ]  # fmt: skip

@@ -1,0 +1,93 @@
+"""A source in front of another: what it does not say otherwise is as the other has it."""
+
+import dataclasses
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipeline.sources.grouping import ReadText
+from pipeline.sources.source import (
+    Description,
+    Grid,
+    InputFile,
+    RawRecord,
+    Source,
+    Stretch,
+    Stretches,
+    no_text,
+)
+from tfrecords_schema.left_out import LeftOut
+
+
+@dataclasses.dataclass(frozen=True)
+class InFront(Source):
+    """Another source.
+
+    Attributes:
+      inner: the source.
+    """
+
+    inner: Source
+
+    def __post_init__(self) -> None:
+        for name in ("kind", "suffix", "input_name", "no_label"):
+            object.__setattr__(self, name, getattr(self.inner, name))
+
+    def list_inputs(self) -> Iterator[InputFile | LeftOut]:
+        """See `Source`."""
+        return self.inner.list_inputs()
+
+    def record_id(self, path: str) -> str:
+        """See `Source`."""
+        return self.inner.record_id(path)
+
+    def full_path(self, path: str) -> str:
+        """See `Source`."""
+        return self.inner.full_path(path)
+
+    def describe(self, path: str) -> Description:
+        """See `Source`."""
+        return self.inner.describe(path)
+
+    def group_and_split(self, path: str, read: ReadText = no_text) -> tuple[str, str]:
+        """See `Source`."""
+        return self.inner.group_and_split(path, read)
+
+    def read(self, path: str) -> RawRecord:
+        """See `Source`."""
+        return self.inner.read(path)
+
+    def read_data(self, path: str) -> np.ndarray:
+        """See `Source`."""
+        return self.inner.read_data(path)
+
+    def padding(self, path: str) -> int:
+        """See `Source`."""
+        return self.inner.padding(path)
+
+    def grid(self, path: str) -> Grid:
+        """See `Source`."""
+        return self.inner.grid(path)
+
+    def stretches(self, path: str) -> Stretches:
+        """See `Source`."""
+        return self.inner.stretches(path)
+
+    def within(self, stretch: Stretch | None) -> "InFront":
+        """See `Source`."""
+        return dataclasses.replace(self, inner=self.inner.within(stretch))
+
+    def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
+        """See `Source`."""
+        return self.inner.make_alike(found, step_shape)
+
+    @property
+    def nothing(self) -> str:
+        """See `Source`."""
+        return self.inner.nothing
+
+
+def digest(label: np.ndarray | None) -> str:
+    """What a label from elsewhere adds to the checksum of an input."""
+    return "" if label is None else f";{zlib.crc32(repr(label.tolist()).encode()):08x}"
