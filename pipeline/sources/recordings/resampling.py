@@ -1,5 +1,6 @@
 """From one rate to another, without delay."""
 
+import functools
 import math
 from fractions import Fraction
 
@@ -8,18 +9,20 @@ import numpy as np
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.recordings.libraries import library
 
-_MAX_DENOMINATOR = 10_000
 _MAX_FACTOR = 100_000  # The filter has 20 taps for each; what needs more is no rate.
+_HALF_TAPS = 10
 
 
 def ratio(from_hz: float, to_hz: float) -> Fraction:
-    """`to_hz / from_hz` as the nearest fraction with a denominator of at most 10,000.
+    """`to_hz / from_hz` as the nearest fraction of numbers up to 100,000.
+
+    Of rates with few digits that is exact: 44,100 to 128 Hz is 32 / 11,025.
 
     Raises:
       RejectedInputError: if the rates are too far apart to be rates of one signal.
     """
     exact = Fraction(repr(float(to_hz))) / Fraction(repr(float(from_hz)))
-    found = exact.limit_denominator(_MAX_DENOMINATOR)
+    found = exact.limit_denominator(max(1, int(_MAX_FACTOR / max(exact, 1))))
     if not found or max(found.numerator, found.denominator) > _MAX_FACTOR:
         raise RejectedInputError(
             f"its rate is {from_hz:g} Hz, too far from --resample_hz={to_hz:g}; remove it"
@@ -52,5 +55,15 @@ def resampled(signal: np.ndarray, factor: Fraction) -> np.ndarray:
     found = np.empty((length, signal.shape[1]), np.float32)
     for channel in range(signal.shape[1]):  # In float64 there is one at a time.
         values = signal[:, channel].astype(np.float64)
-        found[:, channel] = polyphase(values, factor.numerator, factor.denominator)
+        found[:, channel] = polyphase(
+            values, factor.numerator, factor.denominator, window=_filter(factor)
+        )
     return found
+
+
+@functools.lru_cache(maxsize=8)
+def _filter(factor: Fraction) -> np.ndarray:
+    """The one that `resample_poly` would make for every signal anew, `[taps]` float64."""
+    most = max(factor.numerator, factor.denominator)
+    taps = 2 * _HALF_TAPS * most + 1
+    return library("scipy.signal", "audio").firwin(taps, 1 / most, window=("kaiser", 5.0))
