@@ -26,6 +26,7 @@ def _guess(argv: Sequence[str]) -> None:
     quiet.start(gpu=False)
 
     # Here, so that --help does not wait for TensorFlow.
+    from pipeline.console.texts import wrapped
     from pipeline.sources.gfiles import GFiles
     from pipeline.sources.guessing.guess import command, guess, name_of, quoted
     from pipeline.sources.options import as_folder
@@ -34,6 +35,8 @@ def _guess(argv: Sequence[str]) -> None:
     found = guess(place, GFiles())
     say("\n".join(found.facts))
     say(f"\n{command(place, name_of(place), found.flags)}")
+    if found.problems:
+        say("\n" + "\n".join(map(wrapped, ["What shall become of these?", *found.problems])))
     for question, readings in found.questions:
         say(f"\n{question}")
         for number, reading in enumerate(readings):

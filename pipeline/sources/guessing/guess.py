@@ -16,6 +16,7 @@ from pipeline.sources.guessing.events import beside, find_events
 from pipeline.sources.guessing.paths import guess_from_paths
 from pipeline.sources.guessing.readings import Guess, Reading
 from pipeline.sources.guessing.tables import guess_from_tables, is_table
+from pipeline.sources.guessing.trial import try_out
 from pipeline.sources.kinds import sources
 from pipeline.sources.recordings.event_options import EventOptions
 from pipeline.sources.source import InputFile, Source
@@ -68,6 +69,7 @@ def guess(folder: str, files: Files) -> Guess:
         found.flags[before:] = [f for f in found.flags[before:] if not f.startswith("--group")]
     if not any(flag.startswith(("--label", "--id_column")) for flag in found.flags):
         found.facts.append("label: those in the inputs" if has_label else "label: none was found")
+    found.problems = try_out(kind, folder, files, found.flags)
     return found
 
 

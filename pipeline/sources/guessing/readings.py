@@ -29,11 +29,13 @@ class Guess:
       facts: a line each, for people.
       flags: of the conversion.
       questions: what only a person knows; of several readings the first is taken.
+      problems: why inputs that were tried would be rejected with the flags.
     """
 
     facts: list[str] = dataclasses.field(default_factory=list)
     flags: list[str] = dataclasses.field(default_factory=list)
     questions: list[tuple[str, list[Reading]]] = dataclasses.field(default_factory=list)
+    problems: list[str] = dataclasses.field(default_factory=list)
 
     def take(self, question: str, readings: list[Reading]) -> None:
         """Takes the first of several readings; if there are others, it is a question."""

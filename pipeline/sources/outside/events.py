@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pipeline.console.errors import RejectedInputError, printable
+from pipeline.console.errors import RejectedInputError, UsageError, printable
 from pipeline.sources.annotations import describe_label
 from pipeline.sources.in_front import InFront, digest
 from pipeline.sources.outside.event_table import EventColumns, Events, read_events
@@ -64,6 +64,14 @@ class EventsSource(InFront):
     def _of_all(self) -> Events:
         return read_events(self.files, self.options.events, self._columns, is_of_one=False)
 
+    def _of_one(self, place: str) -> Events:
+        """Those of one recording; it alone is rejected if they cannot be read."""
+        columns = self._columns._replace(recording="")
+        try:
+            return read_events(self.files, place, columns, is_of_one=True)
+        except UsageError as error:
+            raise RejectedInputError(str(error)) from error
+
     def _label(self, path: str) -> np.ndarray | None:
         if self.options.label_kind == "none":
             return None
@@ -77,8 +85,7 @@ class EventsSource(InFront):
     def _annotations(self, path: str) -> Sequence[Annotation]:
         if suffix := self.options.events_suffix:
             place = companion(self.files, self.full_path(path), suffix, self.suffix)
-            events = read_events(self.files, place, self._columns._replace(recording=""), True)
-            keys = iter([""])
+            events, keys = self._of_one(place), iter([""])
         else:
             events, keys = self._of_all, keys_of(path, self.record_id(path))
         key = next((key for key in keys if key in events.by_key), None)

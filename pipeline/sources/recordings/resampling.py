@@ -22,7 +22,7 @@ def ratio(from_hz: float, to_hz: float) -> Fraction:
       RejectedInputError: if the rates are too far apart to be rates of one signal.
     """
     exact = Fraction(repr(float(to_hz))) / Fraction(repr(float(from_hz)))
-    found = exact.limit_denominator(max(1, int(_MAX_FACTOR / max(exact, 1))))
+    found = exact.limit_denominator(max(1, int(_MAX_FACTOR / max(exact, Fraction(1)))))
     if not found or max(found.numerator, found.denominator) > _MAX_FACTOR:
         raise RejectedInputError(
             f"its rate is {from_hz:g} Hz, too far from --resample_hz={to_hz:g}; remove it"

@@ -18,6 +18,7 @@ from tests.optional import optional_library
 soundfile = optional_library("soundfile")
 edfio = optional_library("edfio")
 wfdb = optional_library("wfdb")
+av = optional_library("av")
 _HZ = 100
 
 
@@ -143,12 +144,22 @@ def _har(folder: pathlib.Path) -> None:
         path.write_text("x,y,z\n" + "0.1,0.2,9.8\n" * 5)
 
 
+def _video(path: pathlib.Path) -> None:
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 16, 16, "yuvj420p"
+        for shade in range(3):
+            image = np.full((16, 16, 3), shade, np.uint8)
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        file.mux(stream.encode())
+
+
 def _ucf101(folder: pathlib.Path) -> None:
     for number in range(24):
         name = ("Archery", "Bowling")[number % 2]
         path = folder / name / f"v_{name}_g{number // 6:02}_c{number % 6}.avi"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"not looked into")
+        _video(path)
 
 
 def _sensors(folder: pathlib.Path) -> None:
@@ -175,7 +186,7 @@ class _Layout(NamedTuple):
     write: Callable[[pathlib.Path], None]
     flags: tuple[str, ...]
     asked: tuple[str, ...] = ()
-    converts: bool = True
+    problems: int = 0
 
 
 _TOKEN = "(?:^|/)(?:[^/_]*_){1}([^/._]+)[^/]*$"
@@ -253,7 +264,7 @@ _LAYOUTS = {
     ),
     "cinc": _Layout(_cinc, ("--source=wfdb", "--sample_rate_hz=100")),
     "ucf101": _Layout(
-        _ucf101, ("--source=video", "--label_regex=^([^/]+)/"), converts=False
+        _ucf101, ("--source=video", "--label_regex=^([^/]+)/")
     ),
 }  # fmt: skip
 
@@ -278,8 +289,22 @@ def test_the_command_is_right_or_it_is_asked(
     assert {*layout.flags} <= {*words}
     assert len(questions) == len(layout.asked)
     assert all(map(str.startswith, questions, layout.asked))
-    if layout.converts:
-        assert convert([*words, "--dry_run"]) == 0
+    assert len(guess(str(tmp_path / name), GFiles()).problems) == layout.problems
+    assert convert([*words, "--dry_run"]) == 0
+
+
+def test_what_would_be_rejected_is_asked_about(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, size in enumerate((2, 2, 2, 5)):
+        np.savez(tmp_path / f"{number}.npz", x=np.zeros((9, size)), label=number % 2)
+    np.savez(tmp_path / "4.npz", label=1)
+    assert main([str(tmp_path)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "What shall become of these?" in printed
+    assert "of 5 inputs tried, 1 would be rejected: steps of float32 [5]" in printed
+    assert "signal 'label' has shape []" in printed
+    assert "(as 4.npz)" in printed
 
 
 def test_a_table_without_names_of_columns_is_told(tmp_path: pathlib.Path) -> None:

@@ -85,6 +85,17 @@ def test_tables_beside_recordings_are_those_of_bids(folders: Folders, kind: str)
     assert described.checksum == source.read(path).checksum
 
 
+def test_a_table_beside_one_that_cannot_be_read_rejects_that_one(folders: Folders) -> None:
+    for name in "ab":
+        _npz(folders.inputs, name)
+    (folders.inputs / "a_events.tsv").write_text("onset\ttrial_type\n1\tx\n")
+    (folders.inputs / "b_events.tsv").write_text("onset\ttrial_type\n1\n")
+    source = _source(folders, "signals", events_suffix="_events.tsv")
+    assert source.read("a.npz").label.tolist() == ["none", "x", *["none"] * 4]
+    with pytest.raises(RejectedInputError, match="line 2 has 1 cells"):
+        source.describe("b.npz")
+
+
 @pytest.mark.parametrize("kind", _KINDS)
 def test_one_table_for_all_is_that_of_dcase(folders: Folders, kind: str) -> None:
     paths = [_KINDS[kind][0](folders.inputs, name) for name in "abc"]
