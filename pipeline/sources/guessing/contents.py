@@ -148,7 +148,7 @@ def _arrays(source: SignalSource, paths: Sequence[str], guess: Guess) -> bool:
     for path in paths:
         with (
             contextlib.suppress(RejectedInputError),
-            source.open_arrays(source.full_path(path)) as file,
+            source.open_input(path) as file,
         ):
             for key in file.keys:
                 with contextlib.suppress(RejectedInputError):

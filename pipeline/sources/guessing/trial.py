@@ -69,14 +69,18 @@ def _unlike(source: Source, described: Sequence[Description]) -> list[Reject]:
     kinds = collections.Counter((d.dtype, d.step_shape, d.rate_hz) for d in described)
     if len(kinds) < 2:
         return []
-    dtype, step_shape, rate_hz = kinds.most_common(1)[0][0]
+    usual = kinds.most_common(1)[0][0]
     return [
         Reject(
             found.path,
             "check",
-            f"steps of {found.dtype} {[*found.step_shape]} at {found.rate_hz:g} Hz, most are "
-            f"{dtype} {[*step_shape]} at {rate_hz:g} Hz; {source.make_alike(found, step_shape)}",
+            f"steps of {_text(*kind)}, most are {_text(*usual)}; "
+            f"{source.make_alike(found, usual[1])}",
         )
         for found in described
-        if (found.dtype, found.step_shape, found.rate_hz) != (dtype, step_shape, rate_hz)
+        if (kind := (found.dtype, found.step_shape, found.rate_hz)) != usual
     ]
+
+
+def _text(dtype: str, step_shape: tuple[int, ...], rate_hz: float) -> str:
+    return f"{dtype} {[*step_shape]}" + (f" at {rate_hz:g} Hz" if rate_hz else "")

@@ -3,22 +3,28 @@
 import contextlib
 import dataclasses
 import io
+import itertools
 import math
+import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import IO, Any
 
 import numpy as np
 
-from pipeline.console.errors import RejectedInputError
+from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.console.options import option
 from pipeline.sources.kinds.signals import SignalOptions, SignalSource
+from pipeline.sources.names import normal
 from pipeline.sources.npz import NPY_HEADER_BYTES, ArrayFile, ArrayHeader, read_npy_header
 from pipeline.sources.options import require_size
+from pipeline.sources.recordings.hdf5 import datasets, find_groups, is_hdf5, own_group
 from pipeline.sources.recordings.libraries import fingerprint, library, open_file, reading
+from pipeline.sources.source import InputFile
+from tfrecords_schema.left_out import LeftOut
 
-_HDF5_START = b"\x89HDF\r\n\x1a\n"
-_HDF5_PLACES = (0, 512, 1024, 2048)  # Behind a block of the user's own, as MATLAB writes one.
+_GROUP_OF = re.compile(r"(.*?\.(?:h5|hdf5|hdf))/(.*)", re.IGNORECASE | re.DOTALL)
 _MAX_ARRAYS = 10_000
-_MAX_DEPTH = 20
 _MAT_DTYPES = {
     "double": "float64", "single": "float32", "logical": "bool", "char": "U",
     **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
@@ -28,6 +34,20 @@ _MAT_DTYPES = {
 @dataclasses.dataclass(frozen=True)
 class ArrayOptions(SignalOptions):
     """npy, HDF5 and MAT files."""
+
+    many_per_file: bool = option(
+        False,
+        "Each group of an HDF5 file that has an array --signal_key is a recording, a.h5/group, "
+        "with the arrays and attributes of that group.",
+    )
+
+    def check(self) -> None:
+        """See `Options`."""
+        super().check()
+        if self.many_per_file and not self.signal_key:
+            raise UsageError("--many_per_file needs --signal_key, by which groups are found")
+        if self.many_per_file and self.target_dir:
+            raise UsageError("--many_per_file does not go with --target_dir; leave one out")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,32 +63,61 @@ class ArraySource(SignalSource):
     suffix = (".npy", ".h5", ".hdf5", ".hdf", ".mat")
     input_name = "npy, HDF5 or MAT file"
 
-    @contextlib.contextmanager
-    def open_arrays(self, path: str) -> Iterator[ArrayFile]:
+    def list_inputs(self) -> Iterator[InputFile | LeftOut]:
+        """Lists the files, or the recordings in them."""
+        for file in super().list_inputs():
+            if isinstance(file, LeftOut) or not self.options.many_per_file or not file.size_bytes:
+                yield file
+                continue
+            try:
+                groups = find_groups(self.files, self.full_path(file.path), self.options.signal_key)
+            except RejectedInputError as error:
+                yield file._replace(problem=str(error))
+                continue
+            for group in groups:
+                yield file._replace(path=f"{file.path}/{group}")
+            if not groups:
+                why = f"no group of it has an array {self.options.signal_key!r} (--signal_key)"
+                yield file._replace(problem=f"{why}; remove it")
+
+    def record_id(self, path: str) -> str:
+        """The path without the file's suffix."""
+        file, group = self._parts(path)
+        return "/".join(filter(None, [super().record_id(file), normal(group)]))
+
+    def full_path(self, path: str) -> str:
+        """Where the file is that a recording is in."""
+        return super().full_path(self._parts(path)[0])
+
+    def _parts(self, path: str) -> tuple[str, str]:
+        """The file's path, and the group in it that is meant; empty if it is the whole file."""
+        found = _GROUP_OF.fullmatch(path) if self.options.many_per_file else None
+        return (found[1], found[2]) if found else (path, "")
+
+    def open_input(self, path: str) -> AbstractContextManager[ArrayFile]:
         """See `SignalSource`."""
+        return self._open(self.full_path(path), self._parts(path)[1])
+
+    def open_arrays(self, path: str) -> AbstractContextManager[ArrayFile]:
+        """See `SignalSource`."""
+        return self._open(path, "")
+
+    @contextlib.contextmanager
+    def _open(self, path: str, group: str) -> Iterator[ArrayFile]:
         limit_mib = self.options.max_record_mib
         checksum = fingerprint(self.files, path)
         with contextlib.ExitStack() as stack:
             file = stack.enter_context(open_file(self.files, path))
             if path.lower().endswith(".npy"):
                 yield _Npy(file, checksum, limit_mib)
-            elif _is_hdf5(file):
+            elif is_hdf5(file):
                 is_mat = path.lower().endswith(".mat")
                 with reading("h5py"):
                     opened = stack.enter_context(library("h5py", "arrays").File(file, "r"))
+                    opened = own_group(opened, group)
                 yield _Hdf5(opened, checksum, limit_mib, is_mat, not self.options.time_axis)
             else:
                 yield _Mat(file, checksum, limit_mib, not self.options.time_axis)
-
-
-def _is_hdf5(file: IO[bytes]) -> bool:
-    with reading("Python"):
-        for place in _HDF5_PLACES:
-            file.seek(place)
-            if file.read(len(_HDF5_START)) == _HDF5_START:
-                return True
-        file.seek(0)
-    return False
 
 
 class _Arrays:
@@ -132,30 +181,11 @@ class _Hdf5(_Arrays):
         super().__init__(checksum, limit_mib)
         self._is_mat, self._squeezes = is_mat, squeezes
         self._found: dict[str, Any] = {}
-        self._visited: set[int] = set()
         with reading("h5py"):
-            self._visit(file, "", 0)
+            self._found.update(itertools.islice(datasets(file), _MAX_ARRAYS))
             for name in [*file.attrs][:_MAX_ARRAYS]:
                 self._found.setdefault(name, _Attribute(file.attrs, name))
             self._headers = {key: self._header_of(found) for key, found in self._found.items()}
-
-    def _visit(self, group: Any, path: str, depth: int) -> None:
-        """Finds arrays by links within the file; a link may lead in a circle, or to other files."""
-        h5py = library("h5py", "arrays")
-        address = h5py.h5o.get_info(group.id).addr
-        if address in self._visited:
-            return
-        self._visited.add(address)
-        for name in group if depth < _MAX_DEPTH else ():
-            if len(self._found) >= _MAX_ARRAYS or name.startswith("#"):  # MATLAB's own.
-                return
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                continue
-            item = group[name]
-            if isinstance(item, h5py.Group):
-                self._visit(item, f"{path}{name}/", depth + 1)
-            elif isinstance(item, h5py.Dataset):
-                self._found[f"{path}{name}"] = item
 
     def _header_of(self, item: Any) -> ArrayHeader:
         is_text = self._is_mat and item.attrs.get("MATLAB_class") == b"char"

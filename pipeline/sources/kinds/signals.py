@@ -76,7 +76,7 @@ class SignalSource(Source):
         Raises:
           RejectedInputError: if an array is missing, ambiguous, or of an unusable shape or dtype.
         """
-        with self.open_arrays(self.full_path(path)) as npz:
+        with self.open_input(path) as npz:
             signal_key, label_key = self._choice.keys(npz)
             header = npz.header(signal_key)
             extent = self._extent(npz, signal_key)
@@ -113,7 +113,7 @@ class SignalSource(Source):
         Raises:
           RejectedInputError: like `describe`, or if the file is damaged.
         """
-        with self.open_arrays(self.full_path(path)) as npz:
+        with self.open_input(path) as npz:
             signal_key, label_key = self._choice.keys(npz)
             extent = self._extent(npz, signal_key)
             found = self._signal(npz, signal_key, extent)
@@ -129,7 +129,7 @@ class SignalSource(Source):
         """See `Source`."""
         if self.options.tail != "pad":
             return 0
-        with self.open_arrays(self.full_path(path)) as npz:
+        with self.open_input(path) as npz:
             return self._padding(self._extent(npz, self._choice.data_key(npz)))
 
     def read_data(self, path: str) -> np.ndarray:
@@ -138,13 +138,13 @@ class SignalSource(Source):
         Raises:
           RejectedInputError: like `read`.
         """
-        with self.open_arrays(self.full_path(path)) as npz:
+        with self.open_input(path) as npz:
             key = self._choice.data_key(npz)
             return np.asarray(self._signal(npz, key, self._extent(npz, key)).data)
 
     def grid(self, path: str) -> Grid:
         """See `Source`."""
-        with self.open_arrays(self.full_path(path)) as npz:
+        with self.open_input(path) as npz:
             extent = self._extent(npz, self._choice.data_key(npz))
         assert extent.section is not None
         steps, (window, *_) = self._steps(extent.shape, "signal")
@@ -153,7 +153,7 @@ class SignalSource(Source):
 
     def stretches(self, path: str) -> Stretches:
         """See `Source`."""
-        with self.open_arrays(self.full_path(path)) as npz:
+        with self.open_input(path) as npz:
             key = self._choice.data_key(npz)
             extent = self._extent(npz, key)
             assert extent.section is not None
@@ -177,6 +177,10 @@ class SignalSource(Source):
             has_labels=options.label_kind != "none",
             has_targets=bool(options.target_dir),
         )
+
+    def open_input(self, path: str) -> AbstractContextManager[ArrayFile]:
+        """Opens the input at a relative path."""
+        return self.open_arrays(self.full_path(path))
 
     def open_arrays(self, path: str) -> AbstractContextManager[ArrayFile]:
         """Opens the file at a full path."""

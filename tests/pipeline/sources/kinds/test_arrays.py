@@ -10,7 +10,7 @@ from pipeline.console.errors import RejectedInputError
 from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.arrays import ArrayOptions, ArraySource
 from tests.optional import optional_library
-from tests.pipeline.conversions import Folders
+from tests.pipeline.conversions import Converter, Folders, read_records, rejects
 from tests.pipeline.sources.mutations import require_read_or_rejected
 
 h5py = optional_library("h5py")
@@ -146,3 +146,31 @@ def test_what_is_damaged_is_read_or_rejected(folders: Folders, name: str) -> Non
     else:
         _write(folders, name, x=_SIGNAL, label=3)
     assert require_read_or_rejected(_source(folders), name, path, 2000) > 3
+
+
+def test_one_file_holds_many_recordings(converter: Converter) -> None:
+    folder = converter.folders.inputs
+    with h5py.File(folder / "all.h5", "w") as file:
+        for number in range(10):
+            group = file.create_group(f"s{number // 2}/day{number % 2}")
+            group["emg/x"] = np.full((5 + number, 2), number, np.float32)
+            group.attrs["label"] = number % 2
+        file["#refs#/x"] = np.zeros(3)  # As MATLAB writes it, in front of all others.
+        file["s9"] = h5py.SoftLink("/s0")
+        file["other"] = np.zeros(3)
+    with h5py.File(folder / "none.h5", "w") as file:
+        file["other"] = np.zeros(3)
+    dataset = converter.dataset(
+        "--source=arrays", "--many_per_file", "--signal_key=emg/x", "--group_regex=s\\d",
+        "--splits=train=1",
+    )  # fmt: skip
+    records = read_records(dataset)
+    assert {*records} == {f"all/s{n // 2}/day{n % 2}" for n in range(10)}
+    for number in range(10):
+        record = records[f"all/s{number // 2}/day{number % 2}"]
+        assert record["signal"].shape == (5 + number, 2)
+        assert (record["signal"] == number).all()
+        assert record["label"] == number % 2
+    (reject,) = rejects(dataset)
+    assert "no group of it has an array 'emg/x'" in reject["reason"]
+    assert converter.run("--source=arrays", "--many_per_file").code == 2
