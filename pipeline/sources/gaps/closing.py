@@ -40,7 +40,7 @@ def close_gaps(values: np.ndarray, dtype: str, options: GapOptions, rate_hz: flo
     Raises:
       RejectedInputError: if a gap is too long, or a channel has nothing else.
     """
-    if values.dtype.kind != "f" or options.non_finite in ("reject", "split"):
+    if values.dtype.kind != "f" or not options.closes_gaps:
         return Closed(values)
     missing = ~np.isfinite(cast(values, dtype))
     if not missing.any():

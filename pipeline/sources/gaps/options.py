@@ -35,6 +35,11 @@ class GapOptions(Options):
             raise UsageError("--max_fill_secs needs --non_finite=fill or mask; add that")
 
     @property
+    def closes_gaps(self) -> bool:
+        """Whether something is put in the place of gaps."""
+        return self.non_finite not in ("reject", "split")
+
+    @property
     def adds_mask(self) -> bool:
         """Whether a channel says where something was recorded."""
         return self.non_finite == "mask"

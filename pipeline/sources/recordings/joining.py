@@ -43,6 +43,8 @@ def join(section: Section, read: Read, dtype: str, options: SectionOptions) -> J
       RejectedInputError: if there is a gap that cannot be filled.
     """
     parts = [part for part in section.parts if part]
+    if not options.closes_gaps:
+        return Joined(_columns(section, read, dtype))
     if isinstance(read, np.ndarray) and len({part[1:] for part in parts}) == 1:
         closed = [close_gaps(read, dtype, options, _own_rate(section, parts[0]))]
         signal = _columns(section, closed[0].values, dtype)

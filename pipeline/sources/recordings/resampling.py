@@ -1,7 +1,6 @@
 """From one rate to another, without delay."""
 
 import functools
-import math
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +12,7 @@ _MAX_FACTOR = 100_000  # The filter has 20 taps for each; what needs more is no 
 _HALF_TAPS = 10
 
 
+@functools.lru_cache(maxsize=1024)  # A set has few rates; a fraction takes as long as a header.
 def ratio(from_hz: float, to_hz: float) -> Fraction:
     """`to_hz / from_hz` as the nearest fraction of numbers up to 100,000.
 
@@ -32,7 +32,7 @@ def ratio(from_hz: float, to_hz: float) -> Fraction:
 
 def resampled_length(samples: int, factor: Fraction) -> int:
     """Samples of a signal with another rate: `ceil(samples * factor)`."""
-    return math.ceil(samples * factor)
+    return -(-samples * factor.numerator // factor.denominator)
 
 
 def resampled(signal: np.ndarray, factor: Fraction) -> np.ndarray:

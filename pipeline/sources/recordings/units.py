@@ -1,5 +1,6 @@
 """Physical units: how many of one are another, where both are multiples of the same."""
 
+import functools
 import re
 
 _POWERS = {"p": -12, "n": -9, "u": -6, "m": -3, "": 0, "k": 3}
@@ -12,6 +13,7 @@ def spelled(unit: str) -> str:
     return unit.strip().translate(_MICRO)
 
 
+@functools.lru_cache(maxsize=1024)
 def factor(unit: str, wanted: str) -> float:
     """What values in one unit are multiplied by to be in another.
 
