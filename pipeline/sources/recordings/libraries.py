@@ -1,7 +1,6 @@
 """The libraries that read files of a field: extras, and what goes wrong in them."""
 
 import contextlib
-import functools
 import importlib
 import importlib.util
 import io
@@ -34,7 +33,6 @@ def require_library(name: str, extra: str) -> None:
         raise UsageError(_missing(name, extra, "reads such files", "is not installed"))
 
 
-@functools.lru_cache(maxsize=64)  # A filter of warnings takes a fifth of opening a short file.
 def library(name: str, extra: str, does: str = "reads such files") -> ModuleType:
     """Imports a library of an extra, which then keeps its warnings to itself.
 
