@@ -133,6 +133,7 @@ def test_recordings_are_split_at_gaps(folders: Folders, name: str) -> None:
         raw = source.read(path)
         _require_equal(raw.data, values[start:stop])
         assert (described.record_id, described.group) == (f"a#{start}-{stop}", "a")
+        assert source.group_and_split(path) == ("a", "")
         assert (described.steps, described.checksum) == (stop - start, raw.checksum)
     short, none = _source(folders, name, non_finite="split", window_samples=25).list_inputs()
     assert isinstance(short, LeftOut)
