@@ -16,7 +16,7 @@ from trainer.augmentation.augmentation import Draws, require_suited
 from trainer.data.split_data import SplitData, class_weights, load_split
 from trainer.distribution import cluster
 from trainer.layers import drawing
-from trainer.models.family import BuiltModel, DataSpec
+from trainer.models.family import BuiltModel
 from trainer.options.options import DataOptions
 from trainer.runs import identity, run_folder
 from trainer.runs.asked import Asked
@@ -129,8 +129,7 @@ def open_data(asked: Asked) -> Data:
 def build(asked: Asked, data: Data, strategy: tf.distribute.Strategy) -> BuiltModel:
     """Makes the model, compiled with its optimizer."""
     with strategy.scope():
-        spec = data.dataset.schema.input
-        built = asked.model.build(DataSpec(spec, data.label, data.learnt.statistics))
+        built = asked.model.build(data.learnt.spec(data.label))
         num_steps = data.train.plan(seed=asked.run.seed).num_steps if data.train else 1
         optimizer = make_optimizer(asked.training, num_steps)
         optimizer.build(built.full.trainable_variables)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from trainer.distribution import cluster
-from trainer.models.family import ChosenModel, DataSpec, families
+from trainer.models.family import ChosenModel, families
 from trainer.options.automatic import Choice
 from trainer.runs.asked import Asked
 from trainer.session import Data, open_data
@@ -46,7 +46,6 @@ def _loss(asked: Asked, data: Data) -> float:
         next((group for group in asked.model.options if isinstance(group, kind)), kind())
         for kind in family.options
     )
-    spec = DataSpec(data.dataset.schema.input, data.label, data.learnt.statistics)
-    built = ChosenModel(family, options).build(spec)
+    built = ChosenModel(family, options).build(data.learnt.spec(data.label))
     assert built.fit is not None
     return built.fit(data.train.grouped(data.train.plan(seed=asked.run.seed)), _LABELS)

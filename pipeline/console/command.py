@@ -1,6 +1,7 @@
 """Command lines as people expect them: a short help, a full one, a version, and near misses."""
 
 import codecs
+import copy
 import dataclasses
 import importlib.metadata
 import os
@@ -8,7 +9,7 @@ import platform
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from absl import flags
@@ -26,8 +27,9 @@ from pipeline.console.options import (
 )
 from pipeline.console.quiet import discard_standard_output
 from pipeline.console.rooms import first_line
-from pipeline.console.terminal import say
+from pipeline.console.terminal import print_error, say
 from pipeline.console.version import VERSION
+from tfrecords_schema.errors import UserError
 
 PROJECT = "variable-length-training"
 _PACKAGES = ("tensorflow", "keras", "apache-beam")
@@ -65,6 +67,10 @@ class Given(NamedTuple):
     rest: list[str]
 
 
+KindsOf = Callable[[Sequence[str]], Sequence[type[Options]]]
+"""From the arguments, those of flagfiles in their place, to the kinds of options of a command."""
+
+
 class Command:
     """A command: its flags come from kinds of options alone."""
 
@@ -77,6 +83,7 @@ class Command:
         argument: str = "",
         takes_more: bool = False,
         passes_on: bool = False,
+        kinds_of: KindsOf | None = None,
     ):
         """Prepares.
 
@@ -87,6 +94,7 @@ class Command:
           argument: the one thing that it takes besides, in capitals.
           takes_more: whether it takes more of them.
           passes_on: whether flags that are not its own are another's, and so no mistake.
+          kinds_of: what its flags are where an argument decides on them, instead of `kinds`.
         """
         self.prog = prog
         self.kinds = tuple(kinds)
@@ -94,6 +102,7 @@ class Command:
         self._argument = argument
         self._takes_more = takes_more
         self._passes_on = passes_on
+        self._kinds_of = kinds_of
         self.declared = declarations((*self.kinds, _EveryCommand))
 
     def answer(self, argv: Sequence[str]) -> None:
@@ -102,7 +111,7 @@ class Command:
         if "--version" in given:
             _exit_with(f"{version_text()}\n")
         if not given.isdisjoint(("--help", "--helpfull")):
-            _exit_with(self.help_text(is_full="--helpfull" in given))
+            _exit_with(self._answering(argv).help_text(is_full="--helpfull" in given))
 
     def parse(self, argv: Sequence[str]) -> Given:
         """Parses flags and flagfiles; `--help`, `--helpfull` and `--version` exit.
@@ -111,10 +120,37 @@ class Command:
           UsageError: if they are wrong; the message says how.
         """
         self.answer(argv)
+        expanded = [*_expanded(argv)]
+        return self._for(expanded)._parse(argv, expanded)
+
+    def _answering(self, argv: Sequence[str]) -> "Command":
+        """The command that a help is of; exits where the arguments name none."""
+        try:
+            return self._for([*_expanded(argv)])
+        except UserError as error:
+            print_error(error)
+            sys.exit(error.exit_status)
+
+    def _for(self, expanded: Sequence[str]) -> "Command":
+        """The same command with the kinds of options that these arguments ask for.
+
+        Raises:
+          UsageError: they are no dataclasses, or two of them declare an option of the same name.
+        """
+        kinds = self._kinds_of(expanded) if self._kinds_of else self.kinds
+        if kinds == self.kinds:
+            return self
+        command = copy.copy(self)
+        try:
+            command.kinds, command.declared = tuple(kinds), declarations((*kinds, _EveryCommand))
+        except TypeError as error:  # Whoever gives the command wrote one of these kinds.
+            raise UsageError(str(error)) from error
+        return command
+
+    def _parse(self, argv: Sequence[str], expanded: Sequence[str]) -> Given:
         values = flags.FlagValues()
         define((*self.kinds, _EveryCommand), values)
         values.set_gnu_getopt()
-        expanded = [*_expanded(argv)]
         try:
             rest = values([self.prog, *expanded], known_only=self._passes_on)[1:]
         except flags.UnrecognizedFlagError as error:

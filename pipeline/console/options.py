@@ -175,7 +175,7 @@ def refuse_unused(
         for field in itertools.chain(*map(dataclasses.fields, read_kinds)):
             readers.setdefault(field.name, []).append(name)
     for flag, names in readers.items():
-        if used not in names and values[flag].present:
+        if used not in names and flag in values and values[flag].present:
             raise UsageError(
                 f"--{flag} has no effect with --{choice}={used}; leave it out, or choose what "
                 f"reads it: {', '.join(names)}"

@@ -139,6 +139,18 @@ def _last_steps(packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
 
 
 @keras.saving.register_keras_serializable(package="trainer")
+class StepMask(_Packing):
+    """Which steps are valid, for layers that take `mask=` or `attention_mask=`.
+
+    Of a row without a record the first step counts as valid: a mean over no step is not finite.
+    """
+
+    def call(self, lengths: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+        """`[batch] int32`, `[batch, time, ...]` -> `[batch, time]` bool."""
+        return tf.sequence_mask(tf.maximum(lengths, 1), tf.shape(like)[1])
+
+
+@keras.saving.register_keras_serializable(package="trainer")
 class RepeatRecords(keras.layers.Layer):
     """Repeats each record's vector for every step of a sequence: one vector to many steps."""
 

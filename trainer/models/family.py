@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pipeline.console.options import Options
-from pipeline.console.rooms import classes_in
+from pipeline.console.rooms import classes_in, first_line
 from tfrecords_schema.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,11 +29,13 @@ class DataSpec(NamedTuple):
       input: kind, dtype and shape of a step.
       label: what is predicted.
       statistics: of the training split's channels; None where the dataset has none.
+      rate_hz: of samples, where the conversion was told.
     """
 
     input: InputSpec
     label: LabelSpec
     statistics: Statistics | None
+    rate_hz: float | None = None
 
     @property
     def units(self) -> int:
@@ -76,12 +78,26 @@ class Family:
       labels: what it predicts a label for.
       automatic: whether options that are not given are decided by the rules; else they have their
         defaults.
+      undecided: options that have their defaults all the same.
+      note: what is said beside the name where options are decided for it.
     """
 
-    options: ClassVar[tuple[type[Options], ...]] = ()
+    options: tuple[type[Options], ...] = ()
     inputs: ClassVar[tuple[str, ...]] = ("signal", "frames")
     labels: ClassVar[tuple[str, ...]] = ("step", "record", "sequence")
     automatic: ClassVar[bool] = False
+    undecided: ClassVar[frozenset[str]] = frozenset()
+    note: ClassVar[str] = ""
+
+    @property
+    def name(self) -> str:
+        """What `--model` calls it: its file."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @property
+    def summary(self) -> str:
+        """What it is, in a line; empty where nobody says."""
+        return first_line(type(self))
 
     def label(self, input_spec: InputSpec, label: LabelSpec | None) -> LabelSpec | None:
         """What it predicts: the dataset's own label, or another."""
@@ -114,6 +130,13 @@ class Family:
         """
         raise NotImplementedError
 
+    def check(self, built: BuiltModel, data: DataSpec) -> None:
+        """Refuses what only a call of the model tells.
+
+        Raises:
+          UserError: it is no model of such data after all.
+        """
+
     def restored(self, *options: Any) -> tuple[Any, ...]:
         """The options to build a model with whose weights come from a checkpoint."""
         return options
@@ -145,16 +168,20 @@ class ChosenModel(NamedTuple):
           UserError: also where the family is for other data, or the outputs are not those that the
             label needs.
         """
+        from trainer.models.parts.names import fresh_names
+
         self._require_suitable(data)
-        built = self.family.build(data, *self.options)
+        with fresh_names():
+            built = self.family.build(data, *self.options)
         built = built if isinstance(built, BuiltModel) else BuiltModel(built)
         self._require_outputs([output.shape for output in built.full.outputs], data)
+        self.family.check(built, data)
         return built
 
     @property
     def name(self) -> str:
         """Of its family."""
-        return type(self.family).__module__.rpartition(".")[2]
+        return self.family.name
 
     def _require_suitable(self, data: DataSpec) -> None:
         kind, per = data.input.kind, data.label.per

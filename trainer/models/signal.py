@@ -122,7 +122,7 @@ class Signal(Family):
 
     def build(self, data: DataSpec, *options: Any) -> keras.Model:
         """See `build_signal_model`."""
-        return build_signal_model(options[0], *data)
+        return build_signal_model(options[0], data.input, data.label, data.statistics)
 
 
 def build_signal_model(

@@ -7,7 +7,7 @@ What no number tells is left to short trials, see `Choice.candidates`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainer.options.options import DataOptions
@@ -120,10 +120,19 @@ class Facts(NamedTuple):
 class Decisions:
     """Options that are given, and those decided so far."""
 
-    def __init__(self, given: Mapping[str, Any], settled: Mapping[str, Choice]):
-        """Starts with options that are given, or settled by trials, which stay."""
+    def __init__(
+        self,
+        given: Mapping[str, Any],
+        settled: Mapping[str, Choice],
+        known: Container[str] | None = None,
+    ):
+        """Starts with options that are given, or settled by trials, which stay.
+
+        Of options that are not `known` nothing is decided; None: all are.
+        """
         self._given = dict(given)
         self._settled = settled
+        self._known = known
         self.choices: list[Choice] = []
 
     def __getitem__(self, name: str) -> Any:
@@ -138,7 +147,9 @@ class Decisions:
             return default
 
     def decide(self, name: str, value: Any, reason: str, candidates: tuple[str, ...] = ()) -> None:
-        """Decides an option, unless it is given or decided."""
+        """Decides an option, unless it is given, decided, or none that the model reads."""
+        if self._known is not None and name not in self._known:
+            return
         if name not in self._given and name not in {choice.name for choice in self.choices}:
             choice = Choice(name, value, reason, candidates)
             self.choices.append(self._settled.get(name, choice))
@@ -153,15 +164,21 @@ def family_for(facts: Facts) -> Choice:
     return Choice("model", "inception_time", "the best published network by itself on signals")
 
 
-def decide(facts: Facts, given: Mapping[str, Any], settled: Mapping[str, Choice]) -> list[Choice]:
+def decide(
+    facts: Facts,
+    given: Mapping[str, Any],
+    settled: Mapping[str, Choice],
+    known: Container[str] | None = None,
+) -> list[Choice]:
     """All that is decided for an automatic family, in the order in which one asks.
 
     Args:
       facts: of the data.
       given: options that the user gave, with their values; they stay, and others follow from them.
       settled: what trials have decided.
+      known: options that it may decide on; None: all.
     """
-    so_far = Decisions(given, settled)
+    so_far = Decisions(given, settled, known)
     first = (_frames,) if facts.kind == "frames" else (_front_end, _normalization, _members)
     for rule in (*first, _batches, _updates, _regularization):
         rule(facts, so_far)
@@ -249,7 +266,7 @@ def _members(facts: Facts, so_far: Decisions) -> None:
     rows = facts.median_steps * facts.samples // _factor(so_far)
     fitting = int(math.log2(max(1, (rows - 1) / 8))) + 1
     so_far.decide("random_convolutions", True, "a second opinion that takes seconds")
-    if not so_far["random_convolutions"] and so_far.get("model", "") != _FITTED:
+    if not so_far.get("random_convolutions", False) and so_far.get("model", "") != _FITTED:
         return
     so_far.decide("dilations", min(max(fitting, 1), 10), f"{rows:,} rows of a record (median)")
     if facts.per == "step":

@@ -5,6 +5,7 @@ What those do not say is not said.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -12,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.console.options import Options, names_of
-from pipeline.console.rooms import first_line
 from pipeline.console.texts import counted, duration_text, input_text, label_kind_text
 from pipeline.inspect.samples import TimeAxis
 from pipeline.sources.rejects import left_out_line
 from tfrecords_schema import Dataset
+from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.augmentation.augmentation import augmentations
@@ -25,7 +26,7 @@ from trainer.evaluation.calibration_figures import calibration_tables
 from trainer.evaluation.evaluation_table import group_count, warnings
 from trainer.evaluation.page_tables import over_groups_table
 from trainer.metrics.table import headline
-from trainer.models.family import families
+from trainer.models.named import family_named
 from trainer.options.options import DataOptions, TrainingOptions
 from trainer.report.report_data import RunFiles
 
@@ -129,8 +130,9 @@ def about_model(run: RunFiles) -> list[str]:
     """The family with all of its options, and how large it is."""
     name = run.options.get("model", "")
     lines = []
-    if family := families().get(name):
-        lines.append(f"{name}: {first_line(type(family))}")
+    with contextlib.suppress(KeyError, UserError):  # One's own may not be installed here.
+        family = family_named(name)
+        lines.append(f"{name}: {family.summary}")
         lines += _listed("Options:", run.options, sorted(names_of(family.options)))
     if "parameters" in run.versions:
         lines.append(

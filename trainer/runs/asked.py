@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from absl import flags
 
 from pipeline.console.command import Command
+from pipeline.console.near_misses import not_one_of
 from pipeline.console.options import (
     Options,
+    define,
     fill_in,
     names_of,
     option,
@@ -19,7 +21,9 @@ from pipeline.console.options import (
 from pipeline.console.rooms import first_lines
 from trainer.augmentation.augmentation import Augmentation, augmentations, augmented
 from trainer.models.family import ChosenModel, families, option_kinds
+from trainer.models.named import family_named, kinds_beside, names_for_rules
 from trainer.models.parts.network import samples_of_step
+from trainer.models.parts.own_model import is_path, require_path
 from trainer.options.automatic import Choice, Facts, decide, family_for
 from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
 from trainer.options.reading import ReadingOptions
@@ -31,6 +35,14 @@ AUTO = "auto"
 _BY_DEFAULT = "signal"
 
 
+def _model(name: str) -> str:
+    if is_path(name):
+        return require_path(name)
+    if name not in (AUTO, *families()):
+        raise ValueError(not_one_of(name, (AUTO, *families(), "package.module:function")))
+    return name
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelOptions(Options):
     """Which model."""
@@ -38,22 +50,61 @@ class ModelOptions(Options):
     model: str = option(
         AUTO,
         f"{AUTO}: decided from the data, as is every option that is not given. "
-        + first_lines({name: type(family) for name, family in families().items()}),
-        (AUTO, *families()),
+        + first_lines({name: type(family) for name, family in families().items()})
+        + " package.module:function: a function of your own that returns a Keras model.",
         common=True,
+        parse=_model,
     )
 
 
-RECORDED = (
-    RunOptions, ModelOptions, DataOptions, TrainingOptions, ReadingOptions,
-    *option_kinds(), *augmentations(),
-)  # fmt: skip
-"""Kinds of options that a training depends on; its flagfile has those that its model reads."""
+_BEFORE = (RunOptions, ModelOptions, DataOptions, TrainingOptions, ReadingOptions)
+OF_ANY_MODEL = (*_BEFORE, *augmentations())
+"""Kinds of options that a training depends on, whatever its model."""
+
+RECORDED = (*_BEFORE, *option_kinds(), *augmentations())
+"""Those and the options of all families; a flagfile has those that its model reads."""
+
+
+def recorded(model: str) -> tuple[type[Options], ...]:
+    """`RECORDED`, with the options of a model of one's own.
+
+    Raises:
+      UserError: there is no such model.
+    """
+    return (*_BEFORE, *kinds_beside(model), *augmentations()) if is_path(model) else RECORDED
+
+
+def _kinds(given: Sequence[str]) -> tuple[type[Options], ...]:
+    return (*recorded(_named(given)), PredictOptions)
+
+
+def _named(given: Sequence[str]) -> str:
+    """The model that arguments name, or the run folder that they name; empty if neither does."""
+    values = flags.FlagValues()
+    define((RunOptions, ModelOptions), values)
+    values.set_gnu_getopt()
+    try:
+        values(["", *given], known_only=True)
+    except (flags.Error, ValueError):
+        return ""  # It is said when they are parsed.
+    return _of_values(values)
+
+
+def _of_values(values: flags.FlagValues) -> str:
+    if values["model"].present:
+        return str(values["model"].value)
+    if values["mode"].value == "train" or not values["run_dir"].value:
+        return ""
+    from trainer.runs.run_folder import earlier_flags
+
+    return earlier_flags(values["run_dir"].value, {"model"}).strip().partition("=")[2]
+
 
 COMMAND = Command(
     "python -m trainer",
     "Trains on a converted dataset, evaluates, predicts, exports.",
     (*RECORDED, PredictOptions),
+    kinds_of=_kinds,
 )
 
 
@@ -110,23 +161,24 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
     if run.mode != "train":
         from trainer.runs.run_folder import read_flags
 
-        fill_in(read_flags(run.run_dir), values, RECORDED, "config.flags of the run folder")
+        kinds = recorded(_of_values(values))
+        fill_in(read_flags(run.run_dir), values, kinds, "config.flags of the run folder")
         run = read(RunOptions, values)
     predict = read(PredictOptions, values)
     predict.require_mode(run.mode)
     choices = _decide(values, run, settled or {}) if run.mode == "train" else ()
     name = read(ModelOptions, values)
-    family = families()[name.model]
+    family = family_named(name.model)
     if run.mode == "train":
-        kinds = {known: found.options for known, found in families().items()}
-        refuse_unused(values, kinds, name.model, "model")
+        readers = {known: found.options for known, found in families().items()}
+        refuse_unused(values, {**readers, name.model: family.options}, name.model, "model")
     data, training = read(DataOptions, values), read(TrainingOptions, values)
     reading = read(ReadingOptions, values)
     model = ChosenModel(family, tuple(read(kind, values) for kind in family.options))
     changes = tuple(read(kind, values) for kind in augmentations())
-    recorded = (run, name, data, training, reading, *model.options, *changes)
+    said = (run, name, data, training, reading, *model.options, *changes)
     used = tuple(one for one in changes if one.is_on)
-    return Asked(run, data, training, reading, predict, model, used, recorded, choices, tuple(argv))
+    return Asked(run, data, training, reading, predict, model, used, said, choices, tuple(argv))
 
 
 def _decide(
@@ -138,7 +190,7 @@ def _decide(
     model = read(ModelOptions, values).model
     if model == AUTO:
         model = _asked_for(values)
-    if model and not families()[model].automatic:
+    if model and not family_named(model).automatic:
         values["model"].parse(model)
         return ()
     facts = _facts(run.dataset, read(DataOptions, values).train_split)
@@ -149,18 +201,20 @@ def _decide(
     else:
         fill_in(_flag(of_model), values, RECORDED, "the rules")
         model = of_model.value
-    family = families()[model]
+    family = family_named(model)
     if not family.automatic:
         return (of_model,)
-    readable = {*names_of(RECORDED)} - names_of(option_kinds()) | names_of(family.options)
-    given = {name: values[name].value for name in readable if values[name].present}
-    choices = [choice for choice in decide(facts, given, settled) if choice.name in readable]
+    known = names_of(OF_ANY_MODEL) | names_for_rules(model)
+    given = {name: values[name].value for name in known if values[name].present}
+    choices = decide(facts, given, settled, known - family.undecided)
     earlier = earlier_flags(run.run_dir, {choice.name for choice in choices})
     if earlier:  # Whose defaults hold for an option that was not known then.
         fill_in(earlier, values, RECORDED, "config.flags of the run folder")
         return ()
     fill_in("".join(map(_flag, choices)), values, RECORDED, "the rules")
-    if values["model"].value == of_model.value and is_open and choices:
+    if family.note and choices:
+        choices.insert(0, Choice("model", model, family.note))
+    elif values["model"].value == of_model.value and is_open and choices:
         choices.insert(0, of_model)
     return tuple(choices)
 

@@ -6,21 +6,21 @@ from typing import Any
 from pipeline.console.options import Effect, Options, fields_of, names_of, value_text
 from tfrecords_schema import Dataset
 from tfrecords_schema.names import join
-from trainer.models.family import families, option_kinds
+from trainer.models.family import option_kinds
+from trainer.models.named import family_named
 from trainer.options.options import RunOptions
-from trainer.runs.asked import RECORDED
+from trainer.runs.asked import recorded
 from trainer.runs.checkpoints import CheckpointError, Checkpoints
 
 
 def identity(options: tuple[Options, ...], dataset: Dataset) -> dict[str, Any]:
     """What the result of a run depends on: the data and every option with an effect on it."""
-    known = effects()
     values = {
         field.name: value_text(value)
         for group in options
         for field in dataclasses.fields(group)
         if (value := getattr(group, field.name)) is not None
-        and known[field.name] not in (Effect.FIGURES, Effect.NONE, Effect.PLACE)
+        and field.metadata["effect"] not in (Effect.FIGURES, Effect.NONE, Effect.PLACE)
     }
     return {"dataset": dataset.manifest.fingerprint, **values}
 
@@ -35,9 +35,12 @@ def changed_options(found: dict[str, Any], expected: dict[str, Any]) -> list[str
       found: of a run folder.
       expected: of the run that would go on.
     """
-    defaults = default_texts()
-    used = families()[expected["model"]].options if "model" in expected else option_kinds()
+    model = expected.get("model", "")
+    defaults = default_texts(model)
+    used = family_named(model).options if model else option_kinds()
     of_models = names_of(option_kinds()) - names_of(used)
+    if found.get("model", model) != model:
+        of_models |= {*found} - {*expected}
     return sorted(
         name
         for name in (expected.keys() | found.keys()) - of_models
@@ -81,13 +84,13 @@ def check_identity(
         )
 
 
-def effects() -> dict[str, Effect]:
-    """What depends on each option that is recorded, by its name."""
-    fields = [field for kind in RECORDED for field, _ in fields_of(kind)]
+def effects(model: str = "") -> dict[str, Effect]:
+    """What depends on each option that is recorded of a model, by its name."""
+    fields = [field for kind in recorded(model) for field, _ in fields_of(kind)]
     return {field.name: field.metadata["effect"] for field in fields}
 
 
-def default_texts() -> dict[str, str | None]:
+def default_texts(model: str = "") -> dict[str, str | None]:
     """The default of each option that is recorded, as a flagfile has it; None where it has none."""
-    fields = [field for kind in RECORDED for field, _ in fields_of(kind)]
+    fields = [field for kind in recorded(model) for field, _ in fields_of(kind)]
     return {f.name: None if f.default is None else value_text(f.default) for f in fields}

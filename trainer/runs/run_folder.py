@@ -14,12 +14,13 @@ from pipeline.console.command import PROJECT, typed_text
 from pipeline.console.options import Options, flagfile_text
 from pipeline.console.texts import input_text, label_kind_text, listed
 from pipeline.console.version import VERSION
-from tfrecords_schema import Dataset, DatasetError, RecordSchema, Statistics
+from tfrecords_schema import Dataset, DatasetError, LabelSpec, RecordSchema, Statistics
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write, read
 from trainer.data.split_data import SplitData
+from trainer.models.family import DataSpec
 from trainer.options.automatic import Choice
 from trainer.runs.checkpoints import CheckpointError
 
@@ -59,6 +60,11 @@ class LearntFrom:
             found.name, found.version, found.fingerprint, found.schema, found.statistics,
             found.options,
         )  # fmt: skip
+
+    def spec(self, label: LabelSpec) -> DataSpec:
+        """What a model that predicts this label knows of the data."""
+        rate = self.options.get("sample_rate_hz")
+        return DataSpec(self.schema.input, label, self.statistics, rate)
 
     @classmethod
     def read(cls, run_dir: str) -> "LearntFrom":

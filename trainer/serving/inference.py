@@ -16,7 +16,6 @@ from tfrecords_schema.names import join
 from trainer.data.raw_batches import RawBatch, RawFolder
 from trainer.data.split_data import load_split
 from trainer.evaluation.prediction_files import Row, prediction_files, rows_of, write_predictions
-from trainer.models.family import DataSpec
 from trainer.options.options import DataOptions
 from trainer.runs.asked import Asked
 from trainer.runs.calibration import kept_reading
@@ -102,7 +101,7 @@ def restore(learnt: LearntFrom, asked: Asked) -> Serving:
         raise DatasetError(f"dataset {learnt.name} of {run_dir} has no labels to predict")
     activation = asked.training.class_activation
     asked.reading.require_suitable(label, activation)
-    model = chosen.build(DataSpec(spec, label, learnt.statistics)).full
+    model = chosen.build(learnt.spec(label)).full
     load_trained(run_dir, asked.training.evaluate_with, model)
     reading = kept_reading(run_dir, asked.reading, model, label)
     return Serving(model, Task(label, activation=activation, reading=reading))

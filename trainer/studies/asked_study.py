@@ -49,7 +49,8 @@ def of_trainer(argv: Sequence[str], prog: str) -> OfTrainer:
     run = read(RunOptions, values)
     if run.mode != "train":
         raise UsageError(with_help(f"--mode={run.mode}: folds are trained; leave it out", prog))
-    fields = {field.name: field for kind in asked.RECORDED for field, _ in fields_of(kind)}
+    kinds = asked.recorded(str(values["model"].value))
+    fields = {field.name: field for kind in kinds for field, _ in fields_of(kind)}
     given = {
         name: value_text(values[name].value)
         for name, field in fields.items()

@@ -173,7 +173,7 @@ class Trainer:
         """Lets options that differ from the checkpoint's have their effect."""
         found, self.state.identity = restored.identity, self._identity
         changed = set(changed_options(found, self._identity))
-        known = effects()
+        known = effects(self._identity.get("model", ""))
         effect = {known.get(name, Effect.RESULT) for name in changed}
         if "learning_rate" in changed:
             set_rate(self._model.optimizer, self._training.learning_rate)

@@ -9,6 +9,7 @@ conv_filters=16,32|32,64       one of these lists
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args, get_origin
@@ -17,8 +18,9 @@ from pipeline.console.command import lines_of
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import nearest
 from pipeline.console.options import Effect, fields_of, names_of, value_of, value_text
-from trainer.models.family import families, option_kinds
-from trainer.runs.asked import AUTO, RECORDED
+from trainer.models.family import families
+from trainer.models.named import family_named
+from trainer.runs.asked import AUTO, OF_ANY_MODEL, recorded
 
 _MODEL = "model"
 _LOG = "log:"
@@ -83,7 +85,9 @@ def read_space(text: str, given: Collection[str], family: str) -> tuple[Dimensio
     """
     is_file = text.strip() and "=" not in text
     parts = (" ".join(lines_of("space", text)) if is_file else text).split()
-    fields = {field.name: (field, hint) for kind in RECORDED for field, hint in fields_of(kind)}
+    named = [part.partition("=")[2].split(",") for part in parts if part.startswith(f"{_MODEL}=")]
+    kinds = [kind for name in itertools.chain([family], *named) for kind in recorded(name)]
+    fields = {field.name: (field, hint) for kind in kinds for field, hint in fields_of(kind)}
     found: dict[str, Dimension] = {}
     for part in parts:
         name, _, values = part.removeprefix("--").partition("=")
@@ -98,7 +102,7 @@ def read_space(text: str, given: Collection[str], family: str) -> tuple[Dimensio
 
 def is_read(name: str, family: str) -> bool:
     """Whether a family of models, or the trainer whatever the model, reads an option."""
-    return name in names_of(families()[family].options) or name not in names_of(option_kinds())
+    return name in names_of((*OF_ANY_MODEL, *family_named(family).options))
 
 
 def _require_searchable(
