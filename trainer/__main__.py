@@ -32,10 +32,15 @@ from trainer.trials import settle
 
 def main(argv: Sequence[str]) -> int:
     """Trains, evaluates, predicts or exports as the flags say; returns the exit status."""
-    return command_line.run(argv, _run)
+    return command_line.run(argv, perform)
 
 
-def _run(asked: Asked) -> None:
+def perform(asked: Asked) -> None:
+    """Does what is asked, and says what comes out.
+
+    Raises:
+      UserError: something that the user can mend.
+    """
     configure(asked.run)
     if asked.run.mode in AFTER_TRAINING:
         return inference.run(asked)

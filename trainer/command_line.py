@@ -32,14 +32,25 @@ def run(argv: Sequence[str], action: Callable[[Asked], None]) -> int:
 
 def _run(argv: Sequence[str], action: Callable[[Asked], None]) -> int:
     try:
-        action(asked(argv))
+        act(argv, action)
         return exit_codes.OK
     except StoppedError as stopped:
         say(stopped, sys.stderr)
         return exit_codes.STOPPED
     except cluster.LOST_WORKER_ERRORS as error:
         cluster.exit_without_the_others(error)
-    except UserError:
+
+
+def act(argv: Sequence[str], action: Callable[[Asked], None]) -> None:
+    """Parses a command line and does what it says.
+
+    Raises:
+      UserError: something that the user can mend.
+      StoppedError: like `Trainer.run`.
+    """
+    try:
+        action(asked(argv))
+    except (UserError, StoppedError, *cluster.LOST_WORKER_ERRORS):
         raise
     except Exception as error:
         if message := _explained(error):

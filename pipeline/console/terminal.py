@@ -17,9 +17,14 @@ _CLEAR_LINE = "\r\x1b[K"
 _OBEYED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
+def is_notebook(stream: TextIO) -> bool:
+    """Whether a stream is shown below the cell of a Jupyter notebook."""
+    return type(stream).__module__.startswith("ipykernel.")
+
+
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a stream is a terminal that can redraw a line."""
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    """Whether a stream can redraw a line: a terminal, or a notebook."""
+    return is_notebook(stream) or (stream.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def has_colour(stream: TextIO) -> bool:
@@ -57,12 +62,18 @@ def print_error(message: object) -> None:
 def redraw(line: str, stream: TextIO) -> None:
     """Puts a line in the place of the current one; it is cut, as a wrapped one would stay."""
     columns = shutil.get_terminal_size().columns
-    stream.write(_CLEAR_LINE + shown(line, stream)[: columns - 1])
+    stream.write(_clearing(stream) + shown(line, stream)[: columns - 1])
     stream.flush()
 
 
 def clear_line(stream: TextIO) -> None:
     """Empties the current line of a terminal."""
     if is_terminal(stream):
-        stream.write(_CLEAR_LINE)
+        stream.write(_clearing(stream))
         stream.flush()
+
+
+def _clearing(stream: TextIO) -> str:
+    """What empties a line; a notebook knows the way back to its beginning, and nothing more."""
+    blank = " " * (shutil.get_terminal_size().columns - 1)
+    return f"\r{blank}\r" if is_notebook(stream) else _CLEAR_LINE

@@ -1,7 +1,7 @@
 """Padded batches straight from raw recordings, as a conversion would have stored them."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,8 +41,8 @@ class RawBatch:
     inputs: dict[str, Any]
 
 
-class _Row(NamedTuple):
-    """One recording of a batch."""
+class RawRow(NamedTuple):
+    """One recording of a batch: its place among all, its data `[time, *step_shape]`."""
 
     number: int
     path: str
@@ -87,18 +87,9 @@ class RawFolder:
 
     def batches(self, batch_size: int) -> Iterator[RawBatch]:
         """All recordings that can be read, in batches of at most `batch_size`, in order of path."""
-        rows: list[_Row] = []
-        for number, path in enumerate(self.paths):
-            found = self._read(path)
-            if found is None:
-                continue
-            row = _Row(number, path, *found)
-            if rows and (len(rows) == batch_size or _too_large([*rows, row])):
-                yield self._batch(rows)
-                rows = []
-            rows.append(row)
-        if rows:
-            yield self._batch(rows)
+        read = ((number, path, self._read(path)) for number, path in enumerate(self.paths))
+        rows = (RawRow(number, path, *found) for number, path, found in read if found)
+        yield from map(self._batch, in_batches(rows, batch_size))
 
     def _read(self, path: str) -> tuple[np.ndarray, int] | None:
         """`[time, *step_shape]` and its padding; None for a recording that is left out."""
@@ -122,20 +113,10 @@ class RawFolder:
         if data.dtype.kind == "f" and not np.isfinite(data).all():
             raise RejectedInputError("holds NaN or infinity; repair or remove the recording")
 
-    def _batch(self, rows: list[_Row]) -> RawBatch:
-        steps = [len(row.data) for row in rows]
-        padded = np.zeros((len(rows), max(steps), *self._spec.step_shape), self._spec.dtype)
-        for target, row in zip(padded, rows, strict=True):
-            target[: len(row.data)] = row.data
-        inputs = {
-            self._spec.kind: padded,
-            "lengths": np.array(steps, np.int32),
-            "padding": np.array([row.padding for row in rows], np.int32),
-        }
-        paths = [row.path for row in rows]
-        ids = [self._source.record_id(path) for path in paths]
-        groups = [self._group(path) for path in paths]
-        return RawBatch([row.number for row in rows], ids, paths, steps, groups, inputs)
+    def _batch(self, rows: list[RawRow]) -> RawBatch:
+        ids = [self._source.record_id(row.path) for row in rows]
+        groups = [self._group(row.path) for row in rows]
+        return raw_batch(rows, ids, groups, self._spec)
 
     def _group(self, path: str) -> str:
         if not self._source.options.group_regex:
@@ -146,6 +127,35 @@ class RawFolder:
             return ""
 
 
-def _too_large(rows: list[_Row]) -> bool:
+def in_batches(rows: Iterable[RawRow], batch_size: int) -> Iterator[list[RawRow]]:
+    """Rows together, at most `batch_size` of them, fewer where they are long."""
+    together: list[RawRow] = []
+    for row in rows:
+        if together and (len(together) == batch_size or _too_large([*together, row])):
+            yield together
+            together = []
+        together.append(row)
+    if together:
+        yield together
+
+
+def raw_batch(
+    rows: Sequence[RawRow], ids: list[str], groups: list[str], spec: InputSpec
+) -> RawBatch:
+    """A batch of recordings, padded to the longest of them."""
+    steps = [len(row.data) for row in rows]
+    padded = np.zeros((len(rows), max(steps), *spec.step_shape), spec.dtype)
+    for target, row in zip(padded, rows, strict=True):
+        target[: len(row.data)] = row.data
+    inputs = {
+        spec.kind: padded,
+        "lengths": np.array(steps, np.int32),
+        "padding": np.array([row.padding for row in rows], np.int32),
+    }
+    paths = [row.path for row in rows]
+    return RawBatch([row.number for row in rows], ids, paths, steps, groups, inputs)
+
+
+def _too_large(rows: list[RawRow]) -> bool:
     longest = max((row.data for row in rows), key=len)
     return longest.nbytes * len(rows) > _MAX_BATCH_BYTES

@@ -1,5 +1,6 @@
 """The tf.distribute strategy and the device settings, from options."""
 
+import functools
 import os
 
 import keras
@@ -13,12 +14,7 @@ from trainer.options.options import RunOptions
 def configure(options: RunOptions) -> None:
     """Applies process-wide settings; must run before TensorFlow uses a device."""
     if options.cpu_replicas > 1:
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(options.cpu_replicas)]
-        tf.config.set_logical_device_configuration(cpu, parts)
-        # A collective blocks its thread until all replicas are there: with fewer threads than
-        # replicas (the default is one per core) they wait for each other forever.
-        tf.config.threading.set_inter_op_parallelism_threads(2 * options.cpu_replicas + 2)
+        _divide_cpu(options.cpu_replicas)
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     keras.utils.set_random_seed(options.seed)
@@ -26,6 +22,26 @@ def configure(options: RunOptions) -> None:
         tf.config.experimental.enable_op_determinism()
     policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[options.precision]
     keras.config.set_dtype_policy(policy)
+
+
+def _divide_cpu(replicas: int) -> None:
+    """Makes the CPU several devices.
+
+    Raises:
+      UserError: TensorFlow has begun to compute, as it may have in a notebook.
+    """
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    try:
+        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(replicas)]
+        tf.config.set_logical_device_configuration(cpu, parts)
+        # A collective blocks its thread until all replicas are there: with fewer threads than
+        # replicas (the default is one per core) they wait for each other forever.
+        tf.config.threading.set_inter_op_parallelism_threads(2 * replicas + 2)
+    except RuntimeError as error:
+        raise UserError(
+            f"--cpu_replicas={replicas} after TensorFlow has begun to compute in this process; ask "
+            "for it first, in a new process or after a restart of the kernel"
+        ) from error
 
 
 def make_strategy(options: RunOptions) -> tf.distribute.Strategy:
@@ -54,6 +70,16 @@ def _strategy(options: RunOptions) -> tf.distribute.Strategy:
         raise UserError(
             "--strategy=mirrored: no GPU was found; give --cpu_replicas=2 to try it on the CPU"
         )
+    return _mirrored(*devices)
+
+
+@functools.cache
+def _mirrored(*devices: str) -> tf.distribute.Strategy:
+    """The one strategy of these devices.
+
+    A second one in a process would number its collectives from the beginning, and TensorFlow takes
+    them for those of the first ("Shape mismatch in the collective instance").
+    """
     return tf.distribute.MirroredStrategy(devices)
 
 

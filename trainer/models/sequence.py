@@ -27,7 +27,7 @@ class Sequence(Family):
 
     def build(self, data: DataSpec, *options: Any) -> keras.Model:
         """See `build_sequence_model`."""
-        return build_sequence_model(*options[:2], data.input, data.label, data.statistics)
+        return build_sequence_model(options[0], options[1], data.input, data.label, data.statistics)
 
     def restored(self, *options: Any) -> tuple[Any, ...]:
         """See `Frames.restored`."""

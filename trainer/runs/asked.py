@@ -75,10 +75,10 @@ def recorded(model: str) -> tuple[type[Options], ...]:
 
 
 def _kinds(given: Sequence[str]) -> tuple[type[Options], ...]:
-    return (*recorded(_named(given)), PredictOptions)
+    return (*recorded(named_model(given)), PredictOptions)
 
 
-def _named(given: Sequence[str]) -> str:
+def named_model(given: Sequence[str]) -> str:
     """The model that arguments name, or the run folder that they name; empty if neither does."""
     values = flags.FlagValues()
     define((RunOptions, ModelOptions), values)

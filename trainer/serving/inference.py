@@ -13,6 +13,7 @@ from pipeline.console.terminal import say
 from pipeline.sources.rejects import left_out_text
 from tfrecords_schema import DatasetError, InputSpec, LabelSpec, open_dataset
 from tfrecords_schema.names import join
+from trainer.data.raw_arrays import RawArrays
 from trainer.data.raw_batches import RawBatch, RawFolder
 from trainer.data.split_data import load_split
 from trainer.evaluation.prediction_files import Row, prediction_files, rows_of, write_predictions
@@ -48,7 +49,7 @@ def run(asked: Asked) -> None:
     if predict.input_dir:
         raw = RawFolder(predict.input_dir, spec, conversion)
         _require_no_input(files, [join(predict.input_dir, path) for path in raw.paths])
-        batches = _with_label_steps(raw.batches(data.batch_size), serving, predict.label_steps)
+        batches = raw_batches(asked, serving, raw)
         rejects, left_out = raw.rejects, raw.left_out
     else:
         _require_no_input(files, [options.dataset] if options.dataset else [])
@@ -58,10 +59,10 @@ def run(asked: Asked) -> None:
     tf.io.gfile.makedirs(posixpath.dirname(output) or ".")  # Before all that work, not after it.
     recognized = Recognized(TrainedOn.read(options.run_dir))
     rows = predict_batches(serving, drawn.passing(recognized.passing(batches)))
-    _report(rejects, len(rows))
+    report_rejects(rejects, len(rows))
     if left_out:
         say(left_out_text(left_out))
-    doubts = [*filter(None, (_not_finite_text(rows), seen_text(recognized.found)))]
+    doubts = doubts_about(rows, recognized)
     written = write_predictions(output, rows, serving.task.label)
     say(f"predictions of {len(rows)} records: {written}")
     for doubt in doubts:
@@ -75,6 +76,11 @@ def run(asked: Asked) -> None:
             page_of(output), rows, drawn.samples, spec, label, conversion, doubts, options.paper
         )
         say(f"page: {said}")
+
+
+def doubts_about(rows: list[Row], recognized: Recognized) -> list[str]:
+    """What speaks against predictions."""
+    return [*filter(None, (_not_finite_text(rows), seen_text(recognized.found)))]
 
 
 def _not_finite_text(rows: list[Row]) -> str:
@@ -105,6 +111,16 @@ def restore(learnt: LearntFrom, asked: Asked) -> Serving:
     load_trained(run_dir, asked.training.evaluate_with, model)
     reading = kept_reading(run_dir, asked.reading, model, label)
     return Serving(model, Task(label, activation=activation, reading=reading))
+
+
+def raw_batches(asked: Asked, serving: Serving, raw: RawFolder | RawArrays) -> Iterator[RawBatch]:
+    """Recordings in batches, as a trained model takes them.
+
+    Raises:
+      UsageError: the model needs to be told how much to predict and is not, or the other way round.
+    """
+    steps = asked.predict.label_steps
+    return _with_label_steps(raw.batches(asked.data.batch_size), serving, steps)
 
 
 def predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> list[Row]:
@@ -213,7 +229,7 @@ def _require_no_input(files: list[str], inputs: list[str]) -> None:
             )
 
 
-def _report(rejects: list[tuple[str, str]], predicted: int) -> None:
+def report_rejects(rejects: list[tuple[str, str]], predicted: int) -> None:
     """Says which inputs were left out.
 
     Raises:

@@ -10,30 +10,10 @@ import tensorflow as tf
 
 from tfrecords_schema.errors import UserError
 from trainer.models.family import DataSpec
+from trainer.models.parts.example import example
 
 _LENGTHS = (7, 4, 1)
 _SQUASHING = ("softmax", "sigmoid")
-
-
-def example(data: DataSpec, lengths: tuple[int, ...], time: int, seed: int = 0) -> dict[str, Any]:
-    """A batch of random recordings whose padding is not zero, as every model takes it.
-
-    Args:
-      data: what a recording is.
-      lengths: steps of each; 0 for a row without a record.
-      time: padded steps.
-      seed: other values.
-    """
-    spec, rng = data.input, np.random.default_rng(seed)
-    shape = (len(lengths), time, *spec.step_shape)
-    is_float = np.issubdtype(spec.dtype, np.floating)
-    values = rng.normal(size=shape) if is_float else rng.integers(0, 100, shape)
-    rows = np.asarray(lengths, np.int32)
-    given = {spec.kind: values.astype(spec.dtype), "lengths": rows, "padding": np.zeros_like(rows)}
-    if data.label.kind == "class":
-        per_step = (time,) if data.label.per == "step" else ()
-        given["label"] = rng.integers(0, data.units, (len(lengths), *per_step))
-    return given
 
 
 def require_outputs(model: keras.Model, data: DataSpec, name: str) -> None:

@@ -1,0 +1,34 @@
+"""Random recordings to call a model with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from trainer.models.family import DataSpec
+
+
+def example(data: DataSpec, lengths: Sequence[int], time: int, seed: int = 0) -> dict[str, Any]:
+    """A batch of random recordings with labels; its padding is not zero.
+
+    Args:
+      data: what a recording is.
+      lengths: steps of each; 0 for a row without a record.
+      time: padded steps.
+      seed: other values.
+    """
+    spec, label, rng = data.input, data.label, np.random.default_rng(seed)
+    shape = (len(lengths), time, *spec.step_shape)
+    is_float = np.issubdtype(spec.dtype, np.floating)
+    values = rng.normal(size=shape) if is_float else rng.integers(0, 100, shape)
+    rows = np.asarray(lengths, np.int32)
+    of_label = (len(lengths),) if label.per == "record" else (len(lengths), time)
+    if label.kind == "class":
+        target: np.ndarray = rng.integers(0, data.units, of_label)
+    else:
+        target = rng.normal(size=(*of_label, *label.shape)).astype(np.float32)
+    given = {spec.kind: values.astype(spec.dtype), "lengths": rows, "label": target}
+    return {**given, "padding": np.zeros_like(rows), "label_lengths": rows}
