@@ -72,7 +72,8 @@ def _against(asked: Asked, data: Data, model: keras.Model) -> list[str]:
     """What can be said against a training before it begins."""
     assert data.train is not None
     of_data = (data.dataset, data.train, data.validation, asked.data.test_split)
-    return worth_a_look.notes(asked.training, *of_data, model)
+    of_model = asked.model.family.doubts(model, data.learnt.spec(data.label))
+    return [*of_model, *worth_a_look.notes(asked.training, *of_data, model)]
 
 
 def _train(asked: Asked, session: Session) -> None:

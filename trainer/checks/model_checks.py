@@ -15,7 +15,7 @@ import tensorflow as tf
 from trainer.checks.finding import Finding, compared, is_float
 from trainer.checks.kept import file_findings, weights_finding
 from trainer.models.family import ChosenModel, DataSpec
-from trainer.models.parts.example import example
+from trainer.models.parts.example import example, padded_to
 from trainer.step.task import Task, inputs_of
 
 _LENGTHS = (5, 1, 7, 0, 3)
@@ -66,16 +66,8 @@ def _names(model: keras.Model) -> list[str]:
 
 
 def _batch(data: DataSpec, time: int = _TIME) -> dict[str, Any]:
-    """The recordings of all checks, padded to so many steps with what depends on their number."""
-    batch, other = example(data, _LENGTHS, _TIME), example(data, _LENGTHS, time, seed=time)
-    valid = np.arange(time) < np.asarray(_LENGTHS)[:, None]
-    for name, values in other.items():
-        if values.shape[:2] == valid.shape:
-            inside = valid[:, :_TIME]
-            values[:, :_TIME][inside] = batch[name][inside]
-        else:
-            other[name] = batch[name]
-    return other
+    """The recordings of all checks, padded to so many steps."""
+    return padded_to(time, example(data, _LENGTHS, _TIME), data)
 
 
 def _answer(model: keras.Model, batch: dict[str, Any]) -> np.ndarray:

@@ -137,6 +137,10 @@ class Family:
           UserError: it is no model of such data after all.
         """
 
+    def doubts(self, model: keras.Model, data: DataSpec) -> list[str]:
+        """What can be said against its `BuiltModel.full`; a sentence each."""
+        return []
+
     def restored(self, *options: Any) -> tuple[Any, ...]:
         """The options to build a model with whose weights come from a checkpoint."""
         return options

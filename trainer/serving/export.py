@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
+from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import (
     make_folder,
@@ -98,6 +99,12 @@ def _save_keras(model: keras.Model, path: str) -> None:
     # Keras writes zip files to local paths only.
     with tempfile.TemporaryDirectory() as local:
         written = os.path.join(local, KERAS_FILE)
-        model.save(written)
+        try:
+            model.save(written)
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{SAVED_MODEL} is written, {KERAS_FILE} is not: {' '.join(str(error).split())}; "
+                "layers of your own need get_config() with all arguments of their constructor"
+            ) from error
         tf.io.gfile.copy(written, temporary := temporary_path(path))
         replace(temporary, path)

@@ -32,3 +32,16 @@ def example(data: DataSpec, lengths: Sequence[int], time: int, seed: int = 0) ->
         target = rng.normal(size=(*of_label, *label.shape)).astype(np.float32)
     given = {spec.kind: values.astype(spec.dtype), "lengths": rows, "label": target}
     return {**given, "padding": np.zeros_like(rows), "label_lengths": rows}
+
+
+def padded_to(time: int, batch: dict[str, Any], data: DataSpec) -> dict[str, Any]:
+    """The same recordings with so many steps, no fewer than before, and other values as padding."""
+    before = batch[data.input.kind].shape[1]
+    other = example(data, batch["lengths"], time, seed=time)
+    valid = np.arange(before) < batch["lengths"][:, None]
+    for name, values in batch.items():
+        if values.shape[:2] == valid.shape:
+            other[name][:, :before][valid] = values[valid]
+        else:
+            other[name] = values
+    return other

@@ -53,7 +53,7 @@ def with_our_inputs(made: Any, data: DataSpec, name: str) -> keras.Model:
         outputs = made(keras.tree.map_structure(lambda tensor: values[tensor.name], made.input))
     else:
         outputs = made({key: values[key] for key in names})
-    return keras.Model(outer, outputs, name=f"{made.name}_of_recordings")
+    return keras.Model(outer, outputs, name="own_model")
 
 
 def _inputs(data: DataSpec) -> dict[str, Any]:

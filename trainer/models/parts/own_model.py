@@ -78,6 +78,12 @@ class OwnModel(Family):
 
         require_outputs(built.full, data, self.name)
 
+    def doubts(self, model: Any, data: DataSpec) -> list[str]:
+        """See `Family.doubts`."""
+        from trainer.models.parts.own_outputs import padding_doubts
+
+        return padding_doubts(model, data, self.name)
+
 
 def own_family(name: str) -> OwnModel:
     """The family that a function makes.

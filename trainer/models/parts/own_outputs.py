@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from tfrecords_schema.errors import UserError
 from trainer.models.family import DataSpec
-from trainer.models.parts.example import example
+from trainer.models.parts.example import example, padded_to
 
 _LENGTHS = (7, 4, 1)
+_SMALL = 1e-3
 _SQUASHING = ("softmax", "sigmoid")
 
 
@@ -23,12 +24,10 @@ def require_outputs(model: keras.Model, data: DataSpec, name: str) -> None:
       UserError: other steps come out than went in, probabilities where logits are expected, what
         is not finite, or it has variables that no checkpoint would hold.
     """
-    batch = example(data, _LENGTHS, max(_LENGTHS))
-    names = [tensor.name for tensor in model.inputs]
-    specs = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs}
-    call = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(specs)
+    batch, call = example(data, _LENGTHS, max(_LENGTHS)), _call(model)
     _require_tracked(model, call, name)
-    outputs = call({key: tf.constant(batch[key]) for key in names}).numpy()
+    _require_no_penalty(model, name)
+    outputs = _answer(model, call, batch)
     axes = outputs.shape[: 1 if data.label.per == "record" else 2]
     expected = (len(_LENGTHS), max(_LENGTHS))[: len(axes)]
     if axes != expected:
@@ -50,6 +49,45 @@ def require_outputs(model: keras.Model, data: DataSpec, name: str) -> None:
     _require_logits(model, answers, data, name)
 
 
+def padding_doubts(model: keras.Model, data: DataSpec, name: str) -> list[str]:
+    """What is said of a model whose answers depend on padding; it is trained all the same."""
+    batch, call = example(data, _LENGTHS, max(_LENGTHS)), _call(model)
+    short = _answer(model, call, batch)
+    wide = _answer(model, call, padded_to(max(_LENGTHS) + 4, batch, data))
+    if data.label.per == "step":
+        valid = np.arange(max(_LENGTHS)) < np.asarray(_LENGTHS)[:, None]
+        short, wide = short[valid], wide[:, : max(_LENGTHS)][valid]
+    gap, largest = np.abs(short - wide).max(), np.abs(short).max()
+    if gap <= _SMALL * largest:
+        return []
+    return [
+        f"what {name} answers depends on padding: with 4 more padded steps it differs by "
+        f"{gap:.2g}, of numbers up to {largest:.2g}, so a recording's answer depends on those "
+        "beside it; python -m trainer.check_model shows more"
+    ]
+
+
+def _call(model: keras.Model) -> Any:
+    """The model as a graph with free batch and time, as a step of training has it."""
+    specs = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs}
+    return tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(specs)
+
+
+def _answer(model: keras.Model, call: Any, batch: dict[str, Any]) -> np.ndarray:
+    outputs: np.ndarray = call({x.name: tf.constant(batch[x.name]) for x in model.inputs}).numpy()
+    return outputs
+
+
+def _require_no_penalty(model: keras.Model, name: str) -> None:
+    of_weights = sum(v.regularizer is not None for v in model.trainable_variables)
+    if len(model.losses) > of_weights:
+        raise UserError(
+            f"--model={name} adds to the loss what depends on the recordings (add_loss, or an "
+            "activity_regularizer), which would be passed over; the loss is that of the labels and "
+            "of regularized weights alone: take it out, or use kernel_regularizer"
+        )
+
+
 def _require_tracked(model: keras.Model, call: Any, name: str) -> None:
     if tf.distribute.has_strategy():
         return  # Variables of a graph are those of one replica there.
@@ -66,8 +104,7 @@ def _require_tracked(model: keras.Model, call: Any, name: str) -> None:
 def _require_logits(model: keras.Model, answers: np.ndarray, data: DataSpec, name: str) -> None:
     if data.label.kind != "class" or data.units < 2:
         return
-    last = getattr(model.outputs[0], "_keras_history").operation  # noqa: B009  Keras has no other.
-    activation = getattr(getattr(last, "activation", None), "__name__", "")
+    activation = getattr(getattr(_last(model), "activation", None), "__name__", "")
     adds_up = (answers >= 0).all() and np.allclose(answers.sum(-1), 1, atol=1e-3)
     if adds_up or activation in _SQUASHING:
         found = activation if activation in _SQUASHING else "softmax"
@@ -76,3 +113,10 @@ def _require_logits(model: keras.Model, answers: np.ndarray, data: DataSpec, nam
             "softmax itself, and evaluation and export give probabilities; leave the activation "
             "of the last layer out (for a sigmoid give --class_activation=sigmoid as well)"
         )
+
+
+def _last(model: keras.Model) -> Any:
+    """The layer that makes the output, also where that is of a model within the model."""
+    while getattr(model, "outputs", None):
+        model = model.outputs[0]._keras_history.operation
+    return model
