@@ -16,6 +16,7 @@ _COMMANDS = [
     "pipeline.inspect",
     "pipeline.verify",
     "trainer",
+    "trainer.check_model",
     "trainer.compare",
     "trainer.cross_validate",
     "trainer.launch",

@@ -27,6 +27,7 @@ _ROOMS = {
         "training",
         "report",
         "serving",
+        "checks",
         "studies",
     ),
 }

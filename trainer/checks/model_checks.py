@@ -45,8 +45,9 @@ def findings(chosen: ChosenModel, data: DataSpec) -> Iterator[Finding]:
     if data.label.per in ("record", "step") and "label" not in _names(model):
         yield from _trained(model, data, task)
     yield _explicit(model)
-    yield weights_finding(chosen, model, data, _batch(data))
-    yield from file_findings(model, task, _batch(data))
+    recordings = example(data, [*filter(None, _LENGTHS)], _TIME)
+    yield weights_finding(chosen, model, data, recordings)
+    yield from file_findings(model, task, recordings)
 
 
 def prepare(model: keras.Model) -> None:

@@ -39,12 +39,17 @@ def _inputs(data, *names):
 
 
 def build(data: DataSpec, options: OwnOptions) -> keras.Model:
-    """A GRU of stock layers that are told a mask."""
+    """Stock layers that are told a mask."""
     given = _inputs(data, "signal", "mask")
-    per_step = data.label.per == "step"
-    x = Gain()(given["signal"])
-    x = keras.layers.GRU(options.units, return_sequences=per_step)(x, mask=given["mask"])
+    x = keras.layers.Dense(options.units, activation="relu")(Gain()(given["signal"]))
+    if data.label.per == "record":
+        x = keras.layers.GlobalAveragePooling1D()(x, mask=given["mask"])
     return keras.Model(given, keras.layers.Dense(data.units)(x))
+
+
+def recurrent(data: DataSpec) -> keras.Model:
+    """A GRU that is told a mask."""
+    return _with_head(data, data.units, data.label.per == "step")
 
 
 def packed(data: DataSpec) -> keras.Model:

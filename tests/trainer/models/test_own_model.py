@@ -29,9 +29,11 @@ def _answer(model, signal, lengths):
     return model({"signal": signal, "lengths": np.asarray(lengths, np.int32)}).numpy()
 
 
-@pytest.mark.parametrize("label", [CLASS_PER_STEP, CLASS_PER_RECORD], ids=lambda label: label.per)
-def test_a_mask_becomes_lengths(label):
-    model = _built("build", label, units=4)
+@pytest.mark.parametrize(
+    ("function", "label"), [("recurrent", CLASS_PER_STEP), ("build", CLASS_PER_RECORD)]
+)
+def test_a_mask_becomes_lengths(function, label):
+    model = _built(function, label)
     assert [tensor.name for tensor in model.inputs] == ["lengths", "signal"]
     signal = np.random.default_rng(0).normal(size=(2, 6, 3)).astype(np.float32)
     together = _answer(model, signal, [6, 2])[1]

@@ -47,7 +47,7 @@ def test_what_is_decided_and_what_is_not_is_written_down(trained):
     assert "what it costs is not known" in choice["reason"]
     assert {"learning_rate", "label_smoothing"} <= {other["name"] for other in others}
     (about, made_of, *_) = about_model(RunFiles.read(str(run)))
-    assert about.endswith("own_models:build: A GRU of stock layers that are told a mask.")
+    assert about.endswith("own_models:build: Stock layers that are told a mask.")
     assert "units 4" in made_of
 
 
