@@ -25,9 +25,12 @@ def keras_batches(
 
     Every iteration is one epoch and, with `shuffle`, has a plan of its own, so that
     `model.fit(batches, epochs=20)` sees 20 different orders. Give losses the reduction
-    "mean_with_sample_weight": Keras' default divides by the number of padded steps. Where labels
-    are per step, Keras 3.15 weighs the figures of several batches by their rows, not by their valid
-    steps (keras.src.metrics.reduction_metrics); `python -m trainer` counts valid steps.
+    "mean_with_sample_weight": Keras' default divides by the number of padded steps.
+
+    Where labels are per step, Keras 3.15 weighs metrics of several batches by valid steps over
+    padded steps (keras.src.metrics.reduction_metrics), and the loss it reports by rows. To measure
+    with it, take `BatchOptions(num_buckets=1)`, so that all are padded to one length, and
+    the loss as one of `weighted_metrics`; `python -m trainer` counts valid steps by itself.
 
     Args:
       dataset: from `open_dataset`; it has labels.
@@ -43,7 +46,8 @@ def keras_batches(
           [batch, time, height, width, 3] uint8) and `lengths` [batch] int32, valid steps; for a
           label per sequence also `label_lengths` [batch] int32; where the dataset has it,
           `padding` [batch] int32, samples of the last valid step that were not recorded;
-        label: [batch, *shape] per record, [batch, time, *shape] per step or sequence;
+        label: [batch, *shape] per record, [batch, time, *shape] per step or sequence; of one
+          value per step [batch, time, 1], as an output has it, for losses weigh no other;
         sample_weight: [batch] or [batch, time] float32, 0 where the label is padding.
 
     Raises:
@@ -87,7 +91,8 @@ def _fit_element(
     weight = validity(batch, label)
     if class_weights is not None:
         weight *= tf.gather(class_weights, batch["label"])
-    return inputs, batch["label"], weight
+    is_number = label.kind == "value" and not label.shape and label.per != "record"
+    return inputs, batch["label"][..., None] if is_number else batch["label"], weight
 
 
 def _checked(class_weights: Sequence[float] | None, label: LabelSpec) -> tf.Tensor | None:

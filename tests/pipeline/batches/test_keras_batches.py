@@ -14,11 +14,15 @@ from tests.datasets import (
     VALUE_SEQUENCE,
     toy_dataset,
 )
-from tfrecords_schema import DatasetError
+from tfrecords_schema import DatasetError, LabelSpec
 from trainer import layers
 
 _OPTIONS = BatchOptions(batch_size=6, num_buckets=3)
-_LABELS = [CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP, VALUE_SEQUENCE]
+_NUMBER_PER_STEP = LabelSpec("step", "value", "float32")
+_LABELS = [
+    CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP, VALUE_SEQUENCE,
+    _NUMBER_PER_STEP,
+]  # fmt: skip
 
 
 def _signals(batches):
@@ -30,7 +34,9 @@ def _signals(batches):
     ]
 
 
-@pytest.mark.parametrize("label", _LABELS, ids=lambda label: f"{label.per}-{label.kind}")
+@pytest.mark.parametrize(
+    "label", _LABELS, ids=lambda label: f"{label.per}-{label.kind}-{label.shape}"
+)
 def test_an_iteration_has_every_record_with_its_label_and_weight(label, tmp_path):
     dataset, splits = toy_dataset(tmp_path, label=label)
     expected = {record.data.tobytes(): record for record in splits["train"]}
@@ -42,7 +48,7 @@ def test_an_iteration_has_every_record_with_its_label_and_weight(label, tmp_path
             valid = weights[row] == 1
             assert ((weights[row] == 0) | valid).all()
             found = labels[row] if label.per == "record" else labels[row][valid]
-            np.testing.assert_array_equal(found, record.label)
+            np.testing.assert_array_equal(found.reshape(np.shape(record.label)), record.label)
     assert sorted(seen) == sorted(record.id for record in splits["train"])
 
 
@@ -127,3 +133,27 @@ def test_stock_fit_trains_and_counts_valid_labels_alone(label, tmp_path):
         hits += (logits.argmax(-1) == truth).tolist()
     assert found["accuracy"] == pytest.approx(np.mean(hits))
     assert found["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+@pytest.mark.parametrize("label", [CLASS_PER_STEP, _NUMBER_PER_STEP], ids=lambda label: label.kind)
+def test_stock_metrics_of_several_batches_count_steps_where_all_are_padded_alike(label, tmp_path):
+    dataset, splits = toy_dataset(tmp_path, label=label)
+    units, is_class = len(label.class_names) or 1, label.kind == "class"
+    signal, lengths = keras.Input((None, 3), name="signal"), keras.Input((), name="lengths")
+    model = keras.Model([signal, lengths], keras.layers.Dense(units)(signal))
+    error = keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="error")
+    metric = error if is_class else keras.metrics.MeanSquaredError("error")
+    loss = "sparse_categorical_crossentropy" if is_class else "mean_squared_error"
+    model.compile(loss=loss, weighted_metrics=[metric])
+    options = BatchOptions(batch_size=3, num_buckets=1)
+    found = model.evaluate(keras_batches(dataset, "train", options), verbose=0, return_dict=True)
+    kernel, bias = (variable.numpy() for variable in model.variables)
+    errors = []
+    for record in splits["train"]:
+        outputs = record.data @ kernel + bias
+        if is_class:
+            chosen = outputs[np.arange(record.steps), record.label]
+            errors += (np.log(np.exp(outputs).sum(-1)) - chosen).tolist()
+        else:
+            errors += ((outputs[:, 0] - record.label) ** 2).tolist()
+    assert found["error"] == pytest.approx(np.mean(errors), rel=1e-5)
