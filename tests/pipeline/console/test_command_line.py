@@ -281,6 +281,16 @@ def test_a_line_that_is_redrawn_fits_the_terminal(monkeypatch: pytest.MonkeyPatc
     assert stream.getvalue() == "\r\x1b[K" + "x" * 19
 
 
+def test_a_line_of_a_notebook_is_emptied_with_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is shown by what only knows the way back to the beginning of a line."""
+    monkeypatch.setenv("COLUMNS", "8")
+    stream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    assert console.is_terminal(stream)
+    console.redraw("x" * 50, stream)
+    console.clear_line(stream)
+    assert stream.getvalue() == f"\r{' ' * 7}\r{'x' * 7}\r{' ' * 7}\r"
+
+
 def test_the_help_is_there_at_once() -> None:
     """Without TensorFlow and Beam, which take seconds to import."""
     code = (

@@ -1,10 +1,13 @@
 """`python -m trainer.check_model`: what holds of good models, and which line fails of others."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
 
 from tests.datasets import CLASS_PER_STEP, toy_dataset
+from tests.trainer.processes import REPOSITORY
 from trainer.check_model import main
 from trainer.checks.finding import compared
 
@@ -76,6 +79,17 @@ def test_statistics_over_padding_are_found(capsys):
     (what,) = (what for what in lines if "batch statistics" in what)
     assert status == 1
     assert what.startswith("FAILS")
+
+
+def test_the_example_of_the_docs_holds(capsys, tmp_path, monkeypatch):
+    page = (REPOSITORY / "docs" / "extending.md").read_text()
+    _, _, section = page.partition("## A model of your own")
+    code = re.search(r"```python\n(.*?)```", section, re.S)[1]
+    (tmp_path / "documented_models.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    status, lines = _check(capsys, "--model=documented_models:build", "--filters=2")
+    assert status == 0
+    assert {*lines} == {*_EIGHT, *_OTHERS}
 
 
 def test_a_model_must_be_named(capsys):
