@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 _CLEAR_LINE = "\r\x1b[K"
@@ -62,18 +62,42 @@ def print_error(message: object) -> None:
 def redraw(line: str, stream: TextIO) -> None:
     """Puts a line in the place of the current one; it is cut, as a wrapped one would stay."""
     columns = shutil.get_terminal_size().columns
-    stream.write(_clearing(stream) + shown(line, stream)[: columns - 1])
+    text = shown(line, stream)[: columns - 1]
+    if is_notebook(stream):
+        return _LINE_OF_CELL.show(text)
+    stream.write(_CLEAR_LINE + text)
     stream.flush()
 
 
 def clear_line(stream: TextIO) -> None:
     """Empties the current line of a terminal."""
-    if is_terminal(stream):
-        stream.write(_clearing(stream))
+    if is_notebook(stream):
+        _LINE_OF_CELL.show("")
+    elif is_terminal(stream):
+        stream.write(_CLEAR_LINE)
         stream.flush()
 
 
-def _clearing(stream: TextIO) -> str:
-    """What empties a line; a notebook knows the way back to its beginning, and nothing more."""
-    blank = " " * (shutil.get_terminal_size().columns - 1)
-    return f"\r{blank}\r" if is_notebook(stream) else _CLEAR_LINE
+class _LineOfCell:
+    """The one line below a cell of a notebook that changes; of others all that was written stays.
+
+    A page that is made of the notebook has what it was last.
+    """
+
+    def __init__(self) -> None:
+        self._cell = -1
+        self._handle: Any = None
+
+    def show(self, text: str) -> None:
+        """Puts a text there."""
+        from IPython import display, get_ipython
+
+        cell, data = get_ipython().execution_count, {"text/plain": text}
+        if cell == self._cell:
+            self._handle.update(data, raw=True)
+        elif text:
+            self._cell = cell
+            self._handle = display.display(data, raw=True, display_id=True)
+
+
+_LINE_OF_CELL = _LineOfCell()

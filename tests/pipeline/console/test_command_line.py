@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
@@ -281,14 +282,27 @@ def test_a_line_that_is_redrawn_fits_the_terminal(monkeypatch: pytest.MonkeyPatc
     assert stream.getvalue() == "\r\x1b[K" + "x" * 19
 
 
-def test_a_line_of_a_notebook_is_emptied_with_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is shown by what only knows the way back to the beginning of a line."""
-    monkeypatch.setenv("COLUMNS", "8")
+def test_a_notebook_has_one_line_a_cell_that_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, cell = [], types.SimpleNamespace(execution_count=1)
+
+    def display(data: dict, **_: object) -> types.SimpleNamespace:
+        seen.append([data["text/plain"]])
+        return types.SimpleNamespace(update=lambda data, raw: seen[-1].append(data["text/plain"]))
+
+    ipython = types.ModuleType("IPython")
+    ipython.display = types.SimpleNamespace(display=display)  # type: ignore[attr-defined]
+    ipython.get_ipython = lambda: cell  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setenv("COLUMNS", "4")
     stream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
     assert console.is_terminal(stream)
-    console.redraw("x" * 50, stream)
+    console.clear_line(stream)  # There is none.
+    for text in ("1/2", "2/2 and more"):
+        console.redraw(text, stream)
     console.clear_line(stream)
-    assert stream.getvalue() == f"\r{' ' * 7}\r{'x' * 7}\r{' ' * 7}\r"
+    cell.execution_count = 2
+    console.redraw("1/2", stream)
+    assert (stream.getvalue(), seen) == ("", [["1/2", "2/2", ""], ["1/2"]])
 
 
 def test_the_help_is_there_at_once() -> None:
