@@ -91,7 +91,8 @@ def own_family(name: str) -> OwnModel:
     Raises:
       UserError: it cannot be imported, or takes other arguments than a family's `build`.
     """
-    quiet.start(gpu=True)  # Its module is likely to import TensorFlow.
+    if "tensorflow" not in sys.modules:
+        quiet.start(gpu=True)  # Before its module imports it.
     path, _, attribute = name.partition(":")
     function = getattr(_module(path, name), attribute, None)
     if function is None:
