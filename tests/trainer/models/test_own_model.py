@@ -13,6 +13,7 @@ from trainer.models.family import ChosenModel, DataSpec
 from trainer.models.named import family_named, kinds_beside, names_for_rules
 from trainer.runs.asked import COMMAND, recorded
 from trainer.runs.identity import changed_options
+from trainer.studies.search.space import is_read, read_space
 
 _MODULE = "tests.trainer.models.own_models"
 _BUILD = f"{_MODULE}:build"
@@ -173,6 +174,15 @@ def test_an_option_of_its_own_hides_that_of_a_family_but_no_other():
     assert len(kinds_beside(_BUILD)) == len({*kinds_beside(_BUILD)})
     assert names_for_rules(_BUILD) == set()  # No rule knows what they mean.
     assert "normalization" in names_for_rules("fcn")
+
+
+def test_a_space_may_have_its_options_and_other_models():
+    space = read_space(f"model=fcn,{_BUILD} units=2,3", (), "auto")
+    assert [one.name for one in space] == ["model", "units"]
+    assert (is_read("units", _BUILD), is_read("units", "fcn")) == (True, False)
+    assert is_read("epochs", _BUILD)
+    with pytest.raises(UserError, match="'units' is no option of the trainer"):
+        read_space("model=fcn,resnet units=2,3", (), "auto")
 
 
 def test_another_function_is_another_run_and_a_changed_option_is_named():
