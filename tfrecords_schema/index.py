@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tfrecords_schema.errors import DatasetError
+from tfrecords_schema.names import UNLABELLED
 from tfrecords_schema.shared_arrays import aligned_copy, aligned_empty
 from tfrecords_schema.storage import File, remove
 
@@ -139,6 +140,17 @@ def group_totals(path: str) -> pa.Table:
     totals = table.group_by(["group", "split"]).aggregate([("steps", "count"), ("steps", "sum")])
     totals = totals.rename_columns({"steps_count": "records", "steps_sum": "steps"})
     return totals.sort_by([("records", "descending"), ("group", "ascending")])
+
+
+def shared_groups(totals: pa.Table) -> int:
+    """How many groups are in more than one split that is learned from or measured on.
+
+    Args:
+      totals: from `group_totals`.
+    """
+    labelled = totals.filter(pc.not_equal(totals["split"], UNLABELLED))
+    splits = labelled.group_by("group").aggregate([("split", "count")])["split_count"].to_numpy()
+    return int((splits > 1).sum())
 
 
 @contextlib.contextmanager

@@ -46,6 +46,7 @@ class SplitEntry:
       size_bytes: sum of the shards' sizes.
       class_counts: labels per class name (steps or records, as the labels are).
       length_histogram: number of records for each number of time steps.
+      missing_labels: labels that are not known (of steps or records, as the labels are).
     """
 
     shards: tuple[ShardEntry, ...]
@@ -55,6 +56,7 @@ class SplitEntry:
     size_bytes: int
     class_counts: dict[str, int]
     length_histogram: dict[int, int]
+    missing_labels: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +119,7 @@ class Manifest:
         shards = {
             split: [shard.sha256 for shard in entry.shards] for split, entry in self.splits.items()
         }
-        schema = dataclasses.asdict(self.schema)
+        schema = _schema_fields(self.schema)
         if not self.schema.input.has_padding:  # As before there was such a field.
             del schema["input"]["has_padding"]
         parts: list[Any] = [schema, shards]
@@ -128,7 +130,10 @@ class Manifest:
 
     def to_json(self) -> str:
         """The manifest as JSON text with its own checksum; equal manifests give equal text."""
-        content = dataclasses.asdict(self)
+        content = {**dataclasses.asdict(self), "schema": _schema_fields(self.schema)}
+        for split in content["splits"].values():
+            if not split["missing_labels"]:
+                del split["missing_labels"]
         if not self.shards_of:
             del content["shards_of"]  # As in every manifest before there were selections.
         return sealed_json(content)
@@ -166,6 +171,14 @@ class Manifest:
             raise DatasetError(f"the manifest is incomplete ({error}); convert again") from error
         _require_plain_names(manifest)
         return manifest
+
+
+def _schema_fields(schema: RecordSchema) -> dict[str, Any]:
+    """As JSON has them; without what says that no label is missing, as before any could be."""
+    fields = dataclasses.asdict(schema)
+    if schema.label and not schema.label.has_missing:
+        del fields["label"]["has_missing"]
+    return fields
 
 
 def sealed_json(value: dict[str, Any]) -> str:

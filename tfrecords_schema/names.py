@@ -11,6 +11,7 @@ INDEX = "index.parquet"
 REJECTS = "rejects.jsonl"
 CLASS_NAMES = "label.labels.txt"
 WORK_DIR = ".conversion"
+UNLABELLED = "unlabelled"  # The split of records of which no label is known.
 OUTCOME = "outcome.json"  # In it: how a conversion that committed nothing ended.
 
 

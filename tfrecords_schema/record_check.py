@@ -7,7 +7,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from tfrecords_schema.index import IndexRow
-from tfrecords_schema.schema import LabelSpec, RecordSchema
+from tfrecords_schema.schema import MISSING_CLASS, LabelSpec, RecordSchema
 
 _CLASS_INDEX = np.dtype("<i8")
 
@@ -59,7 +59,8 @@ def _label_problem(feature: tf.train.Feature, row: IndexRow, label: LabelSpec) -
         if problem or label.kind != "class":
             return problem
         classes = np.frombuffer(values[0], _CLASS_INDEX)
-    if not problem and len(classes) and not 0 <= classes.min() <= classes.max() < _count(label):
+    least = MISSING_CLASS if label.has_missing else 0
+    if not problem and len(classes) and not least <= classes.min() <= classes.max() < _count(label):
         problem = f"class {classes.min()} to {classes.max()}, there are {_count(label)}"
     return problem
 

@@ -32,6 +32,7 @@ SUPPORTED_DTYPES = (
 
 LabelPer = Literal["step", "record", "sequence"]
 LabelKind = Literal["class", "value"]
+MISSING_CLASS = -1  # As tensorflow-datasets has it, where a class is not known.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +73,7 @@ class LabelSpec:
       dtype: NumPy name of the stored dtype.
       shape: shape of one label: `()` for a class, `(2,)` for a velocity.
       class_names: names in the order of their index; empty for values.
+      has_missing: whether some labels may not be known: a class is -1 then, a value holds NaN.
     """
 
     per: LabelPer
@@ -79,6 +81,8 @@ class LabelSpec:
     dtype: str = "int64"
     shape: tuple[int, ...] = ()
     class_names: tuple[str, ...] = ()
+    # What is predicted is the same.
+    has_missing: bool = dataclasses.field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         _require_dtype("label", self.dtype)
@@ -96,6 +100,23 @@ class LabelSpec:
     def is_class_feature(self) -> bool:
         """Whether the label is stored as a plain int64 feature (one class per record)."""
         return self.kind == "class" and self.per == "record"
+
+    def is_known(self, labels: np.ndarray) -> np.ndarray:
+        """Which labels are known: `[...]` bool of `[..., *shape]`."""
+        if self.kind == "class":
+            return labels >= 0
+        units = tuple(range(labels.ndim - len(self.shape), labels.ndim))
+        return ~np.isnan(labels).any(axis=units)
+
+    def unknown(self, steps: int) -> np.ndarray:
+        """The label of a record of which none is known; a sequence has no step.
+
+        Args:
+          steps: of the record.
+        """
+        lead = {"step": (steps,), "record": (), "sequence": (0,)}[self.per]
+        value = MISSING_CLASS if self.kind == "class" else np.nan
+        return np.full((*lead, *self.shape), value, self.dtype)
 
     def feature(self) -> tfds.features.FeatureConnector:
         """The tensorflow-datasets feature of this label."""

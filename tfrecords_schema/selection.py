@@ -43,6 +43,7 @@ def write_selection(
     split_of: Callable[[IndexRow], str],
     class_counts: Mapping[str, Mapping[str, int]],
     statistics: Statistics | None,
+    missing_labels: Mapping[str, int] | None = None,
 ) -> Dataset:
     """Writes a dataset folder of some records of another, divided anew; the manifest last.
 
@@ -53,6 +54,7 @@ def write_selection(
       split_of: from a row of the source's index to its split here; empty leaves it out.
       class_counts: labels per class name of each new split.
       statistics: of the channels of the new training split.
+      missing_labels: of each new split the labels that are not known; None for none.
     """
     counted = {name: _Rows() for name in class_counts}
     first, shards = _joined_shards(source, splits)
@@ -77,6 +79,7 @@ def write_selection(
             size_bytes=found.size_bytes,
             class_counts=dict(class_counts[name]),
             length_histogram=dict(found.lengths),
+            missing_labels=(missing_labels or {}).get(name, 0),
         )
         for name, found in counted.items()
     }

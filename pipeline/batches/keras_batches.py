@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pipeline.batches.batch_reader import BatchReader, Element
 from pipeline.batches.plan import BatchOptions, plan_epoch, plan_lengths
-from pipeline.batches.valid_labels import validity
+from pipeline.batches.valid_labels import filled, validity
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 
 
@@ -48,7 +48,8 @@ def keras_batches(
           `padding` [batch] int32, samples of the last valid step that were not recorded;
         label: [batch, *shape] per record, [batch, time, *shape] per step or sequence; of one
           value per step [batch, time, 1], as an output has it, for losses weigh no other;
-        sample_weight: [batch] or [batch, time] float32, 0 where the label is padding.
+        sample_weight: [batch] or [batch, time] float32, 0 where the label is padding, or not known
+          (it is 0 then).
 
     Raises:
       DatasetError: there is no such split, it has no labels, or no classes to weigh.
@@ -88,11 +89,11 @@ def _fit_element(
 ) -> tuple[Element, tf.Tensor, tf.Tensor]:
     names = {kind, "lengths", "padding", *(["label_lengths"] if label.per == "sequence" else [])}
     inputs = {name: part for name, part in batch.items() if name in names}
-    weight = validity(batch, label)
+    weight, labels = validity(batch, label), filled(batch["label"], label)
     if class_weights is not None:
-        weight *= tf.gather(class_weights, batch["label"])
+        weight *= tf.gather(class_weights, labels)
     is_number = label.kind == "value" and not label.shape and label.per != "record"
-    return inputs, batch["label"][..., None] if is_number else batch["label"], weight
+    return inputs, labels[..., None] if is_number else labels, weight
 
 
 def _checked(class_weights: Sequence[float] | None, label: LabelSpec) -> tf.Tensor | None:

@@ -1,4 +1,4 @@
-"""Which entries of a padded batch are labels; the others are padding, or no record at all."""
+"""Which entries of a padded batch are labels; others are padding, no record, or not known."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -16,8 +16,33 @@ def label_lengths(batch: Mapping[str, tf.Tensor], label: LabelSpec) -> tf.Tensor
     return batch["label_lengths" if label.per == "sequence" else "lengths"]
 
 
+def is_known(labels: tf.Tensor, label: LabelSpec) -> tf.Tensor:
+    """Which labels are known: bool, `[batch]` or `[batch, time]` of labels of a batch."""
+    if label.kind == "class":
+        return labels >= 0
+    units = [*range(len(labels.shape) - len(label.shape), len(labels.shape))]
+    return ~tf.reduce_any(tf.math.is_nan(tf.cast(labels, tf.float32)), axis=units)
+
+
+def filled(labels: tf.Tensor, label: LabelSpec) -> tf.Tensor:
+    """Labels with 0 in the place of what is not known, to compute on: it has no weight."""
+    if not label.has_missing:
+        return labels
+    known = is_known(labels, label)
+    known = tf.reshape(known, tf.concat([tf.shape(known), [1] * len(label.shape)], 0))
+    return tf.where(known, labels, tf.zeros_like(labels))
+
+
 def validity(batch: Mapping[str, tf.Tensor], label: LabelSpec) -> tf.Tensor:
     """1 where a label counts, 0 elsewhere: `[batch]` or `[batch, time]` float32."""
+    valid = places(batch, label)
+    if label.has_missing:
+        valid *= tf.cast(is_known(batch["label"], label), tf.float32)
+    return valid
+
+
+def places(batch: Mapping[str, tf.Tensor], label: LabelSpec) -> tf.Tensor:
+    """Like `validity`, 1 also where the label is not known."""
     lengths = label_lengths(batch, label)
     if label.per == "record":
         return tf.cast(lengths, tf.float32)
@@ -36,7 +61,24 @@ def unpadded(values: np.ndarray, lengths: Iterable[int], label: LabelSpec) -> li
     return [row[:length] for row, length in zip(rows, lengths, strict=True)]
 
 
-def flat_labels(batch: Mapping[str, tf.Tensor], label: LabelSpec) -> np.ndarray:
-    """All labels of a batch, one after the other: `[labels, units]`."""
-    rows = unpadded(batch["label"].numpy(), label_lengths(batch, label).numpy(), label)
-    return np.concatenate(rows).reshape(-1, math.prod(label.shape))
+def flat_labels(
+    batch: Mapping[str, tf.Tensor], label: LabelSpec, values: tf.Tensor | None = None
+) -> np.ndarray:
+    """All labels of a batch that are known, one after the other: `[labels, units]`.
+
+    Args:
+      batch: a batch.
+      label: what it is labelled with.
+      values: in the place of the labels, of the same shape.
+    """
+    rows = _rows(batch, label, batch["label"] if values is None else values)
+    return rows[known_rows(batch, label)].reshape(-1, math.prod(label.shape))
+
+
+def known_rows(batch: Mapping[str, tf.Tensor], label: LabelSpec) -> np.ndarray:
+    """`[labels]` bool of all labels of a batch, one after the other: which are known."""
+    return label.is_known(_rows(batch, label, batch["label"]))
+
+
+def _rows(batch: Mapping[str, tf.Tensor], label: LabelSpec, values: tf.Tensor) -> np.ndarray:
+    return np.concatenate(unpadded(values.numpy(), label_lengths(batch, label).numpy(), label))

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from tfrecords_schema import Dataset
-from tfrecords_schema.index import group_totals
-from tfrecords_schema.names import INDEX, join
+from tfrecords_schema.index import group_totals, shared_groups
+from tfrecords_schema.names import INDEX, UNLABELLED, join
 
 
 class Rows(NamedTuple):
@@ -39,7 +39,7 @@ class Division(NamedTuple):
     """A dataset and its splits.
 
     Attributes:
-      splits: by name.
+      splits: by name, without that of records that have no label.
       classes: their names; none where labels are values.
       is_class_per_record: whether a record has one label, a class.
       shared_groups: counts the groups that are in more than one split.
@@ -71,6 +71,7 @@ class Division(NamedTuple):
                 functools.partial(_rows, dataset, name),
             )
             for name, entry in manifest.splits.items()
+            if name != UNLABELLED
         }
         return cls(
             splits,
@@ -90,6 +91,4 @@ def _rows(dataset: Dataset, split: str) -> Rows:
 
 
 def _shared_groups(dataset: Dataset) -> int:
-    totals = group_totals(join(dataset.path, INDEX))
-    splits = totals.group_by("group").aggregate([("split", "count")])["split_count"].to_numpy()
-    return int((splits > 1).sum())
+    return shared_groups(group_totals(join(dataset.path, INDEX)))

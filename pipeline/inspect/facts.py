@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import tensorflow as tf
 
 from pipeline.batches.boundaries import optimal_boundaries, padding_share
@@ -14,7 +15,7 @@ from pipeline.inspect.shortcuts import Shortcut, shortcuts
 from pipeline.sources.rejects import group_rejects
 from pipeline.sources.source import Reject
 from tfrecords_schema import Dataset, DatasetError, SplitEntry
-from tfrecords_schema.index import group_totals
+from tfrecords_schema.index import group_totals, shared_groups
 from tfrecords_schema.names import INDEX, REJECTS, join
 
 _BUCKET_COUNTS = (1, 2, 4, 8, 16, 30)
@@ -165,9 +166,8 @@ def lengths_of(dataset: Dataset, split: str) -> Lengths:
 
 def _groups(dataset: Dataset) -> Groups:
     totals = group_totals(join(dataset.path, INDEX))
-    splits = totals.group_by("group").aggregate([("split", "count")])["split_count"].to_numpy()
     largest = totals.slice(0, _MAX_GROUPS).to_pylist()
-    return Groups(len(splits), int((splits > 1).sum()), largest)
+    return Groups(pc.count_distinct(totals["group"]).as_py(), shared_groups(totals), largest)
 
 
 def _rejects(dataset: Dataset) -> list[dict[str, Any]]:

@@ -172,7 +172,8 @@ def label_time(axes: Axes, axis: TimeAxis, steps: int) -> None:
 
 def _draw_classes(axes: Axes, classes: np.ndarray, unit: float) -> None:
     colours = np.array([to_rgb(colour) for colour in CLASS_COLOURS])
-    band = colours[classes % len(colours)][np.newaxis]
+    is_known = (classes >= 0)[:, np.newaxis]
+    band = np.where(is_known, colours[classes % len(colours)], 1.0)[np.newaxis]
     extent = (0, len(classes) * unit, 0, 1)
     axes.imshow(band, extent=extent, aspect="auto", interpolation="nearest")
     axes.set_yticks([])

@@ -133,6 +133,9 @@ def read_samples(
 
 def label_text(label: np.ndarray, spec: LabelSpec) -> str:
     """A record's label, or a prediction of the same kind, in words."""
+    if not (known := spec.is_known(np.asarray(label))).all():
+        rest = label_text(label[known], spec) if known.any() else ""
+        return f"{rest}, and some without" if rest else "none"
     values = np.unique(label) if spec.kind == "class" else np.ravel(label)
     if spec.kind == "class":
         return listed([spec.class_names[int(value)] for value in values])

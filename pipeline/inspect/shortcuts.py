@@ -134,7 +134,9 @@ def _of_split(
             values = np.frombuffer(features["signal"].bytes_list.value[0], spec.dtype)
             samples = axis.unroll(values.reshape(-1, *spec.step_shape)).astype(np.float64)
             levels = np.concatenate([samples.mean(0), samples.std(0)])
-        yield _label(features["label"], label), groups[row], int(index.steps[row]), levels
+        found = _label(features["label"], label)
+        if label.is_known(found).all():
+            yield found, groups[row], int(index.steps[row]), levels
 
 
 def _label(feature: tf.train.Feature, label: LabelSpec) -> np.ndarray:

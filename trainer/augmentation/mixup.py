@@ -56,7 +56,9 @@ class Mixup(Augmentation):
         if label.kind == "class":
             return own._replace(values=values, other_label=partner_label, other_share=share)
         first, second = (tf.cast(each, tf.float32) for each in (own.label, partner_label))
-        mixed_label = first + _as_wide(share, first) * (second - first)
+        share = _as_wide(share, first)
+        # Where nothing is mixed in, a label stays, though the other is not known.
+        mixed_label = tf.where(share > 0, first + share * (second - first), first)
         return own._replace(values=values, label=mixed_label)
 
 

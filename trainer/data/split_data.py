@@ -213,12 +213,26 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | N
     )  # fmt: skip
     split.options = covering(batch_options, int(split.lengths.max()))
     if task:
+        _require_labels(split)
         task.check_records(split.index, name)
     try:
         split.plan(shuffle=False)
     except UserError as error:
         raise DatasetError(f"split {name!r} of {dataset.path}: {error}") from error
     return split
+
+
+def _require_labels(split: SplitData) -> None:
+    label, entry = split.label, split.dataset.manifest.splits[split.name]
+    if label is None or not label.has_missing:
+        return
+    by_per = {"record": entry.records, "step": entry.steps}
+    labels = by_per.get(label.per, int(split.index.label_steps().sum()))
+    if entry.missing_labels >= labels:
+        raise DatasetError(
+            f"no label of split {split.name!r} is known, so there is nothing to learn or to "
+            f"measure; predict it with --mode=predict --predict_split={split.name}"
+        )
 
 
 def class_weights(

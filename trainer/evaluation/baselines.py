@@ -51,7 +51,7 @@ def last_value_baseline(split: SplitData, label: LabelSpec) -> dict[str, Any]:
         last = tf.gather(batch["signal"], tf.maximum(batch["lengths"] - 1, 0), batch_dims=1)
         answer = tf.broadcast_to(tf.cast(last, tf.float32)[:, None], tf.shape(batch["label"]))
         truths.append(flat_labels(batch, label))
-        answers.append(flat_labels({**batch, "label": answer}, label))
+        answers.append(flat_labels(batch, label, answer))
     return _value_baseline("last value", np.concatenate(truths), np.concatenate(answers))
 
 

@@ -35,7 +35,8 @@ class Predictions:
 
     Attributes:
       record: `[records]` int32, row number in the split's index.
-      lengths: `[records]` int32, predicted steps of each record (1 for one label per record).
+      lengths: `[records]` int32, predicted steps of each record (1 for one label per record); only
+        those whose label is known, so that every figure is of these alone.
       label: `[sum of lengths, ...]` true labels.
       prediction: `[sum of lengths, units]` float32 probabilities or values.
       answer: `[sum of lengths]` int32, the class that is stated of each label, where a threshold
@@ -44,6 +45,7 @@ class Predictions:
         label per record.
       prefix_steps: `[k]` int32, steps of that beginning.
       prefix_prediction: `[k, units]` float32.
+      step: `[sum of lengths]` int32, which step of its record each is, from 0; None: all of them.
     """
 
     record: np.ndarray
@@ -54,6 +56,7 @@ class Predictions:
     prefix_steps: np.ndarray | None = None
     prefix_prediction: np.ndarray | None = None
     answer: np.ndarray | None = None
+    step: np.ndarray | None = None
 
     @property
     def answers(self) -> np.ndarray:
@@ -102,6 +105,19 @@ class Predictions:
         """Stated classes of the record at a position of `record`."""
         return self.answers[self._slice(position)]
 
+    def answers_over_time(self, position: int) -> np.ndarray:
+        """Stated classes of each step of the record; -1 of a step whose label is not known."""
+        return self._over_steps(position, self.answers_of(position), -1)
+
+    def _over_steps(self, position: int, values: np.ndarray, other: float) -> np.ndarray:
+        """Of every step of a record up to the last whose label is known, `other` of the rest."""
+        if self.step is None:
+            return values
+        at = self.step[self._slice(position)]
+        every = np.full((int(at.max(initial=-1)) + 1, *values.shape[1:]), other, values.dtype)
+        every[at] = values
+        return every
+
     def _slice(self, position: int) -> slice:
         start = int(self.lengths[:position].sum())
         return slice(start, start + int(self.lengths[position]))
@@ -117,6 +133,9 @@ class Predictions:
         """Steps, labels and predictions over a record: of each step, or of longer beginnings."""
         label, prediction = self.of(position)
         if per != "record":
+            is_class = label.dtype.kind == "i"
+            label = self._over_steps(position, label, -1 if is_class else np.nan)
+            prediction = self._over_steps(position, prediction, 0 if is_class else np.nan)
             return np.arange(1, len(label) + 1), label, prediction
         if self.prefix_record is None:
             return np.zeros(0, int), label[:0], prediction[:0]
@@ -148,10 +167,11 @@ def predict_split(
         lengths = label_lengths(batch, label).numpy()
         columns = batch["label"].numpy(), steps.predict(batch).numpy()
         parts = zip(*(unpadded(values, lengths, label) for values in columns), strict=True)
-        found.update(zip(batch["record"].numpy().tolist(), parts, strict=True))
+        known = (_known(*part, label) for part in parts)
+        found.update(zip(batch["record"].numpy().tolist(), known, strict=True))
     found.pop(NO_RECORD, None)
     order = sorted(found)
-    labels, predictions = zip(*(found[row] for row in order), strict=True)
+    labels, predictions, at = zip(*(found[row] for row in order), strict=True)
     prefixes: tuple[np.ndarray, ...] = ()
     if with_prefixes and label.per == "record":
         prefixes = _of_prefixes(steps, split, dict(zip(order, predictions, strict=True)))
@@ -161,7 +181,18 @@ def predict_split(
         np.concatenate(labels),
         np.concatenate(predictions),
         *prefixes,
+        step=np.concatenate(at) if label.has_missing and label.per != "record" else None,
     )
+
+
+def _known(
+    labels: np.ndarray, predictions: np.ndarray, label: LabelSpec
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels and predictions of the steps of a record whose label is known, and which they are."""
+    at = np.flatnonzero(label.is_known(labels)).astype(np.int32)
+    if len(at) == len(labels):
+        return labels, predictions, at
+    return labels[at], predictions[at], at
 
 
 def _shown(batches: Iterator[Batch], split: SplitData) -> Iterator[Batch]:

@@ -18,7 +18,7 @@ from pipeline.inspect.samples import TimeAxis
 from pipeline.sources.rejects import left_out_line
 from tfrecords_schema import Dataset
 from tfrecords_schema.errors import UserError
-from tfrecords_schema.names import join
+from tfrecords_schema.names import UNLABELLED, join
 from tfrecords_schema.storage import atomic_write
 from trainer.augmentation.augmentation import augmentations
 from trainer.data.left_out import left_out
@@ -107,7 +107,8 @@ def _about_splits(dataset: Dataset) -> list[str]:
         for name, entry in splits.items()
         if entry.records
     ]
-    groups = [{*dataset.split(name).groups()} for name, entry in splits.items() if entry.records]
+    labelled = [name for name, entry in splits.items() if entry.records and name != UNLABELLED]
+    groups = [{*dataset.split(name).groups()} for name in labelled]
     shared = sum(map(len, groups)) - len(set().union(*groups))
     line = "no group is in two splits" if not shared else f"{shared:,} groups are in two splits"
     return [

@@ -156,7 +156,7 @@ def _draw_classes(axes: Axes, edges: np.ndarray, found: OverTime) -> None:
     truth = np.zeros(0, int) if found.truth is None else found.truth
     if len(shown) > _MAX_CLASSES:
         likeliest = np.argsort(-shares.max(0), kind="stable")[:_MAX_CLASSES]
-        shown = np.union1d(likeliest, np.unique(truth)[:_MAX_CLASSES])
+        shown = np.union1d(likeliest, np.unique(truth[truth >= 0])[:_MAX_CLASSES])
         tops = np.zeros_like(shares)
         tops[:, shown] = np.cumsum(shares[:, shown], 1)
     for number in shown.tolist():

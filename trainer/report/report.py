@@ -200,7 +200,7 @@ def _over_time(predictions: Predictions, i: int, label: LabelSpec, kind: str) ->
         return OverTime(np.ones(1, int), *predictions.of(i))
     found = OverTime(*predictions.over_time(i, label.per))
     is_stated = label.kind == "class" and label.per == "step"  # Of a beginning no class is.
-    return found._replace(answer=predictions.answers_of(i)) if is_stated else found
+    return found._replace(answer=predictions.answers_over_time(i)) if is_stated else found
 
 
 def _verdict(predictions: Predictions, i: int, label: LabelSpec) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
-from pipeline.batches.valid_labels import validity
+from pipeline.batches.valid_labels import filled, is_known, places, validity
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import not_one_of
 from tfrecords_schema import DatasetError, LabelSpec, SplitIndex
@@ -124,7 +124,7 @@ class Task:
 
         Where training has mixed records, by the labels of both: `other_label` has `other_share`.
         """
-        valid = validity(batch, self.label)
+        valid = places(batch, self.label)
         if "other_label" not in batch:
             return self._weighted_loss(batch["label"], outputs, valid)
         own = self._weighted_loss(batch["label"], outputs, valid * (1 - batch["other_share"]))
@@ -133,7 +133,8 @@ class Task:
 
     def metric_sums(self, batch: Batch, outputs: tf.Tensor) -> Sums:
         """This replica's share of every metric, by the names of `means`."""
-        label, outputs = self._flat(batch["label"]), tf.cast(outputs, tf.float32)
+        label = self._flat(filled(batch["label"], self.label))
+        outputs = tf.cast(outputs, tf.float32)
         valid = validity(batch, self.label)
         return {
             name: _pair(self._per_label(mean.of(label, outputs)), valid)
@@ -150,6 +151,9 @@ class Task:
         )
 
     def _weighted_loss(self, label: tf.Tensor, outputs: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        if self.label.has_missing:
+            weights *= tf.cast(is_known(label, self.label), tf.float32)
+            label = filled(label, self.label)
         if self.class_weights is not None:
             weights *= tf.gather(tf.constant(self.class_weights, tf.float32), label)
         return _pair(self.losses(label, outputs), weights)

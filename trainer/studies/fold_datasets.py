@@ -15,6 +15,7 @@ from pipeline.console.errors import UsageError
 from pipeline.console.tables import COUNT, Table
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.names import UNLABELLED
 from tfrecords_schema.selection import write_selection
 from tfrecords_schema.storage import make_folder
 from trainer.studies.folds import divide, each_group
@@ -58,7 +59,9 @@ def splits_to_divide(dataset: Dataset, options: FoldOptions, test_split: str) ->
     for name in options.fold_splits:
         if name not in entries:
             dataset.split(name)  # Says which there are.
-    names = options.fold_splits or tuple(name for name in entries if name != test_split)
+    names = options.fold_splits or tuple(
+        name for name in entries if name not in (test_split, UNLABELLED)
+    )
     found = tuple(name for name in names if entries[name].records)
     if not found:
         raise DatasetError(
@@ -139,6 +142,9 @@ def write_fold(
         for split, groups in members.items()
         if groups
     }
+    missing = {
+        split: sum(facts[group].missing for group in groups) for split, groups in members.items()
+    }
     return write_selection(
         make_folder(folder, fold.name),
         dataset,
@@ -146,6 +152,7 @@ def write_fold(
         lambda row: fold.split_of[row.group],
         counts,
         statistics(facts[group] for group in members[TRAIN]),
+        missing,
     )
 
 

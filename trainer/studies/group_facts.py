@@ -24,16 +24,23 @@ class GroupFacts:
       records: how many they are.
       labels: of each class, `[classes]` int64; empty for values.
       channels: moments of their signals; None for frames.
+      missing: how many labels are not known.
     """
 
     records: int
     labels: np.ndarray
     channels: ChannelSums | None
+    missing: int = 0
 
     def add(self, other: GroupFacts) -> GroupFacts:
         """Both together."""
         channels = merged([self.channels, other.channels])
-        return GroupFacts(self.records + other.records, self.labels + other.labels, channels)
+        return GroupFacts(
+            self.records + other.records,
+            self.labels + other.labels,
+            channels,
+            self.missing + other.missing,
+        )
 
 
 def group_facts(dataset: Dataset, splits: Sequence[str]) -> dict[str, GroupFacts]:
@@ -76,15 +83,18 @@ def _of_records(dataset: Dataset, split: str) -> Iterator[tuple[int, GroupFacts]
         signals = batch["signal"].numpy() if "signal" in batch else [None] * len(rows)
         padding = batch["padding"].numpy().tolist() if "padding" in batch else [0] * len(rows)
         labels: Sequence[np.ndarray] = [np.zeros(0, np.int64)] * len(rows)
-        if label is not None and classes:
+        known: Sequence[np.ndarray] = [np.zeros(0, bool)] * len(rows)
+        if label is not None and (classes or label.has_missing):
             labels = unpadded(batch["label"].numpy(), label_lengths(batch, label).numpy(), label)
+            known = [label.is_known(of_record) for of_record in labels]
         for at, row in enumerate(rows):
-            counts = np.bincount(labels[at].ravel(), minlength=classes).astype(np.int64)
+            of_class = labels[at][known[at]] if classes else np.zeros(0, np.int64)
+            counts = np.bincount(of_class.ravel(), minlength=classes).astype(np.int64)
             signal = signals[at]
             channels = None
             if signal is not None:
                 channels = ChannelSums.of(_recorded(signal[: steps[at]], padding[at]))
-            yield row, GroupFacts(1, counts, channels)
+            yield row, GroupFacts(1, counts, channels, int((~known[at]).sum()))
 
 
 def _recorded(signal: np.ndarray, padding: int) -> np.ndarray:

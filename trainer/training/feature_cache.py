@@ -127,9 +127,15 @@ class FeatureCache:
             whole, manifest=dataclasses.replace(whole.manifest, options=own)
         )
         ids = {*self._dataset.split(split).ids()}
-        counts = {split: self._dataset.manifest.splits[split].class_counts}
+        entry = self._dataset.manifest.splits[split]
         write_selection(
-            path, source, (_ALL,), lambda row: split if row.id in ids else "", counts, None
+            path,
+            source,
+            (_ALL,),
+            lambda row: split if row.id in ids else "",
+            {split: entry.class_counts},
+            None,
+            {split: entry.missing_labels},
         )
 
     def _of_whole_shards(self, split: str) -> Dataset:

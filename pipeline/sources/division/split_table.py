@@ -9,7 +9,7 @@ import numpy as np
 
 from tfrecords_schema.dataset import open_dataset
 from tfrecords_schema.index import splits_of_groups
-from tfrecords_schema.names import INDEX, join
+from tfrecords_schema.names import INDEX, UNLABELLED, join
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +36,12 @@ class SplitTable:
           DatasetError: it is none.
         """
         dataset = open_dataset(path)
-        names = tuple(dataset.manifest.splits)
+        names = tuple(name for name in dataset.manifest.splits if name != UNLABELLED)
         pairs = np.fromiter(
             (
                 (hash_of(group), names.index(split))
                 for group, split in splits_of_groups(join(path, INDEX))
+                if split != UNLABELLED
             ),
             np.dtype([("hash", np.uint64), ("number", np.int32)]),
         )

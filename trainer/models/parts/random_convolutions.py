@@ -114,7 +114,7 @@ def _gathered(
     """
     import tensorflow as tf
 
-    from pipeline.batches.valid_labels import flat_labels, label_lengths
+    from pipeline.batches.valid_labels import flat_labels, known_rows, label_lengths
     from trainer.step.task import inputs_of
 
     specs = {x.name: tf.TensorSpec(x.shape, x.dtype) for x in features.inputs}
@@ -125,8 +125,8 @@ def _gathered(
     for batch in batches:
         lengths = label_lengths(batch, data.label).numpy()
         groups = np.repeat(batch["group"].numpy(), lengths)
-        values = compute(inputs_of(batch, specs)).numpy()
-        of_batch = values, flat_labels(batch, data.label), groups
+        values, known = compute(inputs_of(batch, specs)).numpy(), known_rows(batch, data.label)
+        of_batch = values[known], flat_labels(batch, data.label), groups[known]
         every = -(-int(lengths.max(initial=1)) * _RECORDS_AT_LEAST // most)
         found.append(tuple(part[::every] for part in of_batch))
         count += len(found[-1][0])
