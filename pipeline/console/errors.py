@@ -23,6 +23,10 @@ class RejectedInputError(UserError):
         super().__init__(printable(message))
 
 
+class MissingLabelError(RejectedInputError):
+    """One input has no label where one should be; without it there is nothing wrong with it."""
+
+
 class ChangedInputError(RejectedInputError):
     """An input is not, or no longer, what it was when it was listed or described."""
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from rich.cells import cell_len, set_cell_size
 
 from pipeline.console.texts import WIDTH, wrapped
+from tfrecords_schema.names import UNLABELLED
 
 COUNT = "{:,}".format
 PERCENT = "{:.1%}".format
@@ -88,19 +89,30 @@ def as_text(table: Table) -> str:
     return "\n".join(filter(None, [*lines, table.left_out(table.most), wrapped(table.note)]))
 
 
-def class_table(names: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> Table:
+def class_table(
+    names: Sequence[str],
+    counts: Mapping[str, Mapping[str, int]],
+    missing: Mapping[str, int] | None = None,
+) -> Table:
     """How often each class occurs.
 
     Args:
       names: of the classes, in the order of their index.
       counts: for each split the labels per class.
+      missing: for each split the labels that are not known, of which the shares are not.
     """
+    counts = {split: found for split, found in counts.items() if split != UNLABELLED}
     totals = {split: max(sum(found.values()), 1) for split, found in counts.items()}
     rows: list[list[Any]] = []
     for index, name in enumerate(names):
         found = {split: labels.get(name, 0) for split, labels in counts.items()}
         parts = [Part(number, number / totals[split]) for split, number in found.items()]
         rows.append([f"{index} = {name}", *parts])
+    unknown = {split: (missing or {}).get(split, 0) for split in counts}
+    if any(unknown.values()):
+        every = {split: sum(counts[split].values()) + unknown[split] for split in counts}
+        parts = [Part(number, number / max(every[split], 1)) for split, number in unknown.items()]
+        rows.append(["not known", *parts])
     form = "{0.number:,} ({0.share:.1%})".format
     columns = {"labels per class": None, **dict.fromkeys(counts, form)}
     return Table("Classes", columns, rows, of="classes", is_key=True)

@@ -19,7 +19,6 @@ from pipeline.conversion.indistinct import indistinct
 from pipeline.conversion.inputs import Decision, too_many_rejects
 from pipeline.conversion.parts import Part, part_path, read_part
 from pipeline.conversion.shard_plan import ShardPlan
-from pipeline.conversion.whole_labels import whole_labels
 from pipeline.conversion.work_dir import WorkDir
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.rejects import group_rejects
@@ -62,7 +61,6 @@ def commit(
     left_out = Tally([*passed_over, *decision.left_out, *(plan.left_out if plan else ())])
     left_out.update(row for part in parts for row in part.left_out)
     left_out.update(indistinct(parts))
-    left_out.update(whole_labels(decision.labels, options.label_kind, parts))
     outcome = {
         "rejects": group_rejects(all_rejects),
         "total": total,
@@ -225,6 +223,7 @@ def _split_entry(decision: Decision, parts: Sequence[Part], paths: Iterable[str]
         size_bytes=sum(part.size_bytes for part in parts),
         class_counts={name: classes[index] for index, name in enumerate(names)},
         length_histogram=dict(sorted(lengths.items())),
+        missing_labels=sum(part.missing_labels for part in parts),
     )
 
 

@@ -31,9 +31,16 @@ from pipeline.sources.division.group_splits import (
 )
 from pipeline.sources.listing import group_by_id, listed
 from pipeline.sources.options import ConvertOptions
-from pipeline.sources.rejects import group_rejects, left_out_text, noted, rejects_text
+from pipeline.sources.rejects import (
+    group_rejects,
+    left_out_text,
+    noted,
+    rejects_text,
+    without_label,
+)
 from pipeline.sources.source import Description, Source
 from tfrecords_schema.left_out import Tally
+from tfrecords_schema.names import UNLABELLED
 
 _THREADS = 8
 
@@ -61,6 +68,10 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
     left_out.update([*decision.left_out, *plan.left_out])
     for found in records:
         left_out.update(noted(found.left_out, found.path))
+    for found in kept:
+        if found.label and found.split != UNLABELLED:
+            what = "sample" if decision.labels and decision.labels.windows else "step"
+            left_out.update(noted(without_label(what, found.label.unknown), found.path))
     said = [
         rejects_text(group_rejects(sorted(rejects(outcomes, decision))), counts.total),
         left_out_text(left_out.rows()),
@@ -89,7 +100,11 @@ def _groups(
     kept: Sequence[Description], decision: Decision, options: ConvertOptions
 ) -> GroupCounts:
     earlier, labels = earlier_splits(options), decision.labels
-    inputs = ((one.group, one.split, one.path, class_counts(one, labels)) for one in kept)
+    inputs = (
+        (one.group, one.split, one.path, class_counts(one, labels))
+        for one in kept
+        if one.split != UNLABELLED
+    )
     counts = count_groups(inputs, options, earlier, decision.num_classes)
     return decide_splits(counts, options, earlier)
 
@@ -103,7 +118,8 @@ def _division(
     """The dataset that would be, from inputs with their labels and the same with their splits."""
     by_split: dict[str, list[Description]] = collections.defaultdict(list)
     for found, record in zip(kept, records, strict=True):
-        by_split[record.split].append(found)
+        if record.split != UNLABELLED:
+            by_split[record.split].append(found)
     names = decision.labels.spec.class_names if decision.labels else ()
     is_class = bool(decision.labels and decision.labels.spec.is_class_feature)
 

@@ -5,7 +5,12 @@ import dataclasses
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pipeline.console.errors import RejectedInputError, UsageError, fault_named
+from pipeline.console.errors import (
+    MissingLabelError,
+    RejectedInputError,
+    UsageError,
+    fault_named,
+)
 from pipeline.conversion.layouts import (
     Layout,
     chosen_names,
@@ -13,20 +18,24 @@ from pipeline.conversion.layouts import (
     layout_misfit,
     other_names,
 )
+from pipeline.sources import gaps
 from pipeline.sources.label_kinds import (
     MAX_CLASSES,
+    NOTHING_KNOWN,
     LabelFit,
     LabelPlan,
     fit_of,
-    misfit,
     plan_labels,
 )
+from pipeline.sources.label_records import misfit
 from pipeline.sources.listing import listing_rejects
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description, InputFile, Reject, Source
 from tfrecords_schema.left_out import LeftOut
+from tfrecords_schema.names import UNLABELLED
 from tfrecords_schema.schema import InputSpec, RecordSchema
 
+KEEP_OR_DROP = "; --unlabelled=keep keeps such recordings for prediction, drop leaves them out"
 Outcome = Description | Reject
 # dtype, step shape, samples per second (0 if unknown), channels, label
 Signature = tuple[str, tuple[int, ...], float, Layout, LabelFit | None]
@@ -48,9 +57,26 @@ def describe(source: Source, record_id: str, files: Sequence[InputFile]) -> list
     path = files[0].path
     try:
         with fault_named(f"{type(source).__name__}.describe({source.full_path(path)!r})"):
-            return [source.describe(path)]
+            return [_described(source, path)]
+    except MissingLabelError as error:
+        return [Reject(path, "describe", f"{error}{KEEP_OR_DROP}")]
     except RejectedInputError as error:
         return [Reject(path, "describe", str(error))]
+
+
+def _described(source: Source, path: str) -> Description:
+    """An input with its label as `--ignore_label` and `--unlabelled` have it."""
+    options = source.options
+    try:
+        found = source.describe(path)
+    except MissingLabelError:
+        if options.unlabelled == "auto":
+            raise
+        found = source.without_labels().describe(path)
+    if found.label is None or not options.ignore_label:
+        return found
+    ignored = gaps.ignored(options.ignore_label, found.label.form)
+    return found._replace(label=found.label.without(ignored))
 
 
 @dataclasses.dataclass
@@ -119,6 +145,7 @@ class Decision:
       source: the inputs; it says how to make them alike.
       rate_hz: samples per second of all of them; 0 if unknown.
       layouts: number of inputs of each order of channels.
+      dropped: number of inputs that are left out as they have no label (`--unlabelled=drop`).
     """
 
     schema: RecordSchema | None
@@ -127,6 +154,7 @@ class Decision:
     source: Source | None = None
     rate_hz: float = 0.0
     layouts: Mapping[Layout, int] = dataclasses.field(default_factory=dict)
+    dropped: int = 0
 
     @functools.cached_property
     def layout(self) -> Layout:
@@ -147,7 +175,9 @@ class Decision:
     def left_out(self) -> tuple[LeftOut, ...]:
         """What is said of the labels' kind, and of channels, where they are not clear."""
         guess = self.labels.guess if self.labels else ""
-        said = (LeftOut("", guess, 0),) if guess else ()
+        said = [LeftOut("", guess, 0)] if guess else []
+        if self.dropped:
+            said.append(LeftOut("input", "without a label (--unlabelled=drop)", self.dropped))
         return (*said, *other_names(self.layouts, self.layout))
 
 
@@ -193,25 +223,49 @@ def _decide(counts: InputCounts, source: Source) -> Decision:
         if signature[:3] == kept and fit is not None:
             fits[fit] += count
             classes[fit].update(counts.classes.get(signature, ()))
-    labels, kind, windows = None, source.options.label_kind, source.options.window_labels
-    if fits and kind != "none":
+    labels, options, windows = None, source.options, source.options.window_labels
+    unknown = fits.pop(NOTHING_KNOWN, 0)
+    if (fits or unknown) and options.label_kind != "none":
+        without = sum(count for (*_, fit), count in counts.signatures.items() if fit is None)
+        unlabelled = {"auto": unknown, "keep": unknown + without, "drop": 0}[options.unlabelled]
         labels = plan_labels(
             fits,
             classes,
-            kind=kind,
-            class_names=source.options.class_names,
+            kind=options.label_kind,
+            class_names=options.class_names,
             windows=windows,
+            ignore_label=options.ignore_label,
+            has_missing=bool(unlabelled) or any(fit.has_missing for fit in fits),
         )
     spec = InputSpec(source.kind, dtype, step_shape, bool(windows and windows.keeps_tail))
     schema = RecordSchema(spec, labels.spec if labels else None)
-    return Decision(schema, labels, source=source, rate_hz=rate_hz, layouts=+layouts)
+    dropped = _dropped(counts, labels) if options.unlabelled == "drop" else 0
+    return Decision(
+        schema, labels, source=source, rate_hz=rate_hz, layouts=+layouts, dropped=dropped
+    )
+
+
+def _dropped(counts: InputCounts, labels: LabelPlan | None) -> int:
+    """How many inputs have no label: of values per record, also those of which one is NaN."""
+    if labels is None:
+        return 0
+    is_whole = labels.spec.kind == "value" and labels.spec.per == "record"
+    return sum(
+        count
+        for (*_, fit), count in counts.signatures.items()
+        if fit in (None, NOTHING_KNOWN) or (is_whole and fit.has_missing)
+    )
 
 
 def fitting(outcomes: Iterable[Outcome], decision: Decision) -> Iterator[Description]:
-    """The inputs that fit the set; none if there can be no set."""
+    """The inputs that fit the set; those without a label are in a split of their own."""
     for outcome in outcomes:
-        if isinstance(outcome, Description) and decision.schema and not check(outcome, decision):
-            yield outcome
+        if not isinstance(outcome, Description) or not decision.schema:
+            continue
+        if _is_dropped(outcome, decision) or check(outcome, decision):
+            continue
+        is_kept = _is_unlabelled(outcome, decision)
+        yield outcome._replace(split=UNLABELLED) if is_kept else outcome
 
 
 def rejects(outcomes: Iterable[Outcome], decision: Decision) -> Iterator[Reject]:
@@ -219,8 +273,18 @@ def rejects(outcomes: Iterable[Outcome], decision: Decision) -> Iterator[Reject]
     for outcome in outcomes:
         if isinstance(outcome, Reject):
             yield outcome
-        elif decision.schema and (reject := check(outcome, decision)):
+        elif not decision.schema or _is_dropped(outcome, decision):
+            continue
+        elif reject := check(outcome, decision):
             yield reject
+
+
+def _is_unlabelled(found: Description, decision: Decision) -> bool:
+    return decision.labels is not None and decision.labels.is_missing(found.label)
+
+
+def _is_dropped(found: Description, decision: Decision) -> bool:
+    return decision.dropped > 0 and _is_unlabelled(found, decision)
 
 
 def check(description: Description, decision: Decision) -> Reject | None:
@@ -249,4 +313,6 @@ def _misfit(found: Description, decision: Decision) -> str:
         return reason
     if decision.labels is None:
         return ""
-    return misfit(found, decision.labels) if found.label else source.no_label
+    if found.label is None and source.options.unlabelled == "auto":
+        return source.no_label + KEEP_OR_DROP
+    return "" if decision.labels.is_missing(found.label) else misfit(found, decision.labels)

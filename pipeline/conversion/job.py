@@ -57,6 +57,7 @@ from pipeline.sources.listing import listed as listed_inputs
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description, InputFile, Reject, Source
 from tfrecords_schema.left_out import LeftOut, Tally
+from tfrecords_schema.names import UNLABELLED
 
 _PASSED_OVER = "passed_over"
 _CLASSES_PER_WEIGHT = 16  # They take about as much memory as the rest of a description.
@@ -149,6 +150,8 @@ def _group_of(
     pack: bytes, decision: Decision, options: ConvertOptions
 ) -> Iterator[tuple[int, GroupInput]]:
     for found in fitting(unpack(pack), decision):
+        if found.split == UNLABELLED:
+            continue  # Nothing is learned from it or measured on it, so it divides nothing.
         labels = class_counts(found, decision.labels) if options.stratify else ()
         yield shuffle_bucket(found.group), (found.group, found.split, found.path, labels)
 

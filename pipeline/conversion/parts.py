@@ -40,7 +40,7 @@ class Part:
       channels: moments of the training split's values.
       unnarrowed: moments of what was stored in a dtype of fewer bits, as it was.
       label_values: moments of labels that are values, as they were.
-      fractional_labels: number of those that are no whole numbers.
+      missing_labels: number of labels that are not known.
       rejects: inputs that turned out to be unusable when they were read.
       left_out: what of its records was left out or changed.
     """
@@ -57,7 +57,7 @@ class Part:
     channels: ChannelSums | None = None
     unnarrowed: ChannelSums | None = None
     label_values: ChannelSums | None = None
-    fractional_labels: int = 0
+    missing_labels: int = 0
     rejects: list[Reject] = dataclasses.field(default_factory=list)
     left_out: list[LeftOut] = dataclasses.field(default_factory=list)
 

@@ -16,6 +16,7 @@ from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description
 from pipeline.sources.splits import stable_hash
 from tfrecords_schema.left_out import LeftOut
+from tfrecords_schema.names import UNLABELLED
 
 _BIN_BITS = 16
 _BIN_SHIFT = 64 - _BIN_BITS
@@ -107,7 +108,9 @@ def plan_shards(
     """
     refusal = (
         decision.refusal
-        or too_many_rejects(inputs.total - sizes.records.total(), inputs.total, options)
+        or too_many_rejects(
+            inputs.total - decision.dropped - sizes.records.total(), inputs.total, options
+        )
         or _refuse_stratify(decision, options)
         or refuse_splits(sizes.records, groups, options)
     )
@@ -119,8 +122,14 @@ def plan_shards(
         borders[split] = choose_borders(bins, max(1, wanted))
     weight = sum(bins.total() for bins in sizes.weights.values())
     size_bytes = weight - _RECORD_OVERHEAD_BYTES * records
-    said = tuple(said_of_splits(groups, options))
-    return ShardPlan(borders, records, size_bytes, left_out=said)
+    said = [*said_of_splits(groups, options)]
+    if unlabelled := sizes.records[UNLABELLED]:
+        why = (
+            f"without a label, in the split {UNLABELLED}: nothing is learned from it or measured "
+            f"on it; --predict_split={UNLABELLED} predicts it"
+        )
+        said.append(LeftOut("recording", why, unlabelled))
+    return ShardPlan(borders, records, size_bytes, left_out=tuple(said))
 
 
 def _refuse_stratify(decision: Decision, options: ConvertOptions) -> str:

@@ -16,22 +16,28 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.channel_sums import ChannelSums, merged
-from pipeline.console.errors import ChangedInputError, RejectedInputError, fault_named
+from pipeline.console.errors import (
+    ChangedInputError,
+    MissingLabelError,
+    RejectedInputError,
+    fault_named,
+)
 from pipeline.conversion.inputs import Decision
 from pipeline.conversion.packs import unpack
 from pipeline.conversion.parts import Part, find_part, part_path, write_part
 from pipeline.conversion.shard_plan import ShardPlan, record_order
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
-from pipeline.sources.label_kinds import LabelPlan, convert_label
+from pipeline.sources.label_kinds import LabelPlan
+from pipeline.sources.label_records import convert_label
 from pipeline.sources.options import ConvertOptions
-from pipeline.sources.rejects import noted
+from pipeline.sources.rejects import noted, without_label
 from pipeline.sources.source import Description, RawRecord, Reject, Source
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import IndexRow
 from tfrecords_schema.left_out import LeftOut, Tally
 from tfrecords_schema.manifest import FileEntry
-from tfrecords_schema.names import join, shard_name
+from tfrecords_schema.names import UNLABELLED, join, shard_name
 from tfrecords_schema.record_writer import ASIDE_BYTES, FRAMING_BYTES, RecordWriter
 from tfrecords_schema.storage import replacing
 
@@ -126,7 +132,9 @@ class ShardWriter(beam.DoFn):
         label, place = None, self._source.full_path(record.path)
         with fault_named(f"{type(self._source).__name__}.read({place!r})"):
             raw = self._read(record)
-            if self._labels is not None and raw.label is not None:
+            if self._labels is not None and record.split == UNLABELLED:
+                label = self._labels.spec.unknown(len(raw.data))
+            elif self._labels is not None and raw.label is not None:
                 length = record.samples if self._labels.windows else record.steps
                 label = convert_label(raw.label, self._labels, length)
         moments = self._moments(raw, part)
@@ -136,11 +144,16 @@ class ShardWriter(beam.DoFn):
             raise RejectedInputError(f"{error}; cut it into several") from error
         if moments is not None:
             part.channels = merged([part.channels, moments()])
-        self._add_unnarrowed(raw, label, part)
+        self._add_unnarrowed(raw, part)
         part.lengths[len(raw.data)] += 1
         spec = self._schema.label
-        if label is not None and spec is not None and spec.kind == "class":
-            part.class_counts.update(label.reshape(-1).tolist())
+        missing = 0
+        if label is not None and spec is not None:
+            known = spec.is_known(label)
+            missing = known.size - int(known.sum())
+            if spec.kind == "class":
+                part.class_counts.update(label[known].reshape(-1).tolist())
+        part.missing_labels += missing
         has_own_axis = label is not None and spec is not None and spec.per == "sequence"
         row = IndexRow(
             id=record.record_id,
@@ -154,7 +167,10 @@ class ShardWriter(beam.DoFn):
             source=record.path,
             label=_summary(label, self._labels),
         )
-        return serialized, row, record.left_out + raw.left_out + self._rounded(raw, label)
+        said = (*record.left_out, *raw.left_out)
+        if record.split != UNLABELLED:
+            said += (*self._rounded(raw, label), *without_label("step", missing))
+        return serialized, row, said
 
     def _rounded(self, raw: RawRecord, label: np.ndarray | None) -> tuple[LeftOut, ...]:
         """What is said of whole numbers that are others in the dtype of the label."""
@@ -167,17 +183,18 @@ class ShardWriter(beam.DoFn):
         why = f"whole number, {spec.dtype} holds the nearest that it can (to 16777216 all)"
         return (LeftOut("label", why, rounded),) if rounded else ()
 
-    def _add_unnarrowed(self, raw: RawRecord, label: np.ndarray | None, part: Part) -> None:
+    def _add_unnarrowed(self, raw: RawRecord, part: Part) -> None:
         """Adds up what records do not hold digit by digit; both are finite by now."""
         if raw.unnarrowed is not None:
             moments = _recorded_moments(raw.unnarrowed, raw.padding)
             part.unnarrowed = merged([part.unnarrowed, moments])
         spec = self._schema.label
-        if label is not None and label.size and spec is not None and spec.kind == "value":
-            values = np.asarray(raw.label).reshape(-1, math.prod(spec.shape))
-            moments = ChannelSums.of(values)
-            part.label_values = merged([part.label_values, moments])
-            part.fractional_labels += int((values != np.rint(values)).sum())
+        if spec is None or spec.kind != "value" or raw.label is None or part.split == UNLABELLED:
+            return
+        values = np.asarray(raw.label).reshape(-1, math.prod(spec.shape))
+        values = values[~np.isnan(values).any(1)] if spec.has_missing else values
+        if values.size:
+            part.label_values = merged([part.label_values, ChannelSums.of(values)])
 
     def _moments(self, raw: RawRecord, part: Part) -> Callable[[], ChannelSums] | None:
         """Checks a signal; adds up one of the training split, if it is large in another thread.
@@ -203,7 +220,7 @@ class ShardWriter(beam.DoFn):
           RejectedInputError: if it is, and cannot be converted.
         """
         try:
-            raw = self._source.read(record.path)
+            raw = self._source_of(record).read(record.path)
             if raw.checksum == record.checksum:
                 return raw
         except RejectedInputError:
@@ -211,9 +228,18 @@ class ShardWriter(beam.DoFn):
                 raise
         raise ChangedInputError("it changed while the conversion ran")
 
+    def _source_of(self, record: Description) -> Source:
+        """What reads an input: without labels where it has none to be read."""
+        if record.split == UNLABELLED:
+            try:
+                self._source.describe(record.path)
+            except MissingLabelError:
+                return self._source.without_labels()
+        return self._source
+
     def _is_unchanged(self, record: Description) -> bool:
         try:
-            return self._source.describe(record.path).checksum == record.checksum
+            return self._source_of(record).describe(record.path).checksum == record.checksum
         except RejectedInputError as error:
             raise ChangedInputError(
                 "it vanished, or was damaged, while the conversion ran"
@@ -249,6 +275,10 @@ def _require_finite(signal: np.ndarray) -> None:
 def _summary(label: np.ndarray | None, plan: LabelPlan | None) -> str:
     if label is None or plan is None:
         return ""
+    known = plan.spec.is_known(label)
+    if not known.all():
+        rest = _summary(label[known], plan) if known.any() else ""
+        return f"{rest} {UNLABELLED}:{known.size - int(known.sum())}".strip()
     if plan.spec.kind == "value":
         return f"mean {label.mean(dtype=np.float64):.4g}" if label.size else "empty"
     names = plan.spec.class_names

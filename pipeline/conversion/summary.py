@@ -24,7 +24,8 @@ def summary_text(dataset: Dataset, outcome: dict[str, Any]) -> str:
     lines = [splits_text(rows), "", schema_text(schema, outcome.get("why", ""))]
     if schema.label and schema.label.class_names:
         counts = {name: split.class_counts for name, split in splits.items()}
-        lines += ["", as_text(class_table(schema.label.class_names, counts))]
+        missing = {name: split.missing_labels for name, split in splits.items()}
+        lines += ["", as_text(class_table(schema.label.class_names, counts, missing))]
     if outcome["rejects"]:
         lines += ["", rejects_text(outcome["rejects"], outcome["total"])]
         lines.append(f"all of them: {join(path, REJECTS)}")

@@ -14,11 +14,13 @@ from pipeline.sources.rejects import MAX_REASONS
 
 def splits(facts: Facts) -> Table:
     """Sizes and lengths of the splits."""
-    counts = ("records", "groups", "steps", "shortest", "median", "longest")
-    values = operator.attrgetter(
+    counts = ["records", "groups", "steps", "shortest", "median", "longest"]
+    names = [
         "name", "entry.records", "entry.groups", "entry.steps", "shortest", "median", "longest",
-        "entry.size_bytes",
-    )  # fmt: skip
+    ]  # fmt: skip
+    if any(split.entry.missing_labels for split in facts.splits):
+        counts, names = [*counts, "no label"], [*names, "entry.missing_labels"]
+    values = operator.attrgetter(*names, "entry.size_bytes")
     columns = {"split": None, **dict.fromkeys(counts, COUNT), "size": bytes_text}
     return Table("Splits", columns, [values(split) for split in facts.splits])
 
@@ -27,7 +29,8 @@ def classes(facts: Facts) -> Table:
     """How often each class occurs in each split."""
     label = facts.dataset.schema.label
     counts = {split.name: split.entry.class_counts for split in facts.splits}
-    return class_table(label.class_names if label else (), counts)
+    missing = {split.name: split.entry.missing_labels for split in facts.splits}
+    return class_table(label.class_names if label else (), counts, missing)
 
 
 def buckets(lengths: Lengths) -> Table:

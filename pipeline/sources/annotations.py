@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.console.errors import RejectedInputError
+from pipeline.console.errors import MissingLabelError, RejectedInputError
 from pipeline.console.texts import listed
 from pipeline.sources.names import normal
 from pipeline.sources.narrowing import narrowed
@@ -46,7 +46,8 @@ def field(annotation: dict[str, Any], key: str, flag: str) -> Any:
       RejectedInputError: if there is none of that name.
     """
     if normal(key) not in annotation:
-        raise RejectedInputError(
+        kind = MissingLabelError if flag == "label_key" else RejectedInputError
+        raise kind(
             f"no field {key!r} (--{flag}) in {ANNOTATION}; it has {listed([*annotation]) or 'none'}"
         )
     return annotation[normal(key)]
@@ -78,6 +79,8 @@ def label_array(value: Any, key: str, label_kind: str, where: str = ANNOTATION) 
         leaves, array = set(), np.zeros(0)
     if leaves == {str}:
         return array
+    if type(None) in leaves and leaves <= {int, float, bool, type(None)}:  # null is not known.
+        leaves, array = {float}, np.asarray(value, np.float64)
     if not leaves or not leaves <= {int, float, bool} or array.dtype.kind not in "bif":
         raise RejectedInputError(
             f"field {key!r} of {where} is {_kind(value)}; expected a number, a text, or a "
@@ -91,10 +94,14 @@ def label_array(value: Any, key: str, label_kind: str, where: str = ANNOTATION) 
     return values
 
 
-def describe_label(label: np.ndarray) -> Label:
-    """What a label from `label_array` looks like."""
+def describe_label(label: np.ndarray, label_kind: str) -> Label:
+    """What a label from `label_array` looks like.
+
+    Raises:
+      RejectedInputError: see `names.class_counts`.
+    """
     if label.dtype.kind == "f":
-        return Label("value", "float32", label.shape, is_loose=True)
+        return Label.of_numbers(label, "float32", label_kind, is_loose=True)
     return Label.of_classes(label, label.shape, is_loose=True)
 
 

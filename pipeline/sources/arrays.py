@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Collection, Iterator
 
-from pipeline.console.errors import RejectedInputError
+from pipeline.console.errors import MissingLabelError, RejectedInputError
 from pipeline.console.texts import listed
 from pipeline.sources.names import normal
 from pipeline.sources.npz import ArrayFile
@@ -133,9 +133,8 @@ def required_key(npz: ArrayFile, key: str, flag: str) -> str:
       RejectedInputError: if there is none.
     """
     if normal(key) not in npz.keys:
-        raise RejectedInputError(
-            f"no array {key!r} (--{flag}); the file has {listed(npz.keys) or 'no arrays'}"
-        )
+        kind = MissingLabelError if flag == "label_key" else RejectedInputError
+        raise kind(f"no array {key!r} (--{flag}); the file has {listed(npz.keys) or 'no arrays'}")
     return normal(key)
 
 

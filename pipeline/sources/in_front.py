@@ -78,6 +78,12 @@ class InFront(Source):
         """See `Source`."""
         return dataclasses.replace(self, inner=self.inner.within(stretch))
 
+    def without_labels(self) -> Source:
+        """See `Source`."""
+        bare = super().without_labels()
+        assert isinstance(bare, InFront)
+        return dataclasses.replace(bare, inner=self.inner.without_labels())
+
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """See `Source`."""
         return self.inner.make_alike(found, step_shape)

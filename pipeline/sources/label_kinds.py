@@ -6,20 +6,17 @@ the one that most records fit, and `why` says so.
 
 import collections
 import dataclasses
-import difflib
 import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
-import numpy as np
-
-from pipeline.console.errors import RejectedInputError, UsageError
-from pipeline.sources.names import class_of, normal
-from pipeline.sources.narrowing import narrowed
+from pipeline.console.errors import UsageError
+from pipeline.sources import gaps, one_hot
+from pipeline.sources.names import normal
 from pipeline.sources.source import Description, Label
 from pipeline.sources.window_labels import WindowLabels
-from tfrecords_schema.schema import LabelPer, LabelSpec
+from tfrecords_schema.schema import MISSING_CLASS, LabelPer, LabelSpec
 
 MAX_CLASSES = 10_000
 _FEW_CLASSES = 20
@@ -35,6 +32,9 @@ class LabelFit(NamedTuple):
       step_label_shape: shape of one label, if it is per step or per sample.
       record_label_shape: shape of one label, if it is per record.
       is_per_sample: whether its first axis is as long as a continuous signal has samples.
+      is_whole: whether all of it that is known are whole numbers.
+      columns: columns of one-hot rows, if that is what it is; else 0.
+      has_missing: whether some of it is not known.
     """
 
     form: str
@@ -43,6 +43,13 @@ class LabelFit(NamedTuple):
     step_label_shape: tuple[int, ...]
     record_label_shape: tuple[int, ...]
     is_per_sample: bool = False
+    is_whole: bool = False
+    columns: int = 0
+    has_missing: bool = False
+
+
+NOTHING_KNOWN = LabelFit("nothing", "", False, (), ())
+"""The fit of every label of which nothing is known: it says nothing of the set's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +63,9 @@ class LabelPlan:
       why: how the kind was found, for people.
       windows: what makes labels of samples into labels of steps; None if they are of steps.
       guess: what was inferred and might be meant otherwise; empty if it is clear.
+      dtype: what the source's values have; records may hold them in another, that has NaN.
+      ignored: the source's classes that stand for one that is not known.
+      columns: of one-hot rows; 0 where classes are not stored as such.
     """
 
     spec: LabelSpec
@@ -64,12 +74,23 @@ class LabelPlan:
     why: str
     windows: WindowLabels | None = None
     guess: str = ""
+    dtype: str = ""
+    ignored: tuple[int, ...] | tuple[str, ...] = ()
+    columns: int = 0
 
     @functools.cached_property
     def indices(self) -> dict[int | str, int]:
         """The index of each of the source's classes; made once, not for every record."""
         classes: tuple[int | str, ...] = self.classes
-        return {value: number for number, value in enumerate(classes)}
+        found = {value: number for number, value in enumerate(classes)}
+        return found | dict.fromkeys(self.ignored, MISSING_CLASS)
+
+    def is_missing(self, label: Label | None) -> bool:
+        """Whether nothing of a label is known; of values per record, if one of them is not."""
+        if label is None or label.is_missing:
+            return True
+        is_whole = self.spec.kind == "value" and self.spec.per == "record"
+        return is_whole and label.unknown > 0
 
 
 def fit_of(description: Description) -> LabelFit | None:
@@ -77,9 +98,11 @@ def fit_of(description: Description) -> LabelFit | None:
     label = description.label
     if label is None:
         return None
+    if label.is_missing:
+        return NOTHING_KNOWN
     lengths = [description.steps, *([description.samples] if description.samples else [])]
-    is_row = any(_is_row(label.shape, length) for length in lengths)
-    shape = label.shape[1:] if is_row else label.shape
+    as_column = any(is_row(label.shape, length) for length in lengths)
+    shape = label.shape[1:] if as_column else label.shape
     return LabelFit(
         label.form,
         label.dtype,
@@ -87,10 +110,13 @@ def fit_of(description: Description) -> LabelFit | None:
         _without_last_one(shape[1:]),
         _record_shape(label.shape),
         bool(description.samples) and shape[:1] == (description.samples,),
+        label.looks.is_whole,
+        len(label.looks.columns),
+        label.unknown > 0,
     )
 
 
-def _is_row(shape: tuple[int, ...], length: int) -> bool:
+def is_row(shape: tuple[int, ...], length: int) -> bool:
     """Whether a label is a row, `[1, length]`, of labels for so many steps: then it is a column."""
     return shape == (1, length) and length > 1
 
@@ -102,6 +128,8 @@ def plan_labels(
     kind: str,
     class_names: tuple[str, ...],
     windows: WindowLabels | None = None,
+    ignore_label: tuple[str, ...] = (),
+    has_missing: bool = False,
 ) -> LabelPlan:
     """Decides what the labels of a set are.
 
@@ -111,18 +139,26 @@ def plan_labels(
       kind: `--label_kind`.
       class_names: `--class_names`, empty if not given.
       windows: how continuous signals were cut; None if they were not.
+      ignore_label: `--ignore_label`.
+      has_missing: whether labels of some records are not known, in part or at all.
 
     Raises:
       UsageError: if the labels fit no kind, or not the named one.
     """
+    if not fits:
+        raise UsageError(gaps.nothing_known(ignore_label))
     form = _commonest({fit: fit.form for fit in fits}, fits)
     of_form = {fit: count for fit, count in fits.items() if fit.form == form}
-    found, why, guess = _infer(of_form, form) if kind == "auto" else (kind, "--label_kind", "")
+    row_of, columns = one_hot.find(of_form, kind)
+    found, why, guess = kind, "--label_kind", ""
+    if kind == "auto":
+        one_hot_kind = (f"{row_of}_class", f"one-hot rows of {columns} columns", "")
+        found, why, guess = one_hot_kind if columns else _infer(of_form, form)
     per, label_kind = found.split("_")
-    if label_kind == "class" and form == "value":
+    if label_kind == "class" and form == "value" and not columns:
         raise UsageError(
-            f"--label_kind={kind}: the labels are floats, classes are integers or text; store "
-            f"integers, or use --label_kind={per}_value"
+            f"--label_kind={kind}: the labels are floats, and not all are whole numbers; classes "
+            f"are integers or text: store those, or use --label_kind={per}_value"
         )
     if label_kind == "value" and form == "text":
         raise UsageError(
@@ -132,15 +168,42 @@ def plan_labels(
     windows = windows.of_kind(label_kind) if windows and per == "sample" else None
     why = f"{why}; {windows.why}" if windows else why
     if label_kind == "value":
-        return LabelPlan(_value_spec(of_form, per, windows), form, (), why, windows, guess)
+        gaps.require_classes(ignore_label)
+        if kind == "auto":
+            _require_values(of_form, per)
+        dtype = _commonest({fit: fit.dtype for fit in fits}, of_form)
+        spec = _value_spec(of_form, per, windows, has_missing)
+        return LabelPlan(spec, form, (), why, windows, guess, dtype)
+    if columns:
+        names = one_hot.names_of(columns, class_names)
+        spec = LabelSpec(_stored_per(per), "class", class_names=names, has_missing=has_missing)
+        guess = guess or (one_hot.said(columns, per) if kind == "auto" else "")
+        return LabelPlan(spec, form, tuple(range(columns)), why, windows, guess, columns=columns)
     # A record that will be rejected adds no class.
     kept = [fit for fit in of_form if _has_label_shape(fit, per, ())]
     found_classes = {value for fit in kept for value in classes[fit]}
     ordered, names = order_classes(found_classes, form, class_names)
     if kind == "auto" and (form, per) == ("integer", "record"):
         guess = guess or _guess_of_numbers(len(found_classes), sum(of_form.values()))
-    spec = LabelSpec(_stored_per(per), "class", class_names=names)
-    return LabelPlan(spec, form, ordered, why, windows, guess)
+    guess = "; ".join(filter(None, [guess, gaps.said(found_classes, ignore_label, has_missing)]))
+    spec = LabelSpec(_stored_per(per), "class", class_names=names, has_missing=has_missing)
+    ignored = gaps.ignored(ignore_label, form)
+    return LabelPlan(spec, form, ordered, why, windows, guess, ignored=ignored)
+
+
+def _require_values(fits: Mapping[LabelFit, int], per: str) -> None:
+    """Asks what floats are that hold whole numbers alone, as MATLAB and pandas store classes.
+
+    Raises:
+      UsageError: that is what they are.
+    """
+    is_single = all(label_shape(fit, per) == () for fit in fits)
+    if is_single and all(fit.form == "value" and fit.is_whole for fit in fits):
+        raise UsageError(
+            "the labels are whole numbers, all of them, but stored as floats, which may be meant "
+            f"either way: --label_kind={per}_class takes them for classes, "
+            f"--label_kind={per}_value for values"
+        )
 
 
 def _guess_of_numbers(classes: int, records: int) -> str:
@@ -153,13 +216,15 @@ def _guess_of_numbers(classes: int, records: int) -> str:
     )
 
 
-def _value_spec(fits: Mapping[LabelFit, int], per: str, windows: WindowLabels | None) -> LabelSpec:
+def _value_spec(
+    fits: Mapping[LabelFit, int], per: str, windows: WindowLabels | None, has_missing: bool
+) -> LabelSpec:
     dtype = _commonest({fit: fit.dtype for fit in fits}, fits)
-    if windows and windows.reduction == "mean":
+    if (windows and windows.reduction == "mean") or (has_missing and "float" not in dtype):
         dtype = "float32"
-    shapes = {fit: _label_shape(fit, per) for fit in fits if _has_length(fit, per)}
+    shapes = {fit: label_shape(fit, per) for fit in fits if _has_length(fit, per)}
     shape = _commonest(shapes or {fit: fit.step_label_shape for fit in fits}, fits)
-    return LabelSpec(_stored_per(per), "value", dtype, shape)
+    return LabelSpec(_stored_per(per), "value", dtype, shape, has_missing=has_missing)
 
 
 def _stored_per(per: str) -> LabelPer:
@@ -194,51 +259,6 @@ def order_classes(
     return ordered, class_names
 
 
-def misfit(description: Description, plan: LabelPlan) -> str:
-    """Why a record's label does not fit the set's; empty if it does."""
-    label = description.label
-    assert label is not None
-    if label.form != plan.form:
-        is_whole = label.is_loose and {label.form, plan.form} == {"integer", "value"}
-        cure = f"use --label_kind={plan.spec.per}_value" if is_whole else "store one form"
-        return f"the label's form is {label.form}, most of the set's are {plan.form}; {cure}"
-    if plan.spec.kind == "class":
-        return _shape_misfit(description, label, plan) or _unknown_class(label, plan)
-    # Means are float32, whatever they are of; nothing else is converted.
-    if label.dtype != plan.spec.dtype and not (plan.windows and plan.windows.reduction == "mean"):
-        return (
-            f"label dtype {label.dtype}, most of the set's are {plan.spec.dtype}; store one dtype"
-        )
-    return _shape_misfit(description, label, plan)
-
-
-def convert_label(label: np.ndarray, plan: LabelPlan, length: int = 0) -> np.ndarray:
-    """Converts a label as stored in the source to what the record holds.
-
-    Args:
-      label: as stored.
-      plan: what becomes of it.
-      length: steps of the record, or samples of a signal whose labels are of samples.
-
-    Returns:
-      Class indices int64, or finite values of the plan's dtype, in the shape of `plan.spec`.
-
-    Raises:
-      RejectedInputError: if a value is not finite, or too large.
-      LookupError: if a class is none of the plan's.
-    """
-    spec = plan.spec
-    label = label[0] if spec.per == "step" and _is_row(label.shape, length) else label
-    label = plan.windows.reduce(label) if plan.windows else label
-    time = () if spec.per == "record" else (len(label),)
-    if spec.kind == "class":
-        return _class_indices(label, plan).reshape(time)
-    values = narrowed(label, spec.dtype, "the label").reshape(time + spec.shape)
-    if not np.isfinite(values).all():
-        raise RejectedInputError("the label holds NaN or infinity; repair or remove the recording")
-    return values
-
-
 def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str, str]:
     """The kind, how it was found, and what is said if it might be another."""
     total = sum(fits.values())
@@ -270,71 +290,13 @@ def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str, str]:
     )
 
 
-def _shape_misfit(description: Description, label: Label, plan: LabelPlan) -> str:
-    fit, per, spec = fit_of(description), plan.spec.per, plan.spec
-    assert fit is not None
-    if per == "sequence" and not label.shape:
-        return "the label is a single number, expected [time, ...]; repair it, or name --label_kind"
-    if plan.windows and not fit.is_per_sample:
-        return (
-            f"the label's shape is {list(label.shape)}, expected one label for each of the "
-            f"signal's {description.samples} samples; repair it, or name --label_kind"
-        )
-    if per == "step" and not plan.windows and not fit.is_per_step:
-        length = label.shape[0] if label.shape else 1
-        than = "longer" if length > description.steps else "shorter"
-        return (
-            f"the label has {length} steps, {than} than the signal with {description.steps}; "
-            "repair it, check the window flags and --tail, or name --label_kind"
-        )
-    found = _label_shape(fit, per)
-    if found != spec.shape:
-        is_row = len(label.shape) == 2 and label.shape[0] == 1
-        column = f" (a row: as {list(label.shape[1:])} it is one per step)" if is_row else ""
-        return (
-            f"the label's shape is {list(label.shape)}, that is {list(found)} per {per}, expected "
-            f"{list(spec.shape)}; repair it{column}, or name --label_kind"
-        )
-    return ""
-
-
-def _unknown_class(label: Label, plan: LabelPlan) -> str:
-    unknown = sorted(
-        value for value in cast(tuple[Any, ...], label.classes) if value not in plan.indices
-    )
-    if not unknown:
-        return ""
-    near = _nearest_name(str(unknown[0]), plan.spec.class_names)
-    hint = f", did you mean {near!r}?" if near else ""
-    return (
-        f"unknown class {unknown[0]!r}{hint} (--class_names has "
-        f"{', '.join(plan.spec.class_names[:10])}); add it, or repair the label"
-    )
-
-
-@functools.lru_cache(maxsize=1024)  # Thousands of names take longer than a record.
-def _nearest_name(name: str, names: tuple[str, ...]) -> str:
-    return next(iter(difflib.get_close_matches(name, names, n=1)), "")
-
-
-def _class_indices(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
-    values, places = np.unique(label, return_inverse=True)
-    try:
-        found = np.array([plan.indices[class_of(value)] for value in values.tolist()], np.int64)
-        return found[places.reshape(-1)]
-    except KeyError as error:
-        known = ", ".join(map(repr, plan.classes[:10]))
-        raise LookupError(
-            f"the class {error.args[0]!r} was read, but describe listed only {known}"
-        ) from error
-
-
-def _label_shape(fit: LabelFit, per: str) -> tuple[int, ...]:
+def label_shape(fit: LabelFit, per: str) -> tuple[int, ...]:
+    """Shape of one label of what has one."""
     return fit.record_label_shape if per == "record" else fit.step_label_shape
 
 
 def _has_label_shape(fit: LabelFit, per: str, shape: tuple[int, ...]) -> bool:
-    return _label_shape(fit, per) == shape and _has_length(fit, per)
+    return label_shape(fit, per) == shape and _has_length(fit, per)
 
 
 def _has_length(fit: LabelFit, per: str) -> bool:

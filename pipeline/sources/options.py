@@ -12,6 +12,7 @@ from pipeline.sources.names import normal, require_class
 from pipeline.sources.outside.options import OutsideOptions
 from pipeline.sources.splits import SPLIT_NAME, SplitSpec
 from pipeline.sources.window_labels import WindowLabels
+from tfrecords_schema.names import UNLABELLED
 
 LABEL_KINDS = (
     "auto",
@@ -106,10 +107,26 @@ class LabelOptions(Options):
     class_names: tuple[str, ...] = option(
         (), "In the order of their index: wake,sleep.", common=True
     )
+    ignore_label: tuple[str, ...] = option(
+        (),
+        "Classes that stand for a label that is not known: -1, or unknown. It has no weight in "
+        "training and figures, as NaN has none among values.",
+        common=True,
+    )
+    unlabelled: str = option(
+        "auto",
+        "Recordings without any label, beside others: with keep they are in a split of their own, "
+        f"{UNLABELLED}, to be predicted, with drop left out. With auto those of which every label "
+        "is NaN or one of --ignore_label are kept, and where none is found, the recording is "
+        "rejected.",
+        ("auto", "keep", "drop"),
+    )
 
     def check(self) -> None:
         """See `Options`."""
         super().check()
+        if "" in self.ignore_label:
+            raise UsageError("--ignore_label: a class is empty; name them with commas between")
         names = self.class_names
         if "" in names:  # It is not left out: each counts for its place.
             raise UsageError(
@@ -184,6 +201,11 @@ class SplitOptions(Options):
                 r"(?P<test>_[0-4]\.npz$)"
             )
 
+        if UNLABELLED in (*named, *spec.names):
+            raise UsageError(
+                f"split {UNLABELLED!r} is that of recordings without a label (--unlabelled); give "
+                "yours another name"
+            )
         if not spec.fractions and (self.stratify or self.splits_from):
             flag = "stratify" if self.stratify else "splits_from"
             raise UsageError(
@@ -301,6 +323,9 @@ class ConvertOptions(
         fields = dataclasses.fields(self)
         kept = [f.name for f in fields if f.metadata["effect"] is Effect.RESULT]
         values = {name: getattr(self, name) for name in kept}
+        for name in ("ignore_label", "unlabelled"):  # Manifests are as before there were such.
+            if values[name] == getattr(LabelOptions, name):
+                del values[name]
         lists = {name: [*value] for name, value in values.items() if isinstance(value, tuple)}
         labels = "table" if self.labels else ""  # Its rows are in the records.
         return {"source": self.source, "labels": labels, **values, **lists}

@@ -54,8 +54,14 @@ class WindowLabels:
         text = {"majority": "commonest", "mean": "mean", "last": "last"}[self.reduction]
         return f"one per sample; a step has the {text} of its {self.samples}"
 
-    def reduce(self, label: np.ndarray) -> np.ndarray:
-        """Reduces labels `[samples, ...]` to `[steps, ...]`; means are float32."""
+    def reduce(self, label: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
+        """Reduces labels `[samples, ...]` to `[steps, ...]`; means are float32.
+
+        Args:
+          label: of the samples.
+          known: `[samples]` bool, whose label is known, which alone count; of a window without any
+            the result is not known, either. None for all.
+        """
         starts = np.arange(0, len(label), self.samples)
         ends = np.minimum(starts + self.samples, len(label))
         if not self.keeps_tail:
@@ -63,18 +69,26 @@ class WindowLabels:
         if self.reduction == "last":
             return label[ends - 1]
         label = label[: ends[-1]]
+        known = np.ones(len(label), bool) if known is None else known[: ends[-1]]
         if self.reduction == "mean":
-            sums = np.add.reduceat(label.astype(np.float64), starts, axis=0)
-            counts = (ends - starts).reshape((-1,) + (1,) * (label.ndim - 1))
-            return narrowed(sums / counts, "float32", "the label")
-        return _majority(label.reshape(-1), self.samples)
+            wide = (-1,) + (1,) * (label.ndim - 1)
+            given = np.where(known.reshape(wide), label, 0).astype(np.float64)
+            sums = np.add.reduceat(given, starts, axis=0)
+            counts = np.add.reduceat(known.astype(np.int64), starts).reshape(wide)
+            missing = np.full(sums.shape, np.nan)
+            means = np.divide(sums, counts, out=missing, where=counts > 0)
+            return narrowed(means, "float32", "the label")
+        return _majority(label.reshape(-1), self.samples, known)
 
 
-def _majority(label: np.ndarray, samples: int) -> np.ndarray:
+def _majority(label: np.ndarray, samples: int, known: np.ndarray) -> np.ndarray:
+    """The commonest label of each window; one that is not known only where all are."""
     classes, index = np.unique(label, return_inverse=True)
     window = np.arange(len(label)) // samples
     pairs, counts = np.unique(window * len(classes) + index.reshape(-1), return_counts=True)
     windows = pairs // len(classes)
-    order = np.lexsort((pairs, -counts, windows))
+    is_missing = np.zeros(len(classes), bool)
+    is_missing[index.reshape(-1)[~known]] = True
+    order = np.lexsort((pairs, -counts, is_missing[pairs % len(classes)], windows))
     first = np.unique(windows[order], return_index=True)[1]
     return classes[pairs[order][first] % len(classes)]

@@ -71,9 +71,11 @@ def run(
     require_finite(predictions, split.name, split.index.ids())
     if calibration and calibration.threshold is not None:
         predictions = predictions.decided(steps.task.reading)
-    about = {"split": split.name, "dataset_fingerprint": fingerprint}
+    about: dict[str, Any] = {"split": split.name, "dataset_fingerprint": fingerprint}
     if other_data:
         about["other_data"] = other_data
+    if missing := split.dataset.manifest.splits[split.name].missing_labels:
+        about["missing_labels"] = missing
     result = {**about, **evaluate(predictions, label, split.index.groups())}
     result["trained_on"] = seen
     result["decided_by_it"] = decided

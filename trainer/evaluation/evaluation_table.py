@@ -62,8 +62,10 @@ def metric_table(result: Mapping[str, Any]) -> Table:
     baselines, intervals = result["baselines"], result["intervals"]
     records, labels = counted(result["records"], "record"), counted(result["labels"], "label")
     other = f" of {result['other_data']}" if "other_data" in result else ""
+    missing = result.get("missing_labels", 0)
     about = (
         f"{result['split']}{other}: {records} of {counted(group_count(result), 'group')}, {labels}"
+        + (f" ({missing:,} more are not known)" if missing else "")
     )
     note = "no interval: that takes at least four groups"
     if intervals:

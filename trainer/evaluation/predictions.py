@@ -167,7 +167,7 @@ def predict_split(
         lengths = label_lengths(batch, label).numpy()
         columns = batch["label"].numpy(), steps.predict(batch).numpy()
         parts = zip(*(unpadded(values, lengths, label) for values in columns), strict=True)
-        known = (_known(*part, label) for part in parts)
+        known = (_known(truth, prediction, label) for truth, prediction in parts)
         found.update(zip(batch["record"].numpy().tolist(), known, strict=True))
     found.pop(NO_RECORD, None)
     order = sorted(found)
@@ -175,14 +175,15 @@ def predict_split(
     prefixes: tuple[np.ndarray, ...] = ()
     if with_prefixes and label.per == "record":
         prefixes = _of_prefixes(steps, split, dict(zip(order, predictions, strict=True)))
-    return Predictions(
+    predicted = Predictions(
         np.array(order, np.int32),
         np.array([len(part) for part in labels], np.int32),
         np.concatenate(labels),
         np.concatenate(predictions),
         *prefixes,
-        step=np.concatenate(at) if label.has_missing and label.per != "record" else None,
     )
+    has_gaps = label.has_missing and label.per != "record"
+    return dataclasses.replace(predicted, step=np.concatenate(at)) if has_gaps else predicted
 
 
 def _known(

@@ -77,9 +77,7 @@ def _labels(labels: Sequence[np.ndarray], label: LabelSpec) -> dict[str, Any]:
         return {"label": [names[np.bincount(of).argmax()] if len(of) else None for of in labels]}
     units = int(np.prod(label.shape))
     missing = np.full(units, np.nan)
-    means = np.array(
-        [np.reshape(of, (-1, units)).mean(0) if len(of) else missing for of in labels]
-    )
+    means = np.array([np.reshape(of, (-1, units)).mean(0) if len(of) else missing for of in labels])
     names = ("label",) if units == 1 else tuple(f"label_{i + 1}" for i in range(units))
     return dict(zip(names, means.T, strict=True))
 

@@ -136,7 +136,7 @@ class ImageFolderSource(Source):
             dtype="uint8",
             steps=len(headers),
             step_shape=(height, width, 3),
-            label=None if label is None else describe_label(label),
+            label=None if label is None else describe_label(label, self.options.label_kind),
             stored_bytes=stored_bytes,
             left_out=tuple(_left_out(headers, others)),
         )

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.console.errors import MissingLabelError, RejectedInputError, UsageError
 from pipeline.console.options import option
 from pipeline.sources.arrays import ArrayChoice, required_key
 from pipeline.sources.files import require_file
@@ -84,14 +84,14 @@ class SignalSource(Source):
             group, split = self.group_and_split(path, functools.partial(_scalar, npz))
             checksum = npz.checksum
             left_out = [*self._choice.unused(npz, signal_key, label_key)]
-            left_out += _narrowed(npz, signal=signal_key, label=label_key)
+            left_out += _narrowed(npz, signal=signal_key, label=_value_key(label_key, label))
         if self.options.target_dir:
             with self._open_target(path) as npz:
                 label_key = self._choice.label_key(npz)
                 label = self._describe_label(npz, label_key, extent)
                 checksum = f"{checksum};{npz.checksum}"
                 left_out += [*self._choice.unused(npz, None, label_key)]
-                left_out += _narrowed(npz, label=label_key)
+                left_out += _narrowed(npz, label=_value_key(label_key, label))
         dtype = self._dtype(header.dtype, signal_key)
         steps, step_shape = self._steps(extent.shape, signal_key)
         samples = extent.shape[0] if self.options.window else 0
@@ -124,6 +124,11 @@ class SignalSource(Source):
                 label = self._label(npz, self._choice.label_key(npz), extent)
                 checksum = f"{checksum};{npz.checksum}"
         return dataclasses.replace(found, label=label, checksum=checksum)
+
+    def without_labels(self) -> Source:
+        """See `Source`."""
+        options = dataclasses.replace(self.options, label_kind="none", label_key="", target_dir="")
+        return dataclasses.replace(self, options=options)
 
     def padding(self, path: str) -> int:
         """See `Source`."""
@@ -197,7 +202,7 @@ class SignalSource(Source):
         targets = [posixpath.join(self.options.target_dir, form) for form in forms]
         target = next(filter(self.files.exists, targets), "")
         if not target:
-            raise RejectedInputError(
+            raise MissingLabelError(
                 f"no target file '{targets[0]}'; add it, or remove the recording"
             )
         try:
@@ -205,7 +210,7 @@ class SignalSource(Source):
             with self.open_arrays(target) as npz:
                 yield npz
         except RejectedInputError as error:
-            raise RejectedInputError(f"target file '{target}': {error}") from error
+            raise type(error)(f"target file '{target}': {error}") from error
 
     def _extent(self, npz: ArrayFile, key: str) -> Extent:
         shape = self._time_first(npz.header(key).shape, key)
@@ -276,20 +281,20 @@ class SignalSource(Source):
 
         if key is None:
             return None
-        header = npz.header(key)
-        shape, dtype = header.shape, _stored_dtype(header.dtype)
-        if axis := self._label_axis(shape, extent.given[:1]):
-            shape = (shape[axis], *np.delete(shape, axis).tolist())
-        shape = extent.label_shape(shape)
-        if header.dtype.kind in "iubUS" and not self.options.label_kind.endswith("_value"):
-            label = self._label(npz, key, extent)
-            assert label is not None
-            return Label.of_classes(label, shape)
-        if dtype not in SUPPORTED_DTYPES:
+        header, kind = npz.header(key), self.options.label_kind
+        dtype = _stored_dtype(header.dtype)
+        is_class = header.dtype.kind in "iubUS" and not kind.endswith("_value")
+        if not is_class and dtype not in SUPPORTED_DTYPES:
             raise RejectedInputError(
                 f"label {key!r} has dtype {header.dtype}; expected text, integers or floats"
             )
-        return Label("value", dtype, shape)
+        label = self._label(npz, key, extent)
+        assert label is not None
+        return (
+            Label.of_classes(label, label.shape)
+            if is_class
+            else Label.of_numbers(label, dtype, kind)
+        )
 
     def _steps(self, shape: tuple[int, ...], key: str) -> tuple[int, tuple[int, ...]]:
         window = self.options.window
@@ -334,6 +339,11 @@ def _narrowed(npz: ArrayFile, **keys: str | None) -> list[LeftOut]:
         for what, key in keys.items()
         if key and npz.header(key).dtype.newbyteorder("=") == np.float64
     ]
+
+
+def _value_key(key: str | None, label: Label | None) -> str | None:
+    """The array with the label, if its numbers are stored: of classes their places are."""
+    return key if label and label.form == "value" and not label.looks.columns else None
 
 
 def _converted_dtype(dtype: np.dtype, key: str) -> str:

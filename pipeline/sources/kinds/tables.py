@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.console.errors import RejectedInputError, UsageError
+from pipeline.console.errors import MissingLabelError, RejectedInputError, UsageError
 from pipeline.console.options import option
 from pipeline.console.texts import listed
 from pipeline.sources.outside.source import METADATA
@@ -194,10 +194,17 @@ class _Table(Recording):
     def labels(self, key: str) -> np.ndarray | None:
         if self._options.label_kind.startswith("record_"):
             return None
-        labels = self._column(key)
+        if key not in self._values:
+            raise MissingLabelError(
+                f"no column {key!r} (--label_key); it has {', '.join(self._values)}"
+            )
+        labels = self._values[key]
         is_text = labels.dtype.kind == "O"
         if is_text and not all(isinstance(label, str) for label in labels.tolist()):
-            raise RejectedInputError(f"column {key!r} is not all text or all numbers; repair it")
+            raise RejectedInputError(
+                f"column {key!r} is not all text or all numbers; repair it, and where a row has no "
+                "label write a word for that, which --ignore_label names"
+            )
         if not is_text and labels.dtype.kind not in "biuf":
             raise RejectedInputError(
                 f"column {key!r} holds {labels.dtype}; expected text or numbers"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.console.errors import RejectedInputError
+from pipeline.console.errors import MissingLabelError, RejectedInputError
 from pipeline.console.options import option
 from pipeline.sources.files import Files
 from pipeline.sources.options import require_size
@@ -188,7 +188,7 @@ class _Record(Recording):
         if not self._files.exists(place):
             if key in self.fields():
                 return None
-            raise RejectedInputError(
+            raise MissingLabelError(
                 f"no annotations {posixpath.basename(place)} beside it, and no field {key!r} "
                 "(--label_key); add them, or remove the recording"
             )

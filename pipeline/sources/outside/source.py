@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.console.errors import RejectedInputError, printable
+from pipeline.console.errors import MissingLabelError, RejectedInputError, printable
 from pipeline.sources.annotations import describe_label, label_array
 from pipeline.sources.files import Files
 from pipeline.sources.grouping import search
@@ -84,7 +84,7 @@ class OutsideSource(InFront):
         found = self._inner(match).describe(path)
         label = self._label(path, match)
         if label is not None:
-            found = found._replace(label=describe_label(label))
+            found = found._replace(label=describe_label(label, self.options.label_kind))
         if match is not None:
             found = found._replace(
                 group=_name(match, match.row.group, "group") or found.group,
@@ -100,6 +100,13 @@ class OutsideSource(InFront):
         checksum = raw.checksum + digest(label)
         label = raw.label if label is None else label
         return dataclasses.replace(raw, label=label, checksum=checksum)
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether a row would say nothing of an input."""
+        options = self.options
+        said = options.group_column or options.split_column
+        return options.label_kind == "none" and not said
 
     @functools.cached_property
     def _bare(self) -> Source:
@@ -166,8 +173,10 @@ class OutsideSource(InFront):
                     "--labels"
                 )
             return None
+        if not matches and self._is_bare:
+            return None
         if not matches:
-            raise RejectedInputError(
+            raise MissingLabelError(
                 f"no row in {table.name} for its path, id or file name; add it, or remove the input"
             )
         rows = " and ".join(str(match.row.number) for match in matches[:2])
@@ -181,7 +190,7 @@ class OutsideSource(InFront):
         if match is None or not match.table.label_column:
             return None
         if match.row.label is None:
-            raise RejectedInputError(
+            raise MissingLabelError(
                 f"{_where(match)} has no {match.table.label_column!r}; add it, or remove the row "
                 "and the input"
             )
@@ -195,7 +204,7 @@ class OutsideSource(InFront):
         found = search(regex, path)
         text = (found[1] if found.re.groups else found[0]) if found else None
         if text is None:
-            raise RejectedInputError(
+            raise MissingLabelError(
                 f"--label_regex={regex} does not match the path; every input needs a label"
             )
         if not self.options.label_kind.endswith("_value"):

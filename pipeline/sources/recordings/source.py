@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.console.errors import RejectedInputError
+from pipeline.console.errors import MissingLabelError, RejectedInputError
 from pipeline.sources.annotations import describe_label, label_array
 from pipeline.sources.files import require_file
 from pipeline.sources.gaps.options import MASK
@@ -110,7 +110,8 @@ class RecordingSource(Source):
             )
         return Description(
             self.record_id(path), path, group, split, checksum, recording.dtype,
-            steps, step_shape, None if label is None else describe_label(label),
+            steps, step_shape,
+            None if label is None else describe_label(label, self.options.label_kind),
             samples=section.samples if self.options.window else 0, rate_hz=section.rate_hz,
             left_out=(*self.options.dropped(section.samples, steps), *unused),
             channels=self._names(recording, section),
@@ -272,7 +273,6 @@ class RecordingSource(Source):
 
 def _field(fields: dict[str, str | int | float], key: str, flag: str) -> str | int | float:
     if key not in fields:
-        raise RejectedInputError(
-            f"no field {key!r} (--{flag}); it has {', '.join(fields) or 'none'}"
-        )
+        kind = MissingLabelError if flag == "label_key" else RejectedInputError
+        raise kind(f"no field {key!r} (--{flag}); it has {', '.join(fields) or 'none'}")
     return fields[key]

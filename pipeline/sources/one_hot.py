@@ -1,0 +1,82 @@
+"""Classes as rows of 0 with a single 1: how they are told from values, and what becomes of them."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.console.errors import ChangedInputError, UsageError
+from pipeline.sources.names import normal
+from tfrecords_schema.schema import MISSING_CLASS
+
+if TYPE_CHECKING:
+    from pipeline.sources.label_kinds import LabelFit
+
+
+def find(fits: Mapping[LabelFit, int], label_kind: str) -> tuple[str, int]:
+    """What has such a row, and how many columns it has; `("", 0)` where labels are something else.
+
+    Args:
+      fits: number of records of each fit.
+      label_kind: `--label_kind`.
+    """
+    named = label_kind.removesuffix("_class")
+    kinds = ("step", "sample", "record") if label_kind == "auto" else (named,)
+    for per in kinds:
+        rows: collections.Counter[int] = collections.Counter()
+        for fit, count in fits.items():
+            rows[_width(fit, per)] += count
+        width, count = max(rows.items(), key=lambda item: (item[1], item[0]))
+        is_most = width and 2 * count > sum(fits.values())
+        if is_most and all(fit.columns == width for fit in fits if _width(fit, per) == width):
+            return per, width
+    return "", 0
+
+
+def _width(fit: LabelFit, per: str) -> int:
+    """Columns of a label with one axis; 0 if it has another number of axes."""
+    fits_time = {"step": fit.is_per_step, "sample": fit.is_per_sample, "sequence": True}
+    if per == "record":
+        shape = () if fit.is_per_step or fit.is_per_sample else fit.record_label_shape
+    else:
+        shape = fit.step_label_shape if fits_time.get(per) else ()
+    return shape[0] if len(shape) == 1 else 0
+
+
+def names_of(columns: int, class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the columns, their numbers if none are given.
+
+    Raises:
+      UsageError: there are not as many names as columns.
+    """
+    if class_names and len(class_names) != columns:
+        raise UsageError(
+            f"--class_names has {len(class_names)} names, the labels are one-hot rows of "
+            f"{columns} columns; name each of them"
+        )
+    return tuple(map(normal, class_names)) or tuple(map(str, range(columns)))
+
+
+def said(columns: int, per: str) -> str:
+    """What is said of them where nobody asked for classes."""
+    return (
+        f"the labels are rows of 0 with a single 1 (one-hot), taken for {columns} classes; "
+        f"--label_kind={per}_value takes them for {columns} values"
+    )
+
+
+def classes_of(label: np.ndarray, columns: int) -> np.ndarray:
+    """The column of the 1 in each row, -1 in a row of NaN: `[rows]` int64.
+
+    Raises:
+      ChangedInputError: there are other rows.
+    """
+    rows = label.reshape(-1, columns)
+    known = rows == rows if rows.dtype.kind == "f" else np.ones(rows.shape, bool)
+    is_known = known.any(1)
+    if (np.count_nonzero(rows[is_known], 1) != 1).any():
+        raise ChangedInputError("its label is not what it was when it was described")
+    return np.where(is_known, rows.argmax(1), MISSING_CLASS).astype(np.int64)
