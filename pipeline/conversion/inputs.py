@@ -18,16 +18,10 @@ from pipeline.conversion.layouts import (
     layout_misfit,
     other_names,
 )
-from pipeline.sources import gaps
-from pipeline.sources.label_kinds import (
-    MAX_CLASSES,
-    NOTHING_KNOWN,
-    LabelFit,
-    LabelPlan,
-    fit_of,
-    plan_labels,
-)
-from pipeline.sources.label_records import misfit
+from pipeline.sources.label_kinds import MAX_CLASSES, LabelPlan, plan_labels
+from pipeline.sources.labels import gaps
+from pipeline.sources.labels.fits import NOTHING_KNOWN, LabelFit, fit_of
+from pipeline.sources.labels.records import misfit
 from pipeline.sources.listing import listing_rejects
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description, InputFile, Reject, Source

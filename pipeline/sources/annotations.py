@@ -69,6 +69,7 @@ def label_array(value: Any, key: str, label_kind: str, where: str = ANNOTATION) 
       many bytes as the longest.
 
     Raises:
+      MissingLabelError: if it is null.
       RejectedInputError: if it is none of these.
     """
     try:
@@ -79,10 +80,13 @@ def label_array(value: Any, key: str, label_kind: str, where: str = ANNOTATION) 
         leaves, array = set(), np.zeros(0)
     if leaves == {str}:
         return array
-    if type(None) in leaves and leaves <= {int, float, bool, type(None)}:  # null is not known.
+    if (
+        type(None) in leaves and value is not None and leaves <= {int, float, bool, type(None)}
+    ):  # null is not known.
         leaves, array = {float}, np.asarray(value, np.float64)
     if not leaves or not leaves <= {int, float, bool} or array.dtype.kind not in "bif":
-        raise RejectedInputError(
+        kind = MissingLabelError if value is None else RejectedInputError
+        raise kind(
             f"field {key!r} of {where} is {_kind(value)}; expected a number, a text, or a "
             "list of one of them (of lists of one length)"
         )

@@ -9,47 +9,18 @@ import dataclasses
 import functools
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from pipeline.console.errors import UsageError
-from pipeline.sources import gaps, one_hot
+from pipeline.sources.labels import gaps, one_hot
+from pipeline.sources.labels.fits import LabelFit, has_length, label_shape
 from pipeline.sources.names import normal
-from pipeline.sources.source import Description, Label
+from pipeline.sources.source import Label
 from pipeline.sources.window_labels import WindowLabels
 from tfrecords_schema.schema import MISSING_CLASS, LabelPer, LabelSpec
 
 MAX_CLASSES = 10_000
 _FEW_CLASSES = 20
-
-
-class LabelFit(NamedTuple):
-    """How one label relates to its signal; equal for all labels of a well-formed set.
-
-    Attributes:
-      form: `integer`, `text` (classes) or `value`.
-      dtype: dtype in which it will be stored.
-      is_per_step: whether its first axis is as long as the signal has steps.
-      step_label_shape: shape of one label, if it is per step or per sample.
-      record_label_shape: shape of one label, if it is per record.
-      is_per_sample: whether its first axis is as long as a continuous signal has samples.
-      is_whole: whether all of it that is known are whole numbers.
-      columns: columns of one-hot rows, if that is what it is; else 0.
-      has_missing: whether some of it is not known.
-    """
-
-    form: str
-    dtype: str
-    is_per_step: bool
-    step_label_shape: tuple[int, ...]
-    record_label_shape: tuple[int, ...]
-    is_per_sample: bool = False
-    is_whole: bool = False
-    columns: int = 0
-    has_missing: bool = False
-
-
-NOTHING_KNOWN = LabelFit("nothing", "", False, (), ())
-"""The fit of every label of which nothing is known: it says nothing of the set's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,34 +62,6 @@ class LabelPlan:
             return True
         is_whole = self.spec.kind == "value" and self.spec.per == "record"
         return is_whole and label.unknown > 0
-
-
-def fit_of(description: Description) -> LabelFit | None:
-    """Relates a record's label to its number of steps; None without a label."""
-    label = description.label
-    if label is None:
-        return None
-    if label.is_missing:
-        return NOTHING_KNOWN
-    lengths = [description.steps, *([description.samples] if description.samples else [])]
-    as_column = any(is_row(label.shape, length) for length in lengths)
-    shape = label.shape[1:] if as_column else label.shape
-    return LabelFit(
-        label.form,
-        label.dtype,
-        shape[:1] == (description.steps,),
-        _without_last_one(shape[1:]),
-        _record_shape(label.shape),
-        bool(description.samples) and shape[:1] == (description.samples,),
-        label.looks.is_whole,
-        len(label.looks.columns),
-        label.unknown > 0,
-    )
-
-
-def is_row(shape: tuple[int, ...], length: int) -> bool:
-    """Whether a label is a row, `[1, length]`, of labels for so many steps: then it is a column."""
-    return shape == (1, length) and length > 1
 
 
 def plan_labels(
@@ -171,7 +114,7 @@ def plan_labels(
         gaps.require_classes(ignore_label)
         if kind == "auto":
             _require_values(of_form, per)
-        dtype = _commonest({fit: fit.dtype for fit in fits}, of_form)
+        dtype = _commonest({fit: fit.dtype for fit in of_form}, of_form)
         spec = _value_spec(of_form, per, windows, has_missing)
         return LabelPlan(spec, form, (), why, windows, guess, dtype)
     if columns:
@@ -222,7 +165,7 @@ def _value_spec(
     dtype = _commonest({fit: fit.dtype for fit in fits}, fits)
     if (windows and windows.reduction == "mean") or (has_missing and "float" not in dtype):
         dtype = "float32"
-    shapes = {fit: label_shape(fit, per) for fit in fits if _has_length(fit, per)}
+    shapes = {fit: label_shape(fit, per) for fit in fits if has_length(fit, per)}
     shape = _commonest(shapes or {fit: fit.step_label_shape for fit in fits}, fits)
     return LabelSpec(_stored_per(per), "value", dtype, shape, has_missing=has_missing)
 
@@ -290,25 +233,8 @@ def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str, str]:
     )
 
 
-def label_shape(fit: LabelFit, per: str) -> tuple[int, ...]:
-    """Shape of one label of what has one."""
-    return fit.record_label_shape if per == "record" else fit.step_label_shape
-
-
 def _has_label_shape(fit: LabelFit, per: str, shape: tuple[int, ...]) -> bool:
-    return label_shape(fit, per) == shape and _has_length(fit, per)
-
-
-def _has_length(fit: LabelFit, per: str) -> bool:
-    return {"step": fit.is_per_step, "sample": fit.is_per_sample}.get(per, True)
-
-
-def _record_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return () if shape in ((1,), (1, 1)) else shape
-
-
-def _without_last_one(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return () if shape == (1,) else shape
+    return label_shape(fit, per) == shape and has_length(fit, per)
 
 
 def _commonest(values: Mapping[LabelFit, Any], counts: Mapping[LabelFit, int]) -> Any:

@@ -109,8 +109,7 @@ class LabelOptions(Options):
     )
     ignore_label: tuple[str, ...] = option(
         (),
-        "Classes that stand for a label that is not known: -1, or unknown. It has no weight in "
-        "training and figures, as NaN has none among values.",
+        "Classes that mean not labelled: -1, or unknown. Of values NaN does.",
         common=True,
     )
     unlabelled: str = option(

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.console.errors import RejectedInputError, printable
 from pipeline.sources.files import Files, FoundFile
 from pipeline.sources.grouping import ReadText, group_and_split
-from pipeline.sources.label_looks import Looks, looks_of
+from pipeline.sources.labels.looks import Looks, looks_of
 from pipeline.sources.names import class_counts, normal
 from pipeline.sources.options import ConvertOptions
 from tfrecords_schema.left_out import LeftOut

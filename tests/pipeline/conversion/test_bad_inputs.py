@@ -206,7 +206,7 @@ def _several_arrays(folders: Folders) -> None:
 
 
 def _float_labels(folders: Folders) -> None:
-    write_npz(folders, "r0", signal=_SIGNAL, label=np.ones(4))
+    write_npz(folders, "r0", signal=_SIGNAL, label=np.full(4, 0.5))
 
 
 def _odd_labels(folders: Folders) -> None:
@@ -244,7 +244,7 @@ _REFUSED = [
         [],
         "several arrays could be the signal (arrays: left [4, 2], right [4, 2], ",
     ),
-    (_float_labels, ["--label_kind=step_class"], "the labels are floats, classes are integers"),
+    (_float_labels, ["--label_kind=step_class"], "the labels are floats, and not all are whole"),
     (_odd_labels, [], "neither one per step nor one per record (commonest shape [17]"),
     (_same_id, [], "is also that of caf\u00e9.npz; rename or remove one"),
     (_no_targets, ["--target_dir={parent}/targets"], "2 at describe: no target file '{parent}"),

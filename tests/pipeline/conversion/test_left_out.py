@@ -15,7 +15,8 @@ from pipeline.sources.division.group_splits import count_groups, divide, refuse_
 from pipeline.sources.division.split_table import SplitTable
 from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.signals import SignalOptions, SignalSource
-from pipeline.sources.label_kinds import fit_of, plan_labels
+from pipeline.sources.label_kinds import plan_labels
+from pipeline.sources.labels.fits import fit_of
 from pipeline.sources.source import Description, Label
 from tests.pipeline.conversions import (
     Converter,

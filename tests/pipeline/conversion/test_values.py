@@ -14,7 +14,8 @@ from pipeline.console.errors import RejectedInputError
 from pipeline.conversion.indistinct import indistinct
 from pipeline.conversion.parts import Part
 from pipeline.sources.annotations import label_array
-from pipeline.sources.label_kinds import LabelPlan, convert_label
+from pipeline.sources.label_kinds import LabelPlan
+from pipeline.sources.labels.records import convert_label
 from pipeline.sources.window_labels import WindowLabels
 from tests.pipeline.conversions import Converter, Folders, write_npz
 from tfrecords_schema import LabelSpec
@@ -154,15 +155,17 @@ def test_whole_numbers_that_float32_rounds_are_said(folders: Folders, converter:
     assert "float32 holds the nearest" in found[0].reason
 
 
-@pytest.mark.parametrize(
-    ("last", "kind", "said"), [(2.0, "auto", 1), (2.5, "auto", 0), (2.0, "record_value", 0)]
-)
-def test_whole_numbers_in_floats_are_said_to_be_values(
-    last: float, kind: str, said: int, folders: Folders, converter: Converter
-) -> None:
-    for number, label in enumerate((0.0, 1.0, last)):
+def test_whole_numbers_in_floats_are_asked_about(folders: Folders, converter: Converter) -> None:
+    for number, label in enumerate((0.0, np.nan, 2.0)):
         write_npz(folders, f"r{number}", signal=np.zeros((3, 1), np.float32), label=label)
-    dataset = converter.dataset(_TRAIN, f"--label_kind={kind}")
-    assert dataset.schema.label == LabelSpec("record", "value", "float32", ())
-    found = [row for row in dataset.manifest.left_out if "stored as floats" in row.reason]
-    assert len(found) == said
+    outcome = converter.run(_TRAIN)
+    assert outcome.code == 1
+    for kind in ("record_class takes them for classes", "record_value for values"):
+        assert f"--label_kind={kind}" in outcome.text
+    classes = converter.dataset(_TRAIN, "--label_kind=record_class")
+    assert classes.schema.label == LabelSpec("record", "class", class_names=("0", "2"))
+    assert classes.manifest.splits["train"].class_counts == {"0": 1, "2": 1}
+    assert classes.manifest.splits["unlabelled"].missing_labels == 1
+    write_npz(folders, "r0", signal=np.zeros((3, 1), np.float32), label=0.5)
+    values = converter.dataset(_TRAIN, "--overwrite")
+    assert values.schema.label == LabelSpec("record", "value", "float32", ())

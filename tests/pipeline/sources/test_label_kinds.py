@@ -2,14 +2,9 @@ import numpy as np
 import pytest
 
 from pipeline.console.errors import RejectedInputError, UsageError
-from pipeline.sources.label_kinds import (
-    LabelPlan,
-    convert_label,
-    fit_of,
-    misfit,
-    order_classes,
-    plan_labels,
-)
+from pipeline.sources.label_kinds import LabelPlan, order_classes, plan_labels
+from pipeline.sources.labels.fits import fit_of
+from pipeline.sources.labels.records import convert_label, misfit
 from pipeline.sources.source import Description, Label
 
 

@@ -13,6 +13,7 @@ from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.signals import SignalOptions, SignalSource
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
 
+_VALUES = "--label_kind=step_value"
 _LAST_OF_TWO = ("--window_samples=2", "--window_label=last")
 _X, _Y = np.zeros((4, 2), np.float32), np.ones((4, 2), np.float32)
 
@@ -97,8 +98,8 @@ def test_a_signal_with_nothing_in_it_beside_a_label_is_told_at_once(
     ("turn_signal", "turn_label", "flags", "dtype"),
     [
         (np.transpose, lambda label: label[None], ("--time_axis=1",), np.int64),
-        (np.transpose, lambda label: label, ("--time_axis=1",), np.float64),
-        (np.asarray, lambda label: label[None], (), np.float64),
+        (np.transpose, lambda label: label, ("--time_axis=1", _VALUES), np.float64),
+        (np.asarray, lambda label: label[None], (_VALUES,), np.float64),
         (np.transpose, lambda label: label[None], ("--time_axis=1", *_LAST_OF_TWO), np.int64),
     ],
 )
@@ -280,5 +281,5 @@ def test_labels_may_have_the_byte_order_of_any_machine(
     write_npz(
         folders, "a", x=np.zeros((4, 2), f"{order}f8"), label=np.arange(4, dtype=f"{order}f8")
     )
-    record = read_records(converter.dataset("--splits=train=1"))["a"]
+    record = read_records(converter.dataset("--splits=train=1", _VALUES))["a"]
     np.testing.assert_array_equal(record["label"], np.arange(4, dtype=np.float32))

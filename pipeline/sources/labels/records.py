@@ -7,8 +7,9 @@ from typing import Any, cast
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError
-from pipeline.sources import one_hot
-from pipeline.sources.label_kinds import LabelPlan, fit_of, is_row, label_shape
+from pipeline.sources.label_kinds import LabelPlan
+from pipeline.sources.labels import one_hot
+from pipeline.sources.labels.fits import fit_of, is_row, label_shape
 from pipeline.sources.names import class_of
 from pipeline.sources.narrowing import narrowed
 from pipeline.sources.source import Description, Label

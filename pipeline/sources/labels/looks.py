@@ -26,12 +26,12 @@ class Looks(NamedTuple):
 
 def looks_of(label: np.ndarray) -> Looks:
     """Looks at an array of numbers."""
+    if not label.size:
+        return Looks()
     if label.ndim == 2 and len(label) == 1:  # A row is taken for a column elsewhere.
         rows = label.reshape(-1, 1)
     else:
         rows = label.reshape(len(label), -1) if label.ndim else label.reshape(1, 1)
-    if not rows.size:
-        return Looks(len(rows))
     missing = _is_nan(rows).any(1)
     known = rows[~missing]
     is_whole = bool((np.isfinite(known) & (known == np.rint(known))).all())

@@ -1,19 +1,14 @@
 """Classes as rows of 0 with a single 1: how they are told from values, and what becomes of them."""
 
-from __future__ import annotations
-
 import collections
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.console.errors import ChangedInputError, UsageError
+from pipeline.sources.labels.fits import LabelFit
 from pipeline.sources.names import normal
 from tfrecords_schema.schema import MISSING_CLASS
-
-if TYPE_CHECKING:
-    from pipeline.sources.label_kinds import LabelFit
 
 
 def find(fits: Mapping[LabelFit, int], label_kind: str) -> tuple[str, int]:

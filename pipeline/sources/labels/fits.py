@@ -1,0 +1,81 @@
+"""How one label relates to the signal that it is of."""
+
+from typing import NamedTuple
+
+from pipeline.sources.source import Description
+
+
+class LabelFit(NamedTuple):
+    """How one label relates to its signal; equal for all labels of a well-formed set.
+
+    Attributes:
+      form: `integer`, `text` (classes) or `value`.
+      dtype: dtype in which it will be stored.
+      is_per_step: whether its first axis is as long as the signal has steps.
+      step_label_shape: shape of one label, if it is per step or per sample.
+      record_label_shape: shape of one label, if it is per record.
+      is_per_sample: whether its first axis is as long as a continuous signal has samples.
+      is_whole: whether all of it that is known are whole numbers.
+      columns: columns of one-hot rows, if that is what it is; else 0.
+      has_missing: whether some of it is not known.
+    """
+
+    form: str
+    dtype: str
+    is_per_step: bool
+    step_label_shape: tuple[int, ...]
+    record_label_shape: tuple[int, ...]
+    is_per_sample: bool = False
+    is_whole: bool = False
+    columns: int = 0
+    has_missing: bool = False
+
+
+NOTHING_KNOWN = LabelFit("nothing", "", False, (), ())
+"""The fit of every label of which nothing is known: it says nothing of the set's."""
+
+
+def fit_of(description: Description) -> LabelFit | None:
+    """Relates a record's label to its number of steps; None without a label."""
+    label = description.label
+    if label is None:
+        return None
+    if label.is_missing:
+        return NOTHING_KNOWN
+    lengths = [description.steps, *([description.samples] if description.samples else [])]
+    as_column = any(is_row(label.shape, length) for length in lengths)
+    shape = label.shape[1:] if as_column else label.shape
+    return LabelFit(
+        label.form,
+        label.dtype,
+        shape[:1] == (description.steps,),
+        _without_last_one(shape[1:]),
+        _record_shape(label.shape),
+        bool(description.samples) and shape[:1] == (description.samples,),
+        label.looks.is_whole,
+        len(label.looks.columns),
+        label.unknown > 0,
+    )
+
+
+def is_row(shape: tuple[int, ...], length: int) -> bool:
+    """Whether a label is a row, `[1, length]`, of labels for so many steps: then it is a column."""
+    return shape == (1, length) and length > 1
+
+
+def label_shape(fit: LabelFit, per: str) -> tuple[int, ...]:
+    """Shape of one label of what has one."""
+    return fit.record_label_shape if per == "record" else fit.step_label_shape
+
+
+def has_length(fit: LabelFit, per: str) -> bool:
+    """Whether it is as long as what has a label."""
+    return {"step": fit.is_per_step, "sample": fit.is_per_sample}.get(per, True)
+
+
+def _record_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return () if shape in ((1,), (1, 1)) else shape
+
+
+def _without_last_one(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return () if shape == (1,) else shape
