@@ -138,6 +138,7 @@ def _write_split(
         size_bytes=sum(shard.size_bytes for shard in shards),
         class_counts=_class_counts(records, schema.label),
         length_histogram=dict(Counter(record.steps for record in records)),
+        missing_labels=_missing_labels(records, schema.label),
     )
     return entry, rows
 
@@ -183,8 +184,14 @@ def _class_counts(records: Sequence[Record], label: LabelSpec | None) -> dict[st
     if label is None or label.kind != "class":
         return {}
     indices = np.concatenate([np.zeros(0, int), *(np.ravel(record.label) for record in records)])
-    counts = np.bincount(indices, minlength=len(label.class_names)).tolist()
+    counts = np.bincount(indices[indices >= 0], minlength=len(label.class_names)).tolist()
     return dict(zip(label.class_names, counts, strict=True))
+
+
+def _missing_labels(records: Sequence[Record], label: LabelSpec | None) -> int:
+    if label is None:
+        return 0
+    return sum(int((~label.is_known(np.asarray(record.label))).sum()) for record in records)
 
 
 def _statistics(records: Sequence[Record]) -> Statistics:

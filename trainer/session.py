@@ -120,8 +120,6 @@ def open_data(asked: Asked) -> Data:
         train = _split_of_baseline(dataset, data, task)
     validation = _optional_split(dataset, data.validation_split, data, task)
     task.require_metric(training.monitor, validates=validation is not None or not is_training)
-    if is_training and train:
-        _mention_gaps(train)
     test = _optional_split(dataset, data.test_split, data, task)  # Not measured before the end.
     if is_training and not run.dry_run:
         identity.require_same_run(run, identity.identity(asked.recorded, dataset))
@@ -175,14 +173,6 @@ def _mention_tails(dataset: Dataset) -> None:
             f"{dataset.path} was converted with --tail=pad by an earlier version: the zeros that "
             "fill up recordings count as recorded in normalization; convert again with --overwrite"
         )
-
-
-def _mention_gaps(train: SplitData) -> None:
-    """Says how many labels are not known, and so are not learned from."""
-    if missing := train.dataset.manifest.splits[train.name].missing_labels:
-        total = len(train.index) if train.label and train.label.per == "record" else None
-        total = total or int(train.lengths.sum())
-        say(f"{missing:,} of {total:,} labels of {train.name} are not known: they have no weight")
 
 
 def _split_of_baseline(dataset: Dataset, data: DataOptions, task: Task) -> SplitData | None:

@@ -13,13 +13,16 @@ from pipeline.console import quiet
 
 quiet.start(gpu=True)
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.plan import BatchOptions
-from tfrecords_schema import open_dataset
+from tfrecords_schema import Dataset, open_dataset
 from trainer.data.split_data import SplitData
 from trainer.distribution import cluster
 from trainer.distribution.strategy import configure, make_strategy
+from trainer.layers import PackSteps, UnpackSteps
 from trainer.models.signal import SignalModelOptions, build_signal_model
 from trainer.options.options import RunOptions, TrainingOptions
 from trainer.runs.asked import asked
@@ -38,6 +41,8 @@ TRAINING = TrainingOptions(
     ema_momentum=0.5, monitor="nll",
 )  # fmt: skip
 CLASS_WEIGHTS = (1.0, 2.0, 0.5)
+# Labels of which some are not known, the same without their steps, and those of which none is.
+GAPS = ("gaps", "without", "nothing")
 
 
 def main(datasets: str, run_dirs: str, cpu_replicas: int) -> None:
@@ -45,7 +50,8 @@ def main(datasets: str, run_dirs: str, cpu_replicas: int) -> None:
     run = RunOptions(dataset=datasets, run_dir=run_dirs, cpu_replicas=cpu_replicas)
     configure(run)
     strategy = make_strategy(run)
-    folders = sorted(pathlib.Path(datasets).iterdir())
+    folders = sorted(folder for folder in pathlib.Path(datasets).iterdir() if folder.name.isdigit())
+    gaps = f"{datasets}/gaps"
     schema = open_dataset(str(folders[0] / "toy" / "1.0.0")).schema
     _try(str(folders[-1] / "toy" / "1.0.0"), f"{run_dirs}/choices-", strategy)
     with strategy.scope():
@@ -72,7 +78,36 @@ def main(datasets: str, run_dirs: str, cpu_replicas: int) -> None:
             train=split, validation=split, run=own_run, training=TRAINING,
             identity={},
         ).run()  # fmt: skip
+    number = cluster.this_worker(strategy).number
+    for name in GAPS:
+        found = _without_context(open_dataset(f"{gaps}/{name}/1.0.0"), strategy)
+        np.savez(f"{run_dirs}/{name}-{number}.npz", **found)
     cluster.end_together(strategy)
+
+
+def _without_context(dataset: Dataset, strategy: tf.distribute.Strategy) -> dict[str, np.ndarray]:
+    """Sums of each step, and the weights after it, of a model that sees a step alone."""
+    label = dataset.schema.label
+    assert label is not None
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        signal = keras.Input((None, *dataset.schema.input.step_shape), name="signal")
+        lengths = keras.Input((), dtype="int32", name="lengths")
+        packed = keras.layers.Flatten()(PackSteps()(signal, lengths))
+        outputs = UnpackSteps()(keras.layers.Dense(3)(packed), lengths, signal)
+        model = keras.Model({"signal": signal, "lengths": lengths}, outputs)
+        optimizer = keras.optimizers.SGD(0.5)
+        optimizer.build(model.trainable_variables)
+    steps = Steps(strategy, model, optimizer, Task(label, CLASS_WEIGHTS), clip_norm=5.0)
+    split = SplitData(dataset, "train", BatchOptions(batch_size=3, num_buckets=1))
+    batches, spec = split.batches(split.plan(), strategy)
+    found = {}
+    for number, batch in enumerate(batches):
+        for name, pair in steps.train(batch, spec).sums.items():
+            found[f"{name}-{number}"] = np.array(pair)
+        for variable in model.variables:
+            found[f"{variable.name}-{number}"] = variable.numpy()
+    return found
 
 
 def _try(dataset: str, path: str, strategy: tf.distribute.Strategy) -> None:

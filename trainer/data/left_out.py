@@ -2,6 +2,7 @@
 
 from tfrecords_schema import Dataset
 from tfrecords_schema.left_out import LeftOut, Tally
+from tfrecords_schema.names import UNLABELLED
 from trainer.options.options import DataOptions
 
 
@@ -11,7 +12,7 @@ def left_out(dataset: Dataset, options: DataOptions) -> tuple[LeftOut, ...]:
     if manifest.rejects:
         why = "rejected by the conversion, see rejects.jsonl"
         found.add(LeftOut("input", why, manifest.rejects))
-    used = {options.train_split, options.validation_split, options.test_split}
+    used = {options.train_split, options.validation_split, options.test_split, UNLABELLED}
     for name in sorted({*manifest.splits} - used):
         if records := manifest.splits[name].records:
             why = (

@@ -33,7 +33,7 @@ def notes(
       test_split: what is measured at the end.
       model: what is trained.
     """
-    found = doubts(dataset)
+    found = [*_gaps(dataset, train.name), *doubts(dataset)]
     if model.trainable_variables:
         if validation and validation.name == test_split and training.chooses:
             found.insert(0, _tested_on_validation(test_split))
@@ -45,6 +45,16 @@ def notes(
 def text(found: Iterable[str]) -> str:
     """Notes in columns of at most 80 characters."""
     return "\n".join(["worth a look:", *(wrapped(f"- {note}") for note in found)])
+
+
+def _gaps(dataset: Dataset, split: str) -> list[str]:
+    """How many labels are not known."""
+    label, entry = dataset.schema.label, dataset.manifest.splits[split]
+    if label is None or not entry.missing_labels:
+        return []
+    total = entry.records if label.per == "record" else entry.steps
+    of = f" of {total:,}" if label.per != "sequence" else ""
+    return [f"{entry.missing_labels:,}{of} labels of {split} are not known: they have no weight"]
 
 
 def _few_updates(training: TrainingOptions, batches: int) -> list[str]:

@@ -14,6 +14,8 @@ from tfrecords_schema.schema import MISSING_CLASS
 def find(fits: Mapping[LabelFit, int], label_kind: str) -> tuple[str, int]:
     """What has such a row, and how many columns it has; `("", 0)` where labels are something else.
 
+    Most must be such rows; where nobody asked for classes, all that have as many columns.
+
     Args:
       fits: number of records of each fit.
       label_kind: `--label_kind`.
@@ -23,10 +25,10 @@ def find(fits: Mapping[LabelFit, int], label_kind: str) -> tuple[str, int]:
     for per in kinds:
         rows: collections.Counter[int] = collections.Counter()
         for fit, count in fits.items():
-            rows[_width(fit, per)] += count
-        width, count = max(rows.items(), key=lambda item: (item[1], item[0]))
-        is_most = width and 2 * count > sum(fits.values())
-        if is_most and all(fit.columns == width for fit in fits if _width(fit, per) == width):
+            rows[fit.columns * (_width(fit, per) == fit.columns)] += count
+        width = max(rows, key=lambda columns: (rows[columns], columns))
+        others = [fit for fit in fits if _width(fit, per) == width != fit.columns]
+        if width and 2 * rows[width] > sum(fits.values()) and (label_kind != "auto" or not others):
             return per, width
     return "", 0
 

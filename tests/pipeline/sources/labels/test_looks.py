@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from pipeline.sources.labels.looks import looks_of
+
+_NAN = np.nan
+
+
+@pytest.mark.parametrize(
+    ("label", "rows", "missing", "is_whole", "columns"),
+    [
+        (3, 1, 0, True, ()),
+        (_NAN, 1, 1, True, ()),
+        ([1.0, _NAN, 3.0], 3, 1, True, ()),
+        ([[1.0, _NAN, 3.0]], 3, 1, True, ()),
+        ([1.0, 2.5], 2, 0, False, ()),
+        ([1.0, np.inf], 2, 0, False, ()),
+        ([[1.0, _NAN], [2.0, 3.0]], 2, 1, True, ()),
+        ([[0, 1], [1, 0], [0, 1]], 3, 0, True, (1, 2)),
+        ([[0.0, 1.0], [_NAN, _NAN], [1.0, 0.0]], 3, 1, True, (1, 1)),
+        ([[0, 1], [1, 1]], 2, 0, True, ()),
+        ([[0, 0], [0, 1]], 2, 0, True, ()),
+        ([[0, 2], [2, 0]], 2, 0, True, ()),
+        ([[True, False], [False, True]], 2, 0, True, (1, 1)),
+        ([0, 1, 0], 3, 0, True, (0, 1, 0)),
+        (np.zeros((0, 3)), 0, 0, False, ()),
+    ],
+)
+def test_what_is_seen_in_a_label(label, rows, missing, is_whole, columns):
+    assert looks_of(np.asarray(label)) == (rows, missing, is_whole, columns)
