@@ -15,9 +15,12 @@ from tests.datasets import (
     VALUE_PER_STEP,
     VALUE_SEQUENCE,
 )
-from tfrecords_schema import LabelSpec
+from tfrecords_schema import InputSpec, LabelSpec
 from trainer.augmentation.augmentation import Recordings
 from trainer.augmentation.mixup import Mixup
+from trainer.layers import PackSteps
+from trainer.models.family import DataSpec
+from trainer.models.parts.random_convolutions import _gathered
 from trainer.step.steps import Steps
 from trainer.step.task import Task
 
@@ -132,6 +135,22 @@ def test_what_is_mixed_in_counts_where_it_is_known(label):
     expected = (valid * (is_own * (1 - share) + is_other * share)).sum()
     assert 0 < share.max() < 1
     assert weight == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("label", [CLASS_PER_STEP, VALUE_PER_STEP], ids=_name)
+def test_a_ridge_is_fitted_to_the_labels_that_are_known(label):
+    batch, alone, *_ = _batches(label, 0.4)
+    signal = tf.reshape(tf.range(5 * 6, dtype=tf.float32), [5, 6, 1])
+    signals = keras.Input((None, 1), name="signal")
+    lengths = keras.Input((), dtype="int32", name="lengths")
+    features = keras.Model([signals, lengths], PackSteps()(signals, lengths))
+    data = DataSpec(InputSpec("signal", "float32", (1,)), _with_gaps(label), None)
+    batch |= {"signal": signal, "group": tf.range(5)}
+    values, labels, groups = _gathered(features, data, [batch], 1_000)
+    known = validity(batch, _with_gaps(label)).numpy() > 0
+    np.testing.assert_array_equal(values[:, 0], signal.numpy()[known][:, 0])
+    np.testing.assert_array_equal(groups, np.nonzero(known)[0])
+    np.testing.assert_array_equal(labels.reshape(alone["label"].shape), alone["label"])
 
 
 class _Draws:
