@@ -136,7 +136,7 @@ def test_records_without_a_label_divide_and_train_nothing(
     labels = _write(folders, lambda rng, steps, number: number % 2 if number != 5 else -1)
     kept = converter.dataset(*_SPLITS, "--ignore_label=-1")
     shards = _shards(folders.dataset)
-    flags = ("--ignore_label=-1", "--unlabelled=drop", "--dry_run")
+    flags = ("--ignore_label=-1", "--unlabelled=drop", "--dry_run", "--overwrite")
     assert "1 input: without a label (--unlabelled=drop)" in converter.run(*_SPLITS, *flags).text
     (folders.inputs / "g2_5.npz").unlink()
     without = converter.dataset(*_SPLITS, "--overwrite")
