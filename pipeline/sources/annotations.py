@@ -7,9 +7,9 @@ import numpy as np
 
 from pipeline.console.errors import MissingLabelError, RejectedInputError
 from pipeline.console.texts import listed
+from pipeline.sources.labels.label import Label
 from pipeline.sources.names import normal
 from pipeline.sources.narrowing import narrowed
-from pipeline.sources.source import Label
 
 ANNOTATION = "annotation.json"
 

@@ -14,8 +14,8 @@ from typing import Any, cast
 from pipeline.console.errors import UsageError
 from pipeline.sources.labels import gaps, one_hot
 from pipeline.sources.labels.fits import LabelFit, has_length, label_shape
+from pipeline.sources.labels.label import Label
 from pipeline.sources.names import normal
-from pipeline.sources.source import Label
 from pipeline.sources.window_labels import WindowLabels
 from tfrecords_schema.schema import MISSING_CLASS, LabelPer, LabelSpec
 

@@ -37,8 +37,7 @@ def _with_events(source: Source) -> Source:
     options = source.options
     if not (isinstance(options, EventOptions) and options.has_events):
         return source
-    bare = dataclasses.replace(options, label_kind="none", label_key="")
-    return EventsSource(options, source.files, dataclasses.replace(source, options=bare))
+    return EventsSource(options, source.files, source.without_labels())
 
 
 def _split_at_gaps(source: Source) -> Source:

@@ -17,13 +17,14 @@ from pipeline.console.options import option
 from pipeline.sources.arrays import ArrayChoice, required_key
 from pipeline.sources.files import require_file
 from pipeline.sources.grouping import text_of
+from pipeline.sources.labels.label import Label
 from pipeline.sources.names import decode, normal
 from pipeline.sources.narrowing import stored
 from pipeline.sources.npz import ArrayFile, open_npz
 from pipeline.sources.options import read_folder, require_size
 from pipeline.sources.recordings.extents import Extent, ExtentOptions, find_extent
 from pipeline.sources.recordings.joining import long_enough, stretches
-from pipeline.sources.source import Description, Grid, Label, RawRecord, Source, Stretches
+from pipeline.sources.source import Description, Grid, RawRecord, Source, Stretches
 from pipeline.sources.windows import cut_in_windows
 from tfrecords_schema.left_out import LeftOut
 

@@ -10,9 +10,10 @@ from pipeline.console.errors import RejectedInputError
 from pipeline.sources.label_kinds import LabelPlan
 from pipeline.sources.labels import one_hot
 from pipeline.sources.labels.fits import fit_of, is_row, label_shape
+from pipeline.sources.labels.label import Label
 from pipeline.sources.names import class_of
 from pipeline.sources.narrowing import narrowed
-from pipeline.sources.source import Description, Label
+from pipeline.sources.source import Description
 from tfrecords_schema.schema import MISSING_CLASS
 
 

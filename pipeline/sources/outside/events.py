@@ -5,7 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pipeline.console.errors import RejectedInputError, UsageError, printable
+from pipeline.console.errors import (
+    MissingLabelError,
+    RejectedInputError,
+    UsageError,
+    printable,
+)
 from pipeline.sources.annotations import describe_label
 from pipeline.sources.in_front import InFront, digest
 from pipeline.sources.outside.event_table import EventColumns, Events, read_events
@@ -42,7 +47,7 @@ class EventsSource(InFront):
         """See `Source`."""
         found, label = self.inner.describe(path), self._label(path)
         if label is not None:
-            found = found._replace(label=describe_label(label))
+            found = found._replace(label=describe_label(label, self.options.label_kind))
         return found._replace(checksum=found.checksum + digest(label))
 
     def read(self, path: str) -> RawRecord:
@@ -90,7 +95,7 @@ class EventsSource(InFront):
             events, keys = self._of_all, keys_of(path, self.record_id(path))
         key = next((key for key in keys if key in events.by_key), None)
         if key is None and self.options.missing_events == "reject" and not suffix:
-            raise RejectedInputError(
+            raise MissingLabelError(
                 f"no row in {events.name} for its path, id or file name; add one with no more than "
                 "that if it has no events, or use --missing_events=none"
             )

@@ -111,8 +111,7 @@ class OutsideSource(InFront):
     @functools.cached_property
     def _bare(self) -> Source:
         """The source without labels of its own."""
-        options = dataclasses.replace(self.inner.options, label_kind="none", label_key="")
-        return dataclasses.replace(self.inner, options=options)
+        return self.inner.without_labels()
 
     def _inner(self, match: _Match | None) -> Source:
         has_label = bool(match and match.table.label_column)

@@ -8,7 +8,8 @@ from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.conversion.inputs import Outcome, check, count_inputs, decide, describe
 from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.signals import SignalOptions, SignalSource
-from pipeline.sources.source import Description, InputFile, Label, Reject
+from pipeline.sources.labels.label import Label
+from pipeline.sources.source import Description, InputFile, Reject
 
 
 @pytest.mark.parametrize("time_axis", [0, 1])

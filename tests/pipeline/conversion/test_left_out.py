@@ -17,7 +17,8 @@ from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.signals import SignalOptions, SignalSource
 from pipeline.sources.label_kinds import plan_labels
 from pipeline.sources.labels.fits import fit_of
-from pipeline.sources.source import Description, Label
+from pipeline.sources.labels.label import Label
+from pipeline.sources.source import Description
 from tests.pipeline.conversions import (
     Converter,
     Folders,

@@ -12,7 +12,8 @@ from pipeline.conversion import packs
 from pipeline.conversion.job import _weigh
 from pipeline.conversion.packs import group_in_packs, pack, pack_all, shuffle_bucket, unpack
 from pipeline.conversion.runner import make_runner
-from pipeline.sources.source import Description, Label, Reject
+from pipeline.sources.labels.label import Label
+from pipeline.sources.source import Description, Reject
 
 _REJECT = Reject("a.npz", "list", "it is empty")
 

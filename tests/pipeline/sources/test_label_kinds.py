@@ -4,8 +4,9 @@ import pytest
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.sources.label_kinds import LabelPlan, order_classes, plan_labels
 from pipeline.sources.labels.fits import fit_of
+from pipeline.sources.labels.label import Label
 from pipeline.sources.labels.records import convert_label, misfit
-from pipeline.sources.source import Description, Label
+from pipeline.sources.source import Description
 
 
 def _described(steps: int, shape: tuple[int, ...], form: str) -> Description:
