@@ -137,6 +137,9 @@ def _evaluate(asked: Asked, session: Session) -> None:
 def _split(asked: Asked, session: Session, name: str) -> SplitData:
     """A split as the steps read it."""
     data, cache = session.data, session.cache
+    loaded = {split.name: split for split in (data.validation, data.test) if split and not cache}
+    if name in loaded:  # Its pipeline is traced already.
+        return loaded[name]
     return load_split(cache.dataset(name) if cache else data.dataset, name, asked.data, data.task)
 
 

@@ -71,6 +71,7 @@ class SplitData:
     ) -> tf.data.Dataset:
         """A plan's batches, prepared, dealt out to replicas; see `BatchReader`."""
         has_partners = plan.partners is not None
+        replicas = replicas or range(num_replicas)
         key = (num_replicas, replicas, decodes_frames, has_partners)
         if key not in self._readers:
             self._readers[key] = BatchReader(

@@ -91,6 +91,7 @@ class Steps:
         self._task = task
         # Parts of a batch that the model reads: signal or frames, lengths, perhaps more.
         self._inputs = [tensor.name for tensor in model.inputs]
+        self._specs = {x.name: tf.TensorSpec(x.shape, x.dtype) for x in model.inputs}
         self._clip_norm = clip_norm
         self._jit_compile = jit_compile
         self._predict = self._predicting(task)
@@ -111,9 +112,10 @@ class Steps:
         return steps
 
     def _predicting(self, task: Task) -> Callable[[Batch], tf.Tensor]:
+        """Of what the model reads alone: one trace serves batches of all kinds and shapes."""
         return tf.function(
-            lambda batch: task.predictions(self._outputs(batch, training=False)),
-            reduce_retracing=True,
+            lambda inputs: task.predictions(self._model(inputs, training=False)),
+            input_signature=[self._specs],
         )
 
     def train(
@@ -146,7 +148,10 @@ class Steps:
 
     def predict(self, batch: Batch) -> tf.Tensor:
         """Predictions of one ordinary batch, computed by one replica."""
-        return self._predict(batch)
+        inputs = inputs_of(batch, self._inputs)
+        return self._predict(
+            {name: tf.cast(x, self._specs[name].dtype) for name, x in inputs.items()}
+        )
 
     def _call(
         self,
