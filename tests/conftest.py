@@ -1,15 +1,17 @@
 """The order of the suite: files that train or start processes come first."""
 
+import gc
 import types
 
 import pytest
 
-_TAKE_LONG = {"subprocess", "tests.trainer.processes", "tests.trainer.in_process"}
+_TAKE_LONG = {"subprocess", "tests.forked", "tests.trainer.processes", "tests.trainer.in_process"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Two processes share the files; none should be left alone with a long one at the end."""
     items.sort(key=lambda item: not _takes_long(item.module))
+    gc.freeze()  # What is imported stays: looking through it again and again takes a tenth.
 
 
 def _takes_long(module: types.ModuleType) -> bool:
