@@ -1,17 +1,16 @@
 """The examples of docs/extending.md, each as the one new file that it is."""
 
 import json
-import os
 import pathlib
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from tests import extended as extended_packages
 from tests.datasets import toy_dataset
-from tests.trainer.processes import REPOSITORY, TIMEOUT_SECS
+from tests.forked import Process
+from tests.trainer.processes import REPOSITORY
 from tfrecords_schema import open_dataset
 
 _PAGE = (REPOSITORY / "docs" / "extending.md").read_text()
@@ -20,21 +19,6 @@ _EXAMPLES = {
     for path, code in re.findall(r"^`([\w/]+\.py)`.*?```python\n(.*?)```", _PAGE, re.M | re.S)
 }
 _MAX_LINES = 50
-# Puts the folders of the new files beside those of the packages, and runs commands one by one: a
-# process takes longer to start than they do.
-_RUN = """
-import importlib, json, runpy, sys
-root, commands = sys.argv[1:]
-for room in ("pipeline.sources.kinds", "trainer.models", "trainer.metrics"):
-    importlib.import_module(room).__path__.append(f"{root}/{room.replace('.', '/')}")
-for sys.argv in json.loads(commands):
-    try:
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-    except SystemExit as end:
-        print(f"{end.code or 0}\\f", end="", flush=True)
-    if "keras" in sys.modules:
-        sys.modules["keras"].utils.clear_session()
-"""
 
 
 @pytest.fixture
@@ -48,17 +32,10 @@ def extended(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def _run(root: pathlib.Path, *commands: list[str]) -> list[tuple[int, str]]:
     """Runs commands, module and arguments each; returns the status and output of each."""
-    done = subprocess.run(
-        [sys.executable, "-c", _RUN, str(root), json.dumps(commands)],
-        cwd=REPOSITORY,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT_SECS,
-    )
-    outputs = done.stdout.split("\f")
-    assert len(outputs) == len(commands) + 1, done.stdout
+    arguments = (str(root), json.dumps(commands))
+    printed = Process(extended_packages.__name__, *arguments, log=root / "log").succeed()
+    outputs = printed.split("\f")
+    assert len(outputs) == len(commands) + 1, printed
     return [(int(output[-1]), " ".join(output[:-1].split())) for output in outputs[:-1]]
 
 

@@ -2,33 +2,36 @@
 
 import pathlib
 import subprocess
-import sys
+from collections.abc import Callable
 
 import pytest
 
 from benchmarks.faults import bit_flips, full_disk
+from tests.forked import Process
 
 
-def _run(script: str, *flags: str) -> str:
+@pytest.fixture
+def run(tmp_path: pathlib.Path) -> Callable[..., str]:
     """Runs a script in a process of its own: those that fork must not have started TensorFlow."""
-    command = [sys.executable, "-m", f"benchmarks.faults.{script}", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+
+    def finish(script: str, *flags: str) -> str:
+        return Process(f"benchmarks.faults.{script}", *flags, log=tmp_path / "log").succeed()
+
+    return finish
 
 
-def test_property_04_killed_conversions_end_in_the_same_bytes() -> None:
-    assert "killed at least once        3" in _run("conversion_kills", "--trials=3")
+def test_property_04_killed_conversions_end_in_the_same_bytes(run: Callable[..., str]) -> None:
+    assert "killed at least once        3" in run("conversion_kills", "--trials=3")
 
 
-def test_property_10_killed_trainings_end_in_the_same_weights() -> None:
+def test_property_10_killed_trainings_end_in_the_same_weights(run: Callable[..., str]) -> None:
     # Killed twice: within the writing of a checkpoint, and at any instant.
-    table = _run("training_kills", "--trials=1", "--seed=58")
+    table = run("training_kills", "--trials=1", "--seed=58")
     assert "killed within a checkpoint's writing" in table
 
 
-def test_property_05_mutated_inputs_are_converted_or_rejected() -> None:
-    assert "npz         300" in _run("fuzz_inputs", "--inputs=300", "--seed=7")
+def test_property_05_mutated_inputs_are_converted_or_rejected(run: Callable[..., str]) -> None:
+    assert "npz         300" in run("fuzz_inputs", "--inputs=300", "--seed=7")
 
 
 def test_flipped_bits_are_found_and_never_trained_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,10 +50,10 @@ def may_mount(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.usefixtures("may_mount")
-def test_a_full_disk_loses_nothing() -> None:
+def test_a_full_disk_loses_nothing(run: Callable[..., str]) -> None:
     flags = ("--conversions=2", "--trainings=0", "--reports=0")
-    assert "stopped by a full disk" in _run("full_disk", *flags)
+    assert "stopped by a full disk" in run("full_disk", *flags)
 
 
-def test_going_on_is_quick_and_its_state_small() -> None:
-    assert "20,000 records" in _run("resume_cost", "--records=20000", "--repeats=1", "--no-state")
+def test_going_on_is_quick_and_its_state_small(run: Callable[..., str]) -> None:
+    assert "20,000 records" in run("resume_cost", "--records=20000", "--repeats=1", "--no-state")

@@ -1,16 +1,12 @@
 """Runs `python -m trainer` in a process of its own and reads what it left."""
 
-import os
 import pathlib
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 
 import numpy as np
 
-TIMEOUT_SECS = 120
+from tests.forked import Process
+
 REPOSITORY = pathlib.Path(__file__).parents[2]
 
 # Small enough to train in a second, with every kind of layer.
@@ -30,28 +26,11 @@ SMALL_MODEL = (
 
 def start(
     dataset: str, run_dir: pathlib.Path, *flags: str, model: Sequence[str] = SMALL_MODEL
-) -> subprocess.Popen:
+) -> Process:
     """Starts a training, of the small model if no flags of another are given."""
-    command = [sys.executable, "-m", "trainer", f"--dataset={dataset}", f"--run_dir={run_dir}"]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
-    return subprocess.Popen(
-        [*command, *model, *flags],
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def train(
-    dataset: str, run_dir: pathlib.Path, *flags: str, model: Sequence[str] = SMALL_MODEL
-) -> str:
-    """Trains to the end and returns what was printed."""
-    process = start(dataset, run_dir, *flags, model=model)
-    output, _ = process.communicate(timeout=TIMEOUT_SECS)
-    assert process.returncode == 0, output
-    return output
+    places = (f"--dataset={dataset}", f"--run_dir={run_dir}")
+    log = run_dir.parent / f"{run_dir.name}.log"
+    return Process("trainer.__main__", *places, *model, *flags, log=log)
 
 
 def train_and_kill(
@@ -63,18 +42,7 @@ def train_and_kill(
 ) -> None:
     """Trains until a checkpoint is there, then kills the process at once."""
     process = start(dataset, run_dir, *flags, model=model)
-    kill_at(process, run_dir, f"checkpoints/{checkpoint}/state.json")
-
-
-def kill_at(process: subprocess.Popen, folder: pathlib.Path, pattern: str) -> None:
-    """Kills a process as soon as a file of a pattern is in a folder."""
-    deadline = time.monotonic() + TIMEOUT_SECS
-    while not [*folder.glob(pattern)]:
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, f"no {pattern} in {TIMEOUT_SECS} s"
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=TIMEOUT_SECS)
+    process.kill_at(run_dir, f"checkpoints/{checkpoint}/state.json")
 
 
 def last_checkpoint(run_dir: pathlib.Path) -> pathlib.Path:

@@ -1,17 +1,11 @@
 """Trains on sets of several sizes, one after the other, on the replicas that the flags ask for.
 
-Run as `python -m tests.trainer.replica_trainings <datasets> <run folders> --cpu_replicas=4`, or
-through TF_CONFIG as one of several workers: a process can have one strategy, and starting one
-takes longer than these trainings.
+A process of its own for each number of replicas, or through TF_CONFIG for each of several workers:
+there can be one strategy in a process, and making its model takes longer than these trainings.
 """
 
 import pathlib
-import sys
-
-# ruff: noqa: E402
-from pipeline.console import quiet
-
-quiet.start(gpu=True)
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -33,8 +27,9 @@ from trainer.training.loop import Trainer
 from trainer.training.optimizers import make_optimizer
 from trainer.trials import settle
 
+# Without a recurrence, which sees no other replica and takes most of the time to trace.
 MODEL = SignalModelOptions(
-    conv_filters=(3,), conv_kernel_samples=3, conv_strides=(2,), rnn_units=(4,), dropout=0.0
+    conv_filters=(3,), conv_kernel_samples=3, conv_strides=(2,), rnn_cell="none", dropout=0.0
 )
 TRAINING = TrainingOptions(
     epochs=2, learning_rate=0.05, optimizer="sgd", clip_norm=0.2, accumulate_batches=2,
@@ -45,8 +40,15 @@ CLASS_WEIGHTS = (1.0, 2.0, 0.5)
 GAPS = ("gaps", "without", "nothing")
 
 
-def main(datasets: str, run_dirs: str, cpu_replicas: int) -> None:
-    """Trains the same model from its start on each dataset, in a run folder of the same name."""
+def main(arguments: Sequence[str | pathlib.Path]) -> int:
+    """Trains the same model from its start on each dataset, in a run folder of the same name.
+
+    Args:
+      arguments: folder of datasets, folder of run folders, `--cpu_replicas=...`.
+    """
+    datasets, run_dirs, replicas = map(str, arguments)
+    cpu_replicas = int(replicas.removeprefix("--cpu_replicas="))
+    keras.utils.clear_session(free_memory=False)
     run = RunOptions(dataset=datasets, run_dir=run_dirs, cpu_replicas=cpu_replicas)
     configure(run)
     strategy = make_strategy(run)
@@ -83,6 +85,7 @@ def main(datasets: str, run_dirs: str, cpu_replicas: int) -> None:
         found = _without_context(open_dataset(f"{gaps}/{name}/1.0.0"), strategy)
         np.savez(f"{run_dirs}/{name}-{number}.npz", **found)
     cluster.end_together(strategy)
+    return 0
 
 
 def _without_context(dataset: Dataset, strategy: tf.distribute.Strategy) -> dict[str, np.ndarray]:
@@ -116,7 +119,3 @@ def _try(dataset: str, path: str, strategy: tf.distribute.Strategy) -> None:
     settled, _ = settle(command, open_data(command), strategy)
     number = cluster.this_worker(strategy).number
     pathlib.Path(f"{path}{number}").write_text("\n".join(map(str, settled.choices)))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3].removeprefix("--cpu_replicas=")))

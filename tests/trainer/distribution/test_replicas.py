@@ -2,16 +2,15 @@
 
 import dataclasses
 import json
-import os
 import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
+from tests.forked import Process
 from tests.trainer import processes as runs
+from tests.trainer import replica_trainings
 from tfrecords_schema import InputSpec, RecordSchema
 
 _REPLICAS = 4
@@ -54,7 +53,7 @@ def _write_gaps(folder, schema):
 @pytest.fixture(scope="module")
 def one_device(datasets, tmp_path_factory):
     folder = tmp_path_factory.mktemp("one")
-    _finish([_start(datasets, folder)])
+    replica_trainings.main([datasets, folder, "--cpu_replicas=0"])
     return folder
 
 
@@ -63,12 +62,19 @@ def test_property_09_any_replicas_and_workers_give_the_same_losses_and_weights(
     workers, replicas, datasets, one_device, tmp_path
 ):
     """With batch normalization, clipping, class weights and accumulation; some have no record."""
-    _finish(
-        [
-            _start(datasets, tmp_path, f"--cpu_replicas={replicas}", tf_config=tf_config)
-            for tf_config in _clusters(workers)
-        ]
-    )
+    started = [
+        Process(
+            replica_trainings.__name__, datasets, tmp_path, f"--cpu_replicas={replicas}",
+            log=tmp_path / f"log-{number}", environment=environment,
+        )
+        for number, environment in enumerate(_clusters(workers))
+    ]  # fmt: skip
+    try:
+        for process in started:
+            process.succeed()
+    finally:
+        for process in started:
+            process.kill()
     _require_gaps_weigh_nothing(tmp_path, one_device)
     for worker in range(workers):
         chosen = (tmp_path / f"choices-{worker}").read_text()
@@ -103,41 +109,17 @@ def _require_gaps_weigh_nothing(folder, one_device):
             np.testing.assert_array_equal(nothing[name], [0, 0])
 
 
-def _start(datasets, run_dirs, replicas="--cpu_replicas=0", tf_config=None):
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
-    if tf_config:
-        environment["TF_CONFIG"] = tf_config
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.trainer.replica_trainings", datasets, run_dirs, replicas],
-        cwd=runs.REPOSITORY,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def _finish(processes):
-    for process in processes:
-        try:
-            output, _ = process.communicate(timeout=runs.TIMEOUT_SECS)
-            assert process.returncode == 0, output
-        finally:
-            process.kill()
-
-
 def _clusters(workers):
-    """TF_CONFIG of each worker; None where there is one."""
+    """The environment of each worker; none where there is one."""
     if workers == 1:
-        return [None]
+        return [{}]
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(workers)]
     addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
     for one in sockets:
         one.close()
-    return [
-        json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}})
-        for number in range(workers)
-    ]
+    tasks = [{"type": "worker", "index": number} for number in range(workers)]
+    cluster = {"worker": addresses}
+    return [{"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})} for task in tasks]
 
 
 def _losses(run_dir):

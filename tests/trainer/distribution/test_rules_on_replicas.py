@@ -5,6 +5,7 @@ import pytest
 
 from tests.datasets import CLASS_PER_RECORD, toy_dataset
 from tests.trainer import processes as runs
+from tests.trainer.in_process import train
 
 _FLAGS = (
     "--width=4", "--depth=1", "--kernel_groups=2", "--ensemble=2", "--epochs=4", "--batch_size=6",
@@ -25,12 +26,12 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed(dataset, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("one") / "run"
-    runs.train(dataset, run_dir, model=_FLAGS)
+    train(dataset, run_dir, model=_FLAGS)
     return runs.arrays(run_dir)
 
 
 def test_property_09_replicas_augment_and_average_alike(dataset, undisturbed, tmp_path):
-    runs.train(dataset, tmp_path / "run", "--cpu_replicas=2", model=_FLAGS)
+    runs.start(dataset, tmp_path / "run", "--cpu_replicas=2", model=_FLAGS).succeed()
     found = runs.arrays(tmp_path / "run")
     assert found.keys() == undisturbed.keys()
     for name, value in undisturbed.items():
@@ -41,7 +42,7 @@ def test_property_10_a_killed_training_goes_on_bit_for_bit(dataset, undisturbed,
     run_dir = tmp_path / "run"
     runs.train_and_kill(dataset, run_dir, "ckpt-4", model=_FLAGS)
     assert runs.last_step(run_dir) < 16  # Something was left to do.
-    runs.train(dataset, run_dir, model=_FLAGS)
+    train(dataset, run_dir, model=_FLAGS)
     found = runs.arrays(run_dir)
     assert found.keys() == undisturbed.keys()
     for name, value in undisturbed.items():

@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -13,7 +10,7 @@ import pytest
 
 from pipeline.console.tables import Table
 from tests.datasets import CLASS_PER_RECORD, Record, write_dataset
-from tests.trainer.processes import REPOSITORY, kill_at
+from tests.forked import Process
 from tfrecords_schema import InputSpec, RecordSchema, open_dataset
 from trainer.compare import main as compare
 from trainer.cross_validate import main
@@ -58,7 +55,7 @@ def dataset(records, tmp_path_factory):
 
 
 def _run(dataset, run_dir, *flags):
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     return main([f"--dataset={dataset.path}", f"--run_dir={run_dir}", "--folds=3", *_SMALL, *flags])
 
 
@@ -265,12 +262,8 @@ def test_a_study_is_compared_with_itself_and_not_with_other_folds(
 def test_killed_on_the_way_it_goes_on_to_the_same_result(dataset, study, tmp_path):
     run_dir = tmp_path / "killed"
     flags = [f"--dataset={dataset.path}", f"--run_dir={run_dir}", "--folds=3", *_SMALL]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "trainer.cross_validate", *flags, "--parallel=2"],
-        cwd=REPOSITORY, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    kill_at(process, run_dir, "runs/*/checkpoints/ckpt-*/state.json")
+    process = Process("trainer.cross_validate", *flags, "--parallel=2", log=tmp_path / "log")
+    process.kill_at(run_dir, "runs/*/checkpoints/ckpt-*/state.json")
     assert not (run_dir / "cross_validation.json").exists()
     assert _run(dataset, run_dir) == 0
     found, expected = (

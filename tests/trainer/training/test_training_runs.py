@@ -1,4 +1,4 @@
-"""Whole trainings in processes of their own: replicas, kills, refusals."""
+"""Whole trainings: replicas and kills in processes of their own, refusals."""
 
 import json
 
@@ -14,7 +14,7 @@ from tests.datasets import (
     write_dataset,
 )
 from tests.trainer import processes as runs
-from tests.trainer.in_process import run_trainer
+from tests.trainer.in_process import run_trainer, train
 from tfrecords_schema import InputSpec, RecordSchema
 
 _LENGTHS = [3, 9, 1, 7, 4, 4, 2, 8, 5, 6, 3]  # 11 records: a remainder for every batch of 4
@@ -44,7 +44,7 @@ def record_dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed(step_dataset, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("undisturbed")
-    runs.train(step_dataset, run_dir, *_DETERMINISTIC, "--checkpoint_every_steps=1")
+    train(step_dataset, run_dir, *_DETERMINISTIC, "--checkpoint_every_steps=1")
     return run_dir
 
 
@@ -52,8 +52,9 @@ def test_property_09_replicas_change_no_weight(record_dataset, tmp_path):
     # Steps of 4 records and remainders of fewer: with 4 replicas some have no record.
     dataset, replicas = record_dataset, 4
     flags = ("--dropout=0", "--clip_norm=0.05", "--class_weights=1,2,.5", "--optimizer=sgd")
-    runs.train(dataset, tmp_path / "one", *flags)
-    runs.train(dataset, tmp_path / "many", *flags, f"--cpu_replicas={replicas}")
+    on_replicas = runs.start(dataset, tmp_path / "many", *flags, f"--cpu_replicas={replicas}")
+    train(dataset, tmp_path / "one", *flags)
+    on_replicas.succeed()
     one, many = runs.arrays(tmp_path / "one"), runs.arrays(tmp_path / "many")
     assert one.keys() == many.keys()
     for name, value in one.items():
@@ -67,12 +68,12 @@ def test_property_09_replicas_change_no_weight(record_dataset, tmp_path):
 
 @pytest.mark.parametrize("checkpoint", ["ckpt-2", "ckpt-4"])
 def test_property_10_a_killed_run_ends_in_the_same_weights(
-    checkpoint, step_dataset, undisturbed, tmp_path
+    checkpoint, step_dataset, undisturbed, tmp_path, capsys
 ):
     flags = (*_DETERMINISTIC, "--checkpoint_every_steps=1")
     runs.train_and_kill(step_dataset, tmp_path, checkpoint, *flags)
-    output = runs.train(step_dataset, tmp_path, *flags)
-    assert "resuming at epoch" in output
+    train(step_dataset, tmp_path, *flags)
+    assert "resuming at epoch" in capsys.readouterr().err
     for stem in ("model", "optimizer"):
         expected, found = runs.arrays(undisturbed, stem), runs.arrays(tmp_path, stem)
         assert expected.keys() == found.keys()

@@ -8,7 +8,6 @@ import math
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 
 import numpy as np
@@ -16,8 +15,8 @@ import pytest
 
 from pipeline.console.exit_codes import INTERRUPTED
 from tests.datasets import CLASS_PER_RECORD, Record, write_dataset
+from tests.forked import Process
 from tests.optional import optional_library
-from tests.trainer.processes import REPOSITORY, kill_at
 from tfrecords_schema import InputSpec, RecordSchema, open_dataset
 from trainer.runs import asked
 from trainer.search import main
@@ -330,13 +329,9 @@ def test_nothing_of_the_test_split_is_looked_at(dataset, searched, tmp_path, cap
 def test_a_process_that_is_killed_goes_on_to_the_same_result(dataset, searched, tmp_path):
     run_dir = tmp_path / "killed"
     flags = [f"--dataset={dataset.path}", f"--run_dir={run_dir}", _RATES, *_SMALL, "--trials=2"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "trainer.search", *flags],
-        cwd=REPOSITORY, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    process = Process("trainer.search", *flags, log=tmp_path / "log")
     kept = run_dir / "trials" / "trial_0_fold_0" / "evaluation-test.json"
-    kill_at(process, run_dir, str(kept.relative_to(run_dir)))
+    process.kill_at(run_dir, str(kept.relative_to(run_dir)))
     written = kept.stat().st_mtime_ns
     assert not (run_dir / "search.json").exists()
     assert _search(dataset, run_dir, "--trials=2") == 0
