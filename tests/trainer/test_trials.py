@@ -61,7 +61,7 @@ def test_one_command_trains_goes_on_and_says_why(tmp_path, capsys):
     manifest = dataclasses.replace(dataset.manifest, left_out=(links,))
     pathlib.Path(dataset.path, "manifest.json").write_text(manifest.to_json())
     flags = [f"--dataset={dataset.path}", f"--run_dir={tmp_path / 'run'}", "--notensorboard"]
-    small = ["--width=4", "--depth=1", "--kernel_groups=4", "--epochs=3"]
+    small = ["--width=4", "--depth=1", "--kernel_groups=4", "--epochs=3", "--ensemble=1"]
     assert run_trainer(*flags, *small) == 0
     said = capsys.readouterr().out
     assert said.endswith("\nleft out or changed:\n  2 links: to a folder (as a)\n")
