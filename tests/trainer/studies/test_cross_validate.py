@@ -28,7 +28,7 @@ from trainer.studies.study_page import write_page
 _SMALL = (
     "--model=signal", "--conv_filters=", "--conv_strides=", "--rnn_cell=none", "--num_buckets=1",
     "--normalization=training_split", "--class_weights=balanced", "--epochs=2", "--notensorboard",
-    "--learning_rate=0.1", "--evaluate_with=last", "--noreport",
+    "--learning_rate=0.1", "--evaluate_with=last", "--noreport", "--deterministic",
 )  # fmt: skip
 _SPLITS = ("train", "validation")
 
