@@ -21,10 +21,10 @@ from trainer.distribution.strategy import configure, make_strategy
 from trainer.evaluation import evaluation
 from trainer.evaluation.calibrate import calibrated, not_to_choose_on
 from trainer.options.options import AFTER_TRAINING
-from trainer.runs import identity, run_folder, trained_on
+from trainer.runs import identity, init_from, run_folder, trained_on
 from trainer.runs.checkpoints import load_trained
 from trainer.serving import inference
-from trainer.session import Data, Session, build, open_data, open_session
+from trainer.session import Data, Session, build, open_data, open_session, start_from
 from trainer.training import dry_run, worth_a_look
 from trainer.training.loop import Trainer
 from trainer.trials import settle
@@ -50,6 +50,9 @@ def perform(asked: Asked) -> None:
     for choice in asked.choices:
         say(f"--{choice.name}={value_text(choice.value)}  ({choice.reason})")
     built = build(asked, data, strategy)
+    start = start_from(asked, data, built) if asked.run.mode == "train" else None
+    if start and cluster.this_worker(strategy).is_chief:
+        say("\n".join(start.lines()))
     if asked.run.dry_run and data.train:
         notes = _against(asked, data, built.full)
         return say(
@@ -57,7 +60,7 @@ def perform(asked: Asked) -> None:
         )
     session = open_session(asked, data, strategy, built)
     if asked.run.mode == "train":
-        _train(asked, session)
+        _train(asked, session, start)
     if session.is_chief:
         rows = left_out(data.dataset, asked.data)
         if asked.run.mode == "train":  # Before the report, which has it.
@@ -76,7 +79,7 @@ def _against(asked: Asked, data: Data, model: keras.Model) -> list[str]:
     return [*of_model, *worth_a_look.notes(asked.training, *of_data, model)]
 
 
-def _train(asked: Asked, session: Session) -> None:
+def _train(asked: Asked, session: Session, start: init_from.Start | None) -> None:
     """Trains to the end, going on from the newest checkpoint if there is one."""
     assert session.train is not None
     run, dataset = asked.run, session.data.dataset
@@ -84,13 +87,18 @@ def _train(asked: Asked, session: Session) -> None:
         model=session.model, steps=session.steps, strategy=session.strategy,
         train=session.train, validation=session.validation, run=run, training=asked.training,
         identity=identity.identity(asked.recorded, dataset), fit=session.fit,
+        loaded=start.of(session.model) if start else (),
     )  # fmt: skip
     trainer.resume()  # What it refuses leaves the run folder as it is.
     if session.is_chief and not trainer.is_finished:
         run_folder.write(
-            run.run_dir, asked.recorded, dataset, session.model, session.train, asked.choices
-        )
+            run.run_dir, asked.recorded, session.data.learnt, session.model, session.train,
+            asked.choices,
+        )  # fmt: skip
         trained_on.write(run.run_dir, dataset, asked.data.train_split)
+        if start and not trainer.state.global_step:
+            init_from.write(run.run_dir, start)
+            trained_on.add_those_of(start.run, run.run_dir)
         found = _against(asked, session.data, session.model)
         run_folder.write_worth_a_look(run.run_dir, found)
         if found and not trainer.state.global_step:

@@ -17,13 +17,14 @@ from trainer.data.split_data import SplitData, class_weights, load_split
 from trainer.distribution import cluster
 from trainer.layers import drawing
 from trainer.models.family import BuiltModel
+from trainer.models.parts.freezing import freeze
 from trainer.options.options import DataOptions
-from trainer.runs import identity, run_folder
+from trainer.runs import identity, init_from, run_folder
 from trainer.runs.asked import Asked
 from trainer.step.steps import Steps
 from trainer.step.task import Batch, Task
 from trainer.training.feature_cache import FeatureCache, open_cache
-from trainer.training.optimizers import make_optimizer
+from trainer.training.optimizers import make_optimizer, slow_down
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +106,10 @@ def open_data(asked: Asked) -> Data:
         activation=training.class_activation,
     )
     learnt = run_folder.LearntFrom.of(dataset)
-    if not is_training:
+    if is_training and asked.start.init_from:
+        found = init_from.statistics(run.run_dir, asked.start.init_from, dataset)
+        learnt = dataclasses.replace(learnt, statistics=found)
+    elif not is_training:
         learnt = run_folder.LearntFrom.read(run.run_dir)
         run_folder.require_same_task(learnt, dataset)
         if said := run_folder.other_reading(learnt, dataset.path, dataset.manifest.options):
@@ -130,11 +134,22 @@ def build(asked: Asked, data: Data, strategy: tf.distribute.Strategy) -> BuiltMo
     """Makes the model, compiled with its optimizer."""
     with strategy.scope():
         built = asked.model.build(data.learnt.spec(data.label))
+        freeze(built.full, asked.start.freeze)
         num_steps = data.train.plan(seed=asked.run.seed).num_steps if data.train else 1
         optimizer = make_optimizer(asked.training, num_steps)
         optimizer.build(built.full.trainable_variables)
         built.full.compile(optimizer=optimizer)
     return built
+
+
+def start_from(asked: Asked, data: Data, built: BuiltModel) -> init_from.Start | None:
+    """Loads what another run has of the model, where that is asked for, and slows its rate."""
+    if not asked.start.init_from:
+        return None
+    found = init_from.load(asked.run.run_dir, asked.start.init_from, built, data.learnt)
+    if (factor := asked.start.init_rate_factor) != 1:
+        slow_down(built.full.optimizer, found.of(built.full), factor)
+    return found
 
 
 def open_session(

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.console.options import Options, names_of
+from pipeline.console.options import Options, names_of, value_text
 from pipeline.console.texts import counted, duration_text, input_text, label_kind_text
 from pipeline.inspect.samples import TimeAxis
 from pipeline.sources.rejects import left_out_line
@@ -28,6 +28,7 @@ from trainer.evaluation.page_tables import over_groups_table
 from trainer.metrics.table import headline
 from trainer.models.named import family_named
 from trainer.options.options import DataOptions, TrainingOptions
+from trainer.options.start import StartOptions
 from trainer.report.report_data import RunFiles
 
 FILE = "methods.txt"
@@ -173,15 +174,11 @@ def about_training(runs: Sequence[RunFiles]) -> list[str]:
         unread = {*_NOT_UPDATES, *(() if options.get("optimizer") == "sgd" else ("momentum",))}
         names = [name for name in _fields(TrainingOptions) if name not in unread]
         lines += _listed("Updates:", options, names)
-    changes = [
-        name
-        for kind in augmentations()
-        for name in _fields(kind)
-        if options.get(name) not in (None, str(getattr(kind(), name)))
-    ]
+    changes = [name for kind in augmentations() for name in _changed(kind, options)]
     lines += _listed("Augmentation:", options, changes)
     if epochs and not changes and "mode" in options:
         lines.append("No augmentation.")
+    lines += _listed("Start:", options, _changed(StartOptions, options))
     return lines + _listed("Besides:", options, ("seed", "precision", "deterministic"))
 
 
@@ -242,6 +239,12 @@ def about_software(run: RunFiles, dataset: Dataset) -> list[str]:
 
 def _fields(kind: type[Options]) -> list[str]:
     return [field.name for field in dataclasses.fields(kind)]
+
+
+def _changed(kind: type[Options], options: Mapping[str, str]) -> list[str]:
+    """Options that are not as they are by default."""
+    defaults = {name: value_text(getattr(kind(), name)) for name in _fields(kind)}
+    return [name for name, text in defaults.items() if options.get(name) not in (None, text)]
 
 
 def _listed(before: str, options: Mapping[str, Any], names: Iterable[str]) -> list[str]:

@@ -27,6 +27,7 @@ from trainer.models.parts.own_model import is_path, require_path
 from trainer.options.automatic import Choice, Facts, decide, family_for
 from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
 from trainer.options.reading import ReadingOptions
+from trainer.options.start import StartOptions
 
 if TYPE_CHECKING:
     from tfrecords_schema import LabelSpec
@@ -57,7 +58,9 @@ class ModelOptions(Options):
     )
 
 
-_BEFORE = (RunOptions, ModelOptions, DataOptions, TrainingOptions, ReadingOptions)
+_BEFORE = (
+    RunOptions, ModelOptions, DataOptions, TrainingOptions, StartOptions, ReadingOptions,
+)  # fmt: skip
 OF_ANY_MODEL = (*_BEFORE, *augmentations())
 """Kinds of options that a training depends on, whatever its model."""
 
@@ -81,7 +84,7 @@ def _kinds(given: Sequence[str]) -> tuple[type[Options], ...]:
 def named_model(given: Sequence[str]) -> str:
     """The model that arguments name, or the run folder that they name; empty if neither does."""
     values = flags.FlagValues()
-    define((RunOptions, ModelOptions), values)
+    define((RunOptions, ModelOptions, StartOptions), values)
     values.set_gnu_getopt()
     try:
         values(["", *given], known_only=True)
@@ -93,11 +96,12 @@ def named_model(given: Sequence[str]) -> str:
 def _of_values(values: flags.FlagValues) -> str:
     if values["model"].present:
         return str(values["model"].value)
-    if values["mode"].value == "train" or not values["run_dir"].value:
+    place = values["init_from" if values["mode"].value == "train" else "run_dir"].value
+    if not place:
         return ""
     from trainer.runs.run_folder import earlier_flags
 
-    return earlier_flags(values["run_dir"].value, {"model"}).strip().partition("=")[2]
+    return earlier_flags(place, {"model"}).strip().partition("=")[2]
 
 
 COMMAND = Command(
@@ -115,6 +119,7 @@ class Asked(NamedTuple):
       run: what to do, and where.
       data: which records, and how they are put into batches.
       training: how to train.
+      start: what it starts from.
       reading: what is chosen to read outputs by.
       predict: what to predict, and where to.
       model: which model, with its options.
@@ -127,6 +132,7 @@ class Asked(NamedTuple):
     run: RunOptions
     data: DataOptions
     training: TrainingOptions
+    start: StartOptions
     reading: ReadingOptions
     predict: PredictOptions
     model: ChosenModel
@@ -166,6 +172,9 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
         run = read(RunOptions, values)
     predict = read(PredictOptions, values)
     predict.require_mode(run.mode)
+    start = read(StartOptions, values)
+    if run.mode == "train" and start.init_from:
+        _fill_in_model(run.run_dir, start.init_from, values)
     choices = _decide(values, run, settled or {}) if run.mode == "train" else ()
     name = read(ModelOptions, values)
     family = family_named(name.model)
@@ -176,9 +185,31 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
     reading = read(ReadingOptions, values)
     model = ChosenModel(family, tuple(read(kind, values) for kind in family.options))
     changes = tuple(read(kind, values) for kind in augmentations())
-    said = (run, name, data, training, reading, *model.options, *changes)
+    said = (run, name, data, training, start, reading, *model.options, *changes)
     used = tuple(one for one in changes if one.is_on)
-    return Asked(run, data, training, reading, predict, model, used, said, choices, tuple(argv))
+    return Asked(
+        run, data, training, start, reading, predict, model, used, said, choices, tuple(argv)
+    )
+
+
+def _fill_in_model(run_dir: str, init_from: str, values: flags.FlagValues) -> None:
+    """Sets the model, and of its options those that were not given, as an earlier run has them.
+
+    They are those of an earlier start where there is one.
+    """
+    from trainer.runs.run_folder import earlier_flags, read_flags
+
+    source = run_dir if earlier_flags(run_dir, {"model"}) else init_from
+    lines = {
+        line.removeprefix("--").partition("=")[0]: line
+        for line in read_flags(source).splitlines(keepends=True)
+    }
+    if not values["model"].present:
+        fill_in(lines.get("model", ""), values, RECORDED, f"config.flags of {source}")
+    model = values["model"].value
+    of_model = names_of(family_named(model).options)
+    text = "".join(line for name, line in lines.items() if name in of_model)
+    fill_in(text, values, recorded(model), f"config.flags of {source}")
 
 
 def _decide(

@@ -212,7 +212,7 @@ class Checkpoints:
         """
         make_folder(*posixpath.split(self._directory))
         save(self._folder(state.global_step), state, variables)
-        steps = self._steps()
+        steps = self.steps()
         kept = [step for step in steps if step <= state.global_step][-self._keep :]
         for step in sorted({*steps} - {*kept}):
             remove(self._folder(step))
@@ -224,7 +224,7 @@ class Checkpoints:
           CheckpointError: if there are checkpoints and none of them can be used.
         """
         problems = []
-        for step in reversed(self._steps()):
+        for step in reversed(self.steps()):
             directory = self._folder(step)
             try:
                 return load(directory, variables)
@@ -241,7 +241,7 @@ class Checkpoints:
 
     def newest_identity(self) -> dict[str, Any] | None:
         """What the newest checkpoint depends on that can be read; None if there is none."""
-        for step in reversed(self._steps()):
+        for step in reversed(self.steps()):
             with contextlib.suppress(CheckpointError):  # Restoring tells what is wrong with it.
                 return _read_state(self._folder(step))[0].identity
         return None
@@ -263,7 +263,8 @@ class Checkpoints:
     def _folder(self, step: int) -> str:
         return join(self._directory, f"ckpt-{step}")
 
-    def _steps(self) -> list[int]:
+    def steps(self) -> list[int]:
+        """Global steps of those that are there, the newest last."""
         names = names_in(self._directory)
         return sorted(int(match[1]) for name in names if (match := _NAME.match(name)))
 
@@ -291,7 +292,26 @@ def load_trained(run_dir: str, which: str, model: keras.Model) -> None:
         raise CheckpointError(f"{run_dir} has no checkpoint; train first")
 
 
-def _keys(group: Sequence[keras.Variable]) -> list[str]:
+def trained_arrays(run_dir: str, which: str) -> tuple[str, dict[str, np.ndarray]]:
+    """The arrays that `load_trained` restores, by their keys, and the SHA-256 of their archive.
+
+    Raises:
+      CheckpointError: there are none that can be read.
+    """
+    checkpoints = join(run_dir, "checkpoints")
+    newest = [join(checkpoints, f"ckpt-{step}") for step in Checkpoints(checkpoints, 1).steps()]
+    problem = f"{run_dir} has no {which} weights; train there first"
+    for folder in [join(run_dir, "best")] if which == "best" else reversed(newest):
+        try:
+            digest = _read_state(folder)[1].get("model", "")
+            return digest, _arrays_in(*_read_hashed(folder, "model.npz", digest))
+        except CheckpointError as error:
+            problem = str(error)
+    raise CheckpointError(problem)
+
+
+def variable_keys(group: Sequence[keras.Variable]) -> list[str]:
+    """What variables are called in an archive: position and path."""
     # Paths may repeat between unnamed layers; the position makes them unique. Keras numbers seed
     # generators over the whole process, which says nothing of the model.
     paths = (_SEED_GENERATOR.sub("seed_generator/", variable.path) for variable in group)
@@ -301,30 +321,36 @@ def _keys(group: Sequence[keras.Variable]) -> list[str]:
 def _to_npz(group: Sequence[keras.Variable]) -> bytes:
     buffer = io.BytesIO()
     arrays = {
-        key: np.asarray(variable.numpy()) for key, variable in zip(_keys(group), group, strict=True)
+        key: np.asarray(variable.numpy())
+        for key, variable in zip(variable_keys(group), group, strict=True)
     }
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 
 def _from_npz(path: str, content: bytes, group: Sequence[keras.Variable]) -> list[np.ndarray]:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            if sum(member.file_size for member in stored.zip.infolist()) > len(content):
-                raise ValueError("its arrays are compressed")
-            arrays = {key: stored[key] for key in stored.files}
-            found = {key: array.shape for key, array in arrays.items()}
-            if any(array.dtype.kind in "USM" for array in arrays.values()):
-                raise ValueError("they are no numbers")
-    except Exception as error:  # zipfile and NumPy raise errors of many kinds.
-        raise CheckpointError(f"{path} is no archive of arrays ({error})") from error
-    expected = {key: tuple(v.shape) for key, v in zip(_keys(group), group, strict=True)}
+    arrays = _arrays_in(path, content)
+    found = {key: array.shape for key, array in arrays.items()}
+    expected = {key: tuple(v.shape) for key, v in zip(variable_keys(group), group, strict=True)}
     if found != expected:
         raise CheckpointError(
             f"{path} is of another model: {_difference(found, expected)}; give the flags that "
             "it was trained with (config.flags has them), or another --run_dir"
         )
     return [arrays[key] for key in expected]
+
+
+def _arrays_in(path: str, content: bytes) -> dict[str, np.ndarray]:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            if sum(member.file_size for member in stored.zip.infolist()) > len(content):
+                raise ValueError("its arrays are compressed")
+            arrays = {key: stored[key] for key in stored.files}
+            if any(array.dtype.kind in "USM" for array in arrays.values()):
+                raise ValueError("they are no numbers")
+    except Exception as error:  # zipfile and NumPy raise errors of many kinds.
+        raise CheckpointError(f"{path} is no archive of arrays ({error})") from error
+    return arrays
 
 
 def _difference(found: dict[str, Any], expected: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from tfrecords_schema.storage import atomic_write, read
 from trainer.data.split_data import SplitData
 from trainer.models.family import DataSpec
 from trainer.options.automatic import Choice
+from trainer.options.options import TrainingOptions
 from trainer.runs.checkpoints import CheckpointError
 
 _PACKAGES = ("tensorflow", "keras", "numpy")
@@ -101,6 +102,12 @@ def earlier_flags(run_dir: str, names: set[str]) -> str:
 def validated_on(run_dir: str) -> str:
     """The split that a training was validated on; empty if on none."""
     return earlier_flags(run_dir, {"validation_split"}).strip().partition("=")[2]
+
+
+def evaluated_with(run_dir: str) -> str:
+    """Which weights of a training are evaluated, `best` or `last`."""
+    found = earlier_flags(run_dir, {"evaluate_with"}).strip().partition("=")[2]
+    return found or TrainingOptions.evaluate_with
 
 
 def _read(run_dir: str, name: str) -> str:
@@ -191,7 +198,7 @@ def _described(schema: RecordSchema) -> str:
 def write(
     run_dir: str,
     options: tuple[Options, ...],
-    dataset: Dataset,
+    learnt: LearntFrom,
     model: keras.Model,
     train: SplitData,
     choices: Sequence[Choice] = (),
@@ -202,8 +209,8 @@ def write(
     """
     tf.io.gfile.makedirs(run_dir)
     atomic_write(join(run_dir, _FLAGS), flagfile_text(options).encode())
-    _write_json(join(run_dir, _SCHEMA), dataclasses.asdict(LearntFrom.of(dataset)))
-    _write_json(join(run_dir, "versions.json"), _versions(dataset, model))
+    _write_json(join(run_dir, _SCHEMA), dataclasses.asdict(learnt))
+    _write_json(join(run_dir, "versions.json"), _versions(learnt, model))
     _write_json(join(run_dir, "plan.json"), _plan(train))
     if choices:
         names = ("name", "value", "reason")
@@ -221,14 +228,14 @@ def write_worth_a_look(run_dir: str, notes: Sequence[str]) -> None:
     _write_json(join(run_dir, "worth_a_look.json"), {"worth_a_look": [*notes]})
 
 
-def _versions(dataset: Dataset, model: keras.Model) -> dict[str, Any]:
+def _versions(learnt: LearntFrom, model: keras.Model) -> dict[str, Any]:
     trainable = sum(int(v.value.shape.num_elements()) for v in model.trainable_variables)
     return {
         PROJECT: VERSION,
         "python": platform.python_version(),
         **{package: importlib.metadata.version(package) for package in _PACKAGES},
-        "dataset": f"{dataset.manifest.name} {dataset.manifest.version}",
-        "dataset_fingerprint": dataset.manifest.fingerprint,
+        "dataset": f"{learnt.name} {learnt.version}",
+        "dataset_fingerprint": learnt.fingerprint,
         "parameters": model.count_params(),
         "trainable_parameters": trainable,
     }

@@ -83,6 +83,16 @@ def write(run_dir: str, dataset: Dataset, split: str) -> None:
         contents_of(dataset, split),
         np.array([fingerprint]),
     )
+    _write(run_dir, before, found)
+
+
+def add_those_of(other: str, run_dir: str) -> None:
+    """Adds what another run was trained on, from whose weights this one starts."""
+    if (found := TrainedOn.read(other)) is not None:
+        _write(run_dir, TrainedOn.read(run_dir), found)
+
+
+def _write(run_dir: str, before: TrainedOn | None, found: TrainedOn) -> None:
     if before is not None:
         found = TrainedOn(*(np.union1d(*pair) for pair in zip(before, found, strict=True)))
     buffer = io.BytesIO()

@@ -4,6 +4,7 @@ The way there would take most of a training: an update moves a bias by about the
 """
 
 import itertools
+from collections.abc import Collection
 
 import keras
 import numpy as np
@@ -17,7 +18,12 @@ from trainer.data.split_data import NamingBatches, SplitData
 _BATCHES = 16
 
 
-def start_at_mean_label(model: keras.Model, train: SplitData, plan: EpochPlan) -> None:
+def start_at_mean_label(
+    model: keras.Model,
+    train: SplitData,
+    plan: EpochPlan,
+    loaded: Collection[keras.Variable] = (),
+) -> None:
     """Sets the head's bias, or its `LabelScale`, by the labels of an epoch's first batches.
 
     Models of classes, and the forecaster, whose outputs are in the unit of its normalized input,
@@ -27,15 +33,18 @@ def start_at_mean_label(model: keras.Model, train: SplitData, plan: EpochPlan) -
       model: one of `trainer.models`.
       train: the split trained on.
       plan: of the first epoch, so that every replica count and worker finds the same mean.
+      loaded: variables that have their values already, and keep them.
 
     Raises:
       DatasetError: for a record that is not what the index says.
     """
     if train.label is None or train.label.kind != "value":
         return
-    biases = [v for v in model.variables if v.path == "head/bias"]
+    known = {id(variable) for variable in loaded}
+    variables = [v for v in model.variables if id(v) not in known]
+    biases = [v for v in variables if v.path == "head/bias"]
     means, deviations = (
-        [v for v in model.variables if v.path.endswith(f"label_scale/{name}")]
+        [v for v in variables if v.path.endswith(f"label_scale/{name}")]
         for name in ("mean", "deviation")
     )
     if not (biases or means):

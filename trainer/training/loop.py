@@ -54,7 +54,7 @@ class Trainer:
     """Trains one model on one split, validating on another, resuming where it was.
 
     The model is compiled with its optimizer; the steps are of it, or of its part behind features.
-    Callbacks come behind those that the options ask for.
+    Callbacks come behind those that the options ask for; `loaded` are variables of another run.
     """
 
     def __init__(
@@ -70,10 +70,11 @@ class Trainer:
         identity: dict[str, Any],
         callbacks: Sequence[keras.callbacks.Callback] = (),
         fit: Callable[[Iterable[Any], int], float] | None = None,
+        loaded: Sequence[keras.Variable] = (),
     ):
         self._model, self._steps = model, steps
         model.stop_training = False  # Callbacks set it.
-        self._fit = fit
+        self._fit, self._loaded = fit, loaded
         self._strategy, self._train, self._validation = strategy, train, validation
         self._run, self._training = run, training
         self._stream = EpochStream(train, strategy, seed=run.seed, epochs=training.epochs)
@@ -165,7 +166,7 @@ class Trainer:
 
     def _start(self) -> None:
         plan = self._train.plan(seed=self._run.seed)
-        start_at_mean_label(self._model, self._train, plan)
+        start_at_mean_label(self._model, self._train, plan, self._loaded)
         if self._fit:
             self._fit(self._train.grouped(plan), _FITTED_LABELS)
 

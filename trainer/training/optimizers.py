@@ -1,6 +1,7 @@
 """Optimizer and learning rate from options."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -37,6 +38,36 @@ def make_optimizer(options: TrainingOptions, batches_per_epoch: int) -> keras.op
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.clock = rate if isinstance(rate, Clocked) else None
     return optimizer
+
+
+def slow_down(
+    optimizer: keras.optimizers.Optimizer, variables: Sequence[keras.Variable], factor: float
+) -> None:
+    """Makes an optimizer change some variables at a share of its rate, by weight decay, too.
+
+    Args:
+      optimizer: built.
+      variables: those; what is not trained is passed over.
+      factor: share of the rate.
+    """
+    slower = {optimizer._var_key(variable) for variable in variables}
+    update, decay, all_decay = (
+        optimizer.update_step, optimizer._apply_weight_decay, optimizer.weight_decay
+    )  # fmt: skip
+
+    def is_slower(variable: Any) -> bool:
+        return optimizer._var_key(variable) in slower
+
+    def update_step(gradient: Any, variable: Any, learning_rate: Any) -> Any:
+        return update(gradient, variable, learning_rate * (factor if is_slower(variable) else 1))
+
+    def apply_weight_decay(trained: Sequence[keras.Variable]) -> None:
+        for share, of_share in ((factor, True), (1, False)):
+            optimizer.weight_decay = all_decay and all_decay * share
+            decay([variable for variable in trained if is_slower(variable) == of_share])
+        optimizer.weight_decay = all_decay
+
+    optimizer.update_step, optimizer._apply_weight_decay = update_step, apply_weight_decay
 
 
 class Clocked(keras.optimizers.schedules.LearningRateSchedule):

@@ -18,6 +18,8 @@ from trainer.models.signal import float32_at_least, head_units
 if TYPE_CHECKING:
     from trainer.step.task import Batch
 
+FITTED = ("features", "standardize", "ridge")
+"""Layers that no gradient trains."""
 # The records that a fit to a bounded number of labels sees at least.
 _RECORDS_AT_LEAST = 16
 
