@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Mapping
 
-TIMEOUT_SECS = 200
+TIMEOUT_SECS = 240
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.forked_from"])
 

@@ -133,7 +133,8 @@ def open_data(asked: Asked) -> Data:
 def build(asked: Asked, data: Data, strategy: tf.distribute.Strategy) -> BuiltModel:
     """Makes the model, compiled with its optimizer."""
     with strategy.scope():
-        built = asked.model.build(data.learnt.spec(data.label))
+        chosen = asked.model.restored() if asked.start.init_from else asked.model
+        built = chosen.build(data.learnt.spec(data.label))
         freeze(built.full, asked.start.freeze)
         num_steps = data.train.plan(seed=asked.run.seed).num_steps if data.train else 1
         optimizer = make_optimizer(asked.training, num_steps)

@@ -94,7 +94,7 @@ def named_model(given: Sequence[str]) -> str:
 
 
 def _of_values(values: flags.FlagValues) -> str:
-    if values["model"].present:
+    if values["model"].present and values["model"].value != AUTO:
         return str(values["model"].value)
     place = values["init_from" if values["mode"].value == "train" else "run_dir"].value
     if not place:
@@ -204,9 +204,12 @@ def _fill_in_model(run_dir: str, init_from: str, values: flags.FlagValues) -> No
         line.removeprefix("--").partition("=")[0]: line
         for line in read_flags(source).splitlines(keepends=True)
     }
-    if not values["model"].present:
-        fill_in(lines.get("model", ""), values, RECORDED, f"config.flags of {source}")
-    model = values["model"].value
+    if read(ModelOptions, values).model == AUTO:
+        values["model"].unparse()
+        named = lines.get("model", f"--model={_BY_DEFAULT}
+")
+        fill_in(named, values, RECORDED, f"config.flags of {source}")
+    model = read(ModelOptions, values).model
     of_model = names_of(family_named(model).options)
     text = "".join(line for name, line in lines.items() if name in of_model)
     fill_in(text, values, recorded(model), f"config.flags of {source}")

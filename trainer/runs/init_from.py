@@ -39,6 +39,7 @@ class Start:
       new: those that were not, each with its shape and why.
       left: what that run has besides, each with its shape.
       fitted: layers that are fitted to the new data, by no gradient.
+      reading: what is said of recordings that were read otherwise; empty if they were not.
     """
 
     run: str
@@ -47,16 +48,20 @@ class Start:
     new: tuple[str, ...]
     left: tuple[str, ...]
     fitted: tuple[str, ...] = ()
+    reading: str = ""
 
     def lines(self) -> list[str]:
         """What is said of it: a line for each variable that is new, or was left."""
         count = len(self.loaded) + len(self.new)
-        lines = [f"--init_from={self.run}: {len(self.loaded)} of {counted(count, 'variable')}"]
+        lines = [
+            f"--init_from={self.run}: {len(self.loaded)} of {counted(count, 'variable')} loaded"
+        ]
         for title, rows in (("new", self.new), ("not taken", self.left)):
             lines += [f"  {title}: {row}" for row in rows[:_SHOWN]]
             if len(rows) > _SHOWN:
                 lines.append(f"  {title}: {len(rows) - _SHOWN} more, see {_FILE}")
-        return lines + [f"  fitted anew: {', '.join(self.fitted)}"] * bool(self.fitted)
+        lines += [f"  fitted anew: {', '.join(self.fitted)}"] * bool(self.fitted)
+        return lines + [self.reading] * bool(self.reading)
 
     def of(self, model: keras.Model) -> list[keras.Variable]:
         """The variables of a model that were loaded."""
@@ -130,7 +135,8 @@ def load(run_dir: str, init_from: str, built: BuiltModel, learnt: run_folder.Lea
         variable.assign(array)
     left = [f"{name} {[*stored[key].shape]}" for (name, _), key in by_place.items()]
     left = [row for row in left if "seed_generator" not in row]
-    return Start(init_from, digest, tuple(loaded), tuple(new), tuple(left), fitted)
+    reading = run_folder.other_reading(earlier, learnt.name, learnt.options)
+    return Start(init_from, digest, tuple(loaded), tuple(new), tuple(left), fitted, reading)
 
 
 def write(run_dir: str, start: Start) -> None:

@@ -3,7 +3,9 @@
 import dataclasses
 import functools
 import json
+import pathlib
 import re
+import shutil
 
 import keras
 import numpy as np
@@ -73,7 +75,7 @@ def test_before_its_first_update_it_computes_what_the_other_run_computes(folder,
     np.testing.assert_array_equal(model(_batch(), training=False), expected)
     assert not found.new
     assert found.lines() == [
-        f"--init_from={folder}/run: {len(found.loaded)} of {_VARIABLES} variables"
+        f"--init_from={folder}/run: {len(found.loaded)} of {_VARIABLES} variables loaded"
     ]
 
 
@@ -103,6 +105,16 @@ def test_labels_per_step_take_all_but_the_last_layers(folder, tmp_path):
     dataset = toy_dataset(tmp_path, label=CLASS_PER_STEP, sizes=_SIZES)[0]
     _, found = _started(folder, dataset.path, tmp_path / "run")
     assert {re.match(r"[\w/]+", row)[0] for row in found.new} == {"head/kernel", "head/bias"}
+
+
+def test_recordings_that_were_read_otherwise_are_told(folder, tmp_path):
+    dataset = toy_dataset(tmp_path, label=CLASS_PER_RECORD, sizes=_SIZES)[0]
+    manifest = dataclasses.replace(dataset.manifest, options={"units": ["mV"]})
+    pathlib.Path(dataset.path, "manifest.json").write_text(manifest.to_json())
+    schema = pathlib.Path(shutil.copytree(folder / "run", tmp_path / "run")) / "schema.json"
+    schema.write_text(json.dumps({**json.loads(schema.read_text()), "options": {"units": ["V"]}}))
+    _, found = _started(tmp_path, dataset.path, tmp_path / "own")
+    assert found.lines()[-1].endswith("have units mV, the model's have V")
 
 
 def test_what_no_gradient_trains_is_fitted_to_the_new_data(folder, tmp_path):
