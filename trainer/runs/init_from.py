@@ -8,10 +8,11 @@ statistics of that run. The last layers say something of classes: with other one
 import collections
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from pipeline.console.texts import counted, label_kind_text, listed
 from tfrecords_schema import Dataset, LabelSpec, Statistics
@@ -105,38 +106,53 @@ def load(run_dir: str, init_from: str, built: BuiltModel, learnt: run_folder.Lea
         return _read(run_dir)
     earlier = run_folder.LearntFrom.read(init_from)
     digest, stored = trained_arrays(init_from, run_folder.evaluated_with(init_from))
-    model, fitted = built.full, FITTED if built.fit else ()
-    by_place = dict(zip(_places(stored), stored, strict=True))
+    fitted = FITTED if built.fit else ()
     label, other = learnt.schema.label, earlier.schema.label
-    heads = last_variables(model) if label != other else set()
-    loaded, new, pairs = [], [], []
-    keys = variable_keys(model.variables)
-    for key, place, variable in zip(keys, _places(keys), model.variables, strict=True):
-        found = by_place.pop(place, None)
-        shape, name = tuple(variable.shape), place[0]
-        if "seed_generator" in name or name.partition("/")[0] in fitted:
-            continue
-        array = None if found is None else stored[found]
-        if array is None:
-            new.append(f"{name} {[*shape]}, which that run has not")
-        elif array.shape != shape:
-            new.append(f"{name} {[*shape]}, there {[*array.shape]}")
-        elif id(variable) in heads:
-            new.append(f"{name} {[*shape]}, of {_named(label)}; there of {_named(other)}")
-        else:
-            loaded.append(key)
-            pairs.append((variable, array))
-    if not any(array.ndim > 1 for _, array in pairs):
+    labels = "" if label == other else f"of {_named(label)}; there of {_named(other)}"
+    pairs, new, left = _matched(stored, built.full, fitted, labels)
+    if not any(array.ndim > 1 for _, _, array in pairs):
         raise CheckpointError(
             f"--init_from={init_from}: no kernel of it fits this model ({listed(new, 3)}); leave "
             "out --model and its options, which are then that run's, or start from nothing"
         )
-    for variable, array in pairs:
+    for _, variable, array in pairs:
         variable.assign(array)
-    left = [f"{name} {[*stored[key].shape]}" for (name, _), key in by_place.items()]
-    left = [row for row in left if "seed_generator" not in row]
+    loaded = tuple(key for key, _, _ in pairs)
     reading = run_folder.other_reading(earlier, learnt.name, learnt.options)
-    return Start(init_from, digest, tuple(loaded), tuple(new), tuple(left), fitted, reading)
+    return Start(init_from, digest, loaded, tuple(new), tuple(left), fitted, reading)
+
+
+def _matched(
+    stored: Mapping[str, np.ndarray], model: keras.Model, fitted: Sequence[str], labels: str
+) -> tuple[list[tuple[str, keras.Variable, np.ndarray]], list[str], list[str]]:
+    """What fits, what is new, and what is left over; with words where labels are others."""
+    by_place = dict(zip(_places(stored), stored, strict=True))
+    last = last_variables(model) if labels else set()
+    pairs, new = [], []
+    keys = variable_keys(model.variables)
+    for key, place, variable in zip(keys, _places(keys), model.variables, strict=True):
+        found, name = by_place.pop(place, None), f"{place[0]} {[*variable.shape]}"
+        if not _is_weight(place[0], fitted):
+            continue
+        if found is None:
+            new.append(f"{name}, which that run has not")
+        elif stored[found].shape != tuple(variable.shape):
+            new.append(f"{name}, there {[*stored[found].shape]}")
+        elif id(variable) in last:
+            new.append(f"{name}, {labels}")
+        else:
+            pairs.append((key, variable, stored[found]))
+    left = [
+        f"{path} {[*stored[key].shape]}"
+        for (path, _), key in by_place.items()
+        if _is_weight(path, ())
+    ]
+    return pairs, new, left
+
+
+def _is_weight(path: str, fitted: Sequence[str]) -> bool:
+    """Whether gradients, or averages over batches, make it what it is."""
+    return "seed_generator" not in path and path.partition("/")[0] not in fitted
 
 
 def write(run_dir: str, start: Start) -> None:
@@ -174,7 +190,7 @@ def _places(keys: Iterable[str]) -> list[tuple[str, int]]:
 
 
 def last_variables(model: keras.Model) -> set[int]:
-    """`id` of the variables of the last layers: those of trained ones with none behind them."""
+    """`id` of the variables of the last layers: of trained ones, and of all behind them."""
     return {id(variable) for layer in _last(model.outputs) for variable in layer.variables}
 
 
@@ -183,7 +199,9 @@ def _last(tensors: Sequence[Any]) -> Iterator[keras.layers.Layer]:
         operation, node, _ = tensor._keras_history
         if isinstance(operation, keras.Model):
             yield from _last(operation.outputs)
-        elif getattr(operation, "trainable_variables", None):
+            continue
+        layers = operation._flatten_layers() if isinstance(operation, keras.layers.Layer) else ()
+        if any(layer.variables for layer in layers):
             yield operation
-        else:
+        if not any(layer._trainable_variables for layer in layers):  # Frozen or not.
             yield from _last(operation._inbound_nodes[node].input_tensors)

@@ -18,6 +18,7 @@ from tests.trainer.in_process import run_trainer
 from tests.trainer.processes import arrays
 from tests.trainer.restored import restore
 from tfrecords_schema import open_dataset
+from trainer import layers
 from trainer.options.options import TrainingOptions
 from trainer.runs.asked import asked
 from trainer.runs.init_from import last_variables
@@ -249,12 +250,15 @@ def test_a_slower_variable_moves_as_with_a_slower_optimizer(kind):
     assert np.abs(moved["fast"][1] - moved["slow"][1]).min() > 0.01
 
 
-def test_the_last_layers_are_those_with_no_trained_one_behind_them():
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_the_last_layers_are_the_last_trained_ones_and_what_is_behind_them(is_frozen):
     inputs = keras.Input((4,))
     head, shared = (keras.layers.Dense(3, name=name) for name in ("head", "shared"))
-    inner = keras.Model(inputs, keras.layers.ReLU()(head(shared(inputs))))
+    scale = layers.LabelScale(name="label_scale")
+    inner = keras.Model(inputs, scale(keras.layers.ReLU()(head(shared(inputs)))))
     x = inner(inputs)
     model = keras.Model(inputs, [keras.layers.Softmax()(x), keras.layers.Dense(2, name="b")(x)])
+    head.trainable = not is_frozen
     found = last_variables(model)
     names = {v.path.partition("/")[0] for v in model.variables if id(v) in found}
-    assert names == {"head", "b"}
+    assert names == {"head", "label_scale", "b"}
