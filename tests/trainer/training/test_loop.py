@@ -282,6 +282,7 @@ def test_what_no_batch_can_tell_is_measured_on_predictions_of_the_validation_spl
     assert line["validation"]["macro_f1"] == pytest.approx(expected["macro_f1"], rel=1e-5)
     assert run.trainer.state.best == line["validation"]["macro_f1"]
     assert "macro_f1" not in line["train"]
+    assert run.steps._predict.experimental_get_tracing_count() == 1  # For batches of all shapes.
 
 
 def test_what_no_batch_can_tell_needs_a_validation_split():
