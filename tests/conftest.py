@@ -5,7 +5,12 @@ import types
 
 import pytest
 
-_TAKE_LONG = {"subprocess", "tests.forked", "tests.trainer.processes", "tests.trainer.in_process"}
+_TAKE_LONG = {
+    "subprocess",
+    "tests.forks.process",
+    "tests.trainer.processes",
+    "tests.trainer.in_process",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:

@@ -7,9 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from tests import extended as extended_packages
 from tests.datasets import toy_dataset
-from tests.forked import Process
+from tests.forks import extended as extended_packages
+from tests.forks.process import Process
 from tests.trainer.processes import REPOSITORY
 from tfrecords_schema import open_dataset
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.faults import bit_flips, full_disk
-from tests.forked import Process
+from tests.forks.process import Process
 
 
 @pytest.fixture

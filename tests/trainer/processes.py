@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tests.forked import Process
+from tests.forks.process import Process
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
-from tests.forked import Process
+from tests.forks.process import Process
 from tests.trainer import processes as runs
 from tests.trainer import replica_trainings
 from tfrecords_schema import InputSpec, RecordSchema

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.console import exit_codes
 from tests.datasets import toy_dataset
-from tests.forked import TIMEOUT_SECS
+from tests.forks.process import TIMEOUT_SECS
 from tests.trainer import processes as runs
 from tests.trainer.in_process import train
 from tfrecords_schema.errors import UserError

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, toy_dataset
-from tests.forked import Process
+from tests.forks.process import Process
 from tests.trainer.in_process import run_trainer
 from tests.trainer.processes import arrays
 from tests.trainer.restored import restore

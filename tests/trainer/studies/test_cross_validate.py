@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.console.tables import Table
 from tests.datasets import CLASS_PER_RECORD, Record, write_dataset
-from tests.forked import Process
+from tests.forks.process import Process
 from tfrecords_schema import InputSpec, RecordSchema, open_dataset
 from trainer.compare import main as compare
 from trainer.cross_validate import main

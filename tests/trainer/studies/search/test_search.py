@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.console.exit_codes import INTERRUPTED
 from tests.datasets import CLASS_PER_RECORD, Record, write_dataset
-from tests.forked import Process
+from tests.forks.process import Process
 from tests.optional import optional_library
 from tfrecords_schema import InputSpec, RecordSchema, open_dataset
 from trainer.runs import asked

@@ -1,4 +1,4 @@
-"""What the process has imported that those of `forked.py` are forks of."""
+"""What the process has imported that those of `process.py` are forks of."""
 
 # ruff: noqa: E402, F401
 import os

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 TIMEOUT_SECS = 240
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.forked_from"])
+_FORKS.set_forkserver_preload(["tests.forks.preloaded"])
 
 
 class Process:
