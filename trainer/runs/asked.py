@@ -206,8 +206,7 @@ def _fill_in_model(run_dir: str, init_from: str, values: flags.FlagValues) -> No
     }
     if read(ModelOptions, values).model == AUTO:
         values["model"].unparse()
-        named = lines.get("model", f"--model={_BY_DEFAULT}
-")
+        named = lines.get("model", f"--model={_BY_DEFAULT}\n")
         fill_in(named, values, RECORDED, f"config.flags of {source}")
     model = read(ModelOptions, values).model
     of_model = names_of(family_named(model).options)
