@@ -30,8 +30,8 @@ def _verify(argv: Sequence[str]) -> int:
 
     # Here, so that --help does not wait for TensorFlow.
     from pipeline.console.texts import bytes_text, counted
+    from pipeline.verification.verify import verify_dataset
     from tfrecords_schema.dataset import read_manifest
-    from tfrecords_schema.verify import verify_dataset
 
     problems = 0
     for problem in verify_dataset(path):

@@ -12,7 +12,15 @@ _ROOT = pathlib.Path(__file__).parents[1]
 _PACKAGES = ("tfrecords_schema", "pipeline", "trainer")
 _ROOMS = {
     "tfrecords_schema": (),
-    "pipeline": ("console", "batches", "sources", "doubts", "conversion", "inspect"),
+    "pipeline": (
+        "console",
+        "batches",
+        "verification",
+        "sources",
+        "doubts",
+        "conversion",
+        "inspect",
+    ),
     "trainer": (
         "metrics",
         "options",

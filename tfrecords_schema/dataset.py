@@ -3,16 +3,19 @@
 import dataclasses
 import difflib
 
+import numpy as np
 import tensorflow as tf
 
 from tfrecords_schema.decoding import json_object
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
-from tfrecords_schema.index import SplitIndex
-from tfrecords_schema.manifest import Manifest
+from tfrecords_schema.index import SplitIndex, count_rows
+from tfrecords_schema.manifest import Manifest, SplitEntry
 from tfrecords_schema.names import INDEX, MANIFEST, OUTCOME, WORK_DIR, join
 from tfrecords_schema.schema import RecordSchema
 from tfrecords_schema.storage import read
+
+_FRAME_BYTES = 2  # In front of each frame of a record, however small that is.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +52,21 @@ class Dataset:
             raise DatasetError(
                 f"{place} has rows of shard {shard}, there are {len(entry.shards)}; convert again"
             )
+        self._require_room(index, entry, place)
         return index
+
+    def _require_room(self, index: SplitIndex, entry: SplitEntry, place: str) -> None:
+        """Refuses steps that the bytes of a shard cannot hold: memory is taken by them."""
+        spec = self.schema.input
+        step_bytes = np.prod(spec.step_shape, dtype=float) * np.dtype(spec.dtype).itemsize
+        of_step = _FRAME_BYTES if spec.kind == "frames" else step_bytes
+        needed = np.bincount(index.shard, index.steps, len(entry.shards)) * of_step
+        for shard, most in zip(entry.shards, needed, strict=True):
+            if index.steps.min() < 0 or most > shard.size_bytes:
+                raise DatasetError(
+                    f"{place} has more steps in {shard.file}, or fewer than none, than its "
+                    f"{shard.size_bytes} bytes can hold; convert again"
+                )
 
     def shard_paths(self, split: str) -> list[str]:
         """Paths of a split's shards, in the order of their numbers."""
@@ -164,3 +181,15 @@ def _check_index(path: str, manifest: Manifest) -> None:
             f"{path} is not the index that the manifest was written with: it is damaged, or of "
             "another dataset; copy it again, or convert again with --overwrite"
         )
+    check_rows(path, manifest)
+
+
+def check_rows(path: str, manifest: Manifest) -> None:
+    """Checks how many rows an index has before any is read.
+
+    Raises:
+      DatasetError: if it has others than the manifest says.
+    """
+    expected = sum(split.records for split in manifest.splits.values())
+    if (found := count_rows(path)) != expected:
+        raise DatasetError(f"{path} has {found} rows, the manifest says {expected}; convert again")

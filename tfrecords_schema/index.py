@@ -36,6 +36,7 @@ INDEX_SCHEMA = pa.schema(
     ]
 )
 _ROWS_PER_GROUP = 16_384
+_MOST_BYTES_A_ROW = 1 << 14  # Four names of up to 1,000 characters.
 _ROWS_AT_ONCE = 4096  # As Python objects, of some 1 kB each.
 
 
@@ -120,6 +121,20 @@ def _batches(path: str, columns: list[str] | None = None) -> Iterator[pa.RecordB
         # Threads would each keep what they once allocated.
         for batch in rows.iter_batches(_ROWS_PER_GROUP, columns=columns, use_threads=False):
             yield _whole(path, batch.replace_schema_metadata(None))
+
+
+def count_rows(path: str) -> int:
+    """Number of rows of an index file, of which none is read.
+
+    Raises:
+      DatasetError: if it says that it unpacks to more than names of a record may take.
+    """
+    with _opened(path) as rows:
+        found = rows.metadata
+        groups = map(found.row_group, range(found.num_row_groups))
+        if sum(group.total_byte_size for group in groups) > _MOST_BYTES_A_ROW * found.num_rows:
+            raise _damaged(path, "it unpacks to more than there is to say of so many records")
+        return found.num_rows
 
 
 def read_metadata(path: str) -> dict[str, str]:

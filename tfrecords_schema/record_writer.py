@@ -44,7 +44,7 @@ class RecordWriter:
     def write(self, record: bytes) -> None:
         """Appends one record."""
         length = struct.pack("<Q", len(record))
-        pieces = (length + _masked_crc(length), record, _masked_crc(record))
+        pieces = (length + masked_crc(length), record, masked_crc(record))
         self._wait()
         if len(record) < ASIDE_BYTES:
             self._hash(*pieces)
@@ -87,6 +87,7 @@ class RecordWriter:
             self._hashing.result()
 
 
-def _masked_crc(data: bytes) -> bytes:
+def masked_crc(data: bytes) -> bytes:
+    """The checksum of a part of a record, as its framing has it."""
     crc = google_crc32c.value(data)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFF_FFFF)

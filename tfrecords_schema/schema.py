@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.example import Feature, encode_example
+from tfrecords_schema.names import UNLABELLED
 
 # What tf.io.decode_raw reads; float64 is stored as float32.
 SUPPORTED_DTYPES = (
@@ -29,6 +30,8 @@ SUPPORTED_DTYPES = (
     "float16",
     "float32",
 )
+
+_SHOWN_CLASSES = 10
 
 LabelPer = Literal["step", "record", "sequence"]
 LabelKind = Literal["class", "value"]
@@ -117,6 +120,22 @@ class LabelSpec:
         lead = {"step": (steps,), "record": (), "sequence": (0,)}[self.per]
         value = MISSING_CLASS if self.kind == "class" else np.nan
         return np.full((*lead, *self.shape), value, self.dtype)
+
+    def summary(self, label: np.ndarray) -> str:
+        """A label in a few words, for people, as the index has it."""
+        known = self.is_known(label)
+        if not known.all():
+            rest = self.summary(label[known]) if known.any() else ""
+            return f"{rest} {UNLABELLED}:{known.size - int(known.sum())}".strip()
+        if self.kind == "value":
+            return f"mean {label.mean(dtype=np.float64):.4g}" if label.size else "empty"
+        found, counts = np.unique(label, return_counts=True)
+        if self.per == "record":
+            return self.class_names[found[0]]
+        pairs = [
+            f"{self.class_names[index]}:{count}" for index, count in zip(found, counts, strict=True)
+        ]
+        return " ".join(pairs[:_SHOWN_CLASSES]) + (" ..." if len(pairs) > _SHOWN_CLASSES else "")
 
     def feature(self) -> tfds.features.FeatureConnector:
         """The tensorflow-datasets feature of this label."""

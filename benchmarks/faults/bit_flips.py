@@ -30,9 +30,9 @@ from benchmarks.harness.processes import temporary_folder
 from benchmarks.harness.tables import VIOLATION, Counts, report_by
 from pipeline.batches.plan import BatchOptions
 from pipeline.conversion.convert import main as convert
+from pipeline.verification.verify import verify_dataset
 from tfrecords_schema.dataset import open_dataset
 from tfrecords_schema.errors import DatasetError
-from tfrecords_schema.verify import verify_dataset
 from trainer.data.split_data import SplitData
 
 _COLUMNS = (

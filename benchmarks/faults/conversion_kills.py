@@ -33,9 +33,9 @@ from benchmarks.harness import processes
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.tables import Counts
 from pipeline.conversion.convert import main as convert
+from pipeline.verification.verify import verify_dataset
 from tfrecords_schema.dataset import open_dataset
 from tfrecords_schema.errors import DatasetError
-from tfrecords_schema.verify import verify_dataset
 
 _RECORDINGS = 48
 _SHARDS_PER_SPLIT = 4

@@ -29,7 +29,7 @@ from benchmarks.faults.training_kills import Training, is_whole, write_toy
 from benchmarks.harness import processes
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.tables import Counts
-from tfrecords_schema.verify import verify_dataset
+from pipeline.verification.verify import verify_dataset
 
 _DISK_MB = 64
 _MESSAGE = "No space left on device"

@@ -42,7 +42,6 @@ from tfrecords_schema.record_writer import ASIDE_BYTES, FRAMING_BYTES, RecordWri
 from tfrecords_schema.storage import replacing
 
 TRAINING_SPLIT = "train"
-_SHOWN_CLASSES = 10
 
 
 class ShardWriter(beam.DoFn):
@@ -165,7 +164,7 @@ class ShardWriter(beam.DoFn):
             steps=len(raw.data),
             label_steps=len(label) if label is not None and has_own_axis else 0,
             source=record.path,
-            label=_summary(label, self._labels),
+            label=spec.summary(label) if label is not None and spec is not None else "",
         )
         said = (*record.left_out, *raw.left_out)
         if record.split != UNLABELLED:
@@ -270,20 +269,3 @@ def _require_finite(signal: np.ndarray) -> None:
         f"the signal holds NaN or infinity in {bad.sum()} of {len(bad)} steps, the first is step "
         f"{int(np.argmax(bad))}; repair or remove the recording"
     )
-
-
-def _summary(label: np.ndarray | None, plan: LabelPlan | None) -> str:
-    if label is None or plan is None:
-        return ""
-    known = plan.spec.is_known(label)
-    if not known.all():
-        rest = _summary(label[known], plan) if known.any() else ""
-        return f"{rest} {UNLABELLED}:{known.size - int(known.sum())}".strip()
-    if plan.spec.kind == "value":
-        return f"mean {label.mean(dtype=np.float64):.4g}" if label.size else "empty"
-    names = plan.spec.class_names
-    found, counts = np.unique(label, return_counts=True)
-    if plan.spec.per == "record":
-        return names[found[0]]
-    pairs = [f"{names[index]}:{count}" for index, count in zip(found, counts, strict=True)]
-    return " ".join(pairs[:_SHOWN_CLASSES]) + (" ..." if len(pairs) > _SHOWN_CLASSES else "")

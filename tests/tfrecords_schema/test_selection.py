@@ -7,10 +7,10 @@ import pytest
 
 from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.plan import BatchOptions, plan_epoch
+from pipeline.verification.verify import verify_dataset
 from tests.datasets import CLASS_PER_RECORD, toy_dataset
 from tfrecords_schema import DatasetError, open_dataset
 from tfrecords_schema.selection import write_selection
-from tfrecords_schema.verify import verify_dataset
 
 
 @pytest.fixture(scope="module")

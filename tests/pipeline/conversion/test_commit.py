@@ -11,8 +11,8 @@ from pipeline.conversion import work_dir
 from pipeline.conversion.shard_writer import ShardWriter
 from pipeline.conversion.work_dir import WorkDir
 from pipeline.sources.kinds.signals import SignalSource
+from pipeline.verification.verify import verify_dataset
 from tests.pipeline.conversions import Converter, Folders, hashes, write_npz, write_recordings
-from tfrecords_schema.verify import verify_dataset
 
 _FLAGS = ("--splits=train=0.5,test=0.5", "--overwrite", "--num_shards=3")
 

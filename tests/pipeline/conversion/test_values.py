@@ -17,9 +17,9 @@ from pipeline.sources.annotations import label_array
 from pipeline.sources.label_kinds import LabelPlan
 from pipeline.sources.labels.records import convert_label
 from pipeline.sources.window_labels import WindowLabels
+from pipeline.verification.verify import verify_dataset
 from tests.pipeline.conversions import Converter, Folders, write_npz
 from tfrecords_schema import LabelSpec
-from tfrecords_schema.verify import verify_dataset
 from trainer.data.raw_batches import RawFolder
 from trainer.layers import Normalization, pack_steps
 

@@ -13,6 +13,7 @@ import pytest
 from pipeline.inspect.__main__ import main
 from pipeline.inspect.facts import gather
 from pipeline.inspect.text import notes
+from pipeline.verification.verify import verify_dataset
 from tests.datasets import (
     CLASS_PER_RECORD,
     CLASS_PER_STEP,
@@ -25,7 +26,6 @@ from tests.datasets import (
     write_dataset,
 )
 from tfrecords_schema import InputSpec, LabelSpec, RecordSchema
-from tfrecords_schema.verify import verify_dataset
 
 _LABELS = [
     CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP, VALUE_SEQUENCE, None,

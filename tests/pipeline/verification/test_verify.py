@@ -10,11 +10,21 @@ import pytest
 import tensorflow as tf
 
 from pipeline import verify as command
+from pipeline.verification import verify
+from pipeline.verification.verify import verify_dataset
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, random_records, write_dataset
-from tfrecords_schema import InputSpec, RecordSchema, ShardEntry, hash_file
+from tfrecords_schema import (
+    DatasetError,
+    InputSpec,
+    RecordSchema,
+    ShardEntry,
+    hash_file,
+    open_dataset,
+    read_rows,
+    write_index,
+)
 from tfrecords_schema.dataset import read_manifest
 from tfrecords_schema.manifest import sealed_json
-from tfrecords_schema.verify import verify_dataset
 
 _SCHEMA = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
 
@@ -92,7 +102,7 @@ def _reseal(dataset, change):
         )
         for name, entry in manifest.splits.items()
     }
-    manifest = dataclasses.replace(manifest, files=files, splits=splits, **change)
+    manifest = dataclasses.replace(manifest, **{"files": files, "splits": splits, **change})
     (dataset / "manifest.json").write_text(manifest.to_json())
 
 
@@ -141,3 +151,108 @@ def test_a_manifest_that_names_files_elsewhere_is_refused(dataset):
 def test_a_folder_that_is_no_dataset_says_so(tmp_path, capsys):
     assert command.main([str(tmp_path)]) == 1
     assert "has no manifest.json" in capsys.readouterr().out
+
+
+# ---- Resealed: every checksum fits, as anyone can make them ---------------------------------
+
+
+def _resealed_problems(dataset, change):
+    _reseal(dataset, change)
+    return "\n".join(verify_dataset(str(dataset)))
+
+
+def test_statistics_that_are_not_of_the_records_are_found(dataset):
+    before = read_manifest(str(dataset)).statistics
+    for name in ("mean", "deviation", "minimum", "maximum"):
+        other = (getattr(before, name)[0], getattr(before, name)[1] + 1e-5)
+        changed = dataclasses.replace(before, **{name: other})
+        found = _resealed_problems(dataset, {"statistics": changed})
+        assert f"the {name} of channel 1 is {getattr(before, name)[1]:.9g} in" in found
+    changed = dataclasses.replace(before, count=before.count + 1)
+    assert "statistics are not of the" in _resealed_problems(dataset, {"statistics": changed})
+
+
+def test_counts_that_are_not_of_the_records_are_found(dataset):
+    manifest = read_manifest(str(dataset))
+    entry, text = manifest.splits["train"], (dataset / "manifest.json").read_text()
+    for change, said in (
+        ({"groups": 7}, "has 2 groups in the index, the manifest says 7"),
+        ({"steps": 7}, "has 8 steps in the index, the manifest says 7"),
+        ({"length_histogram": {4: 2}}, "the histogram of lengths is not that of the index"),
+        ({"class_counts": {**entry.class_counts, "fall": 99}}, "the manifest says 99"),
+        ({"class_counts": {**entry.class_counts, "fly": 0}}, "has 0 labels of class 'fly'"),
+    ):
+        splits = {**manifest.splits, "train": dataclasses.replace(entry, **change)}
+        assert said in _resealed_problems(dataset, {"splits": splits})
+        (dataset / "manifest.json").write_text(text)
+
+
+def _rewrite_index(dataset, change):
+    rows = list(read_rows(str(dataset / "index.parquet")))
+    write_index(str(dataset / "index.parquet"), [change(row) for row in rows])
+
+
+def test_a_group_in_two_splits_is_found(dataset):
+    _rewrite_index(dataset, lambda row: dataclasses.replace(row, group="all"))
+    assert "group 'all' is in two splits" in _resealed_problems(dataset, {})
+
+
+def test_names_of_classes_in_another_order_are_found(dataset):
+    names = ("rest", "move", "fall")
+    labels = {
+        parsed["id"].numpy().decode(): names[int(parsed["label"])]
+        for path in dataset.glob("*.tfrecord-*")
+        for parsed in map(_SCHEMA.parse, tf.data.TFRecordDataset(str(path)))
+    }
+    _rewrite_index(dataset, lambda row: dataclasses.replace(row, label=labels[row.id]))
+    assert not _resealed_problems(dataset, {})
+    label = dataclasses.replace(CLASS_PER_RECORD, class_names=("move", "rest", "fall"))
+    schema = dataclasses.replace(_SCHEMA, label=label)
+    assert "by the names of the classes, and" in _resealed_problems(dataset, {"schema": schema})
+
+
+def _rewrite_shard(dataset, change):
+    shard = sorted(dataset.glob("*train.tfrecord-00000*"))[0]
+    shard.write_bytes(change(bytearray(shard.read_bytes())))
+
+
+def test_records_that_no_reader_takes_are_found_though_the_hash_of_the_shard_fits(dataset):
+    def damaged(content):
+        content[-1] ^= 1
+        return bytes(content)
+
+    _rewrite_shard(dataset, damaged)
+    assert "its checksum does not fit, so no reader" in _resealed_problems(dataset, {})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_found(value, dataset):
+    shard = sorted(dataset.glob("*train.tfrecord-00000*"))[0]
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        data = np.full((3, 2), value, np.float32)
+        writer.write(_SCHEMA.encode("train0", data, 0))
+    assert "signal: it holds NaN or infinity" in _resealed_problems(dataset, {})
+
+
+def test_an_index_of_more_rows_than_there_are_records_is_refused_unread(dataset, monkeypatch):
+    rows = list(read_rows(str(dataset / "index.parquet")))
+    write_index(str(dataset / "index.parquet"), rows * 1000)
+    _reseal(dataset, {})
+    monkeypatch.setattr(verify, "read_rows", None)
+    said = "index.parquet has 6000 rows, the manifest says 6; convert again"
+    assert said in "\n".join(verify.verify_dataset(str(dataset)))
+    with pytest.raises(DatasetError, match=said):
+        open_dataset(str(dataset))
+
+
+def test_sizes_in_the_index_that_no_record_has_are_found(dataset):
+    _rewrite_index(dataset, lambda row: dataclasses.replace(row, size_bytes=-1))
+    assert "is said to have -1 bytes" in _resealed_problems(dataset, {})
+
+
+@pytest.mark.parametrize("steps", [2**31 - 1, -1])
+def test_steps_that_no_shard_can_hold_are_refused_before_memory_is_taken(steps, dataset):
+    _rewrite_index(dataset, lambda row: dataclasses.replace(row, steps=steps))
+    assert "is not what the index says" in _resealed_problems(dataset, {})
+    with pytest.raises(DatasetError, match="has more steps in toy-train"):
+        open_dataset(str(dataset)).split("train")

@@ -1,9 +1,9 @@
 """Proves that a dataset folder is whole: every byte is the one that was written.
 
 The manifest carries its own checksum and those of all other files, so a file that fits its
-entry is as it was; what remains to be seen is that nothing is missing, nothing is left over, and
-that index, schema and records describe each other, whoever wrote them. Each file is read once,
-the index twice.
+entry is as it was. Whoever wrote them, nothing may be missing or left over, and index, schema,
+counts, statistics and records must describe each other. Each file is read once, the index twice;
+in memory are the rows of one shard, and a hash of each id and group.
 """
 
 import hashlib
@@ -13,13 +13,15 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from tfrecords_schema.dataset import read_manifest
+from pipeline.verification.record_check import Checked, check_record
+from pipeline.verification.recount import Recount
+from tfrecords_schema.dataset import check_rows, read_manifest
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import IndexRow, read_rows
 from tfrecords_schema.manifest import FileEntry, Manifest, ShardEntry
 from tfrecords_schema.names import INDEX, MANIFEST, WORK_DIR, join
-from tfrecords_schema.record_check import record_problem
+from tfrecords_schema.record_writer import FRAMING_BYTES, masked_crc
 from tfrecords_schema.schema import RecordSchema
 
 _COPY = "copy it again, or convert again with --overwrite"
@@ -48,11 +50,17 @@ def verify_dataset(path: str) -> Iterator[str]:
     yield from problems
     if INDEX not in manifest.files:
         yield f"{MANIFEST} says nothing of {INDEX}; convert again"
-    if manifest.shards_of:
-        yield from _check_source(path, manifest.shards_of)
-        return
     has_index = INDEX in manifest.files and not problems
-    yield from _check_shards(path, manifest, has_index)
+    if has_index:
+        try:
+            check_rows(join(path, INDEX), manifest)
+        except DatasetError as error:
+            yield str(error)
+            has_index = False
+    if manifest.shards_of:
+        yield from _check_source(path, manifest, has_index)
+    else:
+        yield from _check_shards(path, manifest, has_index)
 
 
 def _strays(path: str, manifest: Manifest) -> Iterator[str]:
@@ -72,17 +80,49 @@ def _strays(path: str, manifest: Manifest) -> Iterator[str]:
             )
 
 
-def _check_source(path: str, source: str) -> Iterator[str]:
+def _check_source(path: str, manifest: Manifest, has_index: bool) -> Iterator[str]:
     """The dataset that records were selected of; never a selection itself, so this ends."""
     try:
-        is_selection = bool(read_manifest(source).shards_of)
+        source = read_manifest(manifest.shards_of)
     except DatasetError as error:
         yield str(error)
         return
-    if is_selection:
-        yield f"{path} is a selection of {source}, which has no shards of its own; make it again"
-    else:
-        yield from verify_dataset(source)
+    if source.shards_of:
+        yield (
+            f"{path} is a selection of {manifest.shards_of}, which has no shards of its own; make "
+            "it again"
+        )
+        return
+    problems = [*verify_dataset(manifest.shards_of)]
+    yield from problems
+    if has_index and not problems:
+        yield from _check_selection(path, manifest, source)
+
+
+def _check_selection(path: str, manifest: Manifest, source: Manifest) -> Iterator[str]:
+    """The rows of a selection must be some of its source's."""
+    known = {
+        _place(row, source): hash((row.id, row.group, row.size_bytes, row.steps, row.label_steps))
+        for row in read_rows(join(manifest.shards_of, INDEX))
+    }
+    recount = Recount(manifest)
+    for row in read_rows(join(path, INDEX)):
+        recount.add_row(row)
+        about = hash((row.id, row.group, row.size_bytes, row.steps, row.label_steps))
+        if known.pop(_place(row, manifest), None) != about:
+            yield (
+                f"{join(path, INDEX)}: record {row.id!r} is not one of {manifest.shards_of}, or "
+                "comes twice; make the selection again"
+            )
+    for problem in recount.problems(of_records=False):
+        yield f"{path}: {problem}; make the selection again"
+
+
+def _place(row: IndexRow, manifest: Manifest) -> int:
+    """Where a record is, as a hash of shard and offset."""
+    shards = manifest.splits[row.split].shards if row.split in manifest.splits else ()
+    file = shards[row.shard].file if 0 <= row.shard < len(shards) else ""
+    return hash((file, row.offset))
 
 
 def _check_file(path: str, entry: FileEntry) -> Iterator[str]:
@@ -111,6 +151,7 @@ def _check_shards(path: str, manifest: Manifest, has_index: bool) -> Iterator[st
         for number, shard in enumerate(entry.shards)
     }
     ids: set[int] = set()
+    recount, is_counted = Recount(manifest), has_index
     rows = read_rows(join(path, INDEX)) if has_index else iter(())
     for (split, number), members in itertools.groupby(rows, lambda row: (row.split, row.shard)):
         shard = shards.pop((split, number), None)
@@ -121,12 +162,19 @@ def _check_shards(path: str, manifest: Manifest, has_index: bool) -> Iterator[st
             )
             continue
         listed = list(members)
-        yield from _check_rows(path, shard, listed, ids)
-        yield from _check_shard(path, shard, listed, manifest)
+        for problem in _check_rows(path, shard, listed, ids):
+            is_counted = False
+            yield problem
+        for problem in _check_shard(path, shard, listed, manifest, recount):
+            is_counted = False
+            yield problem
     for shard in shards.values():
         if has_index and shard.records:
             yield f"{join(path, INDEX)}: no record of {shard.file} is in it; convert again"
-        yield from _check_shard(path, shard, [], manifest)
+        yield from _check_shard(path, shard, [], manifest, recount)
+    if is_counted:  # Else more would be said than there is.
+        for problem in recount.problems():
+            yield f"{join(path, MANIFEST)}: {problem}; convert again"
 
 
 def _check_rows(path: str, shard: ShardEntry, rows: list[IndexRow], ids: set[int]) -> Iterator[str]:
@@ -137,6 +185,11 @@ def _check_rows(path: str, shard: ShardEntry, rows: list[IndexRow], ids: set[int
             yield (
                 f"{join(path, INDEX)}: record {row.id!r} is said to be at byte {row.offset} of "
                 f"{shard.file}, expected {end}; convert again"
+            )
+        if row.size_bytes < FRAMING_BYTES:
+            yield (
+                f"{join(path, INDEX)}: record {row.id!r} is said to have {row.size_bytes} bytes; "
+                "convert again"
             )
         if hash(row.id) in ids:
             yield f"{join(path, INDEX)}: id {row.id!r} occurs twice; convert again"
@@ -150,11 +203,12 @@ def _check_rows(path: str, shard: ShardEntry, rows: list[IndexRow], ids: set[int
 
 
 def _check_shard(
-    path: str, shard: ShardEntry, rows: list[IndexRow], manifest: Manifest
+    path: str, shard: ShardEntry, rows: list[IndexRow], manifest: Manifest, recount: Recount
 ) -> Iterator[str]:
     """Reads a shard once: its hash, and, if the index fits the manifest, each of its records."""
     place = join(path, shard.file)
-    fits = sum(row.size_bytes for row in rows) == shard.size_bytes
+    sizes = [row.size_bytes for row in rows]
+    fits = sum(sizes) == shard.size_bytes and min(sizes, default=0) >= 0
     digest, size_bytes = hashlib.sha256(), 0
     problems: list[str] = []
     try:
@@ -163,7 +217,15 @@ def _check_shard(
                 framed = file.read(row.size_bytes)
                 digest.update(framed)
                 size_bytes += len(framed)
-                problems += _record_problems(framed, row, manifest.schema)
+                found = _check_record(framed, row, manifest.schema)
+                recount.add_row(row)
+                if found.problem:
+                    problems.append(
+                        f"record {row.id!r} at byte {row.offset} is not what the index says: "
+                        f"{found.problem}"
+                    )
+                else:
+                    recount.add_record(row.split, found)
             while content := file.read(_CHUNK_BYTES):
                 digest.update(content)
                 size_bytes += len(content)
@@ -176,11 +238,11 @@ def _check_shard(
         yield f"{place}: {problem}"
 
 
-def _record_problems(framed: bytes, row: IndexRow, schema: RecordSchema) -> Iterator[str]:
-    content = framed[_HEADER_BYTES:-_FOOTER_BYTES]
-    if framed[:8] != struct.pack("<Q", len(content)):
-        problem = "its length is not the one in the index"
-    else:
-        problem = record_problem(content, row, schema)
-    if problem:
-        yield f"record {row.id!r} at byte {row.offset} is not what the index says: {problem}"
+def _check_record(framed: bytes, row: IndexRow, schema: RecordSchema) -> Checked:
+    length, content = framed[:8], framed[_HEADER_BYTES:-_FOOTER_BYTES]
+    if length != struct.pack("<Q", len(content)):
+        return Checked("its length is not the one in the index")
+    checksums = framed[8:_HEADER_BYTES], framed[-_FOOTER_BYTES:]
+    if checksums != (masked_crc(length), masked_crc(content)):
+        return Checked("its checksum does not fit, so no reader takes it")
+    return check_record(content, row, schema)
