@@ -7,6 +7,7 @@ import tempfile
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from tfrecords_schema.flushing import flush
 from tfrecords_schema.manifest import FileEntry, Manifest
 from tfrecords_schema.names import CLASS_NAMES, INDEX, MANIFEST, REJECTS, join
 from tfrecords_schema.storage import atomic_write, read, reading, remove
@@ -27,7 +28,8 @@ def hash_file(path: str) -> FileEntry:
 def finish_dataset(path: str, manifest: Manifest) -> None:
     """Makes a dataset of a folder that has its shards and its index.
 
-    Writes the metadata of tensorflow-datasets and, last and by rename, the manifest.
+    Writes the metadata of tensorflow-datasets and, last and by rename, the manifest, once all
+    files beside the shards are flushed; shards are before.
 
     Args:
       path: the dataset folder.
@@ -38,6 +40,8 @@ def finish_dataset(path: str, manifest: Manifest) -> None:
     if tf.io.gfile.exists(join(path, REJECTS)):
         names.append(REJECTS)
     files = {name: hash_file(join(path, name)) for name in names}
+    for name in (*names, ""):
+        flush(join(path, name))
     written = dataclasses.replace(manifest, files=files)
     atomic_write(join(path, MANIFEST), written.to_json().encode())
 

@@ -8,14 +8,12 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import tensorflow as tf
-
 from tfrecords_schema.dataset import Dataset, open_dataset
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import IndexRow, read_rows, write_index
 from tfrecords_schema.manifest import ShardEntry, SplitEntry, Statistics
 from tfrecords_schema.names import INDEX, MANIFEST, REJECTS, join
-from tfrecords_schema.storage import atomic_write, replacing
+from tfrecords_schema.storage import atomic_write, make_folder, replacing
 
 
 @dataclasses.dataclass
@@ -66,7 +64,7 @@ def write_selection(
                 counted[split].add(row)
                 yield dataclasses.replace(row, split=split, shard=first[row.split] + row.shard)
 
-    tf.io.gfile.makedirs(path)
+    make_folder(path)
     with replacing(join(path, INDEX)) as temporary:
         write_index(temporary, selected())
     atomic_write(join(path, REJECTS), b"")

@@ -3,12 +3,15 @@
 Folders are handed on, and any name in them may be a link that somebody put there. So nothing here
 follows a link below the folder that the user named: a link in the place of a file or a tree is
 removed or replaced itself, and a link on the way to one is refused. A name that comes from a file
-is one name: no separators, no `..`.
+is one name: no separators, no `..`. What is read whole is a file, and no larger than it may be.
+
+What is replaced is the old or the new, whole, also after a power cut; see `flushing.py`.
 
 All paths are those of `tf.io.gfile`; only local file systems have links.
 """
 
 import contextlib
+import ctypes
 import os
 import posixpath
 import re
@@ -22,7 +25,13 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from tfrecords_schema.errors import DatasetError, LinkError
+from tfrecords_schema.flushing import flush, flush_tree, local_path
 from tfrecords_schema.owners import Owner, is_alive, this_process
+
+MOST_BYTES = 64 << 20
+"""Of a file that is read whole: its content takes some ten times as much once it is understood."""
+# Linux, include/uapi/linux/fs.h and fcntl.h.
+_RENAME_EXCHANGE, _AT_FDCWD = 2, -100
 
 _TEMPORARY = re.compile(r"\.(\d+)-(\d*)-([^/]+)-[0-9a-f]{32}\.tmp/?$")
 
@@ -62,7 +71,13 @@ def make_folder(root: str, *names: str) -> str:
         require_plain(name.removeprefix("."), "folder")
         path = posixpath.join(path, name)
         _refuse_link(path, root)
+    missing, above = [], path if local_path(path) is not None else ""
+    while above and not tf.io.gfile.exists(above):
+        above = posixpath.dirname(above)
+        missing.append(above)
     tf.io.gfile.makedirs(path or ".")
+    for above in missing:
+        flush(above)
     return path
 
 
@@ -81,17 +96,32 @@ def reading(what: str) -> Iterator[None]:
         ) from error
 
 
-def read(path: str) -> bytes | None:
-    """What a small file holds; None if there is none.
+def read(path: str, most_bytes: int | None = MOST_BYTES) -> bytes | None:
+    """What a file holds; None if there is none.
+
+    Args:
+      path: of the file.
+      most_bytes: it may have; None for any number.
 
     Raises:
-      DatasetError: it may not be read.
+      DatasetError: it may not be read, is too large, or is no file: what comes out of a pipe, or
+        of a device, may never end.
     """
+    local, what = local_path(path), ""
     try:
-        with reading(path), tf.io.gfile.GFile(path, "rb") as file:
-            return file.read()
-    except tf.errors.NotFoundError:
+        with reading(path):
+            if local is not None and not stat.S_ISREG(os.stat(local).st_mode):
+                what = "is a folder, a pipe or a device"
+            elif most_bytes is not None and tf.io.gfile.stat(path).length > most_bytes:
+                what = f"has more than {most_bytes:,} bytes"
+            else:
+                with tf.io.gfile.GFile(path, "rb") as file:
+                    return file.read()
+    except (tf.errors.NotFoundError, FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+    raise DatasetError(f"{path} {what}, so it is not what belongs there; copy it again")
 
 
 class File(tf.io.gfile.GFile):
@@ -133,14 +163,16 @@ def remove_abandoned(folder: str) -> None:
 
 @contextlib.contextmanager
 def replacing(path: str) -> Iterator[str]:
-    """A temporary name beside `path` for what is renamed over it once it is written.
+    """A temporary name beside `path` for what is renamed over it once it is written and flushed.
 
     After an error it is removed: on a disk that is full its space is needed.
     """
     temporary = temporary_path(path)
     try:
         yield temporary
+        flush(temporary)
         replace(temporary, path)
+        flush(posixpath.dirname(path))
     except Exception:
         with contextlib.suppress(tf.errors.OpError, OSError):  # What went wrong first is said.
             remove(temporary)
@@ -149,33 +181,76 @@ def replacing(path: str) -> Iterator[str]:
 
 def atomic_write(path: str, content: bytes) -> None:
     """Writes a file under a temporary name beside `path`, then renames it over `path`."""
-    with replacing(path) as temporary, tf.io.gfile.GFile(temporary, "wb") as file:
+    with replacing(path) as temporary:
+        _write(temporary, content)
+
+
+def write_passing(path: str, content: bytes) -> None:
+    """Like `atomic_write`, of what no power cut needs to survive: it is not flushed."""
+    temporary = temporary_path(path)
+    _write(temporary, content)
+    replace(temporary, path)
+
+
+def _write(path: str, content: bytes) -> None:
+    with tf.io.gfile.GFile(path, "wb") as file:
         file.write(content)
 
 
 def append(path: str, text: str) -> None:
-    """Appends text to a file.
+    """Appends text to a file, and flushes it.
 
     Raises:
       LinkError: if it is a link.
     """
-    _refuse_link(path, posixpath.dirname(path))
+    folder = posixpath.dirname(path)
+    _refuse_link(path, folder)
+    is_new = not tf.io.gfile.exists(path)
     with tf.io.gfile.GFile(path, "a") as file:
         file.write(text)
+    flush(path)
+    if is_new:
+        flush(folder)
 
 
 def replace(source: str, path: str) -> None:
-    """Renames a file over `path`; a link there is replaced, not what it leads to."""
+    """Renames a file over `path`; a link there is replaced, not what it leads to.
+
+    It lasts once the folder is flushed.
+    """
     tf.io.gfile.rename(source, path, overwrite=True)
 
 
 def replace_tree(source: str, path: str) -> None:
-    """Renames a folder to `path`, where a whole one is but for the moment of the exchange."""
-    aside = temporary_path(path)
-    with contextlib.suppress(tf.errors.NotFoundError):
-        tf.io.gfile.rename(path, aside)
-    tf.io.gfile.rename(source, path)
+    """Puts a folder in the place of `path`, which is the old or the new, whole, at any instant.
+
+    Where the file system cannot exchange two names there is nothing at `path` for a moment.
+    """
+    flush_tree(source)
+    aside = source
+    if not _exchange(source, path):
+        aside = temporary_path(path)
+        with contextlib.suppress(tf.errors.NotFoundError):
+            tf.io.gfile.rename(path, aside)
+        tf.io.gfile.rename(source, path)
+    flush(posixpath.dirname(path))
     remove(aside)
+
+
+def _exchange(one: str, other: str) -> bool:
+    """Exchanges two names in one step; False if one is not there, or nobody can do that here."""
+    paths, call = [local_path(one), local_path(other)], getattr(_libc(), "renameat2", None)
+    if call is None or not all(path and os.path.lexists(path) for path in paths):
+        return False
+    first, second = (os.fsencode(path or "") for path in paths)
+    return call(_AT_FDCWD, first, _AT_FDCWD, second, _RENAME_EXCHANGE) == 0
+
+
+def _libc() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(None)
+    except (OSError, TypeError):  # Not on every system.
+        return None
 
 
 def remove(path: str) -> None:
@@ -184,7 +259,7 @@ def remove(path: str) -> None:
     Raises:
       tf.errors.OpError: if it cannot be removed.
     """
-    local = _local(path)
+    local = local_path(path)
     with contextlib.suppress(FileNotFoundError, tf.errors.NotFoundError):
         if local is not None and stat.S_ISDIR(os.lstat(local).st_mode):
             shutil.rmtree(local)  # `tf.io.gfile.rmtree` goes through links.
@@ -217,11 +292,5 @@ def _refuse_link(path: str, root: str) -> None:
 
 
 def _is_link(path: str) -> bool:
-    local = _local(path)
+    local = local_path(path)
     return local is not None and os.path.islink(local)
-
-
-def _local(path: str) -> str | None:
-    """The path for Python's own functions; None on file systems elsewhere."""
-    local = path.removeprefix("file://")
-    return None if "://" in local else local

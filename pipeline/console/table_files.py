@@ -43,8 +43,8 @@ def csv_text(table: Table) -> str:
     cells = [values for found in columns for _, values in found]
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(map(_harmless, names))
-    writer.writerows(map(_harmless, row) for row in zip(*cells, strict=True))
+    writer.writerow(map(harmless, names))
+    writer.writerows(map(harmless, row) for row in zip(*cells, strict=True))
     return buffer.getvalue()
 
 
@@ -68,7 +68,8 @@ def _value(cell: Any, form: Any) -> Any:
     return (form or str)(cell)
 
 
-def _harmless(cell: Any) -> Any:
+def harmless(cell: Any) -> Any:
+    """A cell that no spreadsheet runs as a formula: see `csv_text`."""
     if not isinstance(cell, str) or not _FORMULA.match(cell) or _is_number(cell):
         return cell
     return f"'{cell}"

@@ -25,6 +25,7 @@ from pipeline.sources.rejects import group_rejects
 from pipeline.sources.source import Reject
 from pipeline.sources.splits import stable_hash
 from tfrecords_schema.files import finish_dataset, hash_file
+from tfrecords_schema.flushing import flush, want
 from tfrecords_schema.index import groups_in, merge_indexes
 from tfrecords_schema.left_out import LeftOut, Tally
 from tfrecords_schema.manifest import Manifest, ShardEntry, SplitEntry, Statistics
@@ -55,6 +56,7 @@ def commit(
       total: number of inputs.
       passed_over: what is not among them.
     """
+    want(options.durable)
     work_dir = WorkDir(options.dataset_dir)
     parts = _read_parts(work_dir, plan) if plan else []
     all_rejects = sorted({*rejects, *(reject for part in parts for reject in part.rejects)})
@@ -170,9 +172,12 @@ def _place(options: ConvertOptions, prepared: str, parts: Sequence[Part]) -> Non
 
     All is written by now, so a disk that is full leaves the older one as it was. After a kill in
     here the same command finds each shard in one folder or the other, and prepares the rest again.
+    Names are flushed before and after those of the files: no power cut leaves a manifest beside
+    files of another dataset, or the work folder gone and the manifest not there.
     """
     folder, work_dir = options.dataset_dir, WorkDir(options.dataset_dir).path
     remove(join(folder, MANIFEST))
+    flush(folder)
     for part in parts:
         if tf.io.gfile.exists(join(work_dir, part.file)):
             replace(join(work_dir, part.file), join(folder, part.file))
@@ -180,7 +185,9 @@ def _place(options: ConvertOptions, prepared: str, parts: Sequence[Part]) -> Non
     for name in files:
         replace(join(prepared, name), join(folder, name))
     _remove_replaced(options, {*files, *(part.file for part in parts)})
+    flush(folder)
     replace(join(prepared, MANIFEST), join(folder, MANIFEST))
+    flush(folder)
 
 
 def _remove_replaced(options: ConvertOptions, kept: set[str]) -> None:

@@ -34,6 +34,7 @@ from pipeline.sources.rejects import noted, without_label
 from pipeline.sources.source import Description, RawRecord, Reject, Source
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
+from tfrecords_schema.flushing import want
 from tfrecords_schema.index import IndexRow
 from tfrecords_schema.left_out import LeftOut, Tally
 from tfrecords_schema.manifest import FileEntry
@@ -55,6 +56,7 @@ class ShardWriter(beam.DoFn):
 
     def setup(self) -> None:
         """Starts what does not travel to a worker."""
+        want(self._options.durable)
         self._progress = ProgressFile(self._work_dir)
         self._helpers = ThreadPoolExecutor(max_workers=2)
 

@@ -18,7 +18,14 @@ from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.names import MANIFEST, OUTCOME, WORK_DIR, join
 from tfrecords_schema.owners import Owner, is_alive, this_process
-from tfrecords_schema.storage import atomic_write, make_folder, names_in, read, remove
+from tfrecords_schema.storage import (
+    atomic_write,
+    make_folder,
+    names_in,
+    read,
+    remove,
+    write_passing,
+)
 
 _LOCK = "lock-"
 _PLAN = "plan.json"
@@ -127,7 +134,7 @@ class WorkDir:
         Raises:
           UsageError: if there is one whose process is alive, or may be.
         """
-        atomic_write(self._lock, _json(dataclasses.asdict(this_process())))
+        write_passing(self._lock, _json(dataclasses.asdict(this_process())))
         for name in self._names():
             path = join(self.path, name)
             if path == self._lock or not (name.startswith(_LOCK) and name.endswith(".json")):
@@ -161,7 +168,7 @@ class ProgressFile:
         """Writes the counters now."""
         self._written_secs = time.monotonic()
         if self._counters:
-            atomic_write(self._path, _json(self._counters))
+            write_passing(self._path, _json(self._counters))
 
 
 def finished_text(dataset_dir: str) -> str:

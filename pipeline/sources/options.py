@@ -70,6 +70,11 @@ class FolderOptions(Options):
         common=True,
         effect=Effect.NONE,
     )
+    durable: bool = option(
+        True,
+        "Flush what is written to the disk before anything says that it is there, for power cuts.",
+        effect=Effect.NONE,
+    )
     follow_links: bool = option(False, "Look into folders that links lead to, once into each.")
 
     def check(self) -> None:

@@ -263,6 +263,13 @@ class Source:
         """
         raise NotImplementedError
 
+    def require_shape(self, path: str, step_shape: tuple[int, ...]) -> None:
+        """Refuses by headers alone, where there are any, what has not this shape of a time step.
+
+        Raises:
+          RejectedInputError: it has another one.
+        """
+
     def read_data(self, path: str) -> np.ndarray:
         """Reads one input without its label, which need not be there.
 

@@ -95,6 +95,7 @@ class RawFolder:
         """`[time, *step_shape]` and its padding; None for a recording that is left out."""
         try:
             with fault_named(f"{type(self._source).__name__}.read_data({path!r})"):
+                self._source.require_shape(path, self._spec.step_shape)
                 data = self._source.read_data(path)
                 padding = self._source.padding(path)
             self._check(data)

@@ -7,12 +7,14 @@ import keras
 import tensorflow as tf
 
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.flushing import want
 from trainer.distribution.cluster import Resolver, connect, count_workers, find_cluster
 from trainer.options.options import RunOptions
 
 
 def configure(options: RunOptions) -> None:
     """Applies process-wide settings; must run before TensorFlow uses a device."""
+    want(options.durable)
     if options.cpu_replicas > 1:
         _divide_cpu(options.cpu_replicas)
     for gpu in tf.config.list_physical_devices("GPU"):

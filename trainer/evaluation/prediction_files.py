@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.batches.valid_labels import unpadded
+from pipeline.console.table_files import harmless
 from tfrecords_schema import LabelSpec
 from tfrecords_schema.storage import atomic_write
 from trainer.data.raw_batches import RawBatch
@@ -157,8 +158,8 @@ def _csv(columns: dict[str, Any]) -> bytes:
     ]
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*texts, strict=True))
+    writer.writerow(map(harmless, columns))
+    writer.writerows(map(harmless, row) for row in zip(*texts, strict=True))
     return buffer.getvalue().encode("utf-8", "surrogateescape")
 
 

@@ -90,6 +90,11 @@ class RunOptions(Options):
         common=True,
         effect=Effect.NONE,
     )
+    durable: bool = option(
+        True,
+        "Flush what is written to the disk before anything says that it is there, for power cuts.",
+        effect=Effect.NONE,
+    )
     report: bool = option(
         True, "Write report.html after training or evaluation.", effect=Effect.NONE
     )

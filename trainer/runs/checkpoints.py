@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import logging
+import math
 import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +31,7 @@ from tfrecords_schema.errors import DatasetError, UserError
 from tfrecords_schema.manifest import sealed_json
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import (
+    MOST_BYTES,
     atomic_write,
     make_folder,
     names_in,
@@ -45,6 +47,7 @@ _STATE, _OPTIONS = "state.json", "options.json"
 # Earlier versions wrote `model.npz.tmp` and renamed it to `model.npz`. While `next.json` is there,
 # it is the state that fits, and some archives may still have the first name.
 _EARLIER_STATE = "next.json"
+_ABOUT_BYTES = 1 << 10  # Of an array in an archive: its names and header.
 _SEED_GENERATOR = re.compile(r"seed_generator_\d+/")
 _SHA256 = re.compile("[0-9a-f]{64}")
 _NAME = re.compile(r"^ckpt-(\d+)$")
@@ -149,7 +152,9 @@ def load(directory: str, variables: Variables) -> TrainingState:
     """
     state, hashes = _read_state(directory)
     arrays = {
-        stem: _from_npz(*_read_hashed(directory, f"{stem}.npz", hashes.get(stem, "")), group)
+        stem: _from_npz(
+            *_read_hashed(directory, f"{stem}.npz", hashes.get(stem, ""), _most_bytes(group)), group
+        )
         for stem, group in variables.items()
     }
     for stem, group in variables.items():
@@ -182,12 +187,14 @@ def _read_state(directory: str) -> tuple[TrainingState, dict[str, str]]:
     return state, hashes
 
 
-def _read_hashed(folder: str, name: str, digest: str) -> tuple[str, bytes]:
+def _read_hashed(
+    folder: str, name: str, digest: str, most_bytes: int = MOST_BYTES
+) -> tuple[str, bytes]:
     """Path and content of the file with that hash, as this or an earlier version called it."""
     problem = f"{join(folder, _hashed(name, digest))} is missing"
     for called in (_hashed(name, digest), name, f"{name}.tmp"):
         path = join(folder, called)
-        content = read(path)
+        content = read(path, most_bytes)
         if content is not None and hashlib.sha256(content).hexdigest() == digest:
             return path, content
         if content is not None:
@@ -326,6 +333,12 @@ def _to_npz(group: Sequence[keras.Variable]) -> bytes:
     }
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
+
+
+def _most_bytes(group: Sequence[keras.Variable]) -> int:
+    """What the archive of some variables may have; of another model it may have more."""
+    sizes = (8 * math.prod(v.shape) + _ABOUT_BYTES for v in group)
+    return MOST_BYTES + 2 * sum(sizes)
 
 
 def _from_npz(path: str, content: bytes, group: Sequence[keras.Variable]) -> list[np.ndarray]:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from pipeline.console.command import PROJECT, typed_text
 from pipeline.console.options import Options, flagfile_text
@@ -18,7 +17,7 @@ from tfrecords_schema import Dataset, DatasetError, LabelSpec, RecordSchema, Sta
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.names import join
-from tfrecords_schema.storage import atomic_write, read
+from tfrecords_schema.storage import atomic_write, make_folder, read
 from trainer.data.split_data import SplitData
 from trainer.models.family import DataSpec
 from trainer.options.automatic import Choice
@@ -207,7 +206,7 @@ def write(
 
     The last one only where something was decided now, and not by an earlier start.
     """
-    tf.io.gfile.makedirs(run_dir)
+    make_folder(run_dir)
     atomic_write(join(run_dir, _FLAGS), flagfile_text(options).encode())
     _write_json(join(run_dir, _SCHEMA), dataclasses.asdict(learnt))
     _write_json(join(run_dir, "versions.json"), _versions(learnt, model))

@@ -25,6 +25,7 @@ from trainer.runs.checkpoints import CheckpointError
 _FILE = "trained_on.npz"
 # Larger splits are not read only to be recognized; their groups are known all the same.
 _MOST_BYTES = 4 << 30
+_MOST_FILE_BYTES = 1 << 30  # 8 a recording.
 
 
 class TrainedOn(NamedTuple):
@@ -47,7 +48,7 @@ class TrainedOn(NamedTuple):
         Raises:
           CheckpointError: it is not as it was written.
         """
-        content = read(join(run_dir, _FILE))
+        content = read(join(run_dir, _FILE), _MOST_FILE_BYTES)
         if content is None:
             return None
         try:

@@ -15,8 +15,8 @@ from tfrecords_schema.names import join
 from tfrecords_schema.storage import (
     make_folder,
     remove_abandoned,
-    replace,
     replace_tree,
+    replacing,
     temporary_path,
 )
 from trainer.serving.serving import Serving
@@ -55,6 +55,8 @@ class ServedModule(tf.Module):
 def export(serving: Serving, folder: str) -> None:
     """Writes `saved_model/` and `model.keras` into a folder; what was there is replaced.
 
+    Each is the old or the new, whole, at any instant: both are written before one is in its place.
+
     The SavedModel loads with `tf.saved_model.load` where this project is not installed; the Keras
     file gives logits or values, and loads after `import trainer.layers` (with a network of
     `keras.applications` in it, after `import trainer.models.parts.backbones` as well). Logits are
@@ -66,10 +68,11 @@ def export(serving: Serving, folder: str) -> None:
     path = join(folder, SAVED_MODEL)
     written = temporary_path(path)
     signatures = {"serving_default": module.serve, "class_names": module.class_names}
-    with _quiet():
-        tf.saved_model.save(module, written, signatures)
-    replace_tree(written, path)
-    _save_keras(_with_temperature(serving), join(folder, KERAS_FILE))
+    with replacing(join(folder, KERAS_FILE)) as keras_file:
+        _save_keras(_with_temperature(serving), keras_file)
+        with _quiet():
+            tf.saved_model.save(module, written, signatures)
+        replace_tree(written, path)
 
 
 @contextlib.contextmanager
@@ -106,5 +109,4 @@ def _save_keras(model: keras.Model, path: str) -> None:
                 f"{SAVED_MODEL} is written, {KERAS_FILE} is not: {' '.join(str(error).split())}; "
                 "layers of your own need get_config() with all arguments of their constructor"
             ) from error
-        tf.io.gfile.copy(written, temporary := temporary_path(path))
-        replace(temporary, path)
+        tf.io.gfile.copy(written, path)

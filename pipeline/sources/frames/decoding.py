@@ -7,6 +7,9 @@ from pipeline.batches.frames import decode_frame
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.frames.header import ImageHeader
 
+# Within pixels and tables 0xFF is followed by 0, or by a number of no scan (ITU T.81, B.1.1.2).
+_JPEG_SCAN, _MAX_JPEG_SCANS = b"\xff\xda", 100
+
 
 def decode_checked(encoded: bytes, header: ImageHeader) -> np.ndarray:
     """Decodes a frame as the input pipeline will.
@@ -19,8 +22,15 @@ def decode_checked(encoded: bytes, header: ImageHeader) -> np.ndarray:
       [height, width, 3] uint8.
 
     Raises:
-      RejectedInputError: if it is damaged, or of another size than its header says.
+      RejectedInputError: if it is damaged, of another size than its header says, or a few bytes
+        that take minutes to decode.
     """
+    scans = encoded.count(_JPEG_SCAN) if header.format == "jpeg" else 0
+    if scans > _MAX_JPEG_SCANS:
+        raise RejectedInputError(
+            f"a JPEG of {scans} scans, each of which goes over all pixels; cameras and programs "
+            f"write some ten, at most {_MAX_JPEG_SCANS} are read; save it again"
+        )
     try:
         frame = decode_frame(encoded).numpy()
     except tf.errors.OpError as error:

@@ -172,6 +172,16 @@ class ImageFolderSource(Source):
         self._headers(contents)
         return np.stack([self._frame(frame)[1] for frame in contents.frames])
 
+    def require_shape(self, path: str, step_shape: tuple[int, ...]) -> None:
+        """See `Source`."""
+        headers = self._headers(self._contents(path))
+        found = (*(self.options.resize_shape or headers[0].upright_shape), 3)
+        if found != step_shape:
+            raise RejectedInputError(
+                f"frames of {found[0]} x {found[1]} pixels, expected {step_shape[0]} x "
+                f"{step_shape[1]}; resize them, or give others"
+            )
+
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """See `Source`."""
         return f"make all frames alike with --resize={step_shape[0]}x{step_shape[1]}"

@@ -319,6 +319,9 @@ class SignalSource(Source):
     def _cut(self, signal: np.ndarray, key: str) -> np.ndarray:
         steps, step_shape = self._steps(signal.shape, key)
         if self.options.window is not None:
+            size = steps * math.prod(step_shape) * signal.dtype.itemsize
+            what, limit_mib = "the signal, cut and padded,", self.options.max_record_mib
+            require_size(what, size, "max_record_mib", limit_mib)
             signal = cut_in_windows(signal, steps, step_shape[0])
         return np.ascontiguousarray(signal.reshape((steps, *step_shape)))
 

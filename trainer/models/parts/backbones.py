@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pipeline.console.near_misses import not_one_of
 from tfrecords_schema.errors import UserError
+from trainer.models.parts.weight_files import require_fitting
 from trainer.models.parts import WITHOUT_WEIGHTS
 
 IMAGENET = "imagenet"
@@ -95,7 +96,10 @@ def _load_file(model: keras.Model, name: str, path: str) -> None:
         with warnings.catch_warnings():
             # Keras leaves layers that are not in the file as they are, and only warns.
             warnings.filterwarnings("error", message="Skipping|.*could not be loaded")
+            require_fitting(path, model)
             model.load_weights(path)
+    except UserError:
+        raise
     except Exception as error:
         raise UserError(
             f"--backbone_weights={path} cannot be loaded into {name} without its classifier "
