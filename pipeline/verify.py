@@ -44,11 +44,13 @@ def _verify(argv: Sequence[str]) -> int:
     if problems:
         say(f"{path}: {counted(problems, 'problem')}")
         return 1
-    splits = read_manifest(path).splits.values()
+    manifest = read_manifest(path)
+    splits = manifest.splits.values()
     shards = sum(len(split.shards) for split in splits)
     size = bytes_text(sum(split.size_bytes for split in splits))
     records = counted(sum(split.records for split in splits), "record")
     say(f"{path}: whole; {records} in {counted(shards, 'shard')}, {size}, all checked")
+    say(f"seal {manifest.seal}: compare it with that of whoever gave you the dataset")
     return 0
 
 

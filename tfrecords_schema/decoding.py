@@ -4,12 +4,16 @@ Nothing is converted, and no code runs but that of the classes that are asked fo
 """
 
 import dataclasses
+import io
 import json
 import re
 import reprlib
 import types
 import typing
+import zipfile
 from typing import Any, NoReturn
+
+import numpy as np
 
 from tfrecords_schema.errors import DatasetError
 
@@ -38,6 +42,33 @@ def json_object(content: str | bytes) -> dict[str, Any]:
     if inside:
         raise DatasetError(f"it is nested more than {_MAX_DEPTH} deep")
     return value
+
+
+def arrays_in(content: bytes, most_bytes: int) -> dict[str, np.ndarray]:
+    """The arrays of an npz archive; nothing in it is unpickled.
+
+    Args:
+      content: the archive.
+      most_bytes: that all its members may unpack to.
+
+    Raises:
+      DatasetError: it is no such archive, or unpacks to more.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > most_bytes:
+            raise DatasetError(f"it unpacks to {size:,} bytes, expected at most {most_bytes:,}")
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except DatasetError:
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy raise errors of many kinds.
+        raise DatasetError(f"it is no archive of arrays ({error})") from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise DatasetError(f"its member {name!r} is no array")
+    return arrays
 
 
 def decode(kind: Any, value: Any, path: str = "") -> Any:

@@ -128,6 +128,19 @@ class Manifest:
         content = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
+    @property
+    def seal(self) -> str:
+        """SHA-256 (hex) over all that a training goes by: records, index, counts and statistics.
+
+        Two of the same records may differ in these. It is of the same bytes wherever they lie, and
+        says who wrote them as little as any checksum: compare it with one from a place you trust.
+        """
+        about = {name: dataclasses.asdict(entry) for name, entry in self.splits.items()}
+        statistics = self.statistics and dataclasses.asdict(self.statistics)
+        index = self.files[INDEX].sha256 if INDEX in self.files else ""
+        content = json.dumps([self.fingerprint, index, about, statistics], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
     def to_json(self) -> str:
         """The manifest as JSON text with its own checksum; equal manifests give equal text."""
         content = {**dataclasses.asdict(self), "schema": _schema_fields(self.schema)}

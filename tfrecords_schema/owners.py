@@ -4,7 +4,9 @@ A kill gives nobody the time to clean up, so what a process leaves carries its o
 one asks whether that is still there.
 """
 
+import contextlib
 import dataclasses
+import functools
 import os
 import socket
 import time
@@ -14,27 +16,50 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Owner:
-    """A process: its number, host and start, and since when it owns something, for people."""
+    """A process that owns something.
+
+    Attributes:
+      pid: its number.
+      host: name of its machine, or container.
+      start: when it started, in ticks after boot; empty where the system does not tell.
+      since: when it came to own that, for people.
+      boot: names the start of the machine.
+      space: names the numbers of processes that `pid` is one of: each container has its own.
+    """
 
     pid: int
     host: str
     start: str
     since: str = ""
+    boot: str = ""
+    space: str = ""
 
 
 def this_process() -> Owner:
     """This process, as of now."""
     since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-    return Owner(os.getpid(), socket.gethostname(), _process_start(os.getpid()), since)
+    host, start = socket.gethostname(), _process_start(os.getpid())
+    return Owner(os.getpid(), host, start, since, _boot(), _space())
+
+
+def can_be_asked(owner: Owner) -> bool:
+    """Whether `is_alive` knows of this process: it is, or was, one of this machine.
+
+    A machine that has been started since runs it no more.
+    """
+    if owner.host != socket.gethostname():
+        return False
+    if owner.boot and owner.boot != _boot():
+        return True
+    return not owner.space or owner.space == _space()
 
 
 def is_alive(owner: Owner) -> bool:
-    """Whether the process that `this_process` described still runs; True for another host's.
-
-    Nobody here can tell of another host; whoever asks has to say what to do.
-    """
-    if owner.host != socket.gethostname():
+    """Whether the process that `this_process` described still runs; True where nobody can tell."""
+    if not can_be_asked(owner):
         return True
+    if owner.boot and owner.boot != _boot():
+        return False
     try:
         os.kill(owner.pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -42,6 +67,21 @@ def is_alive(owner: Owner) -> bool:
     except PermissionError:
         return True
     return owner.start == _process_start(owner.pid)
+
+
+@functools.cache
+def _boot() -> str:
+    """A number that Linux draws at every start."""
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id") as file:
+        return file.read(64).strip()
+    return ""
+
+
+@functools.cache
+def _space() -> str:
+    with contextlib.suppress(OSError):
+        return os.readlink("/proc/self/ns/pid")
+    return ""
 
 
 def _process_start(pid: int) -> str:

@@ -117,7 +117,7 @@ def read(path: str, most_bytes: int | None = MOST_BYTES) -> bytes | None:
             else:
                 with tf.io.gfile.GFile(path, "rb") as file:
                     return file.read()
-    except (tf.errors.NotFoundError, FileNotFoundError, NotADirectoryError):
+    except (tf.errors.NotFoundError, FileNotFoundError):
         return None
     except OSError as error:
         what = f"cannot be read ({error.strerror})"

@@ -10,18 +10,24 @@ from trainer.runs.asked import COMMAND, Asked
 if __name__ == "__main__":
     program.begin(COMMAND, gpu=True)
 
+import contextlib
+
 import keras
+import tensorflow as tf
 
 from pipeline.sources.rejects import left_out_text
+from tfrecords_schema.locks import Lock
 from trainer import command_line
 from trainer.data.left_out import left_out
 from trainer.data.split_data import SplitData, load_split
+from trainer.data.unchanged import Unchanged
 from trainer.distribution import cluster
 from trainer.distribution.strategy import configure, make_strategy
 from trainer.evaluation import evaluation
 from trainer.evaluation.calibrate import calibrated, not_to_choose_on
 from trainer.options.options import AFTER_TRAINING
 from trainer.runs import identity, init_from, run_folder, trained_on
+from trainer.runs.calibration import hash_of_weights
 from trainer.runs.checkpoints import load_trained
 from trainer.serving import inference
 from trainer.session import Data, Session, build, open_data, open_session, start_from
@@ -46,6 +52,21 @@ def perform(asked: Asked) -> None:
         return inference.run(asked)
     data = open_data(asked)  # What this refuses ends every worker before one waits for others.
     strategy = make_strategy(asked.run)
+    unchanged = Unchanged(data.dataset, data.splits)
+    with contextlib.ExitStack() as held:
+        is_training = asked.run.mode == "train" and not asked.run.dry_run
+        if is_training and cluster.this_worker(strategy).is_chief:
+            lock = Lock(asked.run.run_dir, f"training in {asked.run.run_dir}")
+            unchanged.also(held.enter_context(lock).require)
+        unchanged.require_written()
+        _run_on(asked, data, strategy, unchanged)
+    if not asked.run.dry_run:
+        cluster.end_together(strategy)
+
+
+def _run_on(
+    asked: Asked, data: Data, strategy: tf.distribute.Strategy, unchanged: Unchanged
+) -> None:
     asked, data = settle(asked, data, strategy)
     for choice in asked.choices:
         say(f"--{choice.name}={value_text(choice.value)}  ({choice.reason})")
@@ -60,15 +81,14 @@ def perform(asked: Asked) -> None:
         )
     session = open_session(asked, data, strategy, built)
     if asked.run.mode == "train":
-        _train(asked, session, start)
+        _train(asked, session, start, unchanged)
     if session.is_chief:
         rows = left_out(data.dataset, asked.data)
         if asked.run.mode == "train":  # Before the report, which has it.
             run_folder.write_left_out(asked.run.run_dir, rows)
-        _evaluate(asked, session)
+        _evaluate(asked, session, unchanged)
         if asked.run.mode == "train" and rows:
             say(left_out_text(rows))
-    cluster.end_together(strategy)
 
 
 def _against(asked: Asked, data: Data, model: keras.Model) -> list[str]:
@@ -79,7 +99,9 @@ def _against(asked: Asked, data: Data, model: keras.Model) -> list[str]:
     return [*of_model, *worth_a_look.notes(asked.training, *of_data, model)]
 
 
-def _train(asked: Asked, session: Session, start: init_from.Start | None) -> None:
+def _train(
+    asked: Asked, session: Session, start: init_from.Start | None, unchanged: Unchanged
+) -> None:
     """Trains to the end, going on from the newest checkpoint if there is one."""
     assert session.train is not None
     run, dataset = asked.run, session.data.dataset
@@ -87,7 +109,7 @@ def _train(asked: Asked, session: Session, start: init_from.Start | None) -> Non
         model=session.model, steps=session.steps, strategy=session.strategy,
         train=session.train, validation=session.validation, run=run, training=asked.training,
         identity=identity.identity(asked.recorded, dataset), fit=session.fit,
-        loaded=start.of(session.model) if start else (),
+        loaded=start.of(session.model) if start else (), unchanged=unchanged,
     )  # fmt: skip
     trainer.resume()  # What it refuses leaves the run folder as it is.
     if session.is_chief and not trainer.is_finished:
@@ -106,7 +128,7 @@ def _train(asked: Asked, session: Session, start: init_from.Start | None) -> Non
     trainer.run()
 
 
-def _evaluate(asked: Asked, session: Session) -> None:
+def _evaluate(asked: Asked, session: Session, unchanged: Unchanged) -> None:
     """Measures the weights that are asked for on validation and test, and writes the report."""
     run, training, data = asked.run, asked.training, session.data
     if training.evaluate_with == "best" or run.mode == "evaluate":
@@ -120,17 +142,19 @@ def _evaluate(asked: Asked, session: Session) -> None:
         names = [asked.data.train_split]
     splits = {name: _split(asked, session, name) for name in dict.fromkeys(names)}
     seen = {name: known.seen(data.dataset, name) if known else {} for name in splits}
-    fingerprint, validation = data.dataset.manifest.fingerprint, asked.data.validation_split or ""
+    manifest, validation = data.dataset.manifest, asked.data.validation_split or ""
+    fingerprint, weights = manifest.fingerprint, hash_of_weights(session.model)
     others = (asked.data.train_split, asked.data.test_split)
     problem = not_to_choose_on(validation, others, seen.get(validation, {}), other_data)
     steps, calibration = calibrated(
         session.steps, session.model, splits.get(validation), asked.reading,
         run_dir=run.run_dir, fingerprint=fingerprint, problem=problem,
     )  # fmt: skip
+    about = {"dataset_fingerprint": fingerprint, identity.SEAL: manifest.seal, "weights": weights}
     for name, split in splits.items():
         evaluation.run(
             steps, split, session.train,
-            fingerprint=fingerprint, other_data=other_data,
+            about=about, other_data=other_data, unchanged=lambda: unchanged(now=True),
             run_dir=run.run_dir, for_report=run.report, seen=seen[name],
             decided=name == asked.data.test_split == chosen_by and not other_data,
             calibration=calibration,
@@ -138,7 +162,9 @@ def _evaluate(asked: Asked, session: Session) -> None:
     if run.report:
         from trainer.report.report import write_report  # matplotlib is slow to import
 
-        page = write_report(run.run_dir, data.dataset, data.label, other_data, run.paper)
+        page = write_report(
+            run.run_dir, data.dataset, data.label, other_data, run.paper, weights=weights
+        )
         say(f"report: {page}")
 
 

@@ -4,6 +4,7 @@ Flags that are not its own are the trainer's. Each run is an ordinary run folder
 """
 
 # ruff: noqa: E402
+import contextlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from pipeline.console.tables import as_text
 from pipeline.console.terminal import say
 from tfrecords_schema import Dataset, LabelSpec, open_dataset
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.locks import Lock
 from tfrecords_schema.names import join
 from trainer.__main__ import main as train
 from trainer.distribution.strategy import configure
@@ -69,6 +71,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _cross_validate(argv: Sequence[str]) -> None:
+    with contextlib.ExitStack() as held:
+        _cross_validate_holding(argv, held)
+
+
+def _cross_validate_holding(argv: Sequence[str], held: contextlib.ExitStack) -> None:
     given = COMMAND.parse(argv)
     options = read(FoldOptions, given.values)
     run, data, _, flags = of_trainer(given.rest, COMMAND.prog)
@@ -83,6 +90,7 @@ def _cross_validate(argv: Sequence[str]) -> None:
     say(f"{len(facts):,} groups of {', '.join(splits)}, in folds:\n{as_text(table)}\n")
     if run.dry_run:
         return say("--dry_run: nothing was trained, nothing was written")
+    held.enter_context(Lock(run.run_dir, f"cross-validating in {run.run_dir}"))
     write_study(run.run_dir, study)
     written = {
         fold.name: write_fold(join(run.run_dir, "folds"), fold, dataset, splits, facts)
@@ -158,7 +166,7 @@ def _finished(planned: _Planned) -> Run:
             f"{planned.job.run_dir} has no evaluation of its test split; remove it, and give the "
             "same command again"
         )
-    scored = Scored.of_run(planned.job.run_dir, planned.dataset, TEST)
+    scored = Scored.of_run(planned.job.run_dir, planned.dataset, TEST, evaluation)
     return Run(planned.fold.repeat, planned.fold.number, planned.seed, evaluation, scored)
 
 

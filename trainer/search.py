@@ -32,6 +32,7 @@ from pipeline.console.run import run_command
 from pipeline.console.tables import as_text
 from pipeline.console.terminal import say
 from tfrecords_schema import Dataset, DatasetError, LabelSpec, open_dataset
+from tfrecords_schema.locks import Lock
 from tfrecords_schema.names import join
 from trainer.__main__ import main as train
 from trainer.distribution.strategy import configure
@@ -42,7 +43,6 @@ from trainer.studies.asked_study import (
     earlier_study,
     of_trainer,
     require_same,
-    write_study,
 )
 from trainer.studies.fold_datasets import (
     fold_table,
@@ -70,6 +70,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _search(argv: Sequence[str]) -> None:
+    with contextlib.ExitStack() as held:
+        _search_holding(argv, held)
+
+
+def _search_holding(argv: Sequence[str], held: contextlib.ExitStack) -> None:
     given = COMMAND.parse(argv)
     options = read(SearchOptions, given.values)
     optuna()  # Whether it is there is said before anything is read.
@@ -93,7 +98,7 @@ def _search(argv: Sequence[str]) -> None:
         say(f"--max_minutes={minutes} for each training, so that all end in --search_minutes\n")
     if run.dry_run:
         return say("--dry_run: nothing was trained, nothing was written")
-    write_study(run.run_dir, study)
+    held.enter_context(Lock(run.run_dir, f"searching in {run.run_dir}"))
     place = join(run.run_dir, "folds")
     plan = Plan(
         run.run_dir,
@@ -111,7 +116,7 @@ def _search(argv: Sequence[str]) -> None:
     try:
         run_chains(trials.chains(), options.parallel, _quietly)
     finally:
-        storage.release(trials.secs)
+        storage.spent(trials.secs)
     found = {
         "dataset": f"{dataset.manifest.name} {dataset.manifest.version}",
         "about": {name: _shown(value) for name, value in study.items()},

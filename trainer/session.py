@@ -48,6 +48,11 @@ class Data:
     test: SplitData | None
 
     @property
+    def splits(self) -> set[str]:
+        """Names of the splits that are read."""
+        return {split.name for split in (self.train, self.validation, self.test) if split}
+
+    @property
     def label(self) -> LabelSpec:
         """What is predicted."""
         return self.task.label

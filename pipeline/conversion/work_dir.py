@@ -4,7 +4,6 @@ It is removed once the dataset is committed, so nothing in it needs to be reprod
 """
 
 import collections
-import dataclasses
 import json
 import time
 import uuid
@@ -13,11 +12,11 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.console.errors import UsageError
-from tfrecords_schema.decoding import decode, json_object
+from tfrecords_schema.decoding import json_object
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
+from tfrecords_schema.locks import Lock
 from tfrecords_schema.names import MANIFEST, OUTCOME, WORK_DIR, join
-from tfrecords_schema.owners import Owner, is_alive, this_process
 from tfrecords_schema.storage import (
     atomic_write,
     make_folder,
@@ -27,7 +26,6 @@ from tfrecords_schema.storage import (
     write_passing,
 )
 
-_LOCK = "lock-"
 _PLAN = "plan.json"
 _PROGRESS = "progress-"
 _TEMPORARY = ".tmp"
@@ -40,14 +38,14 @@ class WorkDir:
     def __init__(self, dataset_dir: str):
         self.path = join(dataset_dir, WORK_DIR)
         self._dataset_dir = dataset_dir
-        self._lock = join(self.path, f"{_LOCK}{uuid.uuid4().hex}.json")
+        self._lock = Lock(self.path, f"converting to {dataset_dir}")
 
     def start(self, *, overwrite: bool) -> None:
         """Takes the folder for this process.
 
         Raises:
-          UsageError: if the dataset is finished, or another process is converting it, or the
-            folder cannot be written to.
+          UsageError: if the dataset is finished, or the folder cannot be written to.
+          LockedError: another process is converting it.
           LinkError: if it, or one that it is in, is a link.
         """
         if self.has_dataset and not overwrite and not self.is_committed:
@@ -57,7 +55,7 @@ class WorkDir:
         try:
             # Of the dataset folder, only what is above its name and version need not be its own.
             make_folder(*self._dataset_dir.rsplit("/", 2), WORK_DIR)
-            self._take()
+            self._lock.take()
         except tf.errors.OpError as error:
             raise UsageError(
                 f"cannot write to {self._dataset_dir} ({error.message}); give an --output_dir that "
@@ -72,17 +70,21 @@ class WorkDir:
 
     def release(self) -> None:
         """Gives the folder back; what is in it stays for the next start."""
-        remove(self._lock)
+        self._lock.release()
 
     def remove(self) -> None:
         """Removes the folder and all that is in it.
 
-        The outcome comes last: after a kill in here the next start knows what to clean up.
+        The outcome comes last but for the lock: after a kill in here the next start knows what to
+        clean up, and nobody else starts before.
         """
-        for name in self._names():
-            if name != OUTCOME:
-                remove(join(self.path, name))
-        remove(self.path)
+        self._lock.rest()
+        names = [*filter(lambda name: join(self.path, name) != self._lock.path, self._names())]
+        for name in sorted(names, key=lambda name: name == OUTCOME):
+            remove(join(self.path, name))
+        self._lock.release()
+        if not self._names():
+            remove(self.path)
 
     @property
     def has_dataset(self) -> bool:
@@ -127,26 +129,6 @@ class WorkDir:
 
     def _names(self) -> list[str]:
         return names_in(self.path)
-
-    def _take(self) -> None:
-        """Writes a lock of our own, then looks for others: of two at once, one at least sees both.
-
-        Raises:
-          UsageError: if there is one whose process is alive, or may be.
-        """
-        write_passing(self._lock, _json(dataclasses.asdict(this_process())))
-        for name in self._names():
-            path = join(self.path, name)
-            if path == self._lock or not (name.startswith(_LOCK) and name.endswith(".json")):
-                continue
-            owner = _read_owner(path)
-            if owner and is_alive(owner):
-                self.release()
-                raise UsageError(
-                    f"process {owner.pid} on {owner.host} is converting to {self._dataset_dir} "
-                    f"since {owner.since}; wait for it, or, if it is dead, remove {path}"
-                )
-            remove(path)
 
 
 class ProgressFile:
@@ -193,10 +175,3 @@ def _read_json(path: str) -> dict[str, Any]:
         return json_object(read(path) or b"")
     except DatasetError:
         return {}
-
-
-def _read_owner(lock: str) -> Owner | None:
-    try:
-        return decode(Owner, _read_json(lock))
-    except DatasetError:
-        return None

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,9 @@ def run(
     split: SplitData,
     train: SplitData | None,
     *,
-    fingerprint: str,
+    about: Mapping[str, str],
     other_data: str,
+    unchanged: Callable[[], None],
     run_dir: str,
     for_report: bool,
     seen: dict[str, Any],
@@ -54,8 +56,10 @@ def run(
       steps: holds the trained model.
       split: what to evaluate.
       train: the training split, for the baseline; without it what needs it is left out.
-      fingerprint: of the dataset of the recordings; the split's may hold features of them.
+      about: what names the dataset of the recordings (the split's may hold features of them), and
+        the weights.
       other_data: see `run_folder.other_data`.
+      unchanged: raises where the dataset changed while it was read; nothing is written then.
       run_dir: folder of the run.
       for_report: whether beginnings of some records are predicted as well, for its pictures.
       seen: see `TrainedOn.seen`.
@@ -71,12 +75,12 @@ def run(
     require_finite(predictions, split.name, split.index.ids())
     if calibration and calibration.threshold is not None:
         predictions = predictions.decided(steps.task.reading)
-    about: dict[str, Any] = {"split": split.name, "dataset_fingerprint": fingerprint}
-    if other_data:
-        about["other_data"] = other_data
-    if missing := split.dataset.manifest.splits[split.name].missing_labels:
-        about["missing_labels"] = missing
-    result = {**about, **evaluate(predictions, label, split.index.groups())}
+    unchanged()
+    missing = split.dataset.manifest.splits[split.name].missing_labels
+    named = {"other_data": other_data} if other_data else {}
+    named |= {"missing_labels": missing} if missing else {}
+    figures = evaluate(predictions, label, split.index.groups())
+    result: dict[str, Any] = {"split": split.name, **about, **named, **figures}
     result["trained_on"] = seen
     result["decided_by_it"] = decided
     if calibration:
@@ -85,7 +89,7 @@ def run(
     result["baseline"] = next(iter(result["baselines"]), {})
     if predictions.prediction.size <= _MAX_LISTED_VALUES and label.kind == "value":
         result["predicted"] = _in_order_of_ids(predictions, split.index.ids())
-    predictions.write(run_dir, stem(result))
+    result["predictions"] = predictions.write(run_dir, stem(result))
     _write(join(run_dir, f"evaluation-{stem(result)}"), result)
     say(evaluation_text(result))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import sys
 import time
@@ -14,9 +15,10 @@ import tensorflow as tf
 from pipeline.batches.deal import NO_RECORD
 from pipeline.batches.valid_labels import label_lengths, unpadded
 from pipeline.console.terminal import clear_line, is_terminal, redraw
-from tfrecords_schema import LabelSpec
+from tfrecords_schema import DatasetError, LabelSpec
+from tfrecords_schema.decoding import arrays_in
 from tfrecords_schema.names import join
-from tfrecords_schema.storage import atomic_write
+from tfrecords_schema.storage import atomic_write, read
 from trainer.data.split_data import SplitData, plan_of_one
 from trainer.step.reading import Reading
 from trainer.step.steps import Steps
@@ -27,6 +29,7 @@ _PREFIXES = 60
 # Steps of all beginnings of a record that are predicted: those of long records are fewer.
 _MAX_PREFIX_STEPS = 50_000
 _REFRESH_SECS = 0.2
+_MOST_FILE_BYTES = 4 << 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,18 +86,36 @@ class Predictions:
         return cls(record, lengths, label, prediction, answer=answer)
 
     @classmethod
-    def read(cls, run_dir: str, stem: str) -> Predictions:
-        """Reads what an evaluation left in a run folder."""
-        path = join(run_dir, _file(stem))
-        with tf.io.gfile.GFile(path, "rb") as file, np.load(io.BytesIO(file.read())) as arrays:
-            return cls(**arrays)
+    def read(cls, run_dir: str, stem: str, sha256: str = "") -> Predictions:
+        """Reads what an evaluation left in a run folder.
 
-    def write(self, run_dir: str, stem: str) -> None:
-        """Writes them into a run folder."""
+        Args:
+          run_dir: the run folder.
+          stem: see `evaluation_table.stem`.
+          sha256: of the file, as the evaluation has it; empty of one of an earlier version.
+
+        Raises:
+          DatasetError: they are not there, are no such arrays, or of another evaluation.
+        """
+        path = join(run_dir, _file(stem))
+        content = read(path, _MOST_FILE_BYTES)
+        problem = "is not there" if content is None else ""
+        if content and sha256 and hashlib.sha256(content).hexdigest() != sha256:
+            problem = "is of another evaluation than the figures beside it"
+        if content and not problem:
+            try:
+                return cls(**arrays_in(content, _MOST_FILE_BYTES))
+            except (TypeError, ValueError) as error:
+                problem = f"is not what an evaluation wrote ({error})"
+        raise DatasetError(f"{path} {problem}; measure again with --mode=evaluate")
+
+    def write(self, run_dir: str, stem: str) -> str:
+        """Writes them into a run folder; returns the SHA-256 (hex) of the file."""
         arrays = {name: values for name, values in vars(self).items() if values is not None}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
         atomic_write(join(run_dir, _file(stem)), buffer.getvalue())
+        return hashlib.sha256(buffer.getvalue()).hexdigest()
 
     def of(self, position: int) -> tuple[np.ndarray, np.ndarray]:
         """Labels and predictions of the record at a position of `record`."""

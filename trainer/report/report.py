@@ -39,6 +39,8 @@ def write_report(
     label: LabelSpec | None = None,
     other_data: str = "",
     paper: str = "none",
+    *,
+    weights: str = "",
 ) -> str:
     """Writes `report.html` and `methods.txt` into a run folder, and says where the page is.
 
@@ -49,8 +51,10 @@ def write_report(
       other_data: see `run_folder.other_data`; then the page is `report-<other_data>.html`, and
         has no methods, which are those of the run.
       paper: see `page.write`.
+      weights: SHA-256 of those that the run has now; evaluations of others are left out. Empty
+        where that is not known.
     """
-    run = RunFiles.read(run_dir)
+    run = RunFiles.read(run_dir).of_weights(weights)
     found = shortcuts(dataset)
     lengths = _lengths(run, dataset)
     dataset = with_label(dataset, label or dataset.schema.label)
@@ -137,7 +141,9 @@ def _result(
     run: RunFiles, dataset: Dataset, split: str, evaluation: dict[str, Any]
 ) -> dict[str, Any]:
     """What the page says of one evaluated split."""
-    predictions = Predictions.read(run.run_dir, evaluation_table.stem(evaluation))
+    predictions = Predictions.read(
+        run.run_dir, evaluation_table.stem(evaluation), evaluation.get("predictions", "")
+    )
     metric = headline(evaluation["metrics"])
     value = evaluation["metrics"][metric]
     return {

@@ -11,6 +11,16 @@ from tfrecords_schema.decoding import json_object
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import read
 from trainer.evaluation.evaluation_table import stem
+from trainer.report.run_shapes import (
+    Choices,
+    Epoch,
+    Evaluation,
+    LeftOuts,
+    Notes,
+    Plan,
+    Versions,
+    require,
+)
 
 _HISTORY = "metrics.jsonl"
 _EVALUATION = re.compile(r"evaluation-.*\.json")
@@ -50,19 +60,31 @@ class RunFiles:
         """
         options = _options(_text(run_dir, "config.flags"))
         names = filter(_EVALUATION.fullmatch, tf.io.gfile.listdir(run_dir))
-        found = [_object(run_dir, name) for name in sorted(names)]
+        found = [*filter(None, (_evaluation(run_dir, name) for name in sorted(names)))]
         found.sort(key=lambda evaluation: evaluation.get("split") != options.get("test_split"))
         return cls(
             run_dir,
             options,
-            _object(run_dir, "versions.json"),
-            _object(run_dir, "plan.json"),
-            _object(run_dir, "choices.json").get("choices", []),
-            _object(run_dir, "left_out.json").get("left_out", []),
-            _object(run_dir, "worth_a_look.json").get("worth_a_look", []),
-            [_object(run_dir, _HISTORY, line) for line in _text(run_dir, _HISTORY).splitlines()],
+            _object(run_dir, "versions.json", Versions),
+            _object(run_dir, "plan.json", Plan),
+            _object(run_dir, "choices.json", Choices).get("choices", []),
+            _object(run_dir, "left_out.json", LeftOuts).get("left_out", []),
+            _object(run_dir, "worth_a_look.json", Notes).get("worth_a_look", []),
+            [
+                _object(run_dir, _HISTORY, Epoch, line)
+                for line in _text(run_dir, _HISTORY).splitlines()
+            ],
             {stem(evaluation): evaluation for evaluation in found},
         )
+
+    def of_weights(self, weights: str) -> "RunFiles":
+        """Without the evaluations of weights that the run had before; all where none are named."""
+        kept = {
+            name: evaluation
+            for name, evaluation in self.evaluations.items()
+            if not weights or evaluation.get("weights", weights) == weights
+        }
+        return dataclasses.replace(self, evaluations=kept)
 
     def evaluated_on(self, fingerprint: str) -> dict[str, dict[str, Any]]:
         """By split the evaluations of this dataset; those of another may be there, too."""
@@ -90,10 +112,24 @@ def _text(run_dir: str, name: str) -> str:
     return (read(join(run_dir, name)) or b"").decode(errors="backslashreplace")
 
 
-def _object(run_dir: str, name: str, line: str = "") -> dict[str, Any]:
-    """What a file, or a line of it, holds."""
+def _evaluation(run_dir: str, name: str) -> dict[str, Any]:
+    """An evaluation, which must be the one that its file's name says; empty if the file is."""
+    found = _object(run_dir, name, Evaluation)
+    if found and name != (own := f"evaluation-{stem(found)}.json"):
+        raise _not_of_a_run(run_dir, name, f"it says that it is {own!r}")
+    return found
+
+
+def _object(run_dir: str, name: str, kind: type, line: str = "") -> dict[str, Any]:
+    """What a file, or a line of it, holds; empty where nothing is written yet."""
     try:
-        return json_object(line or _text(run_dir, name) or "{}")
+        found = json_object(line or _text(run_dir, name) or "{}")
+        if found:
+            require(kind, found)
+        return found
     except DatasetError as error:
-        path = join(run_dir, name)
-        raise DatasetError(f"{path} is not what a run wrote ({error}); remove it") from error
+        raise _not_of_a_run(run_dir, name, str(error)) from error
+
+
+def _not_of_a_run(run_dir: str, name: str, why: str) -> DatasetError:
+    return DatasetError(f"{join(run_dir, name)} is not what a run wrote ({why}); remove it")

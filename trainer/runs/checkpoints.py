@@ -26,7 +26,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfrecords_schema.decoding import decode, json_object
+from tfrecords_schema.decoding import arrays_in, decode, json_object
 from tfrecords_schema.errors import DatasetError, UserError
 from tfrecords_schema.manifest import sealed_json
 from tfrecords_schema.names import join
@@ -342,7 +342,12 @@ def _most_bytes(group: Sequence[keras.Variable]) -> int:
 
 
 def _from_npz(path: str, content: bytes, group: Sequence[keras.Variable]) -> list[np.ndarray]:
-    arrays = _arrays_in(path, content)
+    try:
+        arrays = arrays_in(content, len(content))  # They are not compressed.
+        if any(array.dtype.kind in "USM" for array in arrays.values()):
+            raise DatasetError("they are no numbers")
+    except DatasetError as error:
+        raise CheckpointError(f"{path} is no archive of arrays ({error})") from error
     found = {key: array.shape for key, array in arrays.items()}
     expected = {key: tuple(v.shape) for key, v in zip(variable_keys(group), group, strict=True)}
     if found != expected:

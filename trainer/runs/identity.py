@@ -12,6 +12,9 @@ from trainer.options.options import RunOptions
 from trainer.runs.asked import recorded
 from trainer.runs.checkpoints import CheckpointError, Checkpoints
 
+SEAL = "dataset_seal"
+"""See `Manifest.seal`: a dataset of the same records may have other statistics."""
+
 
 def identity(options: tuple[Options, ...], dataset: Dataset) -> dict[str, Any]:
     """What the result of a run depends on: the data and every option with an effect on it."""
@@ -22,7 +25,7 @@ def identity(options: tuple[Options, ...], dataset: Dataset) -> dict[str, Any]:
         if (value := getattr(group, field.name)) is not None
         and field.metadata["effect"] not in (Effect.FIGURES, Effect.NONE, Effect.PLACE)
     }
-    return {"dataset": dataset.manifest.fingerprint, **values}
+    return {"dataset": dataset.manifest.fingerprint, SEAL: dataset.manifest.seal, **values}
 
 
 def changed_options(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
@@ -38,12 +41,14 @@ def changed_options(found: dict[str, Any], expected: dict[str, Any]) -> list[str
     model = expected.get("model", "")
     defaults = default_texts(model)
     used = family_named(model).options if model else option_kinds()
-    of_models = names_of(option_kinds()) - names_of(used)
+    unknown = names_of(option_kinds()) - names_of(used)
     if found.get("model", model) != model:
-        of_models |= {*found} - {*expected}
+        unknown |= {*found} - {*expected}
+    if SEAL not in found:  # Earlier versions knew none.
+        unknown |= {SEAL}
     return sorted(
         name
-        for name in (expected.keys() | found.keys()) - of_models
+        for name in (expected.keys() | found.keys()) - unknown
         if found.get(name, defaults.get(name)) != expected.get(name, defaults.get(name))
     )
 
@@ -75,7 +80,7 @@ def check_identity(
     changed = [
         f"--{name} was {found.get(name)!r} and is {expected.get(name)!r}"
         for name in names
-        if name not in allowed
+        if name not in allowed and not (name == SEAL and "dataset" in allowed)
     ]
     if changed:
         raise CheckpointError(

@@ -43,6 +43,7 @@ class LearntFrom:
       schema: of a record.
       statistics: of the training split's channels.
       options: with which the recordings were converted.
+      seal: names all that a training goes by; empty where an earlier version wrote this.
     """
 
     name: str
@@ -51,6 +52,7 @@ class LearntFrom:
     schema: RecordSchema
     statistics: Statistics | None
     options: dict[str, Any]
+    seal: str = ""
 
     @classmethod
     def of(cls, dataset: Dataset) -> "LearntFrom":
@@ -58,7 +60,7 @@ class LearntFrom:
         found = dataset.manifest
         return cls(
             found.name, found.version, found.fingerprint, found.schema, found.statistics,
-            found.options,
+            found.options, found.seal,
         )  # fmt: skip
 
     def spec(self, label: LabelSpec) -> DataSpec:
@@ -130,12 +132,16 @@ def _as_text(content: bytes) -> str:
 def other_data(learnt: LearntFrom, dataset: Dataset) -> str:
     """What files are called by that say something of another dataset than was learnt from.
 
-    With the beginning of its SHA-256, as another may have its name; empty for that dataset itself.
+    With the beginning of its SHA-256, as another may have its name, or of its seal, as one of the
+    same records may have other statistics; empty for that dataset itself.
     """
     found = dataset.manifest
-    if found.fingerprint == learnt.fingerprint:
-        return ""
-    return f"{found.name}-{found.version}-{found.fingerprint[:_OF_FINGERPRINT]}"
+    digest = found.fingerprint
+    if digest == learnt.fingerprint:
+        if learnt.seal in ("", found.seal):
+            return ""
+        digest = found.seal
+    return f"{found.name}-{found.version}-{digest[:_OF_FINGERPRINT]}"
 
 
 def require_same_task(learnt: LearntFrom, dataset: Dataset) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -17,7 +16,8 @@ import tensorflow as tf
 
 from pipeline.console.texts import counted
 from pipeline.inspect.samples import open_records
-from tfrecords_schema import Dataset
+from tfrecords_schema import Dataset, DatasetError
+from tfrecords_schema.decoding import arrays_in
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write, read
 from trainer.runs.checkpoints import CheckpointError
@@ -52,9 +52,12 @@ class TrainedOn(NamedTuple):
         if content is None:
             return None
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                return cls(*(arrays[name] for name in cls._fields))
-        except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+            arrays = arrays_in(content, _MOST_FILE_BYTES)
+            kinds = [arrays[name].dtype.kind + str(arrays[name].ndim) for name in cls._fields]
+            if kinds != ["u1", "u1", "U1"]:
+                raise DatasetError(f"it holds arrays of {kinds}")
+            return cls(*(arrays[name] for name in cls._fields))
+        except (DatasetError, KeyError) as error:
             path = join(run_dir, _FILE)
             raise CheckpointError(
                 f"{path} is not what a training wrote ({error}); copy it again, or remove it"

@@ -12,7 +12,7 @@ from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import read
-from trainer.evaluation.evaluation_table import stem, warnings
+from trainer.evaluation.evaluation_table import warnings
 from trainer.report.report_data import RunFiles
 from trainer.runs.asked import asked
 from trainer.studies.pooled import Draw, Run, draws_of, run_name
@@ -94,7 +94,7 @@ def _of_run(run_dir: str, split: str, dataset: str) -> tuple[LabelSpec, dict[str
         )
     label = command.model.label(found.schema.input, found.schema.label)
     assert label is not None
-    return label, evaluation, Scored.of_run(run_dir, found, split, stem(evaluation))
+    return label, evaluation, Scored.of_run(run_dir, found, split, evaluation)
 
 
 def paired_draws(first: Predicted, second: Predicted) -> list[tuple[Scored, Scored]]:

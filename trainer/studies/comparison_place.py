@@ -9,9 +9,7 @@ import posixpath
 import re
 from collections.abc import Sequence
 
-import tensorflow as tf
-
-from tfrecords_schema.errors import UserError
+from tfrecords_schema.errors import DatasetError, UserError
 from tfrecords_schema.storage import read
 
 NO_PAGE = "none"
@@ -51,7 +49,7 @@ def _may_be_written(path: str, own: str) -> bool:
     """Whether nothing is there, or an earlier page of the same comparison."""
     try:
         content = read(path)
-    except tf.errors.FailedPreconditionError:  # A folder, or below what is none.
+    except DatasetError:  # A folder, or below what is none.
         return False
     return content is None or own in html.unescape(content.decode("utf-8", "replace"))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.errors import UserError
+from trainer.evaluation.evaluation_table import stem
 from trainer.evaluation.group_sums import GroupSums
 from trainer.evaluation.predictions import Predictions
 
@@ -32,9 +34,12 @@ class Scored:
     predictions: Predictions
 
     @classmethod
-    def of_run(cls, run_dir: str, dataset: Dataset, split: str, stem: str = "") -> Scored:
-        """What a run predicted of a split; in files of another stem if it is not the run's own."""
-        found, index = Predictions.read(run_dir, stem or split), dataset.split(split)
+    def of_run(
+        cls, run_dir: str, dataset: Dataset, split: str, evaluation: Mapping[str, Any]
+    ) -> Scored:
+        """What a run predicted of a split, in the file that belongs to its evaluation."""
+        sha256 = evaluation.get("predictions", "")
+        found, index = Predictions.read(run_dir, stem(evaluation), sha256), dataset.split(split)
         ids, groups, sources = index.ids(), index.groups(), index.sources()
         rows = found.record.tolist()
         return _sorted(

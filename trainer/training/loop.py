@@ -5,7 +5,6 @@ within an epoch. Keras callbacks run here all the same.
 """
 
 import itertools
-import json
 import math
 import sys
 import time
@@ -19,7 +18,6 @@ from pipeline.batches.plan import EpochPlan
 from pipeline.console.options import Effect
 from pipeline.console.terminal import say
 from tfrecords_schema.names import join
-from tfrecords_schema.storage import append, atomic_write, read
 from trainer.data.epoch_stream import EpochStream
 from trainer.data.split_data import SplitData
 from trainer.distribution import cluster
@@ -28,8 +26,9 @@ from trainer.evaluation.evaluation import figure_of_split
 from trainer.metrics.table import LOSS, better_mode, epoch_figures
 from trainer.options.options import RunOptions, TrainingOptions
 from trainer.runs.checkpoints import Checkpoints, TrainingState, save
-from trainer.runs.identity import changed_options, check_identity, effects
+from trainer.runs.identity import SEAL, changed_options, check_identity, effects
 from trainer.step.steps import Steps
+from trainer.training import history
 from trainer.training.callbacks import (
     MONITORED,
     callback_states,
@@ -55,6 +54,8 @@ class Trainer:
 
     The model is compiled with its optimizer; the steps are of it, or of its part behind features.
     Callbacks come behind those that the options ask for; `loaded` are variables of another run.
+    `unchanged` is asked after each step, and with `now=True` before a checkpoint; what it raises
+    ends the training.
     """
 
     def __init__(
@@ -71,7 +72,9 @@ class Trainer:
         callbacks: Sequence[keras.callbacks.Callback] = (),
         fit: Callable[[Iterable[Any], int], float] | None = None,
         loaded: Sequence[keras.Variable] = (),
+        unchanged: Callable[..., None] = lambda **_: None,
     ):
+        self._unchanged = unchanged
         self._model, self._steps = model, steps
         model.stop_training = False  # Callbacks set it.
         self._fit, self._loaded = fit, loaded
@@ -149,7 +152,7 @@ class Trainer:
         if restored:
             check_identity(restored.identity, self._identity, self._run.allow_changed)
         if self._worker.is_chief:
-            _cut_history(self._history_path, restored.epoch if restored else 0)
+            history.cut(self._history_path, restored.epoch if restored else 0)
         if restored is None:
             return self._start()
         self.state = restored
@@ -176,13 +179,14 @@ class Trainer:
         changed = set(changed_options(found, self._identity))
         known = effects(self._identity.get("model", ""))
         effect = {known.get(name, Effect.RESULT) for name in changed}
+        is_other_data = bool(changed & {"dataset", SEAL})
         if "learning_rate" in changed:
             set_rate(self._model.optimizer, self._training.learning_rate)
-        if "dataset" not in changed and Effect.MEASURING not in effect:
+        if not is_other_data and Effect.MEASURING not in effect:
             restore_callbacks(self._callbacks, restored.callbacks)
         else:
             self.state.best = None
-        if ("dataset" in changed or Effect.PLAN in effect) and self.state.step:
+        if (is_other_data or Effect.PLAN in effect) and self.state.step:
             if self._worker.is_chief:
                 say("the batches are other ones now, so the epoch begins anew")
             self.state.step, self.state.sums = 0, {}
@@ -209,7 +213,7 @@ class Trainer:
         if due and (line["validation"] or not self._validation):
             self._keep_best(line, monitored)
         if self._worker.is_chief:
-            _append_history(self._history_path, line)
+            history.append(self._history_path, line)
         self.state.epoch, self.state.step, self.state.sums = epoch + 1, 0, {}
         if self.is_finished:
             keep_average(self._model)
@@ -238,6 +242,7 @@ class Trainer:
             timing.count(self._train.lengths[plan.rows(step.number)], compiled=result.compiled)
             self._count(step, result.sums)
             self._divergence.after_step(step, result.sums[LOSS])
+            self._unchanged()
             self._hooks.on_train_batch_end(step.number)
             if self._worker.is_chief:
                 self._progress.step(
@@ -360,6 +365,7 @@ class Trainer:
 
     def _save_checkpoint(self) -> None:
         self._save_due = False
+        self._unchanged(now=True)
         self._divergence.check()
         self.state.callbacks = callback_states(self._callbacks)
         if self._worker.is_chief:
@@ -380,20 +386,3 @@ def _logs(line: dict[str, Any]) -> dict[str, float]:
     keys = ("learning_rate", "valid_steps_per_sec", "padding_share", "input_wait_share")
     validation = {f"val_{name}": value for name, value in (line["validation"] or {}).items()}
     return {**line["train"], **validation, **{key: line[key] for key in keys}}
-
-
-def _cut_history(path: str, epochs: int) -> None:
-    """Keeps the lines of the first epochs: those after the checkpoint are trained again."""
-    content = read(path)
-    if content is not None:
-        atomic_write(path, b"".join(content.splitlines(keepends=True)[:epochs]))
-
-
-def _append_history(path: str, line: dict[str, Any]) -> None:
-    measured = {name: line[name] and _finite(line[name]) for name in ("train", "validation")}
-    append(path, json.dumps({**line, **measured}) + "\n")
-
-
-def _finite(figures: dict[str, float]) -> dict[str, float | None]:
-    """Null for what is not finite, which JSON cannot say."""
-    return {name: value if math.isfinite(value) else None for name, value in figures.items()}

@@ -38,7 +38,9 @@ def dataset(tmp_path):
 def test_a_whole_dataset_has_no_problem(dataset, capsys):
     assert list(verify_dataset(str(dataset))) == []
     assert command.main([str(dataset) + "/"]) == 0
-    assert "whole; 6 records in" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "whole; 6 records in" in said
+    assert f"seal {read_manifest(str(dataset)).seal}" in said
 
 
 def test_every_flipped_bit_and_every_truncation_is_found(dataset):

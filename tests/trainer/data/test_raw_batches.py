@@ -112,3 +112,20 @@ def test_where_nothing_can_be_read_all_is_left_out(tmp_path: pathlib.Path) -> No
     raw = RawFolder(str(tmp_path), _SIGNAL, _SIGNALS)
     assert not _predicted(raw)
     assert len(raw.rejects) == 1
+
+
+def test_frames_of_another_size_are_refused_by_their_headers(tmp_path, monkeypatch) -> None:
+    write_sample(tmp_path / "a", {"0.jpg": encoded_image(0)})
+    raw = RawFolder(str(tmp_path), InputSpec("frames", "uint8", (32, 32, 3)), _IMAGES)
+    monkeypatch.setattr("pipeline.sources.frames.decoding.decode_checked", None)
+    assert _predicted(raw) == []
+    assert raw.rejects[0][1].startswith("frames of 24 x 40 pixels, expected 32 x 32")
+
+
+def test_a_window_far_beyond_a_recording_is_refused_before_it_is_padded(tmp_path) -> None:
+    _write(tmp_path, "a", steps=3)
+    given = SignalOptions("", "", "test", window_samples=10**9, tail="pad", label_kind="none")
+    options = {**given.recorded(), "source": "signals"}
+    raw = RawFolder(str(tmp_path), InputSpec("signal", "float32", (10**9, 1)), options)
+    assert _predicted(raw) == []
+    assert "the signal, cut and padded, has" in raw.rejects[0][1]

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from pipeline.console.near_misses import not_one_of
 from tfrecords_schema.errors import UserError
-from trainer.models.parts.weight_files import require_fitting
 from trainer.models.parts import WITHOUT_WEIGHTS
+from trainer.models.parts.weight_files import require_fitting
 
 IMAGENET = "imagenet"
 

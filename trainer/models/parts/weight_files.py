@@ -1,7 +1,7 @@
 """Weights from a file of Keras: how much it would unpack to, before any of it is.
 
-A file of some MB may hold zeros that unpack to many GB. Keras writes arrays as they are, so one that
-claims much more than it has bytes, and than the network it is for, is not what anybody saved.
+A file of some MB may hold zeros that unpack to many GB. One that claims much more than the network
+that it is for is not what anybody saved.
 """
 
 import io

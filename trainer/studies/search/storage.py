@@ -6,7 +6,6 @@ the process was killed is told as failed, and asked for again with the same opti
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Mapping
 from types import ModuleType
@@ -17,11 +16,10 @@ import numpy as np
 from pipeline.sources.recordings.libraries import library
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
-from tfrecords_schema.owners import Owner, is_alive, this_process
 from tfrecords_schema.storage import make_folder
 
 _FILE = "search.sqlite3"
-_NUMBER, _OWNER, _SECS = "trial", "owner", "seconds"
+_NUMBER, _SECS = "trial", "seconds"
 FIXED = "fixed"
 """What is written down of the first trial: options with values that are known beforehand."""
 # Trials before any is pruned, and before suggestions follow from figures.
@@ -54,7 +52,7 @@ class Storage:
           parallel: trials at once.
 
         Raises:
-          UserError: the folder is not local, or another process searches in it.
+          UserError: the folder is not local.
         """
         if "://" in run_dir or "?" in run_dir:
             raise UserError(
@@ -69,27 +67,8 @@ class Storage:
             pruner=optuna().pruners.MedianPruner(n_startup_trials=_FIRST_TRIALS),
             load_if_exists=True,
         )
-        self._own(run_dir)
         self.secs_before = float(self.study.user_attrs.get(_SECS, 0))
         self._retry()
-
-    def _own(self, run_dir: str) -> None:
-        found = self.study.user_attrs.get(_OWNER)
-        this = this_process()
-        if found:
-            owner = Owner(**found)
-            if (owner.pid, owner.host) != (this.pid, this.host) and is_alive(owner):
-                raise UserError(
-                    f"process {owner.pid} on {owner.host} searches in {run_dir} since "
-                    f"{owner.since}; wait for it, or end it (or remove {join(run_dir, _FILE)}, if "
-                    "that host is gone)"
-                )
-        self.study.set_user_attr(_OWNER, dataclasses.asdict(this))
-
-    def release(self, secs: float) -> None:
-        """Lets another process search here."""
-        self.spent(secs)
-        self.study.set_user_attr(_OWNER, None)
 
     def spent(self, secs: float) -> None:
         """Writes down how long this start takes so far."""

@@ -289,15 +289,6 @@ def test_another_search_or_a_mistake_is_refused(dataset, searched, capsys, flags
 
 
 def test_what_is_missing_or_taken_is_said(dataset, searched, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(storage, "is_alive", lambda owner: True)
-    other = storage.Owner(1, "elsewhere", "", "noon")
-    monkeypatch.setattr(storage, "this_process", lambda: other)
-    opened = storage.Storage(str(tmp_path), is_better_higher=True, seed=0, parallel=1)
-    monkeypatch.undo()
-    with pytest.raises(storage.UserError, match="process 1 on elsewhere searches in"):
-        storage.Storage(str(tmp_path), is_better_higher=True, seed=0, parallel=1)
-    opened.release(0)
-    storage.Storage(str(tmp_path), is_better_higher=True, seed=0, parallel=1)
     storage.optuna.cache_clear()
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "optuna", None)

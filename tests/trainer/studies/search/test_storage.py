@@ -59,7 +59,7 @@ def test_suggestions_depend_on_seed_and_number_alone(tmp_path):
 
 
 def test_time_of_earlier_starts_is_added_up(tmp_path):
-    _open(tmp_path).release(3)
+    _open(tmp_path).spent(3)
     storage = _open(tmp_path)
     assert storage.secs_before == 3
     storage.spent(2)

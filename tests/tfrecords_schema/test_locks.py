@@ -1,0 +1,82 @@
+"""One process in a folder: which locks stop the next, and which are nobody's."""
+
+import json
+import os
+import threading
+import time
+
+import pytest
+
+from tfrecords_schema import locks, owners
+from tfrecords_schema.locks import Lock, LockedError
+
+
+def _write(folder, **owner) -> str:
+    here = vars(owners.this_process())
+    path = folder / "lock-other.json"
+    path.write_text(json.dumps({**here, "since": "2026-01-01 00:00:00 UTC", **owner}))
+    return str(path)
+
+
+def test_a_living_process_keeps_the_folder_until_it_gives_it_back(tmp_path):
+    with Lock(str(tmp_path), "training in runs/1") as lock:
+        with pytest.raises(LockedError, match=rf"process {os.getpid()} on .* is training in runs"):
+            Lock(str(tmp_path), "training in runs/1").take()
+        lock.require()
+        assert len([*tmp_path.iterdir()]) == 1
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [{"pid": 2**22 + 1}, {"start": "1"}, {"boot": "an earlier one"}],
+    ids=["no such process", "number used anew", "machine started anew"],
+)
+def test_the_lock_of_a_dead_process_of_this_machine_is_taken_over_at_once(owner, tmp_path, caplog):
+    path = _write(tmp_path, **owner)
+    with Lock(str(tmp_path), "training"):
+        assert not os.path.exists(path)
+    assert "is gone: going on without it" in caplog.text
+
+
+@pytest.mark.parametrize("owner", [{"host": "elsewhere"}, {"space": "pid:[1]"}])
+def test_a_silent_lock_of_another_machine_is_taken_over(owner, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(locks, "SILENT_SECS", 0.3)
+    path = _write(tmp_path, **owner)
+    started = time.monotonic()
+    with Lock(str(tmp_path), "training"):
+        assert not os.path.exists(path)
+    assert time.monotonic() - started >= 0.3
+    assert "waiting 0 s at most for a sign of it" in caplog.text
+    path = _write(tmp_path, **owner)
+    os.utime(path, (0, 0))  # One that has been silent already is not waited for.
+    monkeypatch.setattr(locks, "SILENT_SECS", 1000)
+    Lock(str(tmp_path), "training").take()
+
+
+def test_a_lock_of_another_machine_that_is_written_anew_stops_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "SILENT_SECS", 30)
+    monkeypatch.setattr(locks, "_LOOK_SECS", 0.05)
+    path = _write(tmp_path, host="elsewhere", pid=7)
+    beat = threading.Timer(0.2, lambda: os.utime(path))
+    beat.start()
+    said = rf"process 7 on elsewhere is training .*it showed that it is alive.* or remove {path}"
+    with pytest.raises(LockedError, match=said):
+        Lock(str(tmp_path), "training").take()
+    assert [p.name for p in tmp_path.iterdir()] == ["lock-other.json"]
+
+
+def test_a_lock_is_written_anew_until_it_is_given_back_or_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "BEAT_SECS", 0.02)
+    lock = Lock(str(tmp_path), "training")
+    lock.take()
+    os.utime(lock.path, (0, 0))
+    deadline = time.monotonic() + 5
+    while os.stat(lock.path).st_mtime == 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert os.stat(lock.path).st_mtime > 0
+    os.unlink(lock.path)
+    time.sleep(0.1)
+    with pytest.raises(LockedError, match="is gone: another process took"):
+        lock.require()
+    lock.release()

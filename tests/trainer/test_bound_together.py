@@ -1,0 +1,130 @@
+"""What belongs together is bound together: runs to datasets, evaluations to weights and data."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+
+import pytest
+
+from tests.datasets import toy_dataset
+from tests.trainer.in_process import run_trainer, train
+from tfrecords_schema.dataset import read_manifest
+from tfrecords_schema.locks import Lock
+from trainer.compare import main as compare
+from trainer.report.report_data import RunFiles
+from trainer.runs import trained_on
+from trainer.runs.identity import changed_options
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> pathlib.Path:
+    made, _ = toy_dataset(tmp_path_factory.mktemp("data"), step_shape=(12, 2))
+    return pathlib.Path(made.path)
+
+
+@pytest.fixture(scope="module")
+def trained(dataset, tmp_path_factory) -> pathlib.Path:
+    run_dir = tmp_path_factory.mktemp("trained") / "run"
+    train(str(dataset), run_dir, "--epochs=1")
+    return run_dir
+
+
+@pytest.fixture
+def run_dir(trained, tmp_path) -> pathlib.Path:
+    return pathlib.Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+@pytest.fixture
+def with_other_statistics(dataset, tmp_path) -> pathlib.Path:
+    """The same records; whoever made the manifest fit measured something else."""
+    path = pathlib.Path(shutil.copytree(dataset, tmp_path / "resealed" / "1.0.0"))
+    manifest = read_manifest(str(path))
+    other = dataclasses.replace(manifest.statistics, mean=(5.0, 5.0))
+    changed = dataclasses.replace(manifest, statistics=other)
+    assert changed.fingerprint == manifest.fingerprint
+    (path / "manifest.json").write_text(changed.to_json())
+    return path
+
+
+_MORE = ("--epochs=2", "--allow_changed=epochs")
+
+
+def _resume(dataset, run_dir, *flags) -> int:
+    recorded = (run_dir / "config.flags").read_text().splitlines()
+    skipped = ("--epochs", "--run_dir", "--dataset", "--allow_changed")
+    kept = [line for line in recorded if not line.startswith(skipped)]
+    return run_trainer(f"--dataset={dataset}", f"--run_dir={run_dir}", *kept, *flags)
+
+
+def test_a_run_goes_on_with_its_own_dataset_alone(with_other_statistics, run_dir, capsys):
+    assert _resume(with_other_statistics, run_dir, *_MORE) == 1
+    said = capsys.readouterr().err
+    assert "--dataset_seal was " in said
+    assert read_manifest(str(with_other_statistics)).seal in said
+
+
+def test_a_run_of_an_earlier_version_knows_no_seal_and_goes_on(dataset, run_dir):
+    for path in (run_dir / "checkpoints").glob("options-*.json"):
+        assert "dataset_seal" in path.read_text()
+    assert changed_options({"dataset": "a"}, {"dataset": "a", "dataset_seal": "b"}) == []
+    assert changed_options({"dataset": "c"}, {"dataset": "a", "dataset_seal": "b"}) == ["dataset"]
+
+
+def test_an_evaluation_of_other_statistics_has_files_of_its_own(with_other_statistics, run_dir):
+    flags = (f"--run_dir={run_dir}", f"--dataset={with_other_statistics}")
+    assert run_trainer("--mode=evaluate", *flags) == 0
+    seal = read_manifest(str(with_other_statistics)).seal
+    assert (run_dir / f"evaluation-toy-1.0.0-{seal[:8]}-test.json").is_file()
+
+
+def test_an_evaluation_names_data_weights_and_predictions(dataset, run_dir):
+    found = json.loads((run_dir / "evaluation-test.json").read_text())
+    manifest = read_manifest(str(dataset))
+    assert found["dataset_seal"] == manifest.seal
+    run = RunFiles.read(str(run_dir))
+    assert {*run.of_weights(found["weights"]).evaluations} == {"test", "validation"}
+    assert not run.of_weights("others").evaluations
+    assert {*run.of_weights("").evaluations} == {"test", "validation"}
+
+
+def test_an_evaluation_under_another_name_is_refused(run_dir):
+    shutil.copy(run_dir / "evaluation-test.json", run_dir / "evaluation-z.json")
+    with pytest.raises(ValueError, match=r"evaluation-z.json is not .*that it is 'evaluation-test"):
+        RunFiles.read(str(run_dir))
+
+
+def test_predictions_of_another_evaluation_are_refused(dataset, run_dir, capsys):
+    shutil.copy(run_dir / "predictions-validation.npz", run_dir / "predictions-test.npz")
+    assert compare([str(run_dir), str(run_dir)]) == 1
+    assert "predictions-test.npz is of another evaluation" in capsys.readouterr().err
+
+
+def test_a_second_training_in_a_run_folder_is_refused_and_changes_nothing(dataset, run_dir, capsys):
+    before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*") if path.is_file()}
+    with Lock(str(run_dir), "training in it"):
+        assert _resume(dataset, run_dir, *_MORE) == 1
+    assert f"is training in {run_dir} since" in capsys.readouterr().err
+    after = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*") if path.is_file()}
+    assert before == after
+
+
+def test_a_training_ends_when_a_shard_changes_under_it(dataset, tmp_path, monkeypatch, capsys):
+    copied = pathlib.Path(shutil.copytree(dataset, tmp_path / "data" / "1.0.0"))
+    shard = sorted(copied.glob("*train.tfrecord*"))[0]
+    whole = trained_on.write
+
+    def write(*given):
+        whole(*given)
+        content = shard.read_bytes()
+        shard.unlink()
+        shard.write_bytes(content[:-1] + b"\0")
+
+    monkeypatch.setattr(trained_on, "write", write)
+    monkeypatch.setattr("trainer.data.unchanged._EVERY_SECS", 0.0)
+    run_dir = tmp_path / "run"
+    flags = ("--epochs=1", "--noreport", "--notensorboard", "--model=hydra")
+    assert run_trainer(f"--dataset={copied}", f"--run_dir={run_dir}", *flags) == 1
+    assert f"{shard} changed since this command began" in capsys.readouterr().err
+    assert not [*run_dir.glob("checkpoints/*")]
+    assert not [*run_dir.glob("lock-*")]

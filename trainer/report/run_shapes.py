@@ -1,0 +1,130 @@
+"""What the JSON files of a run hold, for whoever reads a folder that somebody else wrote.
+
+Fields that are not here are another version's, and are left alone.
+"""
+
+import dataclasses
+from typing import Any
+
+from tfrecords_schema.decoding import decode
+from tfrecords_schema.left_out import LeftOut
+
+Figures = dict[str, float | None]
+
+
+@dataclasses.dataclass
+class Versions:
+    """`versions.json`; all else in it is text."""
+
+    parameters: int = 0
+    trainable_parameters: int = 0
+
+
+@dataclasses.dataclass
+class Plan:
+    """`plan.json`."""
+
+    boundaries: list[int] = dataclasses.field(default_factory=list)
+    padding_share: float = 0.0
+    steps_per_epoch: int = 0
+    batch_size: int | None = None
+    batch_steps: int | None = None
+
+
+@dataclasses.dataclass
+class Decided:
+    """An option of `choices.json`."""
+
+    name: str
+    value: Any
+    reason: str
+
+
+@dataclasses.dataclass
+class Choices:
+    """`choices.json`."""
+
+    choices: list[Decided] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class LeftOuts:
+    """`left_out.json`."""
+
+    left_out: list[LeftOut] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Notes:
+    """`worth_a_look.json`."""
+
+    worth_a_look: list[str] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Epoch:
+    """A line of `metrics.jsonl`."""
+
+    epoch: int
+    train: Figures
+    validation: Figures | None = None
+    step: int = 0
+    seconds: float = 0.0
+    valid_steps_per_sec: float = 0.0
+    padding_share: float = 0.0
+    input_wait_share: float = 0.0
+    learning_rate: float | None = None
+
+
+@dataclasses.dataclass
+class Confusion:
+    """How often one class was taken for another."""
+
+    true: str
+    predicted: str
+    count: int
+
+
+@dataclasses.dataclass
+class Evaluation:
+    """`evaluation-<stem>.json`."""
+
+    split: str
+    dataset_fingerprint: str = ""
+    dataset_seal: str = ""
+    weights: str = ""
+    predictions: str = ""
+    other_data: str = ""
+    records: int = 0
+    labels: int = 0
+    metrics: Figures = dataclasses.field(default_factory=dict)
+    intervals: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    bootstrap_resamples: int = 0
+    groups: dict[str, Figures] = dataclasses.field(default_factory=dict)
+    group_count: int = 0
+    per_class: dict[str, Figures] = dataclasses.field(default_factory=dict)
+    class_names: list[str] = dataclasses.field(default_factory=list)
+    class_count: int = 0
+    confusion: list[list[int]] = dataclasses.field(default_factory=list)
+    confusions: list[Confusion] = dataclasses.field(default_factory=list)
+    curves: dict[str, Figures] = dataclasses.field(default_factory=dict)
+    trained_on: dict[str, int] = dataclasses.field(default_factory=dict)
+    decided_by_it: bool = False
+    baselines: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    baseline: dict[str, Any] = dataclasses.field(default_factory=dict)
+    predicted: list[float] = dataclasses.field(default_factory=list)
+    calibration: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def require(kind: type, value: dict[str, Any]) -> None:
+    """Checks a file's object.
+
+    Args:
+      kind: one of the classes above.
+      value: the object.
+
+    Raises:
+      DatasetError: a field is missing or not of its type; the message has its path.
+    """
+    known = {field.name for field in dataclasses.fields(kind)}
+    decode(kind, {name: item for name, item in value.items() if name in known})
