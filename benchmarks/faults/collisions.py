@@ -40,7 +40,7 @@ from pipeline.verification.verify import verify_dataset
 from trainer.__main__ import main as train
 from trainer.report.report_data import RunFiles
 
-_MODEL = ("--model=resnet", "--res_filters=4,4", "--epochs=2", "--notensorboard", "--noreport")
+_MODEL = ("--model=resnet", "--depth=1", "--width=4", "--epochs=2", "--notensorboard", "--noreport")
 _LIMIT_SECS = 300.0
 _Work = Callable[[], int]
 

@@ -48,7 +48,14 @@ _OF_A_FORK = 40
 _LIMIT_SECS, _LIMIT_MB = 30.0, 1000.0
 _FORK_LIMIT_SECS = 3600.0
 _STATUSES = (0, 1, 2, 65)
-_MODEL = ("--model=resnet", "--res_filters=4,4", "--epochs=1", "--notensorboard", "--batch_size=4")
+_MODEL = (
+    "--model=resnet",
+    "--depth=1",
+    "--width=4",
+    "--epochs=1",
+    "--notensorboard",
+    "--batch_size=4",
+)
 _COLUMNS = ("mutated", "all worked", "refused", "slowest, ms", "MB above quiet")
 _KINDS = (
     "manifest", "index", "schema", "state", "options", "flags", "evaluation", "history", "archive",
@@ -60,7 +67,9 @@ def main(argv: list[str]) -> int:
     args = parse_flags(__doc__, argv, files=2000, seed=0, keep="")
     counts: dict[str, Counts] = collections.defaultdict(Counts)
     with temporary_folder() as root:
-        _, quiet_mb = peak_mb(fork(lambda: _make(root), root / "log"))
+        status, quiet_mb = peak_mb(fork(lambda: _make(root), root / "log"))
+        if status:
+            raise SystemExit((root / "log").read_text())
         for start in range(0, args.files, _OF_A_FORK):
             numbers = range(start, min(start + _OF_A_FORK, args.files))
             kind = _KINDS[start // _OF_A_FORK % len(_KINDS)]
@@ -181,9 +190,9 @@ def _mutate(work: pathlib.Path, kind: str, rng: np.random.Generator) -> None:
             # An evaluation of the run's own dataset is written anew; one of another split is read.
             if name == names[0]:
                 value = json.loads((run_dir / name).read_text())
-                value["split"] = "other"
-                name = "evaluation-other.json"
-                shutil.copy(run_dir / "predictions-test.npz", run_dir / "predictions-other.npz")
+                value["split"] = "train"
+                name = "evaluation-train.json"
+                shutil.copy(run_dir / "predictions-test.npz", run_dir / "predictions-train.npz")
                 (run_dir / name).write_text(json.dumps(value))
             if (run_dir / name).exists():
                 _rewrite(run_dir / name, rng)

@@ -90,17 +90,19 @@ class Evaluation:
     """`evaluation-<stem>.json`."""
 
     split: str
+    records: int
+    labels: int
+    metrics: Figures
+    intervals: dict[str, list[float]]
+    groups: dict[str, Figures]
+    baselines: list[dict[str, Any]]
+    baseline: dict[str, Any]
     dataset_fingerprint: str = ""
     dataset_seal: str = ""
     weights: str = ""
     predictions: str = ""
     other_data: str = ""
-    records: int = 0
-    labels: int = 0
-    metrics: Figures = dataclasses.field(default_factory=dict)
-    intervals: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     bootstrap_resamples: int = 0
-    groups: dict[str, Figures] = dataclasses.field(default_factory=dict)
     group_count: int = 0
     per_class: dict[str, Figures] = dataclasses.field(default_factory=dict)
     class_names: list[str] = dataclasses.field(default_factory=list)
@@ -110,10 +112,26 @@ class Evaluation:
     curves: dict[str, Figures] = dataclasses.field(default_factory=dict)
     trained_on: dict[str, int] = dataclasses.field(default_factory=dict)
     decided_by_it: bool = False
-    baselines: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    baseline: dict[str, Any] = dataclasses.field(default_factory=dict)
     predicted: list[float] = dataclasses.field(default_factory=list)
     calibration: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class RunOfStudy:
+    """One of the runs of `cross_validation.json`."""
+
+    repeat: int
+    fold: int
+    seed: int
+    records: int = 0
+    metrics: Figures = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class RunsOfStudy:
+    """`cross_validation.json`, which is an evaluation besides."""
+
+    runs: list[RunOfStudy]
 
 
 def require(kind: type, value: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from pipeline.console.command import with_help
 from pipeline.console.errors import UsageError
 from pipeline.console.options import Effect, fields_of, read, value_text
 from tfrecords_schema.decoding import json_object
-from tfrecords_schema.errors import UserError
+from tfrecords_schema.errors import DatasetError, UserError
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write, make_folder
 from tfrecords_schema.storage import read as read_file
@@ -67,9 +67,19 @@ def of_trainer(argv: Sequence[str], prog: str) -> OfTrainer:
 
 
 def earlier_study(run_dir: str) -> dict[str, Any]:
-    """What `write_study` wrote; empty if it did not."""
-    content = read_file(join(run_dir, _STUDY))
-    return {} if content is None else json_object(content)
+    """What `write_study` wrote; empty if it did not.
+
+    Raises:
+      UserError: something else is there.
+    """
+    path = join(run_dir, _STUDY)
+    content = read_file(path)
+    try:
+        return {} if content is None else json_object(content)
+    except DatasetError as error:
+        raise UserError(
+            f"{path} is not what a study wrote ({error}); copy it again, or give another --run_dir"
+        ) from error
 
 
 def require_same(run_dir: str, study: Mapping[str, Any], what: str, may_grow: str) -> None:

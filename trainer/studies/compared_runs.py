@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfrecords_schema import DatasetError, LabelSpec, open_dataset
-from tfrecords_schema.decoding import decode, json_object
+from tfrecords_schema.decoding import json_object
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import read
 from trainer.evaluation.evaluation_table import warnings
 from trainer.report.report_data import RunFiles
+from trainer.report.run_shapes import Evaluation, RunsOfStudy, require
 from trainer.runs.asked import asked
 from trainer.studies.pooled import Draw, Run, draws_of, run_name
 from trainer.studies.scored import Scored
@@ -61,10 +62,16 @@ def read_predicted(run_dir: str, split: str, dataset: str) -> Predicted:
             {(0, 0): scored},
             tuple(warnings(evaluation)),
         )
-    result = json_object(content)
+    try:
+        result = json_object(content)
+        require(Evaluation, result)
+        require(RunsOfStudy, result)
+    except DatasetError as error:
+        path = join(run_dir, RESULT)
+        raise UserError(f"{path} is not what a study wrote ({error}); run it again") from error
     runs: list[Run] = []
     for one in result["runs"]:
-        repeat, fold, seed = (decode(int, one[name], name) for name in ("repeat", "fold", "seed"))
+        repeat, fold, seed = (one[name] for name in ("repeat", "fold", "seed"))
         place = join(run_dir, "runs", run_name(repeat, fold, seed))
         label, evaluation, scored = _of_run(place, "test", "")
         runs.append(Run(repeat, fold, seed, evaluation, scored))
