@@ -109,7 +109,7 @@ def _silently() -> Iterator[None]:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             yield
     except BaseException:
-        print(output.getvalue()[-2000:])
+        print(" ".join(output.getvalue().split())[-2000:])
         raise
 
 
@@ -214,7 +214,8 @@ def _is_whole(files: Files, run: str, step: int) -> bool:
 
 def _is_readable(name: str, content: bytes, files: Files) -> bool:
     """Whether a file that has its own name, beside checkpoints, is what its name says."""
-    if ".tmp" in name or "/checkpoints/" in name:
+    # A lock that is torn is nobody's.
+    if any(part in name for part in (".tmp", "/checkpoints/", "/lock-")):
         return True
     if name.endswith((".json", ".flags", ".keras", ".pb", ".npz")) and not content:
         return False

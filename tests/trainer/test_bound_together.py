@@ -88,10 +88,14 @@ def test_an_evaluation_names_data_weights_and_predictions(dataset, run_dir):
     assert {*run.of_weights("").evaluations} == {"test", "validation"}
 
 
-def test_an_evaluation_under_another_name_is_refused(run_dir):
-    shutil.copy(run_dir / "evaluation-test.json", run_dir / "evaluation-z.json")
-    with pytest.raises(ValueError, match=r"evaluation-z.json is not .*that it is 'evaluation-test"):
-        RunFiles.read(str(run_dir))
+def test_an_evaluation_under_another_name_is_left_aside(run_dir, capsys):
+    content = json.loads((run_dir / "evaluation-test.json").read_text())
+    other = {**content, "metrics": dict.fromkeys(content["metrics"], 1.0)}
+    (run_dir / "evaluation-z.json").write_text(json.dumps(other))
+    found = RunFiles.read(str(run_dir)).evaluations
+    assert {*found} == {"test", "validation"}
+    assert found["test"] == content
+    assert "evaluation-z.json holds what belongs in evaluation-test.json" in capsys.readouterr().err
 
 
 def test_predictions_of_another_evaluation_are_refused(dataset, run_dir, capsys):

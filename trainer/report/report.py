@@ -25,6 +25,7 @@ from trainer.report.methods import run_methods, write_methods
 from trainer.report.prediction_pictures import OverTime, prediction_picture
 from trainer.report.report_data import RunFiles, with_label
 from trainer.report.report_figures import scatter, training_curve
+from trainer.report.run_shapes import require_shown
 from trainer.report.split_pictures import split_pictures
 
 _RECORDINGS = 6
@@ -141,6 +142,7 @@ def _result(
     run: RunFiles, dataset: Dataset, split: str, evaluation: dict[str, Any]
 ) -> dict[str, Any]:
     """What the page says of one evaluated split."""
+    require_shown(evaluation, run.run_dir)
     predictions = Predictions.read(
         run.run_dir, evaluation_table.stem(evaluation), evaluation.get("predictions", "")
     )

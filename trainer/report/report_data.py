@@ -2,10 +2,12 @@
 
 import dataclasses
 import re
+import sys
 from typing import Any
 
 import tensorflow as tf
 
+from pipeline.console.terminal import say
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 from tfrecords_schema.decoding import json_object
 from tfrecords_schema.names import join
@@ -113,10 +115,11 @@ def _text(run_dir: str, name: str) -> str:
 
 
 def _evaluation(run_dir: str, name: str) -> dict[str, Any]:
-    """An evaluation, which must be the one that its file's name says; empty if the file is."""
+    """An evaluation; empty if the file is, or has the name of another than it holds."""
     found = _object(run_dir, name, Evaluation)
     if found and name != (own := f"evaluation-{stem(found)}.json"):
-        raise _not_of_a_run(run_dir, name, f"it says that it is {own!r}")
+        say(f"WARNING: {join(run_dir, name)} holds what belongs in {own}: left aside", sys.stderr)
+        return {}
     return found
 
 
@@ -128,8 +131,5 @@ def _object(run_dir: str, name: str, kind: type, line: str = "") -> dict[str, An
             require(kind, found)
         return found
     except DatasetError as error:
-        raise _not_of_a_run(run_dir, name, str(error)) from error
-
-
-def _not_of_a_run(run_dir: str, name: str, why: str) -> DatasetError:
-    return DatasetError(f"{join(run_dir, name)} is not what a run wrote ({why}); remove it")
+        path = join(run_dir, name)
+        raise DatasetError(f"{path} is not what a run wrote ({error}); remove it") from error

@@ -4,9 +4,11 @@ Fields that are not here are another version's, and are left alone.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from tfrecords_schema.decoding import decode
+from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.left_out import LeftOut
 
 Figures = dict[str, float | None]
@@ -90,13 +92,13 @@ class Evaluation:
     """`evaluation-<stem>.json`."""
 
     split: str
-    records: int
-    labels: int
-    metrics: Figures
-    intervals: dict[str, list[float]]
-    groups: dict[str, Figures]
-    baselines: list[dict[str, Any]]
-    baseline: dict[str, Any]
+    metrics: Figures = dataclasses.field(default_factory=dict)
+    records: int = 0
+    labels: int = 0
+    intervals: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    groups: dict[str, Figures] = dataclasses.field(default_factory=dict)
+    baselines: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    baseline: dict[str, Any] = dataclasses.field(default_factory=dict)
     dataset_fingerprint: str = ""
     dataset_seal: str = ""
     weights: str = ""
@@ -132,6 +134,23 @@ class RunsOfStudy:
     """`cross_validation.json`, which is an evaluation besides."""
 
     runs: list[RunOfStudy]
+
+
+_SHOWN = ("records", "labels", "metrics", "intervals", "groups", "baselines", "baseline")
+
+
+def require_shown(value: Mapping[str, Any], run_dir: str) -> None:
+    """Checks that an evaluation has what every page and comparison shows.
+
+    Raises:
+      DatasetError: it has not.
+    """
+    missing = [name for name in _SHOWN if name not in value]
+    if missing or not value["metrics"]:
+        raise DatasetError(
+            f"the evaluation of {value.get('split')!r} in {run_dir} has no "
+            f"{', '.join(missing) or 'figures'}; measure again with --mode=evaluate"
+        )
 
 
 def require(kind: type, value: dict[str, Any]) -> None:

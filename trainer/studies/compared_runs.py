@@ -14,7 +14,7 @@ from tfrecords_schema.names import join
 from tfrecords_schema.storage import read
 from trainer.evaluation.evaluation_table import warnings
 from trainer.report.report_data import RunFiles
-from trainer.report.run_shapes import Evaluation, RunsOfStudy, require
+from trainer.report.run_shapes import Evaluation, RunsOfStudy, require, require_shown
 from trainer.runs.asked import asked
 from trainer.studies.pooled import Draw, Run, draws_of, run_name
 from trainer.studies.scored import Scored
@@ -66,6 +66,7 @@ def read_predicted(run_dir: str, split: str, dataset: str) -> Predicted:
         result = json_object(content)
         require(Evaluation, result)
         require(RunsOfStudy, result)
+        require_shown(result, run_dir)
     except DatasetError as error:
         path = join(run_dir, RESULT)
         raise UserError(f"{path} is not what a study wrote ({error}); run it again") from error
@@ -99,6 +100,7 @@ def _of_run(run_dir: str, split: str, dataset: str) -> tuple[LabelSpec, dict[str
             f"{found.path} is not the dataset that {run_dir} was evaluated on; name that with "
             "--dataset, or measure again with --mode=evaluate"
         )
+    require_shown(evaluation, run_dir)
     label = command.model.label(found.schema.input, found.schema.label)
     assert label is not None
     return label, evaluation, Scored.of_run(run_dir, found, split, evaluation)
