@@ -25,7 +25,7 @@ from trainer.runs.checkpoints import CheckpointError
 _FILE = "trained_on.npz"
 # Larger splits are not read only to be recognized; their groups are known all the same.
 _MOST_BYTES = 4 << 30
-_MOST_FILE_BYTES = 1 << 30  # 8 a recording.
+_MOST_FILE_BYTES = 512 << 20  # 8 a recording.
 
 
 class TrainedOn(NamedTuple):
