@@ -43,6 +43,7 @@ from trainer.studies.asked_study import (
     earlier_study,
     of_trainer,
     require_same,
+    write_study,
 )
 from trainer.studies.fold_datasets import (
     fold_table,
@@ -99,6 +100,7 @@ def _search_holding(argv: Sequence[str], held: contextlib.ExitStack) -> None:
     if run.dry_run:
         return say("--dry_run: nothing was trained, nothing was written")
     held.enter_context(Lock(run.run_dir, f"searching in {run.run_dir}"))
+    write_study(run.run_dir, study)
     place = join(run.run_dir, "folds")
     plan = Plan(
         run.run_dir,

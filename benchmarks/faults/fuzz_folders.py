@@ -44,7 +44,7 @@ from pipeline.verify import main as verify
 from tfrecords_schema.manifest import sealed_json
 from trainer.__main__ import main as train
 
-_OF_A_FORK = 40
+_OF_A_FORK = 20
 _LIMIT_SECS, _LIMIT_MB = 30.0, 1000.0
 _FORK_LIMIT_SECS = 3600.0
 _STATUSES = (0, 1, 2, 65)
@@ -103,6 +103,7 @@ def _try_all(root: pathlib.Path, kind: str, seed: int, numbers: Sequence[int]) -
         shutil.copytree(root / "d", work / "d")
         shutil.copytree(root / "run", work / "run")
         _mutate(work, kind, rng)
+        keras.utils.clear_session()
         for name, command in _commands(root, work, kind).items():
             status, secs, said = _tried(command)
             line = json.dumps([number, name, status, secs, said[-1500:]])
@@ -113,7 +114,6 @@ def _try_all(root: pathlib.Path, kind: str, seed: int, numbers: Sequence[int]) -
 
 def _tried(command: Callable[[], int]) -> tuple[int, float, str]:
     output, started = io.StringIO(), time.monotonic()
-    keras.utils.clear_session()
     try:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             status = command()

@@ -240,7 +240,7 @@ def test_the_default_stands_where_folds_do_not_agree(dataset, trainings, tmp_pat
     said = " ".join(capsys.readouterr().out.split())
     assert "the default stands, for folds do not tell trial" in said
     assert (tmp_path / "run" / "best.flags").read_text().startswith("# the default stands")
-    trainings.figure = lambda rate, fold: rate == 2e-4
+    trainings.figure = lambda rate, fold: float(rate == 2e-4)
     assert _search(dataset, tmp_path / "worse", "--trials=3") == 0
     assert _result(tmp_path / "worse")["best"] == 0
     assert "learning_rate" not in (tmp_path / "worse" / "best.flags").read_text()
