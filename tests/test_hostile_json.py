@@ -142,7 +142,15 @@ def test_any_other_field_is_read_or_refused_by_its_file_and_name(make, tmp_path)
                 assert file.name in problem
                 assert problem.isprintable()
                 assert len(problem) < 1200
-                named = [*map(str, path), "missing", "checksum", "shard", "dtype", "says"]
+                named = [
+                    *map(str, path),
+                    "missing",
+                    "checksum",
+                    "shard",
+                    "dtype",
+                    "says",
+                    "statistics",
+                ]
                 problem = problem.replace("format version", "format_version")
                 assert any(name in problem for name in named), (path, other, problem)
     assert refused > 50

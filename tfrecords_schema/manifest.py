@@ -2,8 +2,11 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
+import math
 import reprlib
+from collections.abc import Iterator
 from typing import Any
 
 from tfrecords_schema.decoding import decode, json_object
@@ -14,6 +17,9 @@ from tfrecords_schema.schema import RecordSchema
 from tfrecords_schema.storage import require_plain
 
 FORMAT_VERSION = 1
+FRAMING_BYTES = 16
+"""Around a record: its length and checksums."""
+_LARGEST = 2**62
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,6 +189,8 @@ class Manifest:
         except DatasetError as error:
             raise DatasetError(f"the manifest is incomplete ({error}); convert again") from error
         _require_plain_names(manifest)
+        for place, problem in _contradictions(manifest):
+            raise DatasetError(f"{place}: {problem}, which no dataset has; convert again")
         return manifest
 
 
@@ -204,6 +212,34 @@ def sealed_json(value: dict[str, Any]) -> str:
 
 def _canonical(value: dict[str, Any]) -> str:
     return json.dumps(value, indent=1, sort_keys=True) + "\n"
+
+
+def _contradictions(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Numbers that no dataset has, by their place; others rely on what is not found here."""
+    for name, split in manifest.splits.items():
+        place = f"splits[{name!r}]"
+        counts = {
+            **{f: getattr(split, f) for f in ("records", "groups", "steps", "size_bytes")},
+            **{f"class_counts[{one!r}]": count for one, count in split.class_counts.items()},
+            **{f"length_histogram[{n}]": count for n, count in split.length_histogram.items()},
+        }
+        for field, count in counts.items():
+            if count < 0 or count > _LARGEST:
+                yield f"{place}.{field}", f"got {reprlib.repr(count)}"
+        if min(split.length_histogram, default=0) < 0:
+            yield f"{place}.length_histogram", "got a length below 0"
+        for at, shard in enumerate(split.shards):
+            if not 0 <= shard.records * FRAMING_BYTES <= shard.size_bytes <= _LARGEST:
+                said = f"{reprlib.repr(shard.records)} records in {reprlib.repr(shard.size_bytes)}"
+                yield f"{place}.shards[{at}]", f"got {said} bytes"
+    found = manifest.statistics
+    if found is not None:
+        channels = (1, *manifest.schema.input.step_shape)[-1]
+        columns = (found.mean, found.deviation, found.minimum, found.maximum)
+        if {*map(len, columns)} != {channels} or not 0 < found.count <= _LARGEST:
+            yield "statistics", f"got others than of {channels} channels"
+        elif not all(map(math.isfinite, itertools.chain(*columns))) or min(found.deviation) < 0:
+            yield "statistics", "got NaN, infinity, or a deviation below 0"
 
 
 def _require_plain_names(manifest: Manifest) -> None:

@@ -13,7 +13,8 @@ from concurrent.futures import Executor, Future
 import google_crc32c
 import tensorflow as tf
 
-FRAMING_BYTES = 16
+from tfrecords_schema.manifest import FRAMING_BYTES
+
 _MASK_DELTA = 0xA282EAD8
 # Below, handing a record to another thread takes longer than hashing it, or adding it up.
 ASIDE_BYTES = 1 << 17

@@ -6,6 +6,7 @@ times longer to write.
 """
 
 import dataclasses
+import math
 import reprlib
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -32,6 +33,7 @@ SUPPORTED_DTYPES = (
 )
 
 _SHOWN_CLASSES = 10
+_MOST_STEP_BYTES = 2**31 - 1  # Of a record.
 
 LabelPer = Literal["step", "record", "sequence"]
 LabelKind = Literal["class", "value"]
@@ -58,6 +60,7 @@ class InputSpec:
 
     def __post_init__(self) -> None:
         _require_dtype("input", self.dtype)
+        _require_shape("input", self.step_shape, self.dtype)
 
     def feature(self) -> tfds.features.FeatureConnector:
         """The tensorflow-datasets feature of this input."""
@@ -89,6 +92,9 @@ class LabelSpec:
 
     def __post_init__(self) -> None:
         _require_dtype("label", self.dtype)
+        _require_shape("label", self.shape, self.dtype)
+        if len({*self.class_names}) < len(self.class_names):
+            raise DatasetError("label: got a class name twice; name each class once")
         if self.kind == "class" and (self.dtype != "int64" or self.shape):
             raise DatasetError(
                 f"a class label is a single int64 index, got dtype {self.dtype}, shape {self.shape}"
@@ -239,6 +245,15 @@ class RecordSchema:
         if self.input.kind == "frames":
             return raw
         return _decode_array(raw, self.input.dtype, (None, *self.input.step_shape))
+
+
+def _require_shape(what: str, shape: tuple[int, ...], dtype: str) -> None:
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if min(shape, default=1) < 1 or size > _MOST_STEP_BYTES:
+        raise DatasetError(
+            f"{what} shape of a step: got {reprlib.repr(list(shape))}, expected sizes of 1 or more "
+            f"that take {_MOST_STEP_BYTES} bytes together at most"
+        )
 
 
 def _require_dtype(what: str, dtype: str) -> None:

@@ -7,7 +7,7 @@ carries a checksum this is made to fit again, as anyone can. Then commands read 
 verify, inspect and a training's --dry_run; of a run predict, evaluate, the page, and a training
 that would go on. Counted as violations: anything but an exit status of 0, 1, 2 or 65 (NaN in a
 training), a command that takes more than 30 s, and a process that takes more than 1 GB above a
-quiet one.
+quiet one. Seconds are those of the processor, whatever else the machine does.
 
 Commands run in forks of this process, some dozens of files in each. Exits with 1 after a violation.
 """
@@ -113,15 +113,15 @@ def _try_all(root: pathlib.Path, kind: str, seed: int, numbers: Sequence[int]) -
 
 
 def _tried(command: Callable[[], int]) -> tuple[int, float, str]:
-    output, started = io.StringIO(), time.monotonic()
+    output, started = io.StringIO(), time.process_time()
     try:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             status = command()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
     except BaseException:
-        return -1, time.monotonic() - started, traceback.format_exc()
-    return status, time.monotonic() - started, output.getvalue()
+        return -1, time.process_time() - started, traceback.format_exc()
+    return status, time.process_time() - started, output.getvalue()
 
 
 def _count(root: pathlib.Path, counts: Counts, more_mb: float) -> bool:

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tests.datasets import CLASS_PER_RECORD, random_records, write_dataset
+from tests.datasets import CLASS_PER_RECORD, random_records, toy_dataset, write_dataset
 from tfrecords_schema import (
     DatasetError,
     InputSpec,
@@ -162,3 +162,31 @@ def test_a_row_of_a_shard_that_is_not_there_is_refused(dataset):
 def test_an_unknown_split_is_named_with_a_suggestion(dataset):
     with pytest.raises(DatasetError, match="has no split 'tset', it has test, train; did you mean"):
         dataset.split("tset")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("statistics", "mean"), [0.0], "statistics: got others than of 3 channels"),
+        (("statistics", "deviation"), [-1.0, 1.0, 1.0], "or a deviation below 0"),
+        (("statistics", "maximum"), [float("nan"), 1.0, 1.0], "statistics: got NaN"),
+        (("statistics", "count"), 0, "statistics: got others"),
+        (("splits", "train", "records"), -1, r"splits\['train'\].records: got -1"),
+        (("splits", "train", "length_histogram"), {"-3": 1}, "got a length below 0"),
+        (("splits", "train", "shards", 0, "records"), 10**30, r"shards\[0\]: got 1000"),
+        (("schema", "input", "step_shape"), [-3], "input shape of a step: got .-3."),
+        (("schema", "input", "step_shape"), [2**31], "that take 2147483647 bytes"),
+        (("schema", "label", "class_names"), ["a", "a"], "got a class name twice"),
+    ],
+)
+def test_a_manifest_of_numbers_that_no_dataset_has_is_refused(path, value, message, tmp_path):
+    file = pathlib.Path(toy_dataset(tmp_path)[0].path, "manifest.json")
+    found = json.loads(file.read_text())
+    inside = found
+    for key in path[:-1]:
+        inside = inside[key]
+    inside[path[-1]] = value
+    del found["checksum"]
+    file.write_text(sealed_json(found))
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(str(file.parent))
