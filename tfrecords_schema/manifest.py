@@ -232,14 +232,21 @@ def _contradictions(manifest: Manifest) -> Iterator[tuple[str, str]]:
             if not 0 <= shard.records * FRAMING_BYTES <= shard.size_bytes <= _LARGEST:
                 said = f"{reprlib.repr(shard.records)} records in {reprlib.repr(shard.size_bytes)}"
                 yield f"{place}.shards[{at}]", f"got {said} bytes"
-    found = manifest.statistics
-    if found is not None:
-        channels = (1, *manifest.schema.input.step_shape)[-1]
-        columns = (found.mean, found.deviation, found.minimum, found.maximum)
-        if {*map(len, columns)} != {channels} or not 0 < found.count <= _LARGEST:
-            yield "statistics", f"got others than of {channels} channels"
-        elif not all(map(math.isfinite, itertools.chain(*columns))) or min(found.deviation) < 0:
-            yield "statistics", "got NaN, infinity, or a deviation below 0"
+    if problem := statistics_problem(manifest.statistics, manifest.schema):
+        yield "statistics", problem
+
+
+def statistics_problem(found: Statistics | None, schema: RecordSchema) -> str:
+    """Why statistics cannot be of such records; empty if they can."""
+    if found is None:
+        return ""
+    channels = (1, *schema.input.step_shape)[-1]
+    columns = (found.mean, found.deviation, found.minimum, found.maximum)
+    if {*map(len, columns)} != {channels} or not 0 < found.count <= _LARGEST:
+        return f"got others than of {channels} channels"
+    if not all(map(math.isfinite, itertools.chain(*columns))) or min(found.deviation) < 0:
+        return "got NaN, infinity, or a deviation below 0"
+    return ""
 
 
 def _require_plain_names(manifest: Manifest) -> None:
