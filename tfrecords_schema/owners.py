@@ -13,6 +13,8 @@ import time
 
 import tensorflow as tf
 
+_STATE, _START = 0, 19  # In /proc/<pid>/stat, behind the name.
+
 
 @dataclasses.dataclass(frozen=True)
 class Owner:
@@ -66,7 +68,7 @@ def is_alive(owner: Owner) -> bool:
         return False
     except PermissionError:
         return True
-    return owner.start == _process_start(owner.pid)
+    return owner.start == _process_start(owner.pid) and not _has_ended(owner.pid)
 
 
 @functools.cache
@@ -86,8 +88,18 @@ def _space() -> str:
 
 def _process_start(pid: int) -> str:
     """Start time of a process in clock ticks after boot, where Linux tells; tells reused pids."""
+    return _told(pid, _START)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether nothing is left of a process but what its parent has not asked for yet."""
+    return _told(pid, _STATE) in ("Z", "X")
+
+
+def _told(pid: int, field: int) -> str:
+    """What Linux tells of a process, by the place behind its name (proc(5)); else empty."""
     try:
         with tf.io.gfile.GFile(f"/proc/{pid}/stat") as file:
-            return file.readline().rpartition(")")[2].split()[19]
+            return file.readline().rpartition(")")[2].split()[field]
     except (tf.errors.OpError, IndexError):
         return ""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import threading
 import time
 
@@ -37,6 +38,16 @@ def test_the_lock_of_a_dead_process_of_this_machine_is_taken_over_at_once(owner,
     with Lock(str(tmp_path), "training"):
         assert not os.path.exists(path)
     assert "is gone: going on without it" in caplog.text
+
+
+def test_a_process_that_ended_and_that_nobody_asked_for_is_dead(tmp_path):
+    ended = subprocess.Popen(["true"])
+    start = owners._process_start(ended.pid)
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # It stays as it is.
+    _write(tmp_path, pid=ended.pid, start=start)
+    with Lock(str(tmp_path), "training"):
+        pass
+    ended.wait()
 
 
 @pytest.mark.parametrize("owner", [{"host": "elsewhere"}, {"space": "pid:[1]"}])
