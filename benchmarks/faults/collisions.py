@@ -118,7 +118,7 @@ def _pair(
 def _damage(place: _Place, counts: Counts) -> None:
     """Whether dataset and run are whole."""
     problems = [*verify_dataset(str(place.dataset))]
-    counts.violation(f"damaged dataset: {problems[:1]}", int(bool(problems)))
+    counts.violation("damaged dataset", int(bool(problems)))
     for name, evaluation in RunFiles.read(str(place.run_dir)).evaluations.items():
         content = (place.run_dir / f"predictions-{name}.npz").read_bytes()
         is_own = hashlib.sha256(content).hexdigest() == evaluation["predictions"]
