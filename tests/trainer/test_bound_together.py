@@ -98,6 +98,15 @@ def test_an_evaluation_under_another_name_is_left_aside(run_dir, capsys):
     assert "evaluation-z.json holds what belongs in evaluation-test.json" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("line", ["", "--model=auto\n"])
+def test_a_run_that_does_not_say_which_model_was_trained_is_refused(line, run_dir, capsys):
+    kept = (run_dir / "config.flags").read_text().splitlines(keepends=True)
+    kept = [one for one in kept if not one.startswith("--model=")]
+    (run_dir / "config.flags").write_text(line + "".join(kept))
+    assert run_trainer("--mode=export", f"--run_dir={run_dir}") == 2
+    assert "does not say which --model was trained" in capsys.readouterr().err
+
+
 def test_predictions_of_another_evaluation_are_refused(dataset, run_dir, capsys):
     shutil.copy(run_dir / "predictions-validation.npz", run_dir / "predictions-test.npz")
     assert compare([str(run_dir), str(run_dir)]) == 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from absl import flags
 
 from pipeline.console.command import Command
+from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import not_one_of
 from pipeline.console.options import (
     Options,
@@ -177,6 +178,11 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
         _fill_in_model(run.run_dir, start.init_from, values)
     choices = _decide(values, run, settled or {}) if run.mode == "train" else ()
     name = read(ModelOptions, values)
+    if run.mode != "train" and name.model == AUTO:
+        raise UsageError(
+            f"config.flags of {run.run_dir} does not say which --model was trained; copy it again, "
+            "or give --model"
+        )
     family = family_named(name.model)
     if run.mode == "train":
         readers = {known: found.options for known, found in families().items()}
