@@ -27,7 +27,6 @@ from pipeline.conversion.packs import unpack
 from pipeline.conversion.parts import Part, find_part, part_path, write_part
 from pipeline.conversion.shard_plan import ShardPlan, record_order
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
-from pipeline.sources.label_kinds import LabelPlan
 from pipeline.sources.labels.records import convert_label
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.rejects import noted, without_label

@@ -77,7 +77,7 @@ def run(
         predictions = predictions.decided(steps.task.reading)
     unchanged()
     missing = split.dataset.manifest.splits[split.name].missing_labels
-    named = {"other_data": other_data} if other_data else {}
+    named: dict[str, Any] = {"other_data": other_data} if other_data else {}
     named |= {"missing_labels": missing} if missing else {}
     figures = evaluate(predictions, label, split.index.groups())
     result: dict[str, Any] = {"split": split.name, **about, **named, **figures}

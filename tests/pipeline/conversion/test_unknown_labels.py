@@ -11,9 +11,9 @@ from pipeline.console.errors import MissingLabelError
 from pipeline.inspect.facts import gather
 from pipeline.inspect.text import facts_text
 from pipeline.sources.annotations import describe_label, label_array
+from pipeline.verification.verify import verify_dataset
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
 from tfrecords_schema import LabelSpec
-from tfrecords_schema.verify import verify_dataset
 
 _SPLITS = ("--group_regex=g.", "--splits=test=1,train=rest")
 _NAN = np.nan
