@@ -198,10 +198,10 @@ def _statistics(records: Sequence[Record]) -> Statistics:
     channels = records[0].data.shape[-1] if records[0].data.ndim > 1 else 1
     values = np.concatenate([np.reshape(r.data, [-1, channels]) for r in records]).astype(float)
     return Statistics(
-        mean=tuple(values.mean(0).tolist()),
-        deviation=tuple(values.std(0).tolist()),
-        minimum=tuple(values.min(0).tolist()),
-        maximum=tuple(values.max(0).tolist()),
+        mean=tuple(np.nanmean(values, 0).tolist()),
+        deviation=tuple(np.nanstd(values, 0).tolist()),
+        minimum=tuple(np.nanmin(values, 0).tolist()),
+        maximum=tuple(np.nanmax(values, 0).tolist()),
         count=len(values),
     )
 

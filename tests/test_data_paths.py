@@ -23,6 +23,16 @@ _OPENERS = {"np.load", "np.save", "np.savez", "pq.read_table", "pq.ParquetFile",
 _ALLOWED = {
     ("tfrecords_schema/storage.py", "shutil"),  # links, which only local folders have
     ("tfrecords_schema/storage.py", "os.path"),
+    ("tfrecords_schema/storage.py", "os.stat"),  # whether something local is a file
+    ("tfrecords_schema/storage.py", "os.rmdir"),  # only local folders can be empty
+    ("tfrecords_schema/flushing.py", "os.open"),  # only local files can be flushed
+    ("tfrecords_schema/flushing.py", "os.path"),
+    ("tfrecords_schema/flushing.py", "os.walk"),
+    ("tfrecords_schema/locks.py", "os.stat"),  # local times in parts of a second
+    ("tfrecords_schema/owners.py", "open"),  # which start of the machine this is
+    ("trainer/data/unchanged.py", "os.stat"),  # whether a local file is another
+    ("trainer/models/parts/weight_files.py", "open"),  # weights are downloaded to local files
+    ("trainer/models/parts/weight_files.py", "zipfile.ZipFile"),
     ("pipeline/console/terminal.py", "shutil"),  # the width of the terminal
     ("pipeline/console/command.py", "shutil"),
     ("pipeline/console/command.py", "os.path"),  # flagfiles

@@ -24,7 +24,14 @@ from tfrecords_schema.errors import DatasetError, UserError
 from tfrecords_schema.flushing import local_path
 from tfrecords_schema.names import join
 from tfrecords_schema.owners import Owner, can_be_asked, is_alive, this_process
-from tfrecords_schema.storage import make_folder, names_in, read, remove, write_passing
+from tfrecords_schema.storage import (
+    make_folder,
+    names_in,
+    read,
+    remove,
+    remove_if_empty,
+    write_passing,
+)
 
 _PREFIX, _SUFFIX = "lock-", ".json"
 BEAT_SECS = 20.0
@@ -53,7 +60,7 @@ class Lock:
         """
         self._folder, self._doing = folder, doing
         self.path = join(folder, f"{_PREFIX}{uuid.uuid4().hex}{_SUFFIX}")
-        self._content = b""
+        self._content, self._is_ours = b"", False
         self._ends = threading.Event()
         self._beats: threading.Thread | None = None
 
@@ -71,6 +78,7 @@ class Lock:
           LockedError: another process has the folder.
           tf.errors.OpError: it cannot be written.
         """
+        self._is_ours = not tf.io.gfile.exists(self._folder)
         make_folder(self._folder)
         self._content = json.dumps(dataclasses.asdict(this_process()), sort_keys=True).encode()
         tries = _TRIES
@@ -93,6 +101,8 @@ class Lock:
         """Gives the folder back."""
         self.rest()
         remove(self.path)
+        if self._is_ours:  # What was refused leaves nothing.
+            remove_if_empty(self._folder)
 
     def rest(self) -> None:
         """Writes the lock no more, for whoever removes the folder."""

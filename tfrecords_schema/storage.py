@@ -119,6 +119,8 @@ def read(path: str, most_bytes: int | None = MOST_BYTES) -> bytes | None:
                     return file.read()
     except (tf.errors.NotFoundError, FileNotFoundError):
         return None
+    except NotADirectoryError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); check the path") from error
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
     raise DatasetError(f"{path} {what}, so it is not what belongs there; copy it again")
@@ -267,6 +269,13 @@ def remove(path: str) -> None:
             tf.io.gfile.rmtree(path)
         else:
             tf.io.gfile.remove(path)
+
+
+def remove_if_empty(folder: str) -> None:
+    """Removes a local folder with nothing in it; elsewhere there are none."""
+    if (local := local_path(folder)) is not None:
+        with contextlib.suppress(OSError):
+            os.rmdir(local)
 
 
 def names_in(folder: str) -> list[str]:

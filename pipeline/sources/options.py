@@ -173,8 +173,7 @@ class SplitOptions(Options):
     split_seed: int = option(0, "Another seed, another division.")
     stratify: bool = option(
         False,
-        "Give every split about its share of every class, as far as whole groups allow; --splits "
-        "are then shares of the records and of the labels of each class.",
+        "Give every split about its share of every class, too, as far as whole groups allow.",
         common=True,
     )
     splits_from: str = read_folder(

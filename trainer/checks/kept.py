@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.names import join
 from trainer.checks.finding import Finding, compared
 from trainer.models.family import ChosenModel, DataSpec
 from trainer.runs.checkpoints import TrainingState, load, save
@@ -32,7 +32,7 @@ def weights_finding(
     what = "a checkpoint, loaded into a new model"
     again = chosen.restored().build(data).full
     with tempfile.TemporaryDirectory() as folder:
-        place = os.path.join(folder, "ckpt-0")
+        place = join(folder, "ckpt-0")
         try:
             save(place, TrainingState(), {"model": model.variables})
             load(place, {"model": again.variables})
@@ -54,12 +54,12 @@ def file_findings(model: keras.Model, task: Task, batch: dict[str, Any]) -> Iter
         except UserError as error:
             yield Finding("export", False, str(error))
             return
-        served = tf.saved_model.load(os.path.join(folder, SAVED_MODEL))
+        served = tf.saved_model.load(join(folder, SAVED_MODEL))
         found = served.signatures["serving_default"](**inputs)[kind]
         pair = (expected[kind].numpy(), found.numpy())
         yield compared("the SavedModel, loaded again", [pair], "mend what depends on Python")
         try:
-            loaded = keras.saving.load_model(os.path.join(folder, KERAS_FILE))
+            loaded = keras.saving.load_model(join(folder, KERAS_FILE))
         except Exception as error:  # Of many kinds: whatever the constructors of layers raise.
             said = " ".join(str(error).split())[:300]
             yield Finding("the .keras file, loaded again", False, f"{said}; {_CURE}")

@@ -14,8 +14,8 @@ class FrameOptions(ConvertOptions):
 
     resize: str = option(
         "",
-        "HEIGHTxWIDTH in pixels, as 180x320: bicubic with antialias, images stored as PNG; without "
-        "it images are stored as they are, and frames of a video in their size.",
+        "HEIGHTxWIDTH in pixels, as 180x320 (bicubic with antialias, stored as PNG); else images "
+        "are stored as they are.",
         common=True,
     )
     max_frame_pixels: int = option(64_000_000, "Larger frames are rejected.", positive=True)

@@ -40,8 +40,7 @@ class OutsideOptions(Options):
     )
     label_regex: str = option(
         "",
-        "Finds the label in the relative path (group 1, or all): a class by its text, or a number "
-        "with --label_kind=record_value.",
+        "Finds the label in the relative path (group 1, or all); see --label_kind.",
         common=True,
     )
 

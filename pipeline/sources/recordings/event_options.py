@@ -48,8 +48,8 @@ class EventOptions(AnnotationOptions):
 
     events: str = option(
         "",
-        "Table (.csv, .tsv, .jsonl, .parquet) of events in all recordings, a row each: recording "
-        "(by path, id or file name), start, end or duration, and what it is. Times are seconds.",
+        "Table like --labels, with a row for every event: recording, start, end or duration "
+        "(seconds), and what it is.",
         common=True,
         effect=Effect.NONE,
         parse=as_file,

@@ -26,9 +26,8 @@ class SectionOptions(GapOptions, WindowOptions):
     )
     resample_hz: float | None = option(
         None,
-        "Brings all to this rate, polyphase and without delay; n samples at rate r become "
-        "ceil(n * resample_hz / r). Else all must have one rate, which is --sample_rate_hz if that "
-        "is given.",
+        "Brings all to this rate, without delay; n samples at rate r become "
+        "ceil(n * resample_hz / r). Else all must have one.",
         positive=True,
         common=True,
     )

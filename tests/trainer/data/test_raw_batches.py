@@ -124,8 +124,8 @@ def test_frames_of_another_size_are_refused_by_their_headers(tmp_path, monkeypat
 
 def test_a_window_far_beyond_a_recording_is_refused_before_it_is_padded(tmp_path) -> None:
     _write(tmp_path, "a", steps=3)
-    given = SignalOptions("", "", "test", window_samples=10**9, tail="pad", label_kind="none")
+    given = SignalOptions("", "", "test", window_samples=5 * 10**8, tail="pad", label_kind="none")
     options = {**given.recorded(), "source": "signals"}
-    raw = RawFolder(str(tmp_path), InputSpec("signal", "float32", (10**9, 1)), options)
+    raw = RawFolder(str(tmp_path), InputSpec("signal", "float32", (5 * 10**8, 1)), options)
     assert _predicted(raw) == []
     assert "the signal, cut and padded, has" in raw.rejects[0][1]
