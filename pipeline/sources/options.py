@@ -152,7 +152,7 @@ class SplitOptions(Options):
 
     group_key: str = option("", "Array, field or column with the group: the subject.", common=True)
     group_regex: str = option(
-        "", "Finds the group in the relative path (group 1, or all).", common=True
+        "", "Finds the group in the path (group 1, or all).", common=True
     )
     group_column: str = option("", "Column with the group, in the table of --labels.")
     splits: str = option(
