@@ -151,9 +151,7 @@ class SplitOptions(Options):
     """Groups and splits."""
 
     group_key: str = option("", "Array, field or column with the group: the subject.", common=True)
-    group_regex: str = option(
-        "", "Finds the group in the path (group 1, or all).", common=True
-    )
+    group_regex: str = option("", "Finds the group in the path (group 1, or all).", common=True)
     group_column: str = option("", "Column with the group, in the table of --labels.")
     splits: str = option(
         "",
