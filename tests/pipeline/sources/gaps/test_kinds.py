@@ -144,7 +144,7 @@ def test_recordings_are_split_at_gaps(folders: Folders, name: str) -> None:
     assert [f.path.rpartition("#")[2] for f in inputs_of(source)] == ["10-20", "30-45"]
 
 
-@pytest.mark.parametrize("name", {*_KINDS} - {"npz", "npy", "wav", "wfdb"})
+@pytest.mark.parametrize("name", sorted({*_KINDS} - {"npz", "npy", "wav", "wfdb"}))
 def test_time_without_samples_is_rejected_from_the_header(folders: Folders, name: str) -> None:
     source = _source(folders, name)
     with pytest.raises(RejectedInputError, match="with --non_finite what becomes of gaps"):
