@@ -62,7 +62,8 @@ def test_a_silent_lock_of_another_machine_is_taken_over(owner, tmp_path, monkeyp
     path = _write(tmp_path, **owner)
     os.utime(path, (0, 0))  # One that has been silent already is not waited for.
     monkeypatch.setattr(locks, "SILENT_SECS", 1000)
-    Lock(str(tmp_path), "training").take()
+    with Lock(str(tmp_path), "training"):
+        pass
 
 
 def test_a_lock_of_another_machine_that_is_written_anew_stops_the_next(tmp_path, monkeypatch):
