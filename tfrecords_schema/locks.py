@@ -8,6 +8,7 @@ one that was not for some time, by the clock of the file system or while one wai
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -110,6 +111,12 @@ class Lock:
         if self._beats:
             self._beats.join()
 
+    def show_life(self) -> None:
+        """Writes the lock anew, unless it was removed: whoever did that has the folder now."""
+        with contextlib.suppress(tf.errors.OpError):  # The disk may be full for a while.
+            if tf.io.gfile.exists(self.path):
+                write_passing(self.path, self._content)
+
     def require(self) -> None:
         """Checks that nobody took the folder over, as from a machine that slept.
 
@@ -179,11 +186,7 @@ class Lock:
 
     def _beat(self) -> None:
         while not self._ends.wait(BEAT_SECS):
-            try:
-                if tf.io.gfile.exists(self.path):  # Whoever removed it has the folder now.
-                    write_passing(self.path, self._content)
-            except tf.errors.OpError:
-                continue  # The disk may be full for a while.
+            self.show_life()
 
 
 def _written(path: str) -> int | None:
