@@ -37,11 +37,11 @@ from trainer.evaluation.prediction_files import Row
 from trainer.report.report_data import RunFiles
 from trainer.runs.asked import Asked
 from trainer.runs.run_folder import LearntFrom, read_flags
-from trainer.runs.trained_on import Recognized, TrainedOn
 from trainer.serving import inference
 
 Path = str | os.PathLike[str]
-_OWN = ("mode", "dataset", "run_dir", "input_dir", "output", "dry_run")
+_OWN = ("mode", "dataset", "run_dir", "input_dir", "output")
+_OF_COMMANDS = ("dry_run", "predict_split", "draw")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,12 +133,13 @@ class Run:
                 learnt.schema.input,
                 learnt.options,
             )
-            recognized = Recognized(TrainedOn.read(self.path))
-            batches = recognized.passing(inference.raw_batches(asked, serving, raw))
-            rows = inference.predict_batches(serving, batches)
-            if isinstance(raw, RawFolder):
-                inference.report_rejects(raw.rejects, len(rows))
-            for doubt in inference.doubts_about(rows, recognized):
+            rows, doubts = inference.predicted(
+                self.path,
+                serving,
+                inference.raw_batches(asked, serving, raw),
+                raw if isinstance(raw, RawFolder) else None,
+            )
+            for doubt in doubts:
                 say(f"WARNING: {doubt}")
             found.extend(_prediction(row, serving.task.label) for row in rows)
 
@@ -187,6 +188,9 @@ def _argv(mode: str, options: dict[str, Any], **places: str) -> list[str]:
     reserved = [name for name in options if name in _OWN]
     if reserved:
         raise UsageError(f"{reserved[0]} is no option here: the call itself says it; leave it out")
+    of_commands = [name for name in options if name in _OF_COMMANDS]
+    if of_commands:
+        raise UsageError(f"{of_commands[0]} is for python -m trainer alone; leave it out")
     if "TF_CONFIG" in os.environ or options.get("strategy") == "multi_worker":
         raise UsageError(
             "a call trains in this process alone; several workers are started as commands, with "

@@ -7,10 +7,11 @@ from typing import Any
 
 from pipeline.console import exit_codes, program
 from pipeline.console.command import Command, with_help
+from pipeline.console.errors import UsageError
 from pipeline.console.options import Options, option, read
 from trainer.models.family import ChosenModel, DataSpec
 from trainer.models.named import family_named, kinds_beside
-from trainer.runs.asked import AUTO, ModelOptions, named_model
+from trainer.runs.asked import AUTO, ModelOptions, named_model, refuse_other_models
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,21 @@ class CheckOptions(Options):
         2, "Replicas on this machine's CPU; below 2: that is not checked.", low=0, common=True
     )
 
+    def check(self) -> None:
+        """See `Options`."""
+        given = [
+            f"--{field.name}"
+            for field in dataclasses.fields(self)
+            if field.name.startswith("example_") and getattr(self, field.name) != field.default
+        ]
+        if self.dataset and given:
+            raise UsageError(f"{given[0]} has no effect with --dataset; leave one of them out")
+        if self.example_input == "frames" and self.example_shape[2:] != (3,):
+            shape = ",".join(map(str, self.example_shape))
+            raise UsageError(
+                f"--example_shape={shape}: expected height, width and 3 of frames, as 32,48,3"
+            )
+
 
 def _kinds(given: Sequence[str]) -> tuple[type[Options], ...]:
     name = named_model(given)
@@ -44,14 +60,13 @@ COMMAND = Command(
     "python -m trainer.check_model",
     "Checks a model, one of your own or a family of the trainer: that its answers depend on "
     "neither batch nor padding nor replicas, and that it is saved and loaded as it is.",
-    (CheckOptions, ModelOptions, *kinds_beside("signal")),
+    _kinds(()),
     kinds_of=_kinds,
 )
 
 if __name__ == "__main__":
     program.begin(COMMAND, gpu=True)
 
-from pipeline.console.errors import UsageError
 from pipeline.console.run import run_command
 from pipeline.console.terminal import say
 from tfrecords_schema import DatasetError, InputSpec, LabelSpec, open_dataset
@@ -74,6 +89,7 @@ def _check(argv: Sequence[str]) -> int:
     if name == AUTO:
         raise UsageError(with_help("no --model is named", COMMAND.prog))
     family = family_named(name)
+    refuse_other_models(values, family)
     chosen = ChosenModel(family, tuple(read(kind, values) for kind in family.options))
     configure(RunOptions(dataset="-", run_dir="-", cpu_replicas=options.check_replicas))
     data = _described(options, chosen)

@@ -111,20 +111,22 @@ def open_data(asked: Asked) -> Data:
         activation=training.class_activation,
     )
     learnt = run_folder.LearntFrom.of(dataset)
-    if is_training and asked.start.init_from:
-        found = init_from.statistics(run.run_dir, asked.start.init_from, dataset)
-        learnt = dataclasses.replace(learnt, statistics=found)
-    elif not is_training:
+    if is_training:
+        own = learnt.statistics
+        if data.train_split != DataOptions.train_split:  # The only one that a conversion measures.
+            own = None
+        if source := asked.start.init_from:
+            own = init_from.statistics(run.run_dir, source, own)
+        learnt = dataclasses.replace(learnt, statistics=own)
+    else:
         learnt = run_folder.LearntFrom.read(run.run_dir)
         run_folder.require_same_task(learnt, dataset)
         if said := run_folder.other_reading(learnt, dataset.path, dataset.manifest.options):
             say(said)
-    elif data.train_split != DataOptions.train_split:  # The only one that a conversion measures.
-        learnt = dataclasses.replace(learnt, statistics=None)
     if is_training:
-        own = load_split(dataset, data.train_split, data, task)
-        own.has_partners = any(one.needs_partner for one in asked.augmentations)
-        train: SplitData | None = own
+        train_split = load_split(dataset, data.train_split, data, task)
+        train_split.has_partners = any(one.needs_partner for one in asked.augmentations)
+        train: SplitData | None = train_split
     else:
         train = _split_of_baseline(dataset, data, task)
     validation = _optional_split(dataset, data.validation_split, data, task)

@@ -39,7 +39,7 @@ def weights_finding(
         except UserError as error:
             return Finding(what, False, f"{error}; make the same layers, in the same order, always")
     cure = "keep all that an answer depends on in weights (self.add_weight)"
-    return compared(what, [(_answer(model, batch), _answer(again, batch))], cure)
+    return compared(what, [(answer(model, batch), answer(again, batch))], cure)
 
 
 def file_findings(model: keras.Model, task: Task, batch: dict[str, Any]) -> Iterator[Finding]:
@@ -64,11 +64,12 @@ def file_findings(model: keras.Model, task: Task, batch: dict[str, Any]) -> Iter
             said = " ".join(str(error).split())[:300]
             yield Finding("the .keras file, loaded again", False, f"{said}; {_CURE}")
             return
-        pair = (_answer(model, batch), _answer(loaded, batch))
+        pair = (answer(model, batch), answer(loaded, batch))
         yield compared("the .keras file, loaded again", [pair], _CURE)
 
 
-def _answer(model: keras.Model, batch: dict[str, Any]) -> np.ndarray:
+def answer(model: keras.Model, batch: dict[str, Any]) -> np.ndarray:
+    """What a model says of a batch."""
     given = {name: tf.constant(value) for name, value in batch.items()}
     names = [tensor.name for tensor in model.inputs]
     return model(inputs_of(given, names), training=False).numpy()

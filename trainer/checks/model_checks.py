@@ -1,6 +1,6 @@
 """Properties 8, 9 and 12 of one model, and whether it is kept as it is.
 
-Each check runs on random recordings of a few steps, with dropout off and all weights random.
+Each check runs on random recordings of a few steps, with random layers off and all weights random.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import numpy as np
 import tensorflow as tf
 
 from trainer.checks.finding import Finding, compared, is_float
-from trainer.checks.kept import file_findings, weights_finding
+from trainer.checks.kept import answer, file_findings, weights_finding
 from trainer.models.family import ChosenModel, DataSpec
 from trainer.models.parts.example import example, padded_to
 from trainer.step.task import Task, inputs_of
 
 _LENGTHS = (5, 1, 7, 0, 3)
 _TIME, _WIDER = 7, 11
-_DROPPING = {"rate", "dropout", "recurrent_dropout"}
+_RANDOM = {"rate", "stddev", "dropout", "recurrent_dropout"}
 _OF_LENGTHS = (
     "some layer mixes padding into its answer, or statistics over padding: hand lengths or a mask "
     "to every layer that sees more than one step, or pack the steps first (trainer.layers)"
@@ -51,10 +51,10 @@ def findings(chosen: ChosenModel, data: DataSpec) -> Iterator[Finding]:
 
 
 def prepare(model: keras.Model) -> None:
-    """Switches dropout off, and makes all weights random: zeros would hide what is behind them."""
+    """Switches dropout and noise off, and makes weights random: zeros hide what is behind them."""
     for layer in model._flatten_layers():
         if hasattr(layer, "seed_generator"):
-            for name in vars(layer).keys() & _DROPPING:
+            for name in vars(layer).keys() & _RANDOM:
                 setattr(layer, name, 0.0)
     rng = np.random.default_rng(1)
     for variable in model.variables:
@@ -71,38 +71,30 @@ def _batch(data: DataSpec, time: int = _TIME) -> dict[str, Any]:
     return padded_to(time, example(data, _LENGTHS, _TIME), data)
 
 
-def _answer(model: keras.Model, batch: dict[str, Any]) -> np.ndarray:
-    given = {name: tf.constant(value) for name, value in batch.items()}
-    return model(inputs_of(given, _names(model)), training=False).numpy()
-
-
-def _valid(data: DataSpec, outputs: np.ndarray, row: int) -> np.ndarray:
-    return outputs[row] if data.label.per == "record" else outputs[row, : _LENGTHS[row]]
+def _valid(data: DataSpec, output: np.ndarray, length: int) -> np.ndarray:
+    return output if data.label.per == "record" else output[:length]
 
 
 def _alone(model: keras.Model, data: DataSpec) -> Finding:
     batch = _batch(data)
-    together = _answer(model, batch)
+    together = answer(model, batch)
     pairs = []
     for row, length in enumerate(_LENGTHS):
         if length:
             own = {name: value[row : row + 1] for name, value in batch.items()}
             own[data.input.kind] = own[data.input.kind][:, :length]
-            pairs.append(
-                (_valid(data, together, row), _valid(data, _repeated(_answer(model, own)), row))
-            )
+            alone = answer(model, own)[0]
+            pairs.append((_valid(data, together[row], length), _valid(data, alone, length)))
     return compared("property 8: a recording alone, and in a batch", pairs, _OF_LENGTHS)
 
 
-def _repeated(outputs: np.ndarray) -> np.ndarray:
-    """One row at the place of every row."""
-    return np.repeat(outputs, len(_LENGTHS), axis=0)
-
-
 def _wider(model: keras.Model, data: DataSpec) -> Finding:
-    short, wide = (_answer(model, _batch(data, time)) for time in (_TIME, _WIDER))
-    rows = [row for row, length in enumerate(_LENGTHS) if length]
-    pairs = [(_valid(data, short, row), _valid(data, wide, row)) for row in rows]
+    short, wide = (answer(model, _batch(data, time)) for time in (_TIME, _WIDER))
+    pairs = [
+        (_valid(data, short[row], length), _valid(data, wide[row], length))
+        for row, length in enumerate(_LENGTHS)
+        if length
+    ]
     return compared("property 8: more padding, with other values in it", pairs, _OF_LENGTHS)
 
 

@@ -52,15 +52,23 @@ class RawArrays:
             raise DatasetError(
                 f"recording {number} is {found.dtype} {[*found.shape]}, the model takes {expected}"
             )
-        if found.dtype.kind == "f" and not np.isfinite(data).all():
-            raise DatasetError(f"recording {number} holds NaN or infinity; repair or leave it out")
-        return RawRow(number, str(number), data.astype(self._spec.dtype), padding)
+        with np.errstate(over="ignore"):
+            cast = data.astype(self._spec.dtype)
+        if cast.dtype.kind == "f" and not np.isfinite(cast).all():
+            raise DatasetError(
+                f"recording {number} holds NaN, infinity or what {cast.dtype} has no room for; "
+                "repair or leave it out"
+            )
+        if cast.dtype.kind in "iu" and (cast != data).any():
+            raise DatasetError(
+                f"recording {number} has values outside {cast.dtype}; scale it like the recordings "
+                "that the model learnt from"
+            )
+        return RawRow(number, str(number), cast, padding)
 
     def _cut(self, found: np.ndarray) -> tuple[np.ndarray, int]:
         """A recording in steps, and the samples that its last step lacks."""
         if not self._window or found.ndim != len(self._spec.step_shape) or not len(found):
             return np.atleast_1d(found), 0
-        whole, rest = divmod(len(found), self._window)
-        steps = whole + bool(rest and self._pads)
-        padding = -len(found) % self._window if self._pads else 0
-        return cut_in_windows(found, steps, self._window), padding
+        steps = (len(found) + (self._window - 1) * self._pads) // self._window
+        return cut_in_windows(found, steps, self._window), max(0, steps * self._window - len(found))

@@ -99,10 +99,11 @@ class Predictions:
         """
         path = join(run_dir, _file(stem))
         content = read(path, _MOST_FILE_BYTES)
-        problem = "is not there" if content is None else ""
-        if content and sha256 and hashlib.sha256(content).hexdigest() != sha256:
+        if content is None:
+            problem = "is not there"
+        elif sha256 and hashlib.sha256(content).hexdigest() != sha256:
             problem = "is of another evaluation than the figures beside it"
-        if content and not problem:
+        else:
             try:
                 return cls(**arrays_in(content, _MOST_FILE_BYTES))
             except (TypeError, ValueError) as error:
@@ -212,8 +213,6 @@ def _known(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Labels and predictions of the steps of a record whose label is known, and which they are."""
     at = np.flatnonzero(label.is_known(labels)).astype(np.int32)
-    if len(at) == len(labels):
-        return labels, predictions, at
     return labels[at], predictions[at], at
 
 

@@ -158,10 +158,6 @@ class PredictOptions(Options):
         """See `Options`."""
         if self.predict_split and self.input_dir:
             raise UsageError("give --predict_split or --input_dir, not both")
-        if self.label_steps < 0 or (self.label_steps and not self.input_dir):
-            raise UsageError(
-                f"--label_steps={self.label_steps}: expected a number above 0, with --input_dir"
-            )
         if self.output and not self.output.endswith((".parquet", ".csv")):
             raise UsageError(f"--output={self.output}: expected a name in .parquet or .csv")
 

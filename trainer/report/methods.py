@@ -134,7 +134,7 @@ def about_model(run: RunFiles) -> list[str]:
     lines = []
     with contextlib.suppress(KeyError, UserError):  # One's own may not be installed here.
         family = family_named(name)
-        lines.append(f"{name}: {family.summary}")
+        lines.append(": ".join(filter(None, (name, family.summary))))
         lines += _listed("Options:", run.options, sorted(names_of(family.options)))
     if "parameters" in run.versions:
         lines.append(

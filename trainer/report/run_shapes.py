@@ -104,6 +104,7 @@ class Evaluation:
     weights: str = ""
     predictions: str = ""
     other_data: str = ""
+    missing_labels: int = 0
     bootstrap_resamples: int = 0
     group_count: int = 0
     per_class: dict[str, Figures] = dataclasses.field(default_factory=dict)
@@ -114,6 +115,8 @@ class Evaluation:
     curves: dict[str, Figures] = dataclasses.field(default_factory=dict)
     trained_on: dict[str, int] = dataclasses.field(default_factory=dict)
     decided_by_it: bool = False
+    agreement: list[Figures] = dataclasses.field(default_factory=list)
+    reliability: list[Figures] = dataclasses.field(default_factory=list)
     predicted: list[float] = dataclasses.field(default_factory=list)
     calibration: dict[str, Any] = dataclasses.field(default_factory=dict)
 

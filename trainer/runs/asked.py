@@ -21,7 +21,7 @@ from pipeline.console.options import (
 )
 from pipeline.console.rooms import first_lines
 from trainer.augmentation.augmentation import Augmentation, augmentations, augmented
-from trainer.models.family import ChosenModel, families, option_kinds
+from trainer.models.family import ChosenModel, Family, families, option_kinds
 from trainer.models.named import family_named, kinds_beside, names_for_rules
 from trainer.models.parts.network import samples_of_step
 from trainer.models.parts.own_model import is_path, require_path
@@ -185,8 +185,7 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
         )
     family = family_named(name.model)
     if run.mode == "train":
-        readers = {known: found.options for known, found in families().items()}
-        refuse_unused(values, {**readers, name.model: family.options}, name.model, "model")
+        refuse_other_models(values, family)
     data, training = read(DataOptions, values), read(TrainingOptions, values)
     reading = read(ReadingOptions, values)
     model = ChosenModel(family, tuple(read(kind, values) for kind in family.options))
@@ -196,6 +195,16 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
     return Asked(
         run, data, training, start, reading, predict, model, used, said, choices, tuple(argv)
     )
+
+
+def refuse_other_models(values: flags.FlagValues, family: Family) -> None:
+    """Refuses options that only other models read.
+
+    Raises:
+      UsageError: one is given.
+    """
+    readers = {known: found.options for known, found in families().items()}
+    refuse_unused(values, {**readers, family.name: family.options}, family.name, "model")
 
 
 def _fill_in_model(run_dir: str, init_from: str, values: flags.FlagValues) -> None:

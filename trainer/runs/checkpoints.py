@@ -287,16 +287,21 @@ def load_trained(run_dir: str, which: str, model: keras.Model) -> None:
     Raises:
       CheckpointError: if there are none, or they are of another model.
     """
-    variables, best = {"model": model.variables}, join(run_dir, "best")
+    variables = {"model": model.variables}
     if which == "best":
-        if not tf.io.gfile.isdir(best):
-            raise CheckpointError(
-                f"{run_dir} has no best weights, which are kept at the end of an epoch; train on, "
-                "or give --evaluate_with=last"
-            )
-        load(best, variables)
+        load(_best(run_dir), variables)
     elif Checkpoints(join(run_dir, "checkpoints"), keep=1).restore_latest(variables) is None:
         raise CheckpointError(f"{run_dir} has no checkpoint; train first")
+
+
+def _best(run_dir: str) -> str:
+    folder = join(run_dir, "best")
+    if not tf.io.gfile.isdir(folder):
+        raise CheckpointError(
+            f"{run_dir} has no best weights, which are kept at the end of an epoch; train on, or "
+            "give --evaluate_with=last"
+        )
+    return folder
 
 
 def trained_arrays(run_dir: str, which: str) -> tuple[str, dict[str, np.ndarray]]:
@@ -305,10 +310,10 @@ def trained_arrays(run_dir: str, which: str) -> tuple[str, dict[str, np.ndarray]
     Raises:
       CheckpointError: there are none that can be read.
     """
-    checkpoints = join(run_dir, "checkpoints")
-    newest = [join(checkpoints, f"ckpt-{step}") for step in Checkpoints(checkpoints, 1).steps()]
-    problem = f"{run_dir} has no {which} weights; train there first"
-    for folder in [join(run_dir, "best")] if which == "best" else reversed(newest):
+    checkpoints, problem = join(run_dir, "checkpoints"), f"{run_dir} has no checkpoint; train first"
+    steps = Checkpoints(checkpoints, keep=1).steps()
+    newest_first = [join(checkpoints, f"ckpt-{step}") for step in reversed(steps)]
+    for folder in [_best(run_dir)] if which == "best" else newest_first:
         try:
             digest = _read_state(folder)[1].get("model", "")
             return digest, _arrays_in(*_read_hashed(folder, "model.npz", digest))

@@ -39,18 +39,20 @@ def changed_options(found: dict[str, Any], expected: dict[str, Any]) -> list[str
       expected: of the run that would go on.
     """
     model = expected.get("model", "")
-    defaults = default_texts(model)
+    fields = [field for kind in recorded(model) for field, _ in fields_of(kind)]
+    defaults = {f.name: None if f.default is None else value_text(f.default) for f in fields}
     used = family_named(model).options if model else option_kinds()
     unknown = names_of(option_kinds()) - names_of(used)
     if found.get("model", model) != model:
         unknown |= {*found} - {*expected}
     if SEAL not in found:  # Earlier versions knew none.
         unknown |= {SEAL}
-    return sorted(
-        name
+    changed = {
+        "dataset" if name == SEAL else name
         for name in (expected.keys() | found.keys()) - unknown
         if found.get(name, defaults.get(name)) != expected.get(name, defaults.get(name))
-    )
+    }
+    return sorted(changed)
 
 
 def require_same_run(run: RunOptions, identity: dict[str, Any]) -> None:
@@ -78,9 +80,11 @@ def check_identity(
     """
     names = changed_options(found, expected)
     changed = [
-        f"--{name} was {found.get(name)!r} and is {expected.get(name)!r}"
+        "--dataset has other records, statistics or labels than that training had"
+        if name == "dataset"
+        else f"--{name} was {found.get(name)!r} and is {expected.get(name)!r}"
         for name in names
-        if name not in allowed and not (name == SEAL and "dataset" in allowed)
+        if name not in allowed
     ]
     if changed:
         raise CheckpointError(
@@ -89,13 +93,7 @@ def check_identity(
         )
 
 
-def effects(model: str = "") -> dict[str, Effect]:
+def effects(model: str) -> dict[str, Effect]:
     """What depends on each option that is recorded of a model, by its name."""
     fields = [field for kind in recorded(model) for field, _ in fields_of(kind)]
     return {field.name: field.metadata["effect"] for field in fields}
-
-
-def default_texts(model: str = "") -> dict[str, str | None]:
-    """The default of each option that is recorded, as a flagfile has it; None where it has none."""
-    fields = [field for kind in recorded(model) for field, _ in fields_of(kind)]
-    return {f.name: None if f.default is None else value_text(f.default) for f in fields}

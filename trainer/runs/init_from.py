@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from pipeline.console.texts import counted, label_kind_text, listed
-from tfrecords_schema import Dataset, LabelSpec, Statistics
+from tfrecords_schema import LabelSpec, Statistics
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.names import join
@@ -76,13 +76,17 @@ def has_begun(run_dir: str) -> bool:
     return Checkpoints(join(run_dir, "checkpoints"), keep=1).newest_identity() is not None
 
 
-def statistics(run_dir: str, init_from: str, dataset: Dataset) -> Statistics | None:
+def statistics(run_dir: str, init_from: str, own: Statistics | None) -> Statistics | None:
     """Those that values are normalized by: of the earlier run, where it has the same channels.
+
+    Args:
+      run_dir: of this training.
+      init_from: folder of the earlier run.
+      own: of what this training learns from, if they are known.
 
     Raises:
       CheckpointError: the earlier run cannot be read.
     """
-    own = dataset.manifest.statistics
     source = run_dir if has_begun(run_dir) else init_from
     found = run_folder.LearntFrom.read(source).statistics
     if found is None or (own is not None and len(own.mean) != len(found.mean)):
@@ -164,8 +168,13 @@ def write(run_dir: str, start: Start) -> None:
 def _read(run_dir: str) -> Start:
     path = join(run_dir, _FILE)
     content = read(path)
+    if content is None:
+        raise CheckpointError(
+            f"the training in {run_dir} began without --init_from; leave it out, or give another "
+            "--run_dir"
+        )
     try:
-        return decode(Start, json_object(content or b""))
+        return decode(Start, json_object(content))
     except DatasetError as error:
         raise CheckpointError(
             f"{path} is not what a training wrote ({error}); copy the run folder again"

@@ -69,9 +69,9 @@ def export(serving: Serving, folder: str) -> None:
     written = temporary_path(path)
     signatures = {"serving_default": module.serve, "class_names": module.class_names}
     with replacing(join(folder, KERAS_FILE)) as keras_file:
-        _save_keras(_with_temperature(serving), keras_file)
         with _quiet():
             tf.saved_model.save(module, written, signatures)
+        _save_keras(_with_temperature(serving), keras_file)
         replace_tree(written, path)
 
 
@@ -106,7 +106,7 @@ def _save_keras(model: keras.Model, path: str) -> None:
             model.save(written)
         except (NotImplementedError, TypeError, ValueError) as error:
             raise UserError(
-                f"{SAVED_MODEL} is written, {KERAS_FILE} is not: {' '.join(str(error).split())}; "
+                f"{KERAS_FILE} cannot be written, so nothing was: {' '.join(str(error).split())}; "
                 "layers of your own need get_config() with all arguments of their constructor"
             ) from error
         tf.io.gfile.copy(written, path)

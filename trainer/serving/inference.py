@@ -47,22 +47,22 @@ def run(asked: Asked) -> None:
     drawn = Drawn(predict.draw, spec.kind)
     files += [page_of(output)] if predict.draw else []
     if predict.input_dir:
-        raw = RawFolder(predict.input_dir, spec, conversion)
+        raw: RawFolder | None = RawFolder(predict.input_dir, spec, conversion)
+        assert raw is not None
         _require_no_input(files, [join(predict.input_dir, path) for path in raw.paths])
         batches = raw_batches(asked, serving, raw)
-        rejects, left_out = raw.rejects, raw.left_out
+    elif predict.label_steps:
+        raise UsageError(
+            f"--label_steps={predict.label_steps} is for recordings of --input_dir; the labels of "
+            "a split say it, leave it out"
+        )
     else:
         _require_no_input(files, [options.dataset] if options.dataset else [])
         name = predict.predict_split or data.test_split
         batches = _split_batches(options.dataset, name, data, serving, learnt)
-        rejects, left_out = [], ()
+        raw = None
     tf.io.gfile.makedirs(posixpath.dirname(output) or ".")  # Before all that work, not after it.
-    recognized = Recognized(TrainedOn.read(options.run_dir))
-    rows = predict_batches(serving, drawn.passing(recognized.passing(batches)))
-    report_rejects(rejects, len(rows))
-    if left_out:
-        say(left_out_text(left_out))
-    doubts = doubts_about(rows, recognized)
+    rows, doubts = predicted(options.run_dir, serving, drawn.passing(batches), raw)
     written = write_predictions(output, rows, serving.task.label)
     say(f"predictions of {len(rows)} records: {written}")
     for doubt in doubts:
@@ -78,9 +78,27 @@ def run(asked: Asked) -> None:
         say(f"page: {said}")
 
 
-def doubts_about(rows: list[Row], recognized: Recognized) -> list[str]:
-    """What speaks against predictions."""
-    return [*filter(None, (_not_finite_text(rows), seen_text(recognized.found)))]
+def predicted(
+    run_dir: str, serving: Serving, batches: Iterator[RawBatch], raw: RawFolder | None
+) -> tuple[list[Row], list[str]]:
+    """Predicts some batches, and says what is missing.
+
+    Args:
+      run_dir: of the model.
+      serving: the model.
+      batches: of recordings.
+      raw: the folder that they are of; None of a split, or of arrays.
+
+    Returns:
+      A row for each recording, and what speaks against them.
+    """
+    recognized = Recognized(TrainedOn.read(run_dir))
+    rows = _predict_batches(serving, recognized.passing(batches))
+    if raw is not None:
+        _report_rejects(raw.rejects, len(rows))
+        if raw.left_out:
+            say(left_out_text(raw.left_out))
+    return rows, [*filter(None, (_not_finite_text(rows), seen_text(recognized.found)))]
 
 
 def _not_finite_text(rows: list[Row]) -> str:
@@ -123,7 +141,7 @@ def raw_batches(asked: Asked, serving: Serving, raw: RawFolder | RawArrays) -> I
     return _with_label_steps(raw.batches(asked.data.batch_size), serving, steps)
 
 
-def predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> list[Row]:
+def _predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> list[Row]:
     """Predicts every record of some batches, and takes padding out."""
     specs: Any = serving.input_specs
     predict = tf.function(
@@ -229,7 +247,7 @@ def _require_no_input(files: list[str], inputs: list[str]) -> None:
             )
 
 
-def report_rejects(rejects: list[tuple[str, str]], predicted: int) -> None:
+def _report_rejects(rejects: list[tuple[str, str]], predicted: int) -> None:
     """Says which inputs were left out.
 
     Raises:

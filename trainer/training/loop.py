@@ -26,7 +26,7 @@ from trainer.evaluation.evaluation import figure_of_split
 from trainer.metrics.table import LOSS, better_mode, epoch_figures
 from trainer.options.options import RunOptions, TrainingOptions
 from trainer.runs.checkpoints import Checkpoints, TrainingState, save
-from trainer.runs.identity import SEAL, changed_options, check_identity, effects
+from trainer.runs.identity import changed_options, check_identity, effects
 from trainer.step.steps import Steps
 from trainer.training import history
 from trainer.training.callbacks import (
@@ -179,14 +179,13 @@ class Trainer:
         changed = set(changed_options(found, self._identity))
         known = effects(self._identity.get("model", ""))
         effect = {known.get(name, Effect.RESULT) for name in changed}
-        is_other_data = bool(changed & {"dataset", SEAL})
         if "learning_rate" in changed:
             set_rate(self._model.optimizer, self._training.learning_rate)
-        if not is_other_data and Effect.MEASURING not in effect:
+        if "dataset" not in changed and Effect.MEASURING not in effect:
             restore_callbacks(self._callbacks, restored.callbacks)
         else:
             self.state.best = None
-        if (is_other_data or Effect.PLAN in effect) and self.state.step:
+        if ("dataset" in changed or Effect.PLAN in effect) and self.state.step:
             if self._worker.is_chief:
                 say("the batches are other ones now, so the epoch begins anew")
             self.state.step, self.state.sums = 0, {}
