@@ -61,11 +61,13 @@ class Dataset:
         step_bytes = np.prod(spec.step_shape, dtype=float) * np.dtype(spec.dtype).itemsize
         of_step = _FRAME_BYTES if spec.kind == "frames" else step_bytes
         needed = np.bincount(index.shard, index.steps, len(entry.shards)) * of_step
+        if index.steps.min() < 0:
+            raise DatasetError(f"{place} has a record of fewer than 0 steps; convert again")
         for shard, most in zip(entry.shards, needed, strict=True):
-            if index.steps.min() < 0 or most > shard.size_bytes:
+            if most > shard.size_bytes:
                 raise DatasetError(
-                    f"{place} has more steps in {shard.file}, or fewer than none, than its "
-                    f"{shard.size_bytes} bytes can hold; convert again"
+                    f"{place} has more steps in {shard.file} than its {shard.size_bytes} bytes "
+                    "can hold; convert again"
                 )
 
     def shard_paths(self, split: str) -> list[str]:

@@ -77,6 +77,7 @@ class Lock:
 
         Raises:
           LockedError: another process has the folder.
+          DatasetError: a lock in it may not be read.
           tf.errors.OpError: it cannot be written.
         """
         self._is_ours = not tf.io.gfile.exists(self._folder)
@@ -85,7 +86,12 @@ class Lock:
         tries = _TRIES
         while True:
             write_passing(self.path, self._content)
-            if not (other := self._other()):
+            try:
+                other = self._other()
+            except DatasetError:
+                remove(self.path)
+                raise
+            if not other:
                 break
             remove(self.path)
             if not can_be_asked(other[1]):
@@ -171,7 +177,7 @@ class Lock:
 
     def _is_silent(self, path: str) -> bool:
         own, other = _written(self.path), _written(path)
-        return own is None or other is None or own - other > SILENT_SECS * 1e9
+        return other is None or (own is not None and own - other > SILENT_SECS * 1e9)
 
     def _is_as_new(self, other: Owner) -> bool:
         """Whether the other came in this second, and so may have seen this one and gone."""
@@ -206,8 +212,13 @@ def _seconds(since: str) -> float:
 
 
 def _owner(path: str) -> Owner | None:
-    """Who wrote a lock; None if it is gone, or is none."""
+    """Who wrote a lock; None if it is gone, or is none.
+
+    Raises:
+      DatasetError: it may not be read.
+    """
+    content = read(path)
     try:
-        return decode(Owner, json_object(read(path) or b""))
+        return decode(Owner, json_object(content or b""))
     except DatasetError:
         return None

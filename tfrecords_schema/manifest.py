@@ -219,7 +219,10 @@ def _contradictions(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for name, split in manifest.splits.items():
         place = f"splits[{name!r}]"
         counts = {
-            **{f: getattr(split, f) for f in ("records", "groups", "steps", "size_bytes")},
+            **{
+                f: getattr(split, f)
+                for f in ("records", "groups", "steps", "size_bytes", "missing_labels")
+            },
             **{f"class_counts[{one!r}]": count for one, count in split.class_counts.items()},
             **{f"length_histogram[{n}]": count for n, count in split.length_histogram.items()},
         }

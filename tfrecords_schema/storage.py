@@ -164,17 +164,20 @@ def remove_abandoned(folder: str) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: str) -> Iterator[str]:
-    """A temporary name beside `path` for what is renamed over it once it is written and flushed.
+def replacing(path: str, *, lasts: bool = True) -> Iterator[str]:
+    """A temporary name beside `path` for what is renamed over it once it is written.
 
-    After an error it is removed: on a disk that is full its space is needed.
+    It is flushed, unless no power cut needs to be survived (`lasts=False`). After an error it is
+    removed: on a disk that is full its space is needed.
     """
     temporary = temporary_path(path)
     try:
         yield temporary
-        flush(temporary)
+        if lasts:
+            flush(temporary)
         replace(temporary, path)
-        flush(posixpath.dirname(path))
+        if lasts:
+            flush(posixpath.dirname(path))
     except Exception:
         with contextlib.suppress(tf.errors.OpError, OSError):  # What went wrong first is said.
             remove(temporary)
@@ -189,9 +192,8 @@ def atomic_write(path: str, content: bytes) -> None:
 
 def write_passing(path: str, content: bytes) -> None:
     """Like `atomic_write`, of what no power cut needs to survive: it is not flushed."""
-    temporary = temporary_path(path)
-    _write(temporary, content)
-    replace(temporary, path)
+    with replacing(path, lasts=False) as temporary:
+        _write(temporary, content)
 
 
 def _write(path: str, content: bytes) -> None:

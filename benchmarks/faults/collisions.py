@@ -215,7 +215,7 @@ def _killed_commit(place: _Place, rng: np.random.Generator, counts: Counts) -> N
         counts[f"killed, the {'older' if is_older else 'new'} one is there"] += 1
     else:
         counts["killed, none is there until it goes on"] += 1
-    counts.violation("would not go on", int(place.finish(work, "again") not in (0,)))
+    counts.violation("would not go on", int(place.finish(work, "again") != 0))
     _damage(place, counts)
 
 

@@ -35,7 +35,8 @@ def formats() -> dict[tuple[str, str], Format]:
         (kind, name): made for kind, of_kind in _FORMATS.items() for name, made in of_kind.items()
     }
     if {*sources()} != {kind for kind, _ in found}:
-        raise LookupError(f"{{*sources()}} are not {[*_FORMATS]}; add a file of each kind")
+        kinds = sorted({kind for kind, _ in found})
+        raise LookupError(f"{sorted(sources())} are not {kinds}; add a file of each kind")
     return found
 
 

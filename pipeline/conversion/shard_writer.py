@@ -184,7 +184,7 @@ class ShardWriter(beam.DoFn):
         return (LeftOut("label", why, rounded),) if rounded else ()
 
     def _add_unnarrowed(self, raw: RawRecord, part: Part) -> None:
-        """Adds up what records do not hold digit by digit; both are finite by now."""
+        """Adds up what records do not hold digit by digit."""
         if raw.unnarrowed is not None:
             moments = _recorded_moments(raw.unnarrowed, raw.padding)
             part.unnarrowed = merged([part.unnarrowed, moments])

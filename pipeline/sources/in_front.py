@@ -84,6 +84,10 @@ class InFront(Source):
         assert isinstance(bare, InFront)
         return dataclasses.replace(bare, inner=self.inner.without_labels())
 
+    def require_shape(self, path: str, step_shape: tuple[int, ...]) -> None:
+        """See `Source`."""
+        self.inner.require_shape(path, step_shape)
+
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """See `Source`."""
         return self.inner.make_alike(found, step_shape)

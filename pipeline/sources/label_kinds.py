@@ -118,6 +118,11 @@ def plan_labels(
         spec = _value_spec(of_form, per, windows, has_missing)
         return LabelPlan(spec, form, (), why, windows, guess, dtype)
     if columns:
+        if ignore_label:
+            raise UsageError(
+                f"--ignore_label={','.join(ignore_label)} is for classes as numbers or texts, and "
+                "the labels are one-hot rows; store rows of NaN where none is known"
+            )
         names = one_hot.names_of(columns, class_names)
         spec = LabelSpec(_stored_per(per), "class", class_names=names, has_missing=has_missing)
         guess = guess or (one_hot.said(columns, per) if kind == "auto" else "")

@@ -156,6 +156,7 @@ def _check_shards(path: str, manifest: Manifest, has_index: bool) -> Iterator[st
     for (split, number), members in itertools.groupby(rows, lambda row: (row.split, row.shard)):
         shard = shards.pop((split, number), None)
         if shard is None:
+            is_counted = False
             yield (
                 f"{join(path, INDEX)}: shard {number} of split {split!r} is not in the manifest or "
                 "comes twice; convert again"
@@ -169,6 +170,7 @@ def _check_shards(path: str, manifest: Manifest, has_index: bool) -> Iterator[st
             is_counted = False
             yield problem
     for shard in shards.values():
+        is_counted = is_counted and not shard.records
         if has_index and shard.records:
             yield f"{join(path, INDEX)}: no record of {shard.file} is in it; convert again"
         yield from _check_shard(path, shard, [], manifest, recount)

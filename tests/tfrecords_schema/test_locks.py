@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tfrecords_schema import locks, owners
+from tfrecords_schema import DatasetError, locks, owners
 from tfrecords_schema.locks import Lock, LockedError
 
 
@@ -93,3 +93,24 @@ def test_a_lock_is_written_anew_until_it_is_given_back_or_taken(tmp_path, monkey
     with pytest.raises(LockedError, match="is gone: another process took"):
         lock.require()
     lock.release()
+
+
+def test_whoever_was_taken_over_takes_nobody_for_silent(tmp_path):
+    with Lock(str(tmp_path), "training") as lock:
+        other = _write(tmp_path, host="elsewhere", pid=7)
+        os.unlink(lock.path)
+        assert not lock._is_silent(other)
+        os.unlink(other)
+        assert lock._is_silent(other)
+
+
+def test_a_lock_that_may_not_be_read_is_left(tmp_path, monkeypatch):
+    other = _write(tmp_path, host="elsewhere", pid=7)
+
+    def refuse(path, *_):
+        raise DatasetError(f"{path} cannot be read (Permission denied)")
+
+    monkeypatch.setattr(locks, "read", refuse)
+    with pytest.raises(DatasetError, match="Permission denied"):
+        Lock(str(tmp_path), "training").take()
+    assert [str(path) for path in tmp_path.iterdir()] == [other]

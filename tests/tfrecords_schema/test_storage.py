@@ -4,9 +4,10 @@ import os
 import pathlib
 
 import pytest
+import tensorflow as tf
 
 from tfrecords_schema import DatasetError, storage
-from tfrecords_schema.storage import read, replace_tree
+from tfrecords_schema.storage import atomic_write, read, replace_tree, write_passing
 
 
 def test_a_file_is_read_and_one_that_is_not_there_is_none(tmp_path):
@@ -57,3 +58,11 @@ def test_a_tree_is_whole_at_every_instant_of_its_replacement(can_exchange, tmp_p
     replace_tree(new, old)
     assert (tmp_path / "tree" / "file").read_text() == "new"
     assert all(seen) == can_exchange
+
+
+@pytest.mark.parametrize("write", [atomic_write, write_passing])
+def test_what_cannot_be_put_in_place_leaves_nothing(write, tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises((tf.errors.OpError, OSError)):
+        write(str(tmp_path / "folder"), b"content")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

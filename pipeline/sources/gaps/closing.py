@@ -28,7 +28,13 @@ class Closed(NamedTuple):
     changed: int = 0
 
 
-def close_gaps(values: np.ndarray, dtype: str, options: GapOptions, rate_hz: float) -> Closed:
+def close_gaps(
+    values: np.ndarray,
+    dtype: str,
+    options: GapOptions,
+    rate_hz: float,
+    channels: Sequence[int] = (),
+) -> Closed:
     """Does what `--non_finite` says; what shall be rejected or split is as it was.
 
     Args:
@@ -36,6 +42,7 @@ def close_gaps(values: np.ndarray, dtype: str, options: GapOptions, rate_hz: flo
       dtype: in which they will be stored; what that cannot hold is a gap, too.
       options: what to do.
       rate_hz: samples per second; 0 if unknown.
+      channels: number of each column in the file; those of the columns if not given.
 
     Raises:
       RejectedInputError: if a gap is too long, or a channel has nothing else.
@@ -50,7 +57,7 @@ def close_gaps(values: np.ndarray, dtype: str, options: GapOptions, rate_hz: flo
         found = np.where(missing, values.dtype.type(0), values)
     else:
         _require_short(are_gaps, options.max_fill_secs, rate_hz)
-        found = _filled(values, missing, is_masked=options.adds_mask)
+        found = _filled(values, missing, channels, is_masked=options.adds_mask)
     return Closed(found, are_gaps, int(missing.sum()))
 
 
@@ -92,14 +99,17 @@ def _require_short(are_gaps: np.ndarray, max_secs: float | None, rate_hz: float)
         )
 
 
-def _filled(values: np.ndarray, missing: np.ndarray, *, is_masked: bool) -> np.ndarray:
+def _filled(
+    values: np.ndarray, missing: np.ndarray, channels: Sequence[int], *, is_masked: bool
+) -> np.ndarray:
     found = values.reshape(len(values), -1).copy()
     gaps = missing.reshape(found.shape)
     for column in np.flatnonzero(gaps.any(axis=0)):
         holes, rest = np.flatnonzero(gaps[:, column]), np.flatnonzero(~gaps[:, column])
         if not len(rest) and not is_masked:
+            number = channels[int(column)] if channels else column
             raise RejectedInputError(
-                f"channel {column} has nothing but NaN, between which no line can be; leave it "
+                f"channel {number} has nothing but NaN, between which no line can be; leave it "
                 "out with --channels, or remove the recording"
             )
         known = found[rest, column]

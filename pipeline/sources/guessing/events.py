@@ -73,10 +73,10 @@ def find_events(
         found = match_inputs(source, inputs, table, guess)
         if not found:
             continue
-        given = EventColumns(recording=found.id_column)
+        given = EventColumns(event_file=found.id_column)
         if not all(columns_of([*found.columns], given)[:2]):
             continue
-        is_named = columns_of([*found.columns], EventColumns()).recording == found.id_column
+        is_named = columns_of([*found.columns], EventColumns()).event_file == found.id_column
         column = () if is_named else (f"--event_file_column={found.id_column}",)
         place = source.full_path(table)
         if events := _found(

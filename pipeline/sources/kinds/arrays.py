@@ -23,7 +23,7 @@ from pipeline.sources.recordings.libraries import fingerprint, library, open_fil
 from pipeline.sources.source import InputFile
 from tfrecords_schema.left_out import LeftOut
 
-_GROUP_OF = re.compile(r"(.*?\.(?:h5|hdf5|hdf))/(.*)", re.IGNORECASE | re.DOTALL)
+_GROUP_OF = re.compile(r"(.*?\.(?:h5|hdf5|hdf|mat))/(.*)", re.IGNORECASE | re.DOTALL)
 _MAX_ARRAYS = 10_000
 _MAT_DTYPES = {
     "double": "float64", "single": "float32", "logical": "bool", "char": "U",

@@ -25,7 +25,7 @@ from pipeline.sources.recordings.sections import Channel, Part
 from pipeline.sources.recordings.source import Recording, RecordingSource
 from pipeline.sources.recordings.timelines import Timeline, timeline_of
 from pipeline.sources.recordings.units import spelled
-from pipeline.sources.source import InputFile
+from pipeline.sources.source import InputFile, Source
 from tfrecords_schema.left_out import LeftOut
 
 _ANNOTATIONS = "annotations"
@@ -77,6 +77,13 @@ class EdfSource(RecordingSource):
         place = self.full_path(path)
         with self.opened(place) as file:
             yield _Edf(file, place, self)
+
+    def without_labels(self) -> Source:
+        """See `Source`."""
+        options = dataclasses.replace(
+            self.options, label_kind="none", label_key="", annotation_suffix=""
+        )
+        return dataclasses.replace(self, options=options)
 
     def _is_companion(self, path: str) -> bool:
         suffix = self.options.annotation_suffix

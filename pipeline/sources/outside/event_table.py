@@ -15,18 +15,28 @@ from pipeline.sources.files import Files
 from pipeline.sources.outside.table import IDS, LABELS, key_of, read_columns
 from pipeline.sources.recordings.annotations import Annotation
 
-RECORDINGS = (*IDS, "recording", "record", "recording_id", "record_id")
-STARTS = ("onset", "start", "begin", "start_secs", "start_time", "start_s", "onset_secs", "t_start")
-ENDS = ("offset", "end", "stop", "end_secs", "end_time", "end_s", "offset_secs", "t_end")
-DURATIONS = ("duration", "duration_secs", "duration_s")
-EVENTS = ("trial_type", "event_label", "event", "annotation", "stage", "description", *LABELS)
+_RECORDINGS = (*IDS, "recording", "record", "recording_id", "record_id")
+_STARTS = (
+    "onset",
+    "start",
+    "begin",
+    "start_secs",
+    "start_time",
+    "start_s",
+    "onset_secs",
+    "t_start",
+)
+_ENDS = ("offset", "end", "stop", "end_secs", "end_time", "end_s", "offset_secs", "t_end")
+_DURATIONS = ("duration", "duration_secs", "duration_s")
+_EVENTS = ("trial_type", "event_label", "event", "annotation", "stage", "description", *LABELS)
+_SAID = {"event_file": "recording", "start": "start", "event": "name"}
 _NOTHING = ("", "n/a", "na", "nan", "none")
 
 
 class EventColumns(NamedTuple):
     """Which columns of a table of events are what; empty where their names say it."""
 
-    recording: str = ""
+    event_file: str = ""
     start: str = ""
     end: str = ""
     duration: str = ""
@@ -67,17 +77,17 @@ def read_events(files: Files, path: str, columns: EventColumns, is_of_one: bool)
     header, cells = read_columns(files, path)
     by_name = dict(zip(header, cells, strict=True))
     chosen = columns_of(header, columns)
-    for what in ("start", "event", *(() if is_of_one else ("recording",))):
+    for what in ("start", "event", *(() if is_of_one else ("event_file",))):
         if not getattr(chosen, what):
             raise UsageError(
-                f"{name} has no column with the {what} of an event; it has {', '.join(header)}; "
-                f"name it with --{'event_file' if what == 'recording' else what}_column"
+                f"{name} has no column with the {_SAID[what]} of an event; it has "
+                f"{', '.join(header)}; name it with --{what}_column"
             )
     by_key: dict[str, list[Annotation]] = {}
     problems: dict[str, str] = {}
-    lists = [by_name.get(column) for column in chosen]
+    lists = [by_name[name] if name else None for name in chosen]
     for number in range(len(cells[0])):
-        recording, start, end, duration, event = (cells and cells[number] for cells in lists)
+        recording, start, end, duration, event = (column and column[number] for column in lists)
         key = "" if is_of_one else key_of(recording) if recording is not None else None
         if key is None:
             continue
@@ -95,14 +105,13 @@ def columns_of(header: Sequence[str], given: EventColumns) -> EventColumns:
     Raises:
       UsageError: if one that is given is not there.
     """
-    flags = ("event_file", "start", "end", "duration", "event")
-    for flag, column in zip(flags, given, strict=True):
+    for flag, column in given._asdict().items():
         if column and column not in header:
             raise UsageError(
                 f"no column {column!r} (--{flag}_column) in the table of events; it has "
                 f"{', '.join(header)}"
             )
-    likely = (RECORDINGS, STARTS, ENDS, DURATIONS, EVENTS)
+    likely = (_RECORDINGS, _STARTS, _ENDS, _DURATIONS, _EVENTS)
     found = [
         column or _first(header, [other for other in names if other not in given])
         for column, names in zip(given, likely, strict=True)

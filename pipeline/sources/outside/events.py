@@ -62,7 +62,7 @@ class EventsSource(InFront):
 
     @property
     def _columns(self) -> EventColumns:
-        names = ("event_file", "start", "end", "duration", "event")
+        names = EventColumns._fields
         return EventColumns(*(getattr(self.options, f"{name}_column") for name in names))
 
     @property
@@ -71,7 +71,7 @@ class EventsSource(InFront):
 
     def _of_one(self, place: str) -> Events:
         """Those of one recording; it alone is rejected if they cannot be read."""
-        columns = self._columns._replace(recording="")
+        columns = self._columns._replace(event_file="")
         try:
             return read_events(self.files, place, columns, is_of_one=True)
         except UsageError as error:

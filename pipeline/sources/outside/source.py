@@ -174,8 +174,9 @@ class OutsideSource(InFront):
             return None
         if not matches and self._is_bare:
             return None
-        if not matches:
-            raise MissingLabelError(
+        if not matches:  # Without labels it lacks a group, or its split.
+            kind = RejectedInputError if self.options.label_kind == "none" else MissingLabelError
+            raise kind(
                 f"no row in {table.name} for its path, id or file name; add it, or remove the input"
             )
         rows = " and ".join(str(match.row.number) for match in matches[:2])

@@ -5,7 +5,7 @@ import itertools
 import posixpath
 from collections.abc import Sequence
 
-from pipeline.console.errors import RejectedInputError
+from pipeline.console.errors import MissingLabelError, RejectedInputError
 from pipeline.sources.files import Files
 
 
@@ -22,7 +22,8 @@ def companion(files: Files, place: str, suffix: str, suffixes: str | tuple[str, 
       suffixes: how recordings end.
 
     Raises:
-      RejectedInputError: if there is none, or several share as much.
+      MissingLabelError: if there is none.
+      RejectedInputError: if several share as much.
     """
     folder, name = posixpath.split(place)
     names = _names(files, folder)
@@ -32,7 +33,8 @@ def companion(files: Files, place: str, suffix: str, suffixes: str | tuple[str, 
     if len(nearest) == 1 and _nearest(nearest[0], recordings) == [name]:
         return posixpath.join(folder, nearest[0])
     found = f"those nearest are {', '.join(nearest[:3])}" if nearest else "there is none"
-    raise RejectedInputError(
+    kind = RejectedInputError if nearest else MissingLabelError
+    raise kind(
         f"no file beside it ends in {suffix!r} and belongs to it alone by the beginning of its "
         f"name ({found}); add it, or remove the recording"
     )

@@ -59,17 +59,29 @@ class EventOptions(AnnotationOptions):
         "Events are in tables beside the recordings, which end so, as _events.tsv in BIDS; one is "
         "for the recording whose name begins most like its own.",
     )
+    # Labels are in the checksums of recordings, and raw recordings have none: like the tables,
+    # these are not asked for again.
     event_file_column: str = option(
-        "", "Of events; which recording they are in: filename, recording or the like if not given."
+        "",
+        "Of --events; which recording they are in: filename, recording or the like if not given.",
+        effect=Effect.NONE,
     )
-    start_column: str = option("", "Of events; onset, start, begin or the like if not given.")
-    end_column: str = option("", "Of events; offset, end, stop or the like if not given.")
-    duration_column: str = option("", "Of events, in the place of their end.")
-    event_column: str = option("", "What an event is; trial_type, event_label, label or the like.")
+    start_column: str = option(
+        "", "Of events; onset, start, begin or the like if not given.", effect=Effect.NONE
+    )
+    end_column: str = option(
+        "", "Of events; offset, end, stop or the like if not given.", effect=Effect.NONE
+    )
+    duration_column: str = option("", "Of events, in the place of their end.", effect=Effect.NONE)
+    event_column: str = option(
+        "", "What an event is; trial_type, event_label, label or the like.", effect=Effect.NONE
+    )
     missing_events: str = option(
         "reject",
-        "Recordings without a row: reject them, or take them for recordings without events.",
+        "Recordings without a row in --events: reject them, or take them for recordings without "
+        "events.",
         ("reject", "none"),
+        effect=Effect.NONE,
     )
 
     def check(self) -> None:
@@ -80,9 +92,17 @@ class EventOptions(AnnotationOptions):
         named += [f"--{name}" for name in others if named and getattr(self, name)]
         if len(named) > 1:
             raise UsageError(f"give {' or '.join(named)}: there is one label")
-        columns = [f"{name}_column" for name in ("event_file", "start", "end", "duration", "event")]
-        if not named and (given := [name for name in columns if getattr(self, name)]):
-            raise UsageError(f"--{given[0]} is of events; name them with --events")
+        of_all = ("event_file_column", "missing_events")
+        of_events = (*of_all, "start_column", "end_column", "duration_column", "event_column")
+        given = [name for name in of_events if getattr(self, name) != getattr(EventOptions, name)]
+        if given and not named:
+            raise UsageError(
+                f"--{given[0]} is of events; name them with --events or --events_suffix"
+            )
+        if self.events_suffix and (given := [name for name in given if name in of_all]):
+            raise UsageError(
+                f"--{given[0]} is for one table of all recordings (--events); leave it out"
+            )
         if self.end_column and self.duration_column:
             raise UsageError("give --end_column or --duration_column, not both")
 

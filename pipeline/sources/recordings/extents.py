@@ -91,13 +91,6 @@ class Extent(NamedTuple):
         label = label[0] if label.shape[:1] != self.given[:1] else label
         return label[source_samples(self.section)]
 
-    def label_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape that `of_label` makes of a shape."""
-        if self.section is None or not _is_timed(shape, self.given):
-            return shape
-        is_row = shape[:1] != self.given[:1]
-        return (self.section.samples, *shape[1 + is_row :])
-
 
 def find_extent(
     file: ArrayFile,

@@ -46,12 +46,13 @@ def join(section: Section, read: Read, dtype: str, options: SectionOptions) -> J
     if not options.closes_gaps:
         return Joined(_columns(section, read, dtype))
     if isinstance(read, np.ndarray) and len({part[1:] for part in parts}) == 1:
-        closed = [close_gaps(read, dtype, options, _own_rate(section, parts[0]))]
+        channels = [part.channel for part in parts]
+        closed = [close_gaps(read, dtype, options, _own_rate(section, parts[0]), channels)]
         signal = _columns(section, closed[0].values, dtype)
     else:
         columns = [*read.T] if isinstance(read, np.ndarray) else read
         closed = [
-            close_gaps(values, dtype, options, _own_rate(section, part))
+            close_gaps(values, dtype, options, _own_rate(section, part), [part.channel])
             for values, part in zip(columns, parts, strict=True)
         ]
         signal = _columns(section, [one.values for one in closed], dtype)

@@ -196,6 +196,8 @@ def test_values_of_annotations_may_be_null() -> None:
          "--ignore_label=-1 gives that no weight"),
         (_text_per_record, [], "--ignore_label='?' gives that no weight"),
         (_class_per_step, ["--ignore_label=7"], "--ignore_label=7 is the label of no recording"),
+        (lambda rng, steps, _: np.eye(2, dtype=int)[rng.integers(0, 2, steps)],
+         ["--ignore_label=0"], "the labels are one-hot rows; store rows of NaN"),
         (_value_per_step, ["--ignore_label=-1"], "is for classes, and the labels are values; store "
          "NaN"),
         (lambda *_: _NAN, [], "not one label is known: all are NaN"),

@@ -252,9 +252,12 @@ def test_sizes_in_the_index_that_no_record_has_are_found(dataset):
     assert "is said to have -1 bytes" in _resealed_problems(dataset, {})
 
 
-@pytest.mark.parametrize("steps", [2**31 - 1, -1])
-def test_steps_that_no_shard_can_hold_are_refused_before_memory_is_taken(steps, dataset):
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [(2**31 - 1, "has more steps in toy-train"), (-1, "has a record of fewer than 0 steps")],
+)
+def test_steps_that_no_shard_can_hold_are_refused_before_memory_is_taken(steps, message, dataset):
     _rewrite_index(dataset, lambda row: dataclasses.replace(row, steps=steps))
     assert "is not what the index says" in _resealed_problems(dataset, {})
-    with pytest.raises(DatasetError, match="has more steps in toy-train"):
+    with pytest.raises(DatasetError, match=message):
         open_dataset(str(dataset)).split("train")

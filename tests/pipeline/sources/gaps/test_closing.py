@@ -55,6 +55,8 @@ def test_long_gaps_and_channels_without_a_value_are_rejected() -> None:
     with pytest.raises(RejectedInputError, match="rate is not known"):
         close_gaps(values, "float32", short, 0)
     nothing = np.stack([values, np.full(6, np.nan)], 1)
+    with pytest.raises(RejectedInputError, match="channel 7 has nothing but NaN"):
+        close_gaps(nothing, "float32", GapOptions(non_finite="fill"), 0, channels=[3, 7])
     with pytest.raises(RejectedInputError, match="channel 1 has nothing but NaN"):
         close_gaps(nothing, "float32", GapOptions(non_finite="fill"), 0)
     masked = close_gaps(nothing, "float32", GapOptions(non_finite="mask"), 0)

@@ -148,12 +148,14 @@ def test_what_is_damaged_is_read_or_rejected(folders: Folders, name: str) -> Non
     assert require_read_or_rejected(_source(folders), name, path, 2000) > 3
 
 
-def test_one_file_holds_many_recordings(converter: Converter) -> None:
+@pytest.mark.parametrize("suffix", ["h5", "mat"])
+def test_one_file_holds_many_recordings(suffix: str, converter: Converter) -> None:
     folder = converter.folders.inputs
-    with h5py.File(folder / "all.h5", "w") as file:
+    with h5py.File(folder / f"all.{suffix}", "w") as file:
         for number in range(10):
             group = file.create_group(f"s{number // 2}/day{number % 2}")
-            group["emg/x"] = np.full((5 + number, 2), number, np.float32)
+            values = np.full((5 + number, 2), number, np.float32)
+            group["emg/x"] = values.T if suffix == "mat" else values  # As MATLAB writes it.
             group.attrs["label"] = number % 2
         file["#refs#/x"] = np.zeros(3)  # As MATLAB writes it, in front of all others.
         file["s9"] = h5py.SoftLink("/s0")

@@ -117,6 +117,7 @@ def test_annotations_are_classes_of_steps(folders: Folders, is_beside: bool) -> 
     assert (described.label.shape, described.label.classes) == ((5,), ("2", "R", "W"))
     assert raw.checksum == described.checksum
     if is_beside:
+        assert source.without_labels().describe("SC2E0-PSG.edf").label is None
         inputs = {file.path for file in inputs_of(source)}
         assert inputs == {"SC1E0-PSG.edf", "SC2E0-PSG.edf"}
         with pytest.raises(RejectedInputError, match="no file beside it ends in"):

@@ -122,7 +122,7 @@ def test_one_table_for_all_is_that_of_dcase(folders: Folders, kind: str) -> None
 @pytest.mark.parametrize(
     ("text", "columns", "message"),
     [
-        ("a,onset\nx,1\n", {}, "no column with the event of an event; it has a, onset"),
+        ("a,onset\nx,1\n", {}, "no column with the name of an event; it has a, onset"),
         ("onset,label\n1,x\n", {}, "no column with the recording .* --event_file_column"),
         ("file,start,label\na,1,x\n", {"end": "stop"}, "no column 'stop' .--end_column"),
     ],
@@ -152,18 +152,22 @@ def test_a_row_that_makes_no_sense_rejects_its_recording_alone(folders: Folders)
 
 
 def test_a_set_with_events_is_converted_and_predicted(converter: Converter) -> None:
-    """With groups from a table of participants, split at gaps; recordings without events, too."""
-    folder, lines = converter.folders.inputs, ["recording,t_start,duration_s,stage"]
+    """With groups from a table of participants, split at gaps; recordings without events, too.
+
+    The events have the index column that pandas writes, and a column that must be named.
+    """
+    folder, lines = converter.folders.inputs, [",recording,from,duration_s,stage"]
     for number in range(12):
         signal = np.full((40, 1), number, np.float32)
         signal[20] = np.nan
         write_npz(converter.folders, f"sub-{number:02}", x=signal)
-        lines += [f"sub-{number:02},1,1,A", f"sub-{number:02},3,1,B"] if number else []
+        lines += [f"0,sub-{number:02},1,1,A", f"1,sub-{number:02},3,1,B"] if number else []
     (folder / "events.csv").write_text("\n".join(lines))
     people = [f"sub-{number:02},{'xy'[number % 2]}" for number in range(12)]
     (folder / "participants.csv").write_text("\n".join(["participant_id,site", *people]))
     dataset = converter.dataset(
         f"--events={folder}/events.csv", "--missing_events=none", "--sample_rate_hz=10",
+        "--start_column=from",
         "--window_samples=10", "--non_finite=split", "--tail=pad", "--splits=train=1",
         f"--labels={folder}/participants.csv", "--group_column=site",
     )  # fmt: skip
@@ -183,6 +187,8 @@ def test_a_set_with_events_is_converted_and_predicted(converter: Converter) -> N
         ({"events": "e.csv", "events_suffix": "_e.csv"}, "give --events or --events_suffix"),
         ({"events": "e.csv", "label_key": "y"}, "give --events or --label_key: there is one"),
         ({"start_column": "a"}, "--start_column is of events; name them with --events"),
+        ({"missing_events": "none"}, "--missing_events is of events"),
+        ({"events_suffix": "_e", "missing_events": "none"}, "for one table of all recordings"),
         ({"events": "e", "end_column": "a", "duration_column": "b"}, "not both"),
     ],
 )
