@@ -24,7 +24,7 @@ from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import DatasetError, UserError
 from tfrecords_schema.flushing import local_path
 from tfrecords_schema.names import join
-from tfrecords_schema.owners import Owner, can_be_asked, is_alive, this_process
+from tfrecords_schema.owners import Owner, can_be_asked, is_alive, seconds_between, this_process
 from tfrecords_schema.storage import (
     make_folder,
     names_in,
@@ -61,7 +61,7 @@ class Lock:
         """
         self._folder, self._doing = folder, doing
         self.path = join(folder, f"{_PREFIX}{uuid.uuid4().hex}{_SUFFIX}")
-        self._content, self._is_ours = b"", False
+        self._content, self._is_ours, self._owner = b"", False, this_process()
         self._ends = threading.Event()
         self._beats: threading.Thread | None = None
 
@@ -82,7 +82,8 @@ class Lock:
         """
         self._is_ours = not tf.io.gfile.exists(self._folder)
         make_folder(self._folder)
-        self._content = json.dumps(dataclasses.asdict(this_process()), sort_keys=True).encode()
+        self._owner = this_process()
+        self._content = json.dumps(dataclasses.asdict(self._owner), sort_keys=True).encode()
         tries = _TRIES
         while True:
             write_passing(self.path, self._content)
@@ -181,8 +182,7 @@ class Lock:
 
     def _is_as_new(self, other: Owner) -> bool:
         """Whether the other came in this second, and so may have seen this one and gone."""
-        now = json.loads(self._content)["since"]
-        return abs(_seconds(now) - _seconds(other.since)) <= 1
+        return seconds_between(self._owner, other) <= 1
 
     def _text(self, path: str, owner: Owner) -> str:
         end = "wait for it, or end it"
@@ -202,13 +202,6 @@ def _written(path: str) -> int | None:
         return os.stat(local).st_mtime_ns if local else tf.io.gfile.stat(path).mtime_nsec
     except (FileNotFoundError, tf.errors.NotFoundError):
         return None
-
-
-def _seconds(since: str) -> float:
-    try:
-        return time.mktime(time.strptime(since, "%Y-%m-%d %H:%M:%S UTC"))
-    except ValueError:
-        return 0.0
 
 
 def _owner(path: str) -> Owner | None:

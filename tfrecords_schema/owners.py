@@ -7,12 +7,14 @@ one asks whether that is still there.
 import contextlib
 import dataclasses
 import functools
+import math
 import os
 import socket
 import time
 
 import tensorflow as tf
 
+_SINCE = "%Y-%m-%d %H:%M:%S UTC"
 _STATE, _START = 0, 19  # In /proc/<pid>/stat, behind the name.
 
 
@@ -39,9 +41,18 @@ class Owner:
 
 def this_process() -> Owner:
     """This process, as of now."""
-    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+    since = time.strftime(_SINCE, time.gmtime())
     host, start = socket.gethostname(), _process_start(os.getpid())
     return Owner(os.getpid(), host, start, since, _boot(), _space())
+
+
+def seconds_between(one: Owner, other: Owner) -> float:
+    """Between the times since when they own something; infinity where that is no time."""
+    try:
+        times = [time.mktime(time.strptime(owner.since, _SINCE)) for owner in (one, other)]
+    except ValueError:
+        return math.inf
+    return abs(times[0] - times[1])
 
 
 def can_be_asked(owner: Owner) -> bool:

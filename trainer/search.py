@@ -84,7 +84,7 @@ def _search_holding(argv: Sequence[str], held: contextlib.ExitStack) -> None:
     configure(run)
     dataset = open_dataset(run.dataset)
     model = asked(given.rest).model
-    space = read_space(options.space, of_run.given, model.name)
+    space = read_space(options.space, of_run.given, model.family.name)
     label = model.label(dataset.schema.input, dataset.schema.label)
     objective = _objective(options, label)
     splits = splits_to_divide(dataset, options.division, of_run.data.test_split)
@@ -106,7 +106,7 @@ def _search_holding(argv: Sequence[str], held: contextlib.ExitStack) -> None:
         run.run_dir,
         (*given.rest, *([f"--max_minutes={minutes}"] if minutes else [])),
         [(fold, write_fold(place, fold, dataset, splits, facts)) for fold in folds],
-        space, model.name, objective, options,
+        space, model.family.name, objective, options,
     )  # fmt: skip
     storage = Storage(
         run.run_dir,

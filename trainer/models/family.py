@@ -182,19 +182,14 @@ class ChosenModel(NamedTuple):
         self.family.check(built, data)
         return built
 
-    @property
-    def name(self) -> str:
-        """Of its family."""
-        return self.family.name
-
     def _require_suitable(self, data: DataSpec) -> None:
         kind, per = data.input.kind, data.label.per
         suiting = [n for n, f in families().items() if kind in f.inputs and per in f.labels]
         if kind not in self.family.inputs or per not in self.family.labels:
             raise UserError(
-                f"--model={self.name} is for {' or '.join(self.family.inputs)} with labels per "
-                f"{' or '.join(self.family.labels)}; the dataset has {kind} with labels per {per}: "
-                f"leave --model out, or choose from {', '.join(suiting)}"
+                f"--model={self.family.name} is for {' or '.join(self.family.inputs)} with labels "
+                f"per {' or '.join(self.family.labels)}; the dataset has {kind} with labels per "
+                f"{per}: leave --model out, or choose from {', '.join(suiting)}"
             )
 
     def _require_outputs(self, found: Sequence[tuple[int | None, ...]], data: DataSpec) -> None:
@@ -204,9 +199,9 @@ class ChosenModel(NamedTuple):
 
             shown = ", ".join(str([*shape]) for shape in found)
             raise UserError(
-                f"--model={self.name} gives {shown}, expected [{', '.join(axes)}, {data.units}], "
-                f"as the label is {label_kind_text(data.label)}; use another --model, or mend its "
-                "build"
+                f"--model={self.family.name} gives {shown}, expected [{', '.join(axes)}, "
+                f"{data.units}], as the label is {label_kind_text(data.label)}; use another "
+                "--model, or mend its build"
             )
 
     def restored(self) -> ChosenModel:

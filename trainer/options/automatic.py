@@ -124,11 +124,11 @@ class Decisions:
         self,
         given: Mapping[str, Any],
         settled: Mapping[str, Choice],
-        known: Container[str] | None = None,
+        known: Container[str],
     ):
         """Starts with options that are given, or settled by trials, which stay.
 
-        Of options that are not `known` nothing is decided; None: all are.
+        Of options that are not `known` nothing is decided.
         """
         self._given = dict(given)
         self._settled = settled
@@ -148,7 +148,7 @@ class Decisions:
 
     def decide(self, name: str, value: Any, reason: str, candidates: tuple[str, ...] = ()) -> None:
         """Decides an option, unless it is given, decided, or none that the model reads."""
-        if self._known is not None and name not in self._known:
+        if name not in self._known:
             return
         if name not in self._given and name not in {choice.name for choice in self.choices}:
             choice = Choice(name, value, reason, candidates)
@@ -168,7 +168,7 @@ def decide(
     facts: Facts,
     given: Mapping[str, Any],
     settled: Mapping[str, Choice],
-    known: Container[str] | None = None,
+    known: Container[str],
 ) -> list[Choice]:
     """All that is decided for an automatic family, in the order in which one asks.
 
@@ -176,7 +176,7 @@ def decide(
       facts: of the data.
       given: options that the user gave, with their values; they stay, and others follow from them.
       settled: what trials have decided.
-      known: options that it may decide on; None: all.
+      known: options that it may decide on.
     """
     so_far = Decisions(given, settled, known)
     first = (_frames,) if facts.kind == "frames" else (_front_end, _normalization, _members)

@@ -11,6 +11,7 @@ from pipeline.console.options import define, read
 from pipeline.console.texts import counted
 from pipeline.sources.files import Files
 from pipeline.sources.kinds import make_source, sources
+from pipeline.sources.listing import checked_file
 from pipeline.sources.rejects import group_rejects
 from pipeline.sources.source import Description, InputFile, Reject, Source
 
@@ -31,7 +32,7 @@ def try_out(kind: str, folder: str, files: Files, flags: Sequence[str]) -> list[
     try:
         source = _source(kind, folder, files, flags)
         listed = itertools.islice(source.list_inputs(), _MAX_LISTED)
-        inputs = sorted(file for file in listed if isinstance(file, InputFile))
+        inputs = sorted(checked_file(file) for file in listed if isinstance(file, InputFile))
         tried = inputs[:: max(1, len(inputs) // _TRIED)][:_TRIED]
         outcomes = [_describe(source, file) for file in tried]
     except (UsageError, Error) as error:
@@ -56,8 +57,8 @@ def _source(kind: str, folder: str, files: Files, flags: Sequence[str]) -> Sourc
 
 
 def _describe(source: Source, file: InputFile) -> Description | Reject:
-    if file.problem or not file.size_bytes:
-        return Reject(file.path, "list", file.problem or "it is empty")
+    if file.problem:
+        return Reject(file.path, "list", file.problem)
     try:
         return source.describe(file.path)
     except RejectedInputError as error:

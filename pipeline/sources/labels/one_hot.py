@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.console.errors import ChangedInputError, UsageError
-from pipeline.sources.labels.fits import LabelFit
+from pipeline.sources.labels.fits import LabelFit, has_length, label_shape
 from pipeline.sources.names import normal
 from tfrecords_schema.schema import MISSING_CLASS
 
@@ -20,6 +20,8 @@ def find(fits: Mapping[LabelFit, int], label_kind: str) -> tuple[str, int]:
       fits: number of records of each fit.
       label_kind: `--label_kind`.
     """
+    if label_kind.endswith("_value"):
+        return "", 0
     named = label_kind.removesuffix("_class")
     kinds = ("step", "sample", "record") if label_kind == "auto" else (named,)
     for per in kinds:
@@ -35,11 +37,9 @@ def find(fits: Mapping[LabelFit, int], label_kind: str) -> tuple[str, int]:
 
 def _width(fit: LabelFit, per: str) -> int:
     """Columns of a label with one axis; 0 if it has another number of axes."""
-    fits_time = {"step": fit.is_per_step, "sample": fit.is_per_sample, "sequence": True}
-    if per == "record":
-        shape = () if fit.is_per_step or fit.is_per_sample else fit.record_label_shape
-    else:
-        shape = fit.step_label_shape if fits_time.get(per) else ()
+    is_of_time = fit.is_per_step or fit.is_per_sample
+    fits_it = not is_of_time if per == "record" else has_length(fit, per)
+    shape = label_shape(fit, per) if fits_it else ()
     return shape[0] if len(shape) == 1 else 0
 
 

@@ -4,8 +4,11 @@ import math
 
 import pytest
 
+from pipeline.console.options import names_of
 from trainer.options.automatic import Choice, Facts, decide, family_for
+from trainer.runs.asked import RECORDED
 
+_ALL = names_of(RECORDED)
 _FACTS = Facts(
     kind="signal", samples=1, channels=3, per="record", class_counts=(50, 50), records=100,
     steps=20_000, median_steps=200, longest=400, rate_hz=None, has_statistics=True,
@@ -13,7 +16,7 @@ _FACTS = Facts(
 
 
 def _decided(facts=_FACTS, given=None, settled=None):
-    return {choice.name: choice for choice in decide(facts, given or {}, settled or {})}
+    return {choice.name: choice for choice in decide(facts, given or {}, settled or {}, _ALL)}
 
 
 @pytest.mark.parametrize("records", [1, 2, 3, 10, 100, 3_000, 10**6])

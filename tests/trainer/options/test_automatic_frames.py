@@ -2,11 +2,12 @@
 
 import pytest
 
+from pipeline.console.options import names_of
 from tests.datasets import CLASS_PER_RECORD
 from tests.trainer.frame_models import frames_dataset
 from trainer.models.video import Video
 from trainer.options.automatic import Facts, decide, family_for
-from trainer.runs.asked import asked
+from trainer.runs.asked import RECORDED, asked
 
 
 def _facts(records=100, frames=8, height=120, width=160):
@@ -19,7 +20,7 @@ def _facts(records=100, frames=8, height=120, width=160):
 
 def _decided(facts):
     assert family_for(facts).value == "video"
-    choices = decide(facts, {}, {})
+    choices = decide(facts, {}, {}, names_of(RECORDED))
     assert all(choice.reason for choice in choices)
     assert len({choice.name for choice in choices}) == len(choices)
     return {choice.name: choice.value for choice in choices}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from pipeline.console.errors import UsageError
 from pipeline.console.options import option
@@ -12,16 +12,18 @@ from trainer.models.family import DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.parts.normalization import NormalizationOptions, normalize
 
-_OF_LOG_MEL = (
-    "frame_samples", "hop_samples", "mel_bands", "rate_hz", "band_normalization",
-    "frequency_mask", "frame_mask",
-)  # fmt: skip
-
 
 @dataclasses.dataclass(frozen=True)
 class FrontEndOptions(NormalizationOptions):
-    """From samples to the rows that a network sees."""
+    """From samples to the rows that a network sees.
 
+    Attributes:
+      of_log_mel: options without an effect behind another front end.
+    """
+
+    of_log_mel: ClassVar[tuple[str, ...]] = (
+        "frame_samples", "hop_samples", "mel_bands", "rate_hz", "band_normalization",
+    )  # fmt: skip
     patch_samples: int = option(
         1, "Neighbouring samples that are one to the network; more is faster.", low=1, common=True
     )
@@ -50,7 +52,7 @@ class FrontEndOptions(NormalizationOptions):
     def check(self) -> None:
         """See `Options`."""
         for field in dataclasses.fields(self):
-            given = field.name in _OF_LOG_MEL and getattr(self, field.name) != field.default
+            given = field.name in self.of_log_mel and getattr(self, field.name) != field.default
             if given and self.front_end != "log_mel":
                 raise UsageError(
                     f"--{field.name} has no effect without --front_end=log_mel; leave one out, or "

@@ -32,6 +32,7 @@ _MOST_FEATURES = 256
 class NetworkOptions(EnsembleOptions, FrontEndOptions):
     """What networks over samples are made of."""
 
+    of_log_mel = (*FrontEndOptions.of_log_mel, "frequency_mask", "frame_mask")
     width: int | None = option(None, "Filters of a layer; by itself as published.", low=1)
     depth: int | None = option(None, "Blocks of layers; by itself as published.", low=1)
     head_dropout: float = option(0.0, "Dropout rate before the last layer.", low=0, high=1)
