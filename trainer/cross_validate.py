@@ -4,7 +4,6 @@ Flags that are not its own are the trainer's. Each run is an ordinary run folder
 """
 
 # ruff: noqa: E402
-import contextlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -71,11 +70,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _cross_validate(argv: Sequence[str]) -> None:
-    with contextlib.ExitStack() as held:
-        _cross_validate_holding(argv, held)
-
-
-def _cross_validate_holding(argv: Sequence[str], held: contextlib.ExitStack) -> None:
     given = COMMAND.parse(argv)
     options = read(FoldOptions, given.values)
     run, data, _, flags = of_trainer(given.rest, COMMAND.prog)
@@ -90,41 +84,41 @@ def _cross_validate_holding(argv: Sequence[str], held: contextlib.ExitStack) -> 
     say(f"{len(facts):,} groups of {', '.join(splits)}, in folds:\n{as_text(table)}\n")
     if run.dry_run:
         return say("--dry_run: nothing was trained, nothing was written")
-    held.enter_context(Lock(run.run_dir, f"cross-validating in {run.run_dir}"))
-    write_study(run.run_dir, study)
-    written = {
-        fold.name: write_fold(join(run.run_dir, "folds"), fold, dataset, splits, facts)
-        for fold in folds
-    }
-    seeds = options.seeds or (run.seed,)
-    planned = [
-        _planned(given.rest, run, fold, written[fold.name], seed)
-        for fold in folds
-        for seed in seeds
-    ]
-    run_all([one.job for one in planned], options.parallel, train)
-    label = _label(planned[0])
-    runs = [_finished(one) for one in planned]
-    result = {
-        "dataset": f"{dataset.manifest.name} {dataset.manifest.version}",
-        "about": {
-            "dataset SHA-256": dataset.manifest.fingerprint,
-            "splits": ", ".join(splits),
-            "folds": options.folds,
-            "repeats": options.repeats,
-            "seeds": value_text(seeds),
-            "validated on": f"{options.fold_validation} fold".replace("none fold", "nothing"),
-        },
-        **summarize(runs, label, untrained_folds=1 + (options.fold_validation == "next")),
-    }
-    study_page.write_result(run.run_dir, result)
-    study_page.write_predictions(run.run_dir, runs, label)
-    say(f"\n{study_text(result)}")
-    if run.report:
-        places = [one.job.run_dir for one in planned]
-        divided = with_label(dataset, label)
-        page = study_page.write_page(run.run_dir, result, table, places, run.paper, divided)
-        say(f"report: {page}")
+    with Lock(run.run_dir, f"cross-validating in {run.run_dir}"):
+        write_study(run.run_dir, study)
+        written = {
+            fold.name: write_fold(join(run.run_dir, "folds"), fold, dataset, splits, facts)
+            for fold in folds
+        }
+        seeds = options.seeds or (run.seed,)
+        planned = [
+            _planned(given.rest, run, fold, written[fold.name], seed)
+            for fold in folds
+            for seed in seeds
+        ]
+        run_all([one.job for one in planned], options.parallel, train)
+        label = _label(planned[0])
+        runs = [_finished(one) for one in planned]
+        result = {
+            "dataset": f"{dataset.manifest.name} {dataset.manifest.version}",
+            "about": {
+                "dataset SHA-256": dataset.manifest.fingerprint,
+                "splits": ", ".join(splits),
+                "folds": options.folds,
+                "repeats": options.repeats,
+                "seeds": value_text(seeds),
+                "validated on": f"{options.fold_validation} fold".replace("none fold", "nothing"),
+            },
+            **summarize(runs, label, untrained_folds=1 + (options.fold_validation == "next")),
+        }
+        study_page.write_result(run.run_dir, result)
+        study_page.write_predictions(run.run_dir, runs, label)
+        say(f"\n{study_text(result)}")
+        if run.report:
+            places = [one.job.run_dir for one in planned]
+            divided = with_label(dataset, label)
+            page = study_page.write_page(run.run_dir, result, table, places, run.paper, divided)
+            say(f"report: {page}")
 
 
 def _study(

@@ -71,11 +71,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _search(argv: Sequence[str]) -> None:
-    with contextlib.ExitStack() as held:
-        _search_holding(argv, held)
-
-
-def _search_holding(argv: Sequence[str], held: contextlib.ExitStack) -> None:
     given = COMMAND.parse(argv)
     options = read(SearchOptions, given.values)
     optuna()  # Whether it is there is said before anything is read.
@@ -99,35 +94,35 @@ def _search_holding(argv: Sequence[str], held: contextlib.ExitStack) -> None:
         say(f"--max_minutes={minutes} for each training, so that all end in --search_minutes\n")
     if run.dry_run:
         return say("--dry_run: nothing was trained, nothing was written")
-    held.enter_context(Lock(run.run_dir, f"searching in {run.run_dir}"))
-    write_study(run.run_dir, study)
-    place = join(run.run_dir, "folds")
-    plan = Plan(
-        run.run_dir,
-        (*given.rest, *([f"--max_minutes={minutes}"] if minutes else [])),
-        [(fold, write_fold(place, fold, dataset, splits, facts)) for fold in folds],
-        space, model.family.name, objective, options,
-    )  # fmt: skip
-    storage = Storage(
-        run.run_dir,
-        is_better_higher=better_mode(objective) == "max",
-        seed=run.seed,
-        parallel=options.parallel,
-    )
-    trials = Trials(plan, storage)
-    try:
-        run_chains(trials.chains(), options.parallel, _quietly)
-    finally:
-        storage.spent(trials.secs)
-    found = {
-        "dataset": f"{dataset.manifest.name} {dataset.manifest.version}",
-        "about": {name: _shown(value) for name, value in study.items()},
-        **result.summarize(plan, storage),
-    }
-    result.write_result(run.run_dir, found, of_run.given)
-    say(f"\n{result.search_text(found, space)}")
-    if run.report:
-        say(f"report: {page.write_page(run.run_dir, found, space, table, run.paper)}")
+    with Lock(run.run_dir, f"searching in {run.run_dir}"):
+        write_study(run.run_dir, study)
+        place = join(run.run_dir, "folds")
+        plan = Plan(
+            run.run_dir,
+            (*given.rest, *([f"--max_minutes={minutes}"] if minutes else [])),
+            [(fold, write_fold(place, fold, dataset, splits, facts)) for fold in folds],
+            space, model.family.name, objective, options,
+        )  # fmt: skip
+        storage = Storage(
+            run.run_dir,
+            is_better_higher=better_mode(objective) == "max",
+            seed=run.seed,
+            parallel=options.parallel,
+        )
+        trials = Trials(plan, storage)
+        try:
+            run_chains(trials.chains(), options.parallel, _quietly)
+        finally:
+            storage.spent(trials.secs)
+        found = {
+            "dataset": f"{dataset.manifest.name} {dataset.manifest.version}",
+            "about": {name: _shown(value) for name, value in study.items()},
+            **result.summarize(plan, storage),
+        }
+        result.write_result(run.run_dir, found, of_run.given)
+        say(f"\n{result.search_text(found, space)}")
+        if run.report:
+            say(f"report: {page.write_page(run.run_dir, found, space, table, run.paper)}")
 
 
 def _objective(options: SearchOptions, label: LabelSpec | None) -> str:
