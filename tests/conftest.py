@@ -1,7 +1,9 @@
-"""The order of the suite: files that train or start processes come first."""
+"""The order of the suite, files that train or start processes first, and an end for each file."""
 
 import gc
+import sys
 import types
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,6 +19,30 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Two processes share the files; none should be left alone with a long one at the end."""
     items.sort(key=lambda item: not _takes_long(item.module))
     gc.freeze()  # What is imported stays: looking through it again and again takes a tenth.
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _leave_no_locks() -> Iterator[None]:
+    """Ends the threads that write locks anew: a test gives back no more than it is about."""
+    if not (locks := sys.modules.get("tfrecords_schema.locks")):
+        yield
+        return
+    taken, take = [], locks.Lock.take
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(locks.Lock, "take", lambda lock: (taken.append(lock), take(lock))[1])
+        yield
+    for lock in taken:
+        lock.rest()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _leave_kernels_free() -> Iterator[None]:
+    """Undoes `--deterministic`, which is for the rest of a process, and slow."""
+    yield
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework import config
+
+        config.disable_op_determinism()
 
 
 def _takes_long(module: types.ModuleType) -> bool:

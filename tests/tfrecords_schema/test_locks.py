@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import threading
 import time
 
 import pytest
@@ -68,10 +67,8 @@ def test_a_silent_lock_of_another_machine_is_taken_over(owner, tmp_path, monkeyp
 
 def test_a_lock_of_another_machine_that_is_written_anew_stops_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "SILENT_SECS", 30)
-    monkeypatch.setattr(locks, "_LOOK_SECS", 0.05)
     path = _write(tmp_path, host="elsewhere", pid=7)
-    beat = threading.Timer(0.2, lambda: os.utime(path))
-    beat.start()
+    monkeypatch.setattr(locks.time, "sleep", lambda _: os.utime(path, (1, 1)))
     said = rf"process 7 on elsewhere is training .*it showed that it is alive.* or remove {path}"
     with pytest.raises(LockedError, match=said):
         Lock(str(tmp_path), "training").take()
@@ -87,6 +84,7 @@ def test_a_lock_is_written_anew_until_it_is_given_back_or_taken(tmp_path, monkey
     while os.stat(lock.path).st_mtime == 0 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert os.stat(lock.path).st_mtime > 0
+    lock.rest()
     os.unlink(lock.path)
     lock.show_life()
     assert not os.path.exists(lock.path)
