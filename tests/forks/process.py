@@ -36,7 +36,7 @@ class Process:
           module: has `main`, which takes the arguments and returns the exit status.
           *arguments: for `main`.
           log: takes what is printed.
-          environment: variables to set besides those of this process.
+          environment: variables to set besides those that this process had at the first start.
         """
         self._log = log
         arguments_of_run = (module, [*map(str, arguments)], str(log), dict(environment or {}))
@@ -80,6 +80,7 @@ class Process:
 
 
 def _run(module: str, arguments: list[str], log: str, environment: dict[str, str]) -> None:
+    importlib.import_module("tests.forks.preloaded")  # What cannot be preloaded is passed over.
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)

@@ -30,7 +30,14 @@ def test_what_is_too_large_is_refused_unread(tmp_path):
         file.truncate(1 << 40)
     with pytest.raises(DatasetError, match="has more than 67,108,864 bytes"):
         read(str(tmp_path / "sparse"))
-    assert read(str(tmp_path / "sparse").replace("sparse", "none"), None) is None
+
+
+def test_a_limit_may_be_another_or_none(tmp_path):
+    (tmp_path / "file").write_bytes(b"ab")
+    with pytest.raises(DatasetError, match="has more than 1 bytes"):
+        read(str(tmp_path / "file"), 1)
+    assert read(str(tmp_path / "file"), 2) == b"ab"
+    assert read(str(tmp_path / "file"), None) == b"ab"
 
 
 def _tree(path: pathlib.Path, content: str) -> str:
