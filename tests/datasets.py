@@ -34,6 +34,7 @@ CLASS_PER_RECORD = LabelSpec("record", "class", class_names=("rest", "move", "fa
 VALUE_PER_STEP = LabelSpec("step", "value", "float32", (2,))
 VALUE_PER_RECORD = LabelSpec("record", "value", "float32", (2,))
 VALUE_SEQUENCE = LabelSpec("sequence", "value", "float32", (2,))
+SIGNAL_AND_CLASS = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +115,14 @@ def toy_dataset(
         lengths = rng.integers(1, max_steps + 1, size).tolist()
         splits[split] = random_records(lengths, schema, seed=seed + i, prefix=f"{split}-")
     return write_dataset(folder, splits, schema, num_shards=num_shards, name=name), splits
+
+
+def two_splits(folder: str | pathlib.Path) -> Dataset:
+    """Records of 3, 1 and 4 steps in each of two splits; they are called `train0` and so on."""
+    splits = {
+        name: random_records([3, 1, 4], SIGNAL_AND_CLASS, prefix=name) for name in ("train", "test")
+    }
+    return write_dataset(folder, splits, SIGNAL_AND_CLASS)
 
 
 def _write_split(

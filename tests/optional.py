@@ -9,4 +9,6 @@ import pytest
 
 def optional_library(name: str) -> Any:
     """A library, or a skip of the tests that need it."""
-    return importlib.import_module(name) if os.environ.get("CI") else pytest.importorskip(name)
+    if os.environ.get("CI"):
+        return importlib.import_module(name)
+    return pytest.importorskip(name, reason=f"no {name}: `pip install -e '.[test]'`")

@@ -1,17 +1,17 @@
 """docs/data_format.md: its code runs, and its tables are the format."""
 
 import json
-import pathlib
 import re
 
 import numpy as np
 import pytest
 
 from tests.datasets import CLASS_PER_RECORD, random_records, write_dataset
+from tests.repository import REPOSITORY
 from tfrecords_schema import InputSpec, RecordSchema
 from tfrecords_schema.index import INDEX_SCHEMA
 
-_PAGE = (pathlib.Path(__file__).parents[1] / "docs/data_format.md").read_text()
+_PAGE = (REPOSITORY / "docs/data_format.md").read_text()
 _SCHEMA = RecordSchema(InputSpec("signal", "float32", (100, 6)), CLASS_PER_RECORD)
 
 

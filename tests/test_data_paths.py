@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-_ROOT = pathlib.Path(__file__).parents[1]
+from tests.repository import REPOSITORY
+
 _LOCAL_MODULES = {"glob", "pathlib", "shutil", "os.path", "fileinput"}
 _LOCAL_CALLS = {
     "open",
@@ -55,7 +56,7 @@ _ALLOWED = {
 
 def _sources() -> list[pathlib.Path]:
     packages = ("tfrecords_schema", "pipeline", "trainer")
-    return sorted(path for package in packages for path in (_ROOT / package).rglob("*.py"))
+    return sorted(path for package in packages for path in (REPOSITORY / package).rglob("*.py"))
 
 
 def _local_access(tree: ast.AST) -> Iterator[str]:
@@ -81,7 +82,7 @@ def _call(node: ast.Call) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", _sources(), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_no_file_is_opened_past_the_file_systems(path: pathlib.Path) -> None:
-    name = str(path.relative_to(_ROOT))
+    name = str(path.relative_to(REPOSITORY))
     found = {call for call in _local_access(ast.parse(path.read_text()))}
     assert found == {call for file, call in _ALLOWED if file == name}
 

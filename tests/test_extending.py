@@ -10,7 +10,7 @@ import pytest
 from tests.datasets import toy_dataset
 from tests.forks import extended as extended_packages
 from tests.forks.process import Process
-from tests.trainer.processes import REPOSITORY
+from tests.repository import REPOSITORY
 from tfrecords_schema import open_dataset
 
 _PAGE = (REPOSITORY / "docs" / "extending.md").read_text()

@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import types
@@ -13,13 +12,13 @@ import numpy as np
 import pytest
 
 import trainer
+from tests.repository import REPOSITORY
 from tests.trainer.in_process import run_trainer
 from tfrecords_schema import InputSpec
 from tfrecords_schema.errors import UserError
 from trainer.data.raw_arrays import RawArrays
 
-_ROOT = pathlib.Path(__file__).parents[1]
-_NOTEBOOK = _ROOT / "docs" / "first_steps.ipynb"
+_NOTEBOOK = REPOSITORY / "docs" / "first_steps.ipynb"
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +139,6 @@ def test_importing_the_package_does_not_wait_for_tensorflow():
         "assert 'tensorflow' not in sys.modules\n"
         "assert {'train', 'Run'} <= {*dir(trainer)}\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=_ROOT, check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
     with pytest.raises(AttributeError, match="has no attribute 'trian'"):
         _ = trainer.trian

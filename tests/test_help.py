@@ -1,15 +1,14 @@
 """What every command says of itself at once: help and version, before TensorFlow is imported."""
 
 import os
-import pathlib
 import subprocess
 import sys
 
 import pytest
 
 from pipeline.console.version import VERSION
+from tests.repository import REPOSITORY
 
-_ROOT = pathlib.Path(__file__).parents[1]
 _COMMANDS = [
     "pipeline",
     "pipeline.generate",
@@ -38,7 +37,7 @@ for command in sys.argv[1:]:
 
 def test_help_and_version_do_not_wait_for_tensorflow() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _ANSWERS, *_COMMANDS], cwd=_ROOT, capture_output=True, text=True
+        [sys.executable, "-c", _ANSWERS, *_COMMANDS], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     answers = done.stdout.split("\f")
@@ -54,7 +53,7 @@ def test_help_that_nobody_reads_ends_quietly(command: str) -> None:
     os.close(read)
     done = subprocess.run(
         [sys.executable, "-m", command, "--help"],
-        cwd=_ROOT,
+        cwd=REPOSITORY,
         stdout=write,
         stderr=subprocess.PIPE,
         text=True,
@@ -65,6 +64,6 @@ def test_help_that_nobody_reads_ends_quietly(command: str) -> None:
 
 def test_the_package_has_the_version_that_is_shown() -> None:
     done = subprocess.run(
-        [sys.executable, "setup.py", "--version"], cwd=_ROOT, capture_output=True, text=True
+        [sys.executable, "setup.py", "--version"], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert done.stdout.splitlines()[-1] == VERSION

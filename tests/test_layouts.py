@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from pipeline.conversion.convert import main as convert
+from tests.repository import REPOSITORY
 from tests.trainer.in_process import run_trainer
 from tfrecords_schema import open_dataset
 
-_REPOSITORY = pathlib.Path(__file__).parents[1]
-_PAGE = (_REPOSITORY / "docs" / "my_data.md").read_text()
+_PAGE = (REPOSITORY / "docs" / "my_data.md").read_text()
 _COUNT = 40
 # Small and fast. What a layout needs itself stands in the documented command.
 _SMALL = (
@@ -176,7 +176,7 @@ def _commands(number: int) -> list[list[str]]:
     return [words[2:] for words in arguments]
 
 
-_CONFIGS = str(_REPOSITORY / "trainer" / "configs")
+_CONFIGS = str(REPOSITORY / "trainer" / "configs")
 
 
 def _write(layout: Layout) -> None:

@@ -2,15 +2,15 @@
 
 import importlib
 import math
-import pathlib
 import runpy
 import sys
 
 import pytest
 
 from tests.datasets import CLASS_PER_RECORD, toy_dataset
+from tests.repository import REPOSITORY
 
-_SCRIPT = pathlib.Path(__file__).parents[1] / "docs" / "python_api.py"
+_SCRIPT = REPOSITORY / "docs" / "python_api.py"
 
 
 def test_the_script_trains_with_stock_fit(tmp_path, monkeypatch, capsys):

@@ -1,7 +1,6 @@
 """The keys that docs/run_files.md names are those of real files."""
 
 import csv
-import pathlib
 import re
 
 import keras
@@ -17,6 +16,7 @@ from tests.datasets import (
     VALUE_PER_STEP,
     VALUE_SEQUENCE,
 )
+from tests.repository import REPOSITORY
 from tests.trainer.studies.random_runs import random_runs
 from tfrecords_schema import InputSpec, LabelSpec
 from trainer.evaluation.prediction_files import Row, write_predictions
@@ -27,7 +27,7 @@ from trainer.serving.serving import Serving
 from trainer.step.task import Task
 from trainer.studies.study_page import write_predictions as write_of_study
 
-_PAGE = pathlib.Path(__file__).parents[1] / "docs" / "run_files.md"
+_PAGE = REPOSITORY / "docs" / "run_files.md"
 _ONE_VALUE = LabelSpec("record", "value", "float32", ())
 _LABELS = (CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP, _ONE_VALUE)
 

@@ -1,12 +1,12 @@
 """The floors of the house, as the rooms' own texts have them; the size of files and rooms."""
 
 import ast
-import pathlib
 from collections.abc import Iterator, Mapping
 
 import pytest
 
-_ROOT = pathlib.Path(__file__).parents[1]
+from tests.repository import REPOSITORY
+
 # From the bottom up. A room imports from those before it in its package, and from whole packages
 # before its own.
 _PACKAGES = ("tfrecords_schema", "pipeline", "trainer")
@@ -48,8 +48,8 @@ def _sources() -> dict[str, str]:
     """Text of every module of the packages, by its full name."""
     found = {}
     for package in _PACKAGES:
-        for path in sorted((_ROOT / package).rglob("*.py")):
-            parts = path.relative_to(_ROOT).with_suffix("").parts
+        for path in sorted((REPOSITORY / package).rglob("*.py")):
+            parts = path.relative_to(REPOSITORY).with_suffix("").parts
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
             found[name] = path.read_text()
     return found
@@ -119,7 +119,7 @@ def _reachable(start: str, below: Mapping[str, set[str]]) -> set[str]:
 
 def test_every_module_stands_in_a_room_of_the_plan():
     for package, rooms in _ROOMS.items():
-        folders = {path.parent.name for path in (_ROOT / package).glob("*/__init__.py")}
+        folders = {path.parent.name for path in (REPOSITORY / package).glob("*/__init__.py")}
         assert folders == {*rooms}
 
 
@@ -163,7 +163,7 @@ def test_a_planted_circle_is_found():
 
 @pytest.mark.parametrize("room", [f"{p}/{r}" for p, rooms in _ROOMS.items() for r in rooms])
 def test_every_room_says_what_it_holds_imports_and_where_to_begin(room):
-    text = ast.get_docstring(ast.parse((_ROOT / room / "__init__.py").read_text()))
+    text = ast.get_docstring(ast.parse((REPOSITORY / room / "__init__.py").read_text()))
     assert text
     assert 3 <= len(text.splitlines()) <= 6
     assert "mports" in text
@@ -171,15 +171,15 @@ def test_every_room_says_what_it_holds_imports_and_where_to_begin(room):
 
 
 def test_no_folder_is_full():
-    folders = [_ROOT / name for name in (*_PACKAGES, "tests", "benchmarks")]
+    folders = [REPOSITORY / name for name in (*_PACKAGES, "tests", "benchmarks")]
     inside = [p for folder in folders for p in [folder, *folder.rglob("*")] if p.is_dir()]
-    counts = {str(p.relative_to(_ROOT)): len([*p.glob("*.py")]) for p in inside}
+    counts = {str(p.relative_to(REPOSITORY)): len([*p.glob("*.py")]) for p in inside}
     assert {name: count for name, count in counts.items() if count > _MAX_FILES} == {}
 
 
 @pytest.mark.parametrize(
     "path",
-    sorted(p for f in (*_PACKAGES, "tests", "benchmarks") for p in (_ROOT / f).rglob("*.py")),
+    sorted(p for f in (*_PACKAGES, "tests", "benchmarks") for p in (REPOSITORY / f).rglob("*.py")),
     ids=lambda path: path.name,
 )
 def test_no_file_is_longer_than_400_lines(path):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.sources.kinds import sources
+from pipeline.sources.recordings.libraries import library
 
 _HZ, _SAMPLES = 50, 400
 _VALUES = np.round(np.random.default_rng(0).uniform(-90, 90, (_SAMPLES, 2)))
@@ -48,11 +49,11 @@ def _arrays(folder: pathlib.Path, name: str) -> Sequence[str]:
     elif name.endswith(".npy"):
         np.save(path, values["signal"])
     elif name.startswith("v5"):
-        import scipy.io
+        scipy_io = library("scipy.io", "arrays")
 
-        scipy.io.savemat(path, values, do_compression=True)
+        scipy_io.savemat(path, values, do_compression=True)
     else:
-        import h5py
+        h5py = library("h5py", "arrays")
 
         with h5py.File(path, "w") as file:
             for key, value in values.items():
@@ -62,7 +63,7 @@ def _arrays(folder: pathlib.Path, name: str) -> Sequence[str]:
 
 
 def _sound(folder: pathlib.Path, name: str) -> Sequence[str]:
-    import soundfile
+    soundfile = library("soundfile", "audio")
 
     subtype = "FLOAT" if name.startswith("float") else None
     soundfile.write(folder / name, _VALUES.repeat(20, 0) / 100, 8000, subtype=subtype)
@@ -77,7 +78,7 @@ def _plain_wave(folder: pathlib.Path) -> Sequence[str]:
 
 
 def _edf(folder: pathlib.Path, name: str) -> Sequence[str]:
-    import edfio
+    edfio = library("edfio", "edf")
 
     is_bdf = name.endswith(".bdf")
     kind, signal = (edfio.Bdf, edfio.BdfSignal) if is_bdf else (edfio.Edf, edfio.EdfSignal)
@@ -91,7 +92,7 @@ def _edf(folder: pathlib.Path, name: str) -> Sequence[str]:
 
 
 def _wfdb(folder: pathlib.Path, fmt: str) -> Sequence[str]:
-    import wfdb
+    wfdb = library("wfdb", "wfdb")
 
     wfdb.wrsamp(
         "a", _HZ, ["mV"] * 2, ["I", "II"], _VALUES, fmt=[fmt] * 2, adc_gain=[10.0] * 2,
@@ -103,7 +104,7 @@ def _wfdb(folder: pathlib.Path, fmt: str) -> Sequence[str]:
 
 
 def _segments(folder: pathlib.Path) -> Sequence[str]:
-    import wfdb
+    wfdb = library("wfdb", "wfdb")
 
     for name in ("s1", "s2"):
         wfdb.wrsamp(
@@ -137,7 +138,7 @@ def _events(folder: pathlib.Path) -> Sequence[str]:
 
 
 def _video(folder: pathlib.Path, name: str, codec: str) -> Sequence[str]:
-    import av
+    av = library("av", "video")
 
     rng = np.random.default_rng(1)
     with av.open(str(folder / name), "w") as file:

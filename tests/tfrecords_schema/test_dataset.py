@@ -7,30 +7,26 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tests.datasets import CLASS_PER_RECORD, random_records, toy_dataset, write_dataset
+from tests.changed_json import changed
+from tests.datasets import SIGNAL_AND_CLASS, random_records, toy_dataset, two_splits
 from tfrecords_schema import (
     DatasetError,
-    InputSpec,
-    RecordSchema,
     open_dataset,
     read_rows,
     write_index,
 )
 from tfrecords_schema.manifest import sealed_json
 
-_SCHEMA = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
-
 
 @pytest.fixture
 def dataset(tmp_path):
-    splits = {name: random_records([3, 1, 4], _SCHEMA, prefix=name) for name in ("train", "test")}
-    return write_dataset(tmp_path, splits, _SCHEMA)
+    return two_splits(tmp_path)
 
 
 def test_a_dataset_opens_with_what_was_written(dataset):
     opened = open_dataset(dataset.path + "/")
     assert opened.manifest == dataset.manifest
-    assert opened.schema == _SCHEMA
+    assert opened.schema == SIGNAL_AND_CLASS
     assert sorted(opened.split("train").steps) == [1, 3, 4]
     assert all(pathlib.Path(path).exists() for path in opened.shard_paths("test"))
 
@@ -43,7 +39,7 @@ def test_tensorflow_datasets_and_plain_parsing_read_the_same_records(dataset):
         )["signal"]
     )
     found = {example["id"].numpy().decode(): example["signal"].numpy() for example in theirs}
-    for record in random_records([3, 1, 4], _SCHEMA, prefix="train"):
+    for record in random_records([3, 1, 4], SIGNAL_AND_CLASS, prefix="train"):
         np.testing.assert_array_equal(found[record.id], record.data)
     decoded = sorted(np.frombuffer(raw.numpy(), np.float32).sum() for raw in plain)
     np.testing.assert_allclose(decoded, sorted(signal.sum() for signal in found.values()))
@@ -181,11 +177,7 @@ def test_an_unknown_split_is_named_with_a_suggestion(dataset):
 )
 def test_a_manifest_of_numbers_that_no_dataset_has_is_refused(path, value, message, tmp_path):
     file = pathlib.Path(toy_dataset(tmp_path)[0].path, "manifest.json")
-    found = json.loads(file.read_text())
-    inside = found
-    for key in path[:-1]:
-        inside = inside[key]
-    inside[path[-1]] = value
+    found = changed(json.loads(file.read_text()), path, value)
     del found["checksum"]
     file.write_text(sealed_json(found))
     with pytest.raises(DatasetError, match=message):

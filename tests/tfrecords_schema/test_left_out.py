@@ -6,8 +6,7 @@ import json
 import hypothesis
 import hypothesis.strategies as st
 
-from tests.datasets import CLASS_PER_RECORD, random_records, write_dataset
-from tfrecords_schema import InputSpec, RecordSchema
+from tests.datasets import two_splits
 from tfrecords_schema.left_out import MOST_KEPT, LeftOut, Tally
 from tfrecords_schema.manifest import Manifest, sealed_json
 
@@ -44,8 +43,7 @@ def test_many_reasons_take_a_bounded_place_and_none_is_lost():
 
 
 def test_a_manifest_keeps_them_and_one_without_is_read(tmp_path):
-    schema = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
-    written = write_dataset(tmp_path, {"train": random_records([3], schema)}, schema).manifest
+    written = two_splits(tmp_path).manifest
     rows = (LeftOut("link", "to a folder", 2, "caf\udce9"), LeftOut("", "few groups", 0))
     filled = dataclasses.replace(written, left_out=rows)
     assert Manifest.from_json(filled.to_json()) == filled

@@ -7,8 +7,6 @@ import numpy as np
 
 from tests.forks.process import Process
 
-REPOSITORY = pathlib.Path(__file__).parents[2]
-
 # Small enough to train in a second, with every kind of layer.
 SMALL_MODEL = (
     "--conv_filters=3,4",

@@ -1,17 +1,17 @@
 """The echo problem, three ways: the flagfiles' trainings end in what went in."""
 
 import json
-import pathlib
 
 import numpy as np
 import pytest
 
 from pipeline.conversion.convert import main as convert
 from pipeline.generate import write_echo
+from tests.repository import REPOSITORY
 from tests.trainer.in_process import train
 from tfrecords_schema import open_dataset
 
-_CONFIGS = pathlib.Path(__file__).parents[2] / "trainer" / "configs"
+_CONFIGS = REPOSITORY / "trainer" / "configs"
 _ECHO = "0.0 0.2 0.4 0.6 0.8"
 # Problem, kind of its labels, parameters, epochs of one step.
 _PROBLEMS = [

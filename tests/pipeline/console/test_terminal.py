@@ -3,7 +3,6 @@
 import ast
 import io
 import os
-import pathlib
 import subprocess
 import sys
 import unicodedata
@@ -13,8 +12,8 @@ import hypothesis.strategies as st
 import pytest
 
 from pipeline.console.terminal import print_error, redraw, say, shown
+from tests.repository import REPOSITORY
 
-_ROOT = pathlib.Path(__file__).parents[3]
 _MARKS = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
 _ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
 
@@ -42,7 +41,7 @@ def test_escapes_of_names_are_told_by_everything_that_speaks(capsys, monkeypatch
 
 @pytest.mark.parametrize("package", ["pipeline", "trainer", "tfrecords_schema"])
 def test_nothing_is_printed_past_it(package):
-    for path in (_ROOT / package).rglob("*.py"):
+    for path in (REPOSITORY / package).rglob("*.py"):
         calls = [
             node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
         ]
@@ -60,7 +59,7 @@ def test_in_another_locale_names_are_utf_8_and_what_cannot_be_shown_is_escaped(t
         "LC_ALL": "C",
         "PYTHONUTF8": "0",
         "PYTHONCOERCECLOCALE": "0",
-        "PYTHONPATH": str(_ROOT),
+        "PYTHONPATH": str(REPOSITORY),
     }
     found = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)],
@@ -76,7 +75,7 @@ def test_every_entry_point_begins_with_it():
     entries = [
         path
         for package in ("pipeline", "trainer")
-        for path in (_ROOT / package).rglob("*.py")
+        for path in (REPOSITORY / package).rglob("*.py")
         if '__name__ == "__main__"' in path.read_text() and path.stem != "worker"
     ]
     assert len(entries) > 5

@@ -13,9 +13,9 @@ import pytest
 
 from tests.pipeline.conversions import Converter, Folders, base_flags, hashes, write_recordings
 from tests.pipeline.worker_pool import worker_pool
+from tests.repository import REPOSITORY
 
-_ROOT = pathlib.Path(__file__).parents[3]
-_JOB_SERVER = _ROOT / "build" / "flink" / "flink-job-server.jar"
+_JOB_SERVER = REPOSITORY / "build" / "flink" / "flink-job-server.jar"
 _LIMIT_SECS = 240
 _FLAGS = ["--num_shards=3", "--splits=train=0.5,test=0.5"]
 
@@ -36,7 +36,7 @@ def test_property_02_flink_writes_the_same_bytes(
     write_recordings(folders, 30)
     converter.dataset(*_FLAGS)
     other = Folders(folders.inputs, tmp_path / "other")
-    with worker_pool(sys.executable, cwd=_ROOT, log=tmp_path / "workers.log") as pool:
+    with worker_pool(sys.executable, cwd=REPOSITORY, log=tmp_path / "workers.log") as pool:
         command = [
             *(sys.executable, "-m", "pipeline", *base_flags(other), *_FLAGS, *pool.flags),
             *("--runner=FlinkRunner", "--flink_version=1.19", "--flink_master=[local]"),
@@ -45,7 +45,7 @@ def test_property_02_flink_writes_the_same_bytes(
             *("--environment_cache_millis=60000", "--sdk_worker_parallelism=2"),
         ]
         done = subprocess.run(
-            command, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=_LIMIT_SECS
+            command, cwd=REPOSITORY, capture_output=True, text=True, timeout=_LIMIT_SECS
         )
     assert done.returncode == 0, done.stderr + pool.log()
     assert hashes(other.dataset) == hashes(folders.dataset)

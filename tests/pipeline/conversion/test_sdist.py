@@ -15,8 +15,8 @@ from apache_beam.runners.portability.stager import Stager
 
 from tests.pipeline.conversions import Converter, Folders, base_flags, hashes, write_recordings
 from tests.pipeline.worker_pool import worker_pool
+from tests.repository import REPOSITORY
 
-_ROOT = pathlib.Path(__file__).parents[3]
 _FLAGS = ["--num_shards=2", "--splits=train=0.5,test=0.5"]
 _WHERE = "import pipeline; print(pipeline.__file__)"
 
@@ -47,7 +47,7 @@ def test_property_02_a_worker_with_the_sdist_alone_writes_the_same_bytes(
     python = _bare_python(tmp_path / "bare")
     assert "No module named 'pipeline'" in _run(python, "-c", _WHERE, cwd=elsewhere).stderr
     with monkeypatch.context() as patch:
-        patch.chdir(_ROOT)  # As a user does with --setup_file=./setup.py.
+        patch.chdir(REPOSITORY)  # As a user does with --setup_file=./setup.py.
         sdist = Stager._build_setup_package("./setup.py", str(sdist_dir))
     installed = _run(python, "-m", "pip", "install", "--no-deps", sdist, cwd=elsewhere)
     assert installed.returncode == 0, installed.stderr
@@ -56,7 +56,7 @@ def test_property_02_a_worker_with_the_sdist_alone_writes_the_same_bytes(
     with worker_pool(python, cwd=elsewhere, log=tmp_path / "log") as pool:
         runner = ["--runner=PortableRunner", "--job_endpoint=embed", *pool.flags]
         command = [sys.executable, "-m", "pipeline", *base_flags(other), *_FLAGS, *runner]
-        done = _run(*command, cwd=_ROOT)
+        done = _run(*command, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr + pool.log()
     assert hashes(other.dataset) == hashes(folders.dataset)
     assert "Starting worker" in pool.log()

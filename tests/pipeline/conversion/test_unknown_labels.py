@@ -94,8 +94,6 @@ def test_labels_that_are_not_known_are_stored_as_such_and_counted(
     for record, label in labels.items():
         found = np.asarray(records[record]["label"])
         known = _known(np.asarray(label), spec)
-        if record == "g2_5":
-            known = np.zeros_like(known)
         np.testing.assert_array_equal(spec.is_known(found), known)
         if kind == "value":
             np.testing.assert_array_equal(found[known], np.float32(label)[known])
@@ -133,7 +131,7 @@ def test_records_without_a_label_divide_and_train_nothing(
     folders: Folders, converter: Converter
 ) -> None:
     """The shards of the others are those of a folder without them, bit for bit."""
-    labels = _write(folders, lambda rng, steps, number: number % 2 if number != 5 else -1)
+    _write(folders, lambda rng, steps, number: number % 2 if number != 5 else -1)
     kept = converter.dataset(*_SPLITS, "--ignore_label=-1")
     shards = _shards(folders.dataset)
     flags = ("--ignore_label=-1", "--unlabelled=drop", "--dry_run", "--overwrite")
@@ -142,7 +140,6 @@ def test_records_without_a_label_divide_and_train_nothing(
     without = converter.dataset(*_SPLITS, "--overwrite")
     assert {k: v for k, v in shards.items() if "unlabelled" not in k} == _shards(folders.dataset)
     assert kept.manifest.statistics == without.manifest.statistics
-    assert len(labels) == 8
 
 
 def _shards(folder: pathlib.Path) -> dict[str, str]:
@@ -244,7 +241,6 @@ def test_the_schema_of_sets_of_which_every_label_is_known_is_as_it_was(
     _write(folders, lambda rng, steps, number: number % 2)
     dataset = converter.dataset(*_SPLITS)
     manifest = json.loads((folders.dataset / "manifest.json").read_text())
-    assert "has_missing" not in manifest["schema"]["label"]
     assert not {"ignore_label", "unlabelled"} & {*manifest["options"]}
     assert all("missing_labels" not in split for split in manifest["splits"].values())
     assert "has_missing" not in json.dumps(manifest)

@@ -1,14 +1,14 @@
 """docs/batch_plan.md: its code prints what the page says, and its picture can be drawn."""
 
-import pathlib
 import re
 
 import numpy as np
 
 from benchmarks.results import batch_plan_picture
 from pipeline.batches.plan import plan_epoch
+from tests.repository import REPOSITORY
 
-_PAGE = (pathlib.Path(__file__).parents[3] / "docs/batch_plan.md").read_text()
+_PAGE = (REPOSITORY / "docs/batch_plan.md").read_text()
 
 
 def test_the_code_prints_what_the_page_says(capsys):

@@ -17,6 +17,7 @@ from pipeline.verification.verify import verify_dataset
 from tests.datasets import (
     CLASS_PER_RECORD,
     CLASS_PER_STEP,
+    SIGNAL_AND_CLASS,
     VALUE_PER_RECORD,
     VALUE_PER_STEP,
     VALUE_SEQUENCE,
@@ -171,7 +172,7 @@ def test_rejects_that_cannot_be_read_are_named(tmp_path, capsys, content):
 
 
 def test_a_dataset_that_is_fine_gives_no_notes(tmp_path):
-    schema = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
+    schema = SIGNAL_AND_CLASS
     splits = {
         split: [
             Record(f"{split}{i}", record.data, i % 3, record.group)
@@ -183,7 +184,7 @@ def test_a_dataset_that_is_fine_gives_no_notes(tmp_path):
 
 
 def test_what_is_worth_a_look_is_named(tmp_path):
-    schema = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
+    schema = SIGNAL_AND_CLASS
     data = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32) * [1, 0]
     data = data.astype(np.float32)
     train = [Record(f"r{i}", data, int(i == 0), f"g{i}") for i in range(9)]

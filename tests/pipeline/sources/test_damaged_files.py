@@ -3,26 +3,26 @@
 A kind that has no file in `benchmarks/faults/kind_files.py` fails here.
 """
 
+import os
 import pathlib
 
 import pytest
 
 from benchmarks.faults.fuzz_kinds import damage
 from benchmarks.faults.kind_files import formats
-from tests.optional import optional_library
+from pipeline.console.errors import UsageError
 
-_LIBRARIES = {
-    "arrays": ("h5py", "scipy"), "audio": ("soundfile", "scipy"), "edf": ("edfio",),
-    "signals": ("scipy",), "tables": ("scipy",), "video": ("av",), "wfdb": ("wfdb",),
-}  # fmt: skip
+_INPUTS = 20
 
 
 @pytest.mark.parametrize(("kind", "name"), formats())
 def test_each_is_read_or_rejected(tmp_path: pathlib.Path, kind: str, name: str) -> None:
-    for library in _LIBRARIES.get(kind, ()):
-        optional_library(library)
-    counts = damage(tmp_path, kind, formats()[kind, name], inputs=12, seed=1)
+    try:
+        counts = damage(tmp_path, kind, formats()[kind, name], inputs=_INPUTS, seed=1)
+    except UsageError as error:  # Of the good file, before one is damaged.
+        if "CI" in os.environ or "pip install" not in str(error):
+            raise
+        pytest.skip(str(error))
     assert counts["faults"] == 0
-    assert counts["read"] + counts["rejected"] == 12
+    assert counts["read"] + counts["rejected"] == _INPUTS
     assert counts["rejected"] > 0
-    assert counts["slowest"] < 10

@@ -12,7 +12,7 @@ import tensorflow as tf
 from pipeline import verify as command
 from pipeline.verification import verify
 from pipeline.verification.verify import verify_dataset
-from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, random_records, write_dataset
+from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, SIGNAL_AND_CLASS, two_splits
 from tfrecords_schema import (
     DatasetError,
     InputSpec,
@@ -26,13 +26,14 @@ from tfrecords_schema import (
 from tfrecords_schema.dataset import read_manifest
 from tfrecords_schema.manifest import sealed_json
 
-_SCHEMA = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
-
 
 @pytest.fixture
 def dataset(tmp_path):
-    splits = {name: random_records([3, 1, 4], _SCHEMA, prefix=name) for name in ("train", "test")}
-    return pathlib.Path(write_dataset(tmp_path, splits, _SCHEMA).path)
+    return pathlib.Path(two_splits(tmp_path).path)
+
+
+def _first_shard(dataset):
+    return next(dataset.glob("*train.tfrecord-00000*"))
 
 
 def test_a_whole_dataset_has_no_problem(dataset, capsys):
@@ -64,7 +65,7 @@ def test_every_flipped_bit_and_every_truncation_is_found(dataset):
 
 
 def test_missing_and_stray_files_are_named(dataset):
-    shard = next(dataset.glob("*train.tfrecord-00000*"))
+    shard = _first_shard(dataset)
     shutil.copy(shard, dataset / "toy-train.tfrecord-00000-of-00009")
     shard.unlink()
     problems = list(verify_dataset(str(dataset)))
@@ -128,13 +129,11 @@ def test_records_of_another_schema_are_found_though_every_checksum_fits(dataset,
 
 
 def test_swapped_records_and_unknown_classes_are_found_though_every_checksum_fits(dataset):
-    schema = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
-    shard = sorted(dataset.glob("*train.tfrecord-00000*"))[0]
-    with tf.io.TFRecordWriter(str(shard)) as writer:
-        writer.write(schema.encode("train0", np.zeros((3, 2), np.float32), 7))
+    with tf.io.TFRecordWriter(str(_first_shard(dataset))) as writer:
+        writer.write(SIGNAL_AND_CLASS.encode("train0", np.zeros((3, 2), np.float32), 7))
     shard = sorted(dataset.glob("*train.tfrecord-00001*"))[0]
     with tf.io.TFRecordWriter(str(shard)) as writer:
-        writer.write(schema.encode("train9", np.zeros((1, 2), np.float32), 1))
+        writer.write(SIGNAL_AND_CLASS.encode("train9", np.zeros((1, 2), np.float32), 1))
     _reseal(dataset, {})
     problems = "\n".join(verify_dataset(str(dataset)))
     assert "record 'train0' at byte 0 is not what the index says: label: class 7 to 7" in problems
@@ -204,35 +203,27 @@ def test_names_of_classes_in_another_order_are_found(dataset):
     labels = {
         parsed["id"].numpy().decode(): names[int(parsed["label"])]
         for path in dataset.glob("*.tfrecord-*")
-        for parsed in map(_SCHEMA.parse, tf.data.TFRecordDataset(str(path)))
+        for parsed in map(SIGNAL_AND_CLASS.parse, tf.data.TFRecordDataset(str(path)))
     }
     _rewrite_index(dataset, lambda row: dataclasses.replace(row, label=labels[row.id]))
     assert not _resealed_problems(dataset, {})
     label = dataclasses.replace(CLASS_PER_RECORD, class_names=("move", "rest", "fall"))
-    schema = dataclasses.replace(_SCHEMA, label=label)
+    schema = dataclasses.replace(SIGNAL_AND_CLASS, label=label)
     assert "by the names of the classes, and" in _resealed_problems(dataset, {"schema": schema})
 
 
-def _rewrite_shard(dataset, change):
-    shard = sorted(dataset.glob("*train.tfrecord-00000*"))[0]
-    shard.write_bytes(change(bytearray(shard.read_bytes())))
-
-
 def test_records_that_no_reader_takes_are_found_though_the_hash_of_the_shard_fits(dataset):
-    def damaged(content):
-        content[-1] ^= 1
-        return bytes(content)
-
-    _rewrite_shard(dataset, damaged)
+    content = bytearray(_first_shard(dataset).read_bytes())
+    content[-1] ^= 1
+    _first_shard(dataset).write_bytes(content)
     assert "its checksum does not fit, so no reader" in _resealed_problems(dataset, {})
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_values_that_are_not_finite_are_found(value, dataset):
-    shard = sorted(dataset.glob("*train.tfrecord-00000*"))[0]
-    with tf.io.TFRecordWriter(str(shard)) as writer:
+    with tf.io.TFRecordWriter(str(_first_shard(dataset))) as writer:
         data = np.full((3, 2), value, np.float32)
-        writer.write(_SCHEMA.encode("train0", data, 0))
+        writer.write(SIGNAL_AND_CLASS.encode("train0", data, 0))
     assert "signal: it holds NaN or infinity" in _resealed_problems(dataset, {})
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tests.datasets import CLASS_PER_STEP, toy_dataset
-from tests.trainer.processes import REPOSITORY
+from tests.forks.process import Process
+from tests.repository import REPOSITORY
 from trainer.check_model import main
 from trainer.checks.finding import compared
 
@@ -30,7 +31,7 @@ _OTHERS = (
 
 def _check(capsys, *argv):
     """Exit status, and of every line what it is about and whether it holds."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     status = main([_HERE, *argv])
     lines = [
         line for line in capsys.readouterr().out.splitlines() if line[:5] in ("holds", "FAILS")
@@ -54,7 +55,8 @@ def test_it_takes_a_dataset_and_models_of_the_trainer(capsys, tmp_path):
     given = (f"--dataset={dataset.path}", "--model=signal", "--conv_filters=", "--conv_strides=")
     status, lines = _check(capsys, *given, "--rnn_units=3", "--dropout=0.5")
     assert status == 0
-    assert len(lines) >= 9
+    assert {*_EIGHT, *_OTHERS} <= {*lines}
+    assert all(line.startswith("holds") for line in lines.values())
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,23 @@ def test_statistics_over_padding_are_found(capsys):
     (what,) = (what for what in lines if "batch statistics" in what)
     assert status == 1
     assert what.startswith("FAILS")
+
+
+def test_property_09_is_checked_where_a_process_may_have_replicas(tmp_path):
+    given = {"packed": 0, "stock_statistics": 1}
+    started = [
+        Process(
+            "trainer.check_model", f"--model={_OWN}:{function}", "--example_label=step",
+            log=tmp_path / function,
+        )
+        for function in given
+    ]  # fmt: skip
+    assert [process.wait() for process in started] == [*given.values()]
+    good, bad = (process.output().splitlines()[-2] for process in started)
+    what = "property 9: a step on one replica, and on 2: differs by "
+    assert good.startswith(f"holds  {what}")
+    assert bad.startswith(f"FAILS  {what}")
+    assert "batch statistics, must be summed over replicas" in bad
 
 
 def test_the_example_of_the_docs_holds(capsys, tmp_path, monkeypatch):

@@ -58,7 +58,7 @@ def test_splits_that_are_not_read_may_change(shard, unchanged):
 
 def test_a_shard_replaced_after_the_conversion_is_found_at_the_start(shard, unchanged):
     unchanged.require_written()
-    (written,) = [os.stat(shard.parent / "manifest.json").st_mtime]
+    written = os.stat(shard.parent / "manifest.json").st_mtime
     content = shard.read_bytes()
     for changed, is_refused in ((content, False), (_other(shard), True)):
         shard.write_bytes(changed)

@@ -17,7 +17,6 @@ _REPLICAS = 4
 _SIZES = (1, _REPLICAS - 1, _REPLICAS, 2 * _REPLICAS + 1)
 # A sum over replicas is one of partial sums: it differs from the sum in one go in the last bits.
 _TOLERANCE = 1e-6
-_GAPS = ("gaps", "without", "nothing")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +93,9 @@ def test_property_09_any_replicas_and_workers_give_the_same_losses_and_weights(
 
 def _require_gaps_weigh_nothing(folder, one_device):
     """Sums and weights after every step, with labels not known and without their steps."""
-    found, without, nothing = (dict(np.load(folder / f"{name}-0.npz")) for name in _GAPS)
+    found, without, nothing = (
+        dict(np.load(folder / f"{name}-0.npz")) for name in replica_trainings.GAPS
+    )
     first = dict(np.load(one_device / "gaps-0.npz"))
     assert found.keys() == without.keys() == nothing.keys() == first.keys()
     for name, value in found.items():

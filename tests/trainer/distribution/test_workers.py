@@ -14,6 +14,7 @@ import pytest
 from pipeline.console import exit_codes
 from tests.datasets import toy_dataset
 from tests.forks.process import TIMEOUT_SECS
+from tests.repository import REPOSITORY
 from tests.trainer import processes as runs
 from tests.trainer.in_process import train
 from tfrecords_schema.errors import UserError
@@ -199,7 +200,7 @@ def _launch(dataset: str, run_dir: pathlib.Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "trainer.launch", "--workers=2", "--"]
     return subprocess.Popen(
         [*command, f"--dataset={dataset}", f"--run_dir={run_dir}", *_FLAGS],
-        cwd=runs.REPOSITORY,
+        cwd=REPOSITORY,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pipeline.inspect.samples import label_text
 from pipeline.inspect.shortcuts import shortcuts
@@ -72,7 +73,8 @@ def test_figures_are_those_of_the_labels_that_are_known(kind, tmp_path, capsys):
     else:
         errors = ((predicted.prediction.astype(float) - predicted.label) ** 2).mean()
         assert found["metrics"]["rmse"] == pytest.approx(np.sqrt(errors), rel=1e-6)
-        labels = [dataset.schema.parse(one)["label"].numpy() for one in _serialized(dataset)]
+        shards = tf.data.TFRecordDataset(dataset.shard_paths("train"))
+        labels = [dataset.schema.parse(one)["label"].numpy() for one in shards]
         known = [label[np.isfinite(label).all(1)] for label in labels]
         guess = np.concatenate(known).mean(0, dtype=float)
         expected = np.sqrt(((guess - predicted.label) ** 2).mean())
@@ -91,12 +93,6 @@ def _require_same_answers(predicted, places, output):
     starts = np.cumsum(every["lengths"]) - every["lengths"]
     at = np.repeat(starts[predicted.record], predicted.lengths) + predicted.step
     np.testing.assert_allclose(predicted.prediction, every["output"][at], 1e-5, 1e-6)
-
-
-def _serialized(dataset: Dataset):
-    import tensorflow as tf
-
-    return tf.data.TFRecordDataset(dataset.shard_paths("train"))
 
 
 def test_what_groups_hold_is_counted_of_labels_that_are_known(tmp_path):

@@ -26,6 +26,12 @@ def _built(function, label=CLASS_PER_STEP, spec=_SIGNAL, **options):
     return ChosenModel(family, given).build(DataSpec(spec, label, None)).full
 
 
+def _require_said(messages, call, *given):
+    with pytest.raises(UserError) as raised:
+        call(*given)
+    assert [message for message in messages if message not in str(raised.value)] == []
+
+
 def _answer(model, signal, lengths):
     return model({"signal": signal, "lengths": np.asarray(lengths, np.int32)}).numpy()
 
@@ -54,7 +60,7 @@ def test_a_subclass_of_a_keras_model_gets_everything_by_name():
 def test_layers_have_the_same_names_whatever_was_built_before():
     first = [variable.path for variable in _built("packed").variables]
     keras.layers.Dense(3)
-    assert [variable.path for variable in _built("packed").variables][:4] == first[:4]
+    assert [variable.path for variable in _built("packed").variables] == first
     assert "dense/kernel" in first
 
 
@@ -76,11 +82,7 @@ def test_layers_have_the_same_names_whatever_was_built_before():
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_function_of_that_kind_is_said(name, messages):
-    with pytest.raises(UserError) as raised:
-        family_named(name)
-    assert f"--model={name}" in str(raised.value)
-    for message in messages:
-        assert message in str(raised.value)
+    _require_said([f"--model={name}", *messages], family_named, name)
 
 
 @pytest.mark.parametrize(
@@ -95,10 +97,7 @@ def test_a_module_that_cannot_be_imported_is_said_with_its_place(
 ):
     (tmp_path / "broken_models.py").write_text(content)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(UserError) as raised:
-        family_named("broken_models:build")
-    for message in messages:
-        assert message in str(raised.value)
+    _require_said(messages, family_named, "broken_models:build")
 
 
 @pytest.mark.parametrize(
@@ -124,11 +123,7 @@ def test_a_module_that_cannot_be_imported_is_said_with_its_place(
     ],
 )
 def test_what_a_function_returns_is_refused_with_what_is_expected(function, messages):
-    with pytest.raises(UserError) as raised:
-        _built(function)
-    assert f"--model={_MODULE}:{function}" in str(raised.value)
-    for message in messages:
-        assert message in str(raised.value)
+    _require_said([f"--model={_MODULE}:{function}", *messages], _built, function)
 
 
 def test_per_record_one_answer_for_every_step_is_refused():

@@ -15,6 +15,7 @@ from pipeline.console import exit_codes
 from pipeline.console.options import fields_of
 from pipeline.conversion.convert import main as convert
 from tests.datasets import CLASS_PER_RECORD, VALUE_PER_RECORD, toy_dataset
+from tests.repository import REPOSITORY
 from tests.trainer.in_process import run_trainer
 from trainer.models.family import families
 from trainer.runs.asked import COMMAND
@@ -311,7 +312,7 @@ def test_a_wrong_command_says_what_to_do(
 
 
 def test_the_page_lists_every_exit_status() -> None:
-    page = (pathlib.Path(__file__).parents[3] / "docs" / "command_line.md").read_text()
+    page = (REPOSITORY / "docs" / "command_line.md").read_text()
     listed = {int(status) for status in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
     assert listed == {value for value in vars(exit_codes).values() if isinstance(value, int)}
 

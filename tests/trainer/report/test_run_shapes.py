@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from tests.changed_json import MISSING, OTHERS, changed, places
 from tests.datasets import toy_dataset
-from tests.test_hostile_json import _OTHERS, _changed, _places
 from tests.trainer.run_folders import write_run
 from tfrecords_schema.errors import UserError
 from trainer.report.report_data import RunFiles
@@ -19,9 +19,9 @@ def test_any_other_field_is_read_or_refused_by_its_file_and_name(name, tmp_path)
     path = tmp_path / "run" / name
     value = json.loads(path.read_text().splitlines()[0] if "jsonl" in name else path.read_text())
     refused = []
-    for place in _places(value):
-        for other in [*_OTHERS, _places]:
-            path.write_text(json.dumps(_changed(value, place, other)))
+    for place in places(value):
+        for other in [*OTHERS, MISSING]:
+            path.write_text(json.dumps(changed(value, place, other)))
             try:
                 RunFiles.read(str(tmp_path / "run"))
             except UserError as error:

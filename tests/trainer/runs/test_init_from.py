@@ -15,7 +15,7 @@ import tensorflow as tf
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, toy_dataset
 from tests.forks.process import Process
 from tests.trainer.in_process import run_trainer
-from tests.trainer.processes import arrays
+from tests.trainer.processes import arrays, train_and_kill
 from tests.trainer.restored import restore
 from tfrecords_schema import open_dataset
 from trainer import layers
@@ -154,9 +154,8 @@ def test_property_10_killed_it_goes_on_without_the_other_run(
     command, undisturbed, folder, tmp_path
 ):
     run_dir = tmp_path / "run"
-    Process("trainer.__main__", *command(run_dir), log=tmp_path / "log").kill_at(
-        run_dir, "checkpoints/ckpt-3/state.json"
-    )
+    _, _, *flags = command(run_dir)
+    train_and_kill(f"{folder}/second/1.0.0", run_dir, "ckpt-3", model=flags)
     (folder / "run").rename(folder / "aside")
     try:
         assert run_trainer(*command(run_dir)) == 0

@@ -13,8 +13,8 @@ import pytest
 
 from pipeline.console.errors import UsageError
 from pipeline.conversion.convert import main as convert
+from tests.repository import REPOSITORY
 from tests.trainer.in_process import train
-from tests.trainer.processes import REPOSITORY
 from tests.trainer.restored import restore, run_inference
 from tfrecords_schema import DatasetError, open_dataset
 from trainer.runs.checkpoints import CheckpointError

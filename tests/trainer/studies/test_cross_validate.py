@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pipeline.console.tables import Table
-from tests.datasets import CLASS_PER_RECORD, Record, write_dataset
+from tests.datasets import SIGNAL_AND_CLASS, Record, write_dataset
 from tests.forks.process import Process
-from tfrecords_schema import InputSpec, RecordSchema, open_dataset
+from tfrecords_schema import open_dataset
 from trainer.compare import main as compare
 from trainer.cross_validate import main
 from trainer.studies import fold_datasets
@@ -50,8 +50,7 @@ def records():
 
 @pytest.fixture(scope="module")
 def dataset(records, tmp_path_factory):
-    schema = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
-    return write_dataset(tmp_path_factory.mktemp("data"), records, schema)
+    return write_dataset(tmp_path_factory.mktemp("data"), records, SIGNAL_AND_CLASS)
 
 
 def _run(dataset, run_dir, *flags):
@@ -236,7 +235,7 @@ def test_a_dry_run_shows_the_folds_and_writes_nothing(dataset, tmp_path, capsys)
 
 
 def test_a_study_is_compared_with_itself_and_not_with_other_folds(
-    dataset, study, capsys, tmp_path, monkeypatch
+    study, capsys, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     assert compare([str(study), str(study), "--page=page.html"]) == 0

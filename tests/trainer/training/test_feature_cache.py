@@ -145,7 +145,7 @@ def test_training_on_cached_features_ends_in_the_same_weights(weights, tmp_path)
     dataset = frames_dataset(tmp_path, VALUE_PER_RECORD, {"train": _LENGTHS})
 
     def train(cached: bool) -> list[np.ndarray]:
-        keras.utils.clear_session()
+        keras.utils.clear_session(free_memory=False)
         keras.utils.set_random_seed(3)
         options = frame_models.mobilenet_options(weights, trainable=4)
         model = build_frame_model(options, SMALL_HEAD, INPUT, VALUE_PER_RECORD)

@@ -18,7 +18,6 @@ from tests.optional import optional_library
 soundfile = optional_library("soundfile")
 edfio = optional_library("edfio")
 wfdb = optional_library("wfdb")
-av = optional_library("av")
 _HZ = 100
 
 
@@ -97,7 +96,7 @@ def _bids(folder: pathlib.Path) -> None:
 
 def _bids_events(folder: pathlib.Path) -> None:
     _bids(folder)
-    lines = [line.rpartition("\t")[0] for line in (folder / "participants.tsv").open()]
+    lines = (folder / "participants.tsv").read_text().splitlines()
     (folder / "participants.tsv").write_text("\n".join(line.partition("\t")[0] for line in lines))
     for path in [*folder.rglob("*_eeg.edf")]:
         events = "".join(f"{second}\t0.5\t{('go', 'stop')[second % 2]}\n" for second in range(50))
@@ -145,6 +144,7 @@ def _har(folder: pathlib.Path) -> None:
 
 
 def _video(path: pathlib.Path) -> None:
+    av = optional_library("av")
     with av.open(str(path), "w") as file:
         stream = file.add_stream("mjpeg", rate=10)
         stream.width, stream.height, stream.pix_fmt = 16, 16, "yuvj420p"
@@ -186,7 +186,6 @@ class _Layout(NamedTuple):
     write: Callable[[pathlib.Path], None]
     flags: tuple[str, ...]
     asked: tuple[str, ...] = ()
-    problems: int = 0
 
 
 _TOKEN = "(?:^|/)(?:[^/_]*_){1}([^/._]+)[^/]*$"
@@ -289,7 +288,7 @@ def test_the_command_is_right_or_it_is_asked(
     assert {*layout.flags} <= {*words}
     assert len(questions) == len(layout.asked)
     assert all(map(str.startswith, questions, layout.asked))
-    assert len(guess(str(tmp_path / name), GFiles()).problems) == layout.problems
+    assert not guess(str(tmp_path / name), GFiles()).problems
     assert convert([*words, "--dry_run"]) == 0
 
 

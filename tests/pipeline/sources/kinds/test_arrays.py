@@ -11,7 +11,6 @@ from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.arrays import ArrayOptions, ArraySource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects
-from tests.pipeline.sources.mutations import require_read_or_rejected
 
 h5py = optional_library("h5py")
 scipy_io = optional_library("scipy.io")
@@ -136,16 +135,6 @@ def test_nothing_is_unpickled(folders: Folders) -> None:
     }.items():
         with pytest.raises(RejectedInputError, match=message):
             _source(folders).describe(name)
-
-
-@pytest.mark.parametrize("name", [*_NAMES, "a.npy"])
-def test_what_is_damaged_is_read_or_rejected(folders: Folders, name: str) -> None:
-    path = folders.inputs / name
-    if name == "a.npy":
-        np.save(path, _SIGNAL)
-    else:
-        _write(folders, name, x=_SIGNAL, label=3)
-    assert require_read_or_rejected(_source(folders), name, path, 2000) > 3
 
 
 @pytest.mark.parametrize("suffix", ["h5", "mat"])

@@ -12,7 +12,6 @@ from pipeline.sources.kinds import source_like
 from pipeline.sources.kinds.audio import AudioOptions, AudioSource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Converter, Folders, hashes, write_npz
-from tests.pipeline.sources.mutations import require_read_or_rejected
 
 soundfile = optional_library("soundfile")
 _RNG = np.random.default_rng(0)
@@ -138,12 +137,6 @@ def test_unlike_rates_are_not_mixed(converter: Converter) -> None:
         _write(converter.folders, f"{number}.wav", _ints(100), 8000 if number < 6 else 16_000)
     outcome = converter.run("--source=audio", "--dry_run", "--max_rejected_fraction=0.5")
     assert "2 at check: 16000 samples per second, most of the set's have 8000" in outcome.text
-
-
-@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
-def test_what_is_damaged_is_read_or_rejected(folders: Folders, name: str) -> None:
-    path = _write(folders, name, _ints(3000, 2))
-    require_read_or_rejected(_source(folders), name, path, 100)
 
 
 def test_a_header_that_promises_more_than_allowed_is_not_believed(folders: Folders) -> None:

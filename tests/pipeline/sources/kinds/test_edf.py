@@ -12,7 +12,7 @@ from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.edf import EdfOptions, EdfSource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Folders
-from tests.pipeline.sources.mutations import inputs_of, require_read_or_rejected
+from tests.pipeline.sources.made import inputs_of
 
 edfio = optional_library("edfio")
 _SECS = 12
@@ -144,12 +144,6 @@ def test_parts_without_time_between_them_are_one(folders: Folders) -> None:
     path.write_bytes(whole.replace(b"EDF+C", b"EDF+D").replace(b"+3\x14\x14", b"?3\x14\x14"))
     with pytest.raises(RejectedInputError, match="has no time"):
         _source(folders).describe("a.edf")
-
-
-def test_a_header_is_not_believed(folders: Folders) -> None:
-    path = _write(folders, "a.edf", annotations=_STAGES)
-    source = _source(folders, resample_hz=50, label_key="annotations")
-    assert require_read_or_rejected(source, "a.edf", path, 256 * 5) > 10
 
 
 def test_a_suffix_of_annotations_needs_the_label_to_be_them(folders: Folders) -> None:

@@ -15,7 +15,7 @@ from pipeline.sources.kinds.tables import TableOptions, TableSource
 from pipeline.sources.recordings import columns
 from tests.optional import optional_library
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects
-from tests.pipeline.sources.mutations import inputs_of, require_read_or_rejected
+from tests.pipeline.sources.made import inputs_of
 
 optional_library("scipy")  # For --resample_hz.
 _X = np.array([0.5, -1.25, 3.0, 7.5])
@@ -167,13 +167,6 @@ def test_a_table_that_is_no_recording_is_rejected(
     (folders.inputs / "a.csv").write_text(content)
     with pytest.raises(RejectedInputError, match=message):
         _source(folders, **options).describe("a.csv")
-
-
-@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
-def test_what_is_damaged_is_read_or_rejected(folders: Folders, name: str) -> None:
-    path = _write(folders, name, t=np.arange(50) / 10, x=np.arange(50), y=[*"ab"] * 25)
-    source = _source(folders, time_column="t", label_key="y")
-    assert require_read_or_rejected(source, name, path, 200) > 3
 
 
 def test_tables_of_labels_are_no_recordings(folders: Folders) -> None:

@@ -14,7 +14,6 @@ from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.video import VideoOptions, VideoSource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Converter, Folders, read_records
-from tests.pipeline.sources.mutations import require_read_or_rejected
 
 av = optional_library("av")
 _SHAPE = (48, 64, 3)
@@ -114,12 +113,6 @@ def test_what_is_too_large_is_not_decoded(folders: Folders) -> None:
 def test_two_ways_to_choose_frames_are_one_too_many(folders: Folders) -> None:
     with pytest.raises(UsageError, match="--every_nth_frame or --frames_per_sec"):
         _source(folders, every_nth_frame=2, frames_per_sec=3)
-
-
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
-def test_what_is_damaged_is_read_or_rejected(folders: Folders, name: str) -> None:
-    path = _write(folders, name)
-    assert require_read_or_rejected(_source(folders), name, path, 1000) > 3
 
 
 def test_a_sound_file_is_no_video(folders: Folders) -> None:

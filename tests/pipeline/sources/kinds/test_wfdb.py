@@ -12,7 +12,7 @@ from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.wfdb import WfdbOptions, WfdbSource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Folders
-from tests.pipeline.sources.mutations import inputs_of, require_read_or_rejected
+from tests.pipeline.sources.made import inputs_of
 
 wfdb = optional_library("wfdb")
 _HZ = 100
@@ -132,19 +132,9 @@ def test_no_file_of_another_folder_is_read(folders: Folders) -> None:
 
 def test_a_header_is_not_believed(folders: Folders) -> None:
     path = _write(folders)
-    huge = path.read_text().replace(f" {_SAMPLES}\n", " 1000000000000\n")
-    source = _source(folders)
-    assert require_read_or_rejected(source, "a.hea", path, 200) > 10
-    path.write_text(huge)
+    path.write_text(path.read_text().replace(f" {_SAMPLES}\n", " 1000000000000\n"))
     with pytest.raises(RejectedInputError, match="more than --max_record_mib"):
-        source.describe("a.hea")
-
-
-def test_damaged_annotations_are_read_or_rejected(folders: Folders) -> None:
-    _write(folders)
-    wfdb.wrann("a", "atr", np.arange(9) * 50, ["N"] * 9, fs=_HZ, write_dir=str(folders.inputs))
-    source = _source(folders, label_key="atr", window_samples=100)
-    require_read_or_rejected(source, "a.hea", folders.inputs / "a.atr", 1000)
+        _source(folders).describe("a.hea")
 
 
 def test_a_record_without_annotations_is_rejected_and_predicted(folders: Folders) -> None:

@@ -8,12 +8,11 @@ import pytest
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.sources.gfiles import GFiles
-from pipeline.sources.kinds import make_source, sources
 from pipeline.sources.outside.event_table import EventColumns, read_events
 from pipeline.sources.source import InputFile, Source
 from tests.optional import optional_library
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
-from tests.pipeline.sources.mutations import inputs_of
+from tests.pipeline.sources.made import inputs_of, source_of
 from tfrecords_schema.left_out import LeftOut
 from trainer.data.raw_batches import RawFolder
 
@@ -52,8 +51,7 @@ _KINDS = {
 
 def _source(folders: Folders, kind: str, **options: Any) -> Source:
     own = {"window_samples": _HZ, **_KINDS[kind][1], **options}
-    made = sources()[kind].options_kind()(str(folders.inputs), "", "test", **own)
-    return make_source(made, GFiles())
+    return source_of(kind, folders.inputs, **own)
 
 
 @pytest.mark.parametrize("kind", _KINDS)

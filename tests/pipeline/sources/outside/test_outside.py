@@ -16,7 +16,7 @@ from pipeline.sources.kinds.signals import SignalOptions
 from pipeline.sources.source import Source
 from tests.optional import optional_library
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
-from tests.pipeline.sources.mutations import inputs_of
+from tests.pipeline.sources.made import inputs_of
 from tfrecords_schema.left_out import LeftOut
 
 _X = np.zeros((4, 2), np.float32)

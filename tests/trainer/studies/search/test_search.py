@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from pipeline.console.exit_codes import INTERRUPTED
-from tests.datasets import CLASS_PER_RECORD, Record, write_dataset
+from tests.datasets import SIGNAL_AND_CLASS, Record, write_dataset
 from tests.forks.process import Process
 from tests.optional import optional_library
-from tfrecords_schema import InputSpec, RecordSchema, open_dataset
+from tfrecords_schema import open_dataset
 from trainer.runs import asked
 from trainer.search import main
 from trainer.studies.fold_datasets import read_facts
@@ -41,9 +41,8 @@ def dataset(tmp_path_factory):
         for group, i in names
     ]
     apart = [Record(f"t{i}", np.ones((3, 2), np.float32), 0, "apart") for i in range(3)]
-    schema = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_RECORD)
     folder = tmp_path_factory.mktemp("data")
-    return write_dataset(folder, {"train": records, "test": apart}, schema)
+    return write_dataset(folder, {"train": records, "test": apart}, SIGNAL_AND_CLASS)
 
 
 class _Trainings:
@@ -288,7 +287,7 @@ def test_another_search_or_a_mistake_is_refused(dataset, searched, capsys, flags
     assert (searched / "study.json").read_bytes() == before
 
 
-def test_what_is_missing_or_taken_is_said(dataset, searched, tmp_path, capsys, monkeypatch):
+def test_what_is_missing_is_said(dataset, tmp_path, capsys, monkeypatch):
     storage.optuna.cache_clear()
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "optuna", None)

@@ -3,12 +3,11 @@
 Whoever reads them gets the value or one error that names the file and the field.
 """
 
-import copy
 import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from pipeline.conversion.parts import Part, read_part
 from pipeline.conversion.work_dir import WorkDir
 from pipeline.sources.kinds.signals import SignalOptions
 from pipeline.sources.source import Reject
+from tests.changed_json import MISSING, OTHERS, changed, places
 from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
 from tfrecords_schema import InputSpec, RecordSchema, open_dataset, write_index
 from tfrecords_schema.errors import UserError
@@ -103,29 +103,6 @@ _FILES = {
     "calibration": _calibration,
 }
 _WHOLE = ["{}", "[]", "[1]", "null", '"x"', "3", "", "{", "[" * 200_000, '{"a":' * 200_000]
-# Whatever stands there: null, a text for a number, a number for a text.
-_OTHERS: list[Any] = [None, "3", 3, -1.5, True, [], {}, [[None]], {"0": {"": []}}, "\x1b[2J" * 99]
-
-
-def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where anything stands in a value, however deep."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in items:
-        yield (*path, key)
-        if isinstance(item, dict | list):
-            yield from _places(item, (*path, key))
-
-
-def _changed(value: Any, path: tuple[Any, ...], other: Any) -> Any:
-    changed = copy.deepcopy(value)
-    inside = changed
-    for key in path[:-1]:
-        inside = inside[key]
-    if other is _places:
-        del inside[path[-1]]
-    else:
-        inside[path[-1]] = other
-    return changed
 
 
 @pytest.mark.parametrize("make", _FILES.values(), ids=_FILES)
@@ -134,9 +111,9 @@ def test_any_other_field_is_read_or_refused_by_its_file_and_name(make, tmp_path)
     file.write(json.dumps(file.value))
     file.read()
     refused = 0
-    for path in _places(file.value):
-        for other in [*_OTHERS, _places]:
-            file.write(json.dumps(_changed(file.value, path, other)))
+    for path in places(file.value):
+        for other in [*OTHERS, MISSING]:
+            file.write(json.dumps(changed(file.value, path, other)))
             if problem := _problem(file):
                 refused += 1
                 assert file.name in problem
