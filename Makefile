@@ -2,6 +2,7 @@
 # make test: the whole test suite, in two processes          make lint: ruff and mypy
 # make flink: a job server for the tests that convert on Apache Flink (needs Java and Maven)
 # make bench: one table of ratios against what people use (BENCH=--quick: small sizes, 3 minutes)
+# make bench-torch: training steps beside PyTorch, in an environment of its own
 # PYTHON=python3.12 chooses the interpreter of the virtual environment (3.10 to 3.13).
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ DATASET := demo/datasets/watch/1.0.0
 FLINK_POM := tests/pipeline/flink/pom.xml
 FLINK_JOB_SERVER := build/flink/flink-job-server.jar
 
-.PHONY: demo test lint flink bench clean
+.PHONY: demo test lint flink bench bench-torch clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -37,10 +38,13 @@ lint: $(VENV)/installed-lint
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks $(BENCH)
 
+bench-torch: $(VENV)/installed-bench | $(VENV)-torch/installed
+	$(BIN)/python -m benchmarks.speed.beside_torch --torch_python=$(VENV)-torch/bin/python $(BENCH)
+
 flink: $(FLINK_JOB_SERVER)
 
 clean:
-	rm -rf $(VENV) demo build *.egg-info
+	rm -rf $(VENV) $(VENV)-torch demo build *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] <= (3, 13); \
@@ -56,6 +60,12 @@ $(VENV)/installed-%: setup.py | $(VENV)/bin/python
 	@echo "Installing what 'make $*' needs into $(VENV) (about 700 MB the first time)"
 	$(PIP) --editable '.[$*]'
 	@touch $@ $(VENV)/installed
+
+$(VENV)-torch/installed:
+	@echo "Installing PyTorch into $(VENV)-torch, an environment of its own (5 GB)"
+	$(PYTHON) -m venv $(VENV)-torch
+	$(VENV)-torch/bin/python -m pip install --quiet --disable-pip-version-check numpy torch
+	@touch $@
 
 $(FLINK_JOB_SERVER): $(FLINK_POM)
 	@command -v java > /dev/null && command -v mvn > /dev/null || { \

@@ -19,9 +19,9 @@ class Worker:
         first_secs: from the start of the process to the end of its first step.
     """
 
-    def __init__(self, module: str, *arguments: str):
-        """Starts it and waits for its first step."""
-        self._command = [sys.executable, "-m", module, *arguments]
+    def __init__(self, module: str, *arguments: str, python: str = sys.executable):
+        """Starts it, by another environment's interpreter if need be; waits for its first step."""
+        self._command = [python, "-m", module, *arguments]
         started = time.perf_counter()
         self._process = subprocess.Popen(
             self._command,

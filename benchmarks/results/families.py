@@ -21,25 +21,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.harness.batches import CLASSES, UPDATES
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.measure import alternately, seconds
+from benchmarks.harness.networks import ours, training_step
 from benchmarks.harness.tables import print_table
 from benchmarks.peers.stock_layers import stock_network
-from tfrecords_schema import InputSpec, LabelSpec
-from trainer.models.family import ChosenModel, DataSpec, families
+from trainer.models.family import families
 from trainer.models.parts.network import Network
 
-CLASSES = tuple("abcdefgh")
 _FAR = 4096
-_STEPS_A_MEASUREMENT = 3
-
-
-def ours(name: str, channels: int) -> keras.Model:
-    """A family's model of a class per record, with its own defaults."""
-    family = families()[name]
-    chosen = ChosenModel(family, tuple(kind() for kind in family.options))
-    label = LabelSpec("record", "class", class_names=CLASSES)
-    return chosen.build(DataSpec(InputSpec("signal", "float32", (channels,)), label, None)).full
 
 
 def receptive_field(model: keras.Model, channels: int) -> int | None:
@@ -59,30 +50,6 @@ def receptive_field(model: keras.Model, channels: int) -> int | None:
     return None if len(seen) > 0.95 * _FAR else int(np.ptp(seen)) + 1
 
 
-def training_step(model: keras.Model, inputs: Any, labels: tf.Tensor) -> Callable[[], None]:
-    """A few updates by Adam on one batch; the first call, which traces, is done."""
-    optimizer = keras.optimizers.Adam(1e-4)
-    optimizer.build(model.trainable_variables)
-
-    @tf.function
-    def step() -> None:
-        with tf.GradientTape() as tape:
-            logits = model(inputs, training=True)
-            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-            mean = tf.reduce_mean(loss)
-        variables = [v.value for v in model.trainable_variables]
-        optimizer.apply_gradients(
-            zip(tape.gradient(mean, variables), model.trainable_variables, strict=True)
-        )
-
-    def several() -> None:
-        for _ in range(_STEPS_A_MEASUREMENT):
-            step()
-
-    several()
-    return several
-
-
 def main() -> None:
     """Prints a row for each family over signals."""
     args = parse_flags(__doc__, steps=512, records=16, channels=1, repeats=5, only="")
@@ -93,15 +60,20 @@ def main() -> None:
     print_table((*header, "padded: us", "stock", "times", "cost of padding", "stock"), rows)
 
 
+def _several(step: Callable[[], None]) -> Callable[[], float]:
+    """Seconds of a few updates."""
+    return lambda: seconds(lambda: [step() for _ in range(UPDATES)])
+
+
 def row_of(name: str, args: Any) -> list[object]:
     """A family's cells."""
-    model = ours(name, args.channels)
-    peer = stock_network(name, args.channels, len(CLASSES))
-    field = receptive_field(ours(name, args.channels), args.channels)
+    model = ours(name, (args.channels,))
+    peer = stock_network(name, args.channels, CLASSES)
+    field = receptive_field(ours(name, (args.channels,)), args.channels)
     size = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     cells: list[object] = [name, f"{size:,}", "all" if field is None else f"{field:,}"]
     random = np.random.default_rng(0)
-    labels = tf.constant(random.integers(0, len(CLASSES), args.records))
+    labels = random.integers(0, CLASSES, args.records)
     medians = []
     for padded in (False, True):
         lengths = np.full(args.records, args.steps)
@@ -109,17 +81,14 @@ def row_of(name: str, args: Any) -> list[object]:
             lengths = np.linspace(1, args.steps, args.records).round().astype(int)
         signal = random.normal(size=(args.records, args.steps, args.channels))
         signal[np.arange(args.steps) >= lengths[:, None]] = 0
-        given = {
-            "signal": tf.constant(signal, tf.float32),
-            "lengths": tf.constant(lengths, tf.int32),
+        given = {"signal": signal.astype(np.float32), "lengths": lengths.astype(np.int32)}
+        runs = {
+            "ours": _several(training_step(model, given, labels)),
+            "stock": _several(training_step(peer, given["signal"], labels)),
         }
-        mine = training_step(model, given, labels)
-        other = training_step(peer, given["signal"], labels)
-        times = alternately(
-            {"ours": lambda: seconds(mine), "stock": lambda: seconds(other)},  # noqa: B023
-            args.repeats,
-        )
-        samples = int(lengths.sum()) * _STEPS_A_MEASUREMENT
+        alternately(runs, 1)  # Traces.
+        times = alternately(runs, args.repeats)
+        samples = int(lengths.sum()) * UPDATES
         figures = [1e6 * statistics.median(times[key]) / samples for key in ("ours", "stock")]
         medians.append(figures)
         cells += [*(f"{figure:.2f}" for figure in figures), f"{figures[1] / figures[0]:.2f}"]

@@ -3,6 +3,7 @@
 python -m benchmarks.speed.step_worker --dataset=DATASET --precision=float32 [--records=0,1,2,3]
 """
 
+import math
 import time
 
 import numpy as np
@@ -63,6 +64,7 @@ def main() -> None:
                 process_cpu_secs=time.process_time(),
                 valid_steps=int(split.lengths[plan.rows(step)].sum()),
                 steps_per_epoch=plan.num_steps,
+                parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
                 **_memory_mb(split, plan),
             )
 
