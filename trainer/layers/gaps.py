@@ -15,31 +15,30 @@ MULTIPLE = 256
 
 
 class Gaps(NamedTuple):
-    """Where packed rows stand once there are gaps.
+    """Where packed rows stand once there are gaps, and which row stands where.
+
+    Rows move by gathering, in both directions and for gradients: a scatter takes one core alone.
 
     Attributes:
       places: `[valid] int32`, where each row stands; ascending.
-      size: rows with gaps, before the first and behind the last record as well.
+      rows: `[size] int32`, the row that stands in each place; `valid`, which is none, in gaps.
     """
 
     places: tf.Tensor
-    size: tf.Tensor
+    rows: tf.Tensor
 
     @classmethod
     def around(cls, lengths: tf.Tensor, gap: int) -> "Gaps":
-        """Gaps of so many rows around records of these lengths, `[batch] int32`."""
-        record = tf.repeat(tf.range(tf.size(lengths)), lengths)
-        places = tf.range(tf.size(record)) + (record + 1) * gap
-        size = tf.size(record) + (tf.size(lengths) + 1) * gap + 1
-        return cls(places, -(-size // MULTIPLE) * MULTIPLE)
+        """Gaps of so many rows around records of these lengths, `[batch] int32`.
 
-    def spread(self, packed: tf.Tensor, fill: float = 0.0) -> tf.Tensor:
-        """`[valid, channels]` -> `[size, channels]`, with `fill` in the gaps."""
-        spread = tf.scatter_nd(self.places[:, None], packed, [self.size, packed.shape[-1]])
-        if not fill:
-            return spread
-        taken = tf.scatter_nd(self.places[:, None], tf.ones_like(self.places), [self.size])
-        return tf.where(taken[:, None] > 0, spread, tf.constant(fill, spread.dtype))
+        There is one before the first and one behind the last record as well.
+        """
+        record = tf.repeat(tf.range(tf.size(lengths)), lengths)
+        valid = tf.size(record)
+        places = tf.range(valid) + (record + 1) * gap
+        size = valid + (tf.size(lengths) + 1) * gap + 1
+        rows = tf.fill([-(-size // MULTIPLE) * MULTIPLE], valid)
+        return cls(places, tf.tensor_scatter_nd_update(rows, places[:, None], tf.range(valid)))
 
     def slide(
         self,
@@ -60,14 +59,29 @@ class Gaps(NamedTuple):
         Returns:
           `[valid, outputs]`.
         """
-        return _take(window(self.spread(packed, fill)[None])[0], self.places - before)
+        outputs = window(_moved(packed, self.rows, self.places, fill)[None])[0]
+        behind = tf.fill([before], tf.size(self.places))
+        of_outputs = tf.concat([self.rows, behind], 0)[before:][: tf.shape(outputs)[0]]
+        return _moved(outputs, self.places - before, of_outputs)
 
 
-@tf.custom_gradient
-def _take(rows: tf.Tensor, places: tf.Tensor) -> Any:
-    """`tf.gather` of places that are all different, whose gradient is one pass."""
+def _moved(values: tf.Tensor, sources: tf.Tensor, targets: tf.Tensor, fill: float = 0.0) -> Any:
+    """Rows in another order, some left out or filled in.
 
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
-        return tf.scatter_nd(places[:, None], upstream, tf.shape(rows)), None
+    Args:
+      values: `[rows, channels]`.
+      sources: `[moved]`, the row that each is; `rows` for one that is filled.
+      targets: `[rows]`, where each row is in the result; `moved` for one that is left out.
+      fill: what rows are filled with.
+    """
 
-    return tf.gather(rows, places), gradient
+    @tf.custom_gradient
+    def moved(values: tf.Tensor) -> Any:
+        return _gathered(values, sources, fill), lambda upstream: _gathered(upstream, targets)
+
+    return moved(values)
+
+
+def _gathered(values: tf.Tensor, sources: tf.Tensor, fill: float = 0.0) -> tf.Tensor:
+    filled = tf.fill([1, values.shape[-1]], tf.constant(fill, values.dtype))
+    return tf.gather(tf.concat([values, filled], 0), sources)
