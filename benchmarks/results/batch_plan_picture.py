@@ -12,13 +12,8 @@ from matplotlib.figure import Figure
 
 from benchmarks.harness.flags import parse_flags
 from pipeline.batches.boundaries import bucket_of
-from pipeline.batches.plan import (
-    BatchOptions,
-    EpochPlan,
-    choose_boundaries,
-    permutation,
-    plan_epoch,
-)
+from pipeline.batches.plan import BatchOptions, EpochPlan, choose_boundaries, plan_epoch
+from pipeline.batches.random_order import permutation
 from pipeline.console.figures import MARK_COLOUR
 from pipeline.inspect.figures import draw_batches
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pipeline.batches.random_order import blocks
 from tfrecords_schema.errors import UserError
 
 Lengths = np.ndarray | Mapping[int, int]
@@ -79,12 +80,23 @@ def _histogram(lengths: Lengths, num_buckets: int, align: int) -> tuple[np.ndarr
         steps = np.array(sorted(lengths), np.int64)
         counts = np.array([lengths[length] for length in steps.tolist()], np.int64)
     else:
-        steps, counts = np.unique(np.asarray(lengths, np.int64), return_counts=True)
+        steps, counts = _distinct(np.asarray(lengths))
     if not counts.sum():
         raise UserError("There are no records to choose boundaries for: the lengths are empty.")
     if steps[0] < 1:
         raise UserError(f"A record has {steps[0]} steps; every record needs at least 1.")
     return steps, counts
+
+
+def _distinct(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct lengths, ascending, and how many there are of each; both int64."""
+    found = [np.unique(lengths[block], return_counts=True) for block in blocks(len(lengths))]
+    steps = np.concatenate([np.zeros(0, np.int64), *(steps for steps, _ in found)])
+    counts = np.concatenate([np.zeros(0, np.int64), *(counts for _, counts in found)])
+    steps, which = np.unique(steps, return_inverse=True)
+    totals = np.zeros(len(steps), np.int64)
+    np.add.at(totals, which, counts)
+    return steps, totals
 
 
 def _candidates(steps: np.ndarray, counts: np.ndarray, align: int) -> tuple[np.ndarray, np.ndarray]:

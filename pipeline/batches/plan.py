@@ -5,17 +5,19 @@ for any number of replicas, and a resumed run slices it.
 """
 
 import dataclasses
+from collections.abc import Iterable
+from itertools import chain
 
 import numpy as np
 
 from pipeline.batches.boundaries import bucket_of, optimal_boundaries
+from pipeline.batches.random_order import blocks, permutation
 from tfrecords_schema import LabelSpec, SplitIndex
 from tfrecords_schema.errors import UserError
 
 # Tell apart the random orders of an epoch.
 _RECORDS, _BATCHES, _PARTNERS = 0, 1, 2
 _MOST = 2**31 - 1  # Steps are int32.
-_UINT64_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,12 +154,20 @@ def plan_epoch(
     steps = np.asarray(steps)
     boundaries = choose_boundaries(steps, options)
     _check_budget(steps, boundaries, options)
-    order = _order(steps, shuffle, seed, epoch, _RECORDS).astype(np.int32)
     if shuffle and not options.by_length:
-        return _at_random(order, steps, options)
-    records, sizes, padded_steps = _cut(order, steps, boundaries, options)
+        return _at_random(permutation(len(steps), seed, epoch, _RECORDS), steps, options)
+    bucket = _buckets(steps, boundaries)
+    counts = np.bincount(bucket, minlength=len(boundaries))
+    if shuffle:
+        records = permutation(len(steps), seed, epoch, _RECORDS, groups=bucket)
+    else:
+        records = _by_length(steps)
+    del bucket
+    records, sizes, padded_steps = _cut(records, counts, steps, boundaries, options)
     plan = EpochPlan(records, _starts(sizes), padded_steps, int(steps.sum(dtype=np.int64)))
-    return _reordered(plan, _order(padded_steps, shuffle, seed, epoch, _BATCHES))
+    if shuffle:
+        return _reordered(plan, permutation(len(padded_steps), seed, epoch, _BATCHES))
+    return _reordered(plan, _by_length(padded_steps))
 
 
 def with_partners(plan: EpochPlan, *, seed: int, epoch: int) -> EpochPlan:
@@ -166,7 +176,7 @@ def with_partners(plan: EpochPlan, *, seed: int, epoch: int) -> EpochPlan:
     Which one depends on (seed, epoch, record) and the number of records alone, not on the batch.
     Every record is the partner of one.
     """
-    partners = permutation(len(plan.records), seed, epoch, _PARTNERS).astype(np.int32)
+    partners = permutation(len(plan.records), seed, epoch, _PARTNERS)
     return dataclasses.replace(plan, partners=partners[plan.records])
 
 
@@ -189,50 +199,34 @@ def covering(options: BatchOptions, longest: int) -> BatchOptions:
     return dataclasses.replace(options, boundaries=(*options.boundaries, longest))
 
 
-def permutation(count: int, *key: int) -> np.ndarray:
-    """A random order of `range(count)` that depends on the integers of `key` alone: int64.
-
-    `numpy.random` promises no fixed stream for `permutation`, and a training that is resumed after
-    an upgrade must still find its plan. These are hashes of distinct numbers, the same on every
-    machine; no two are equal, so any sort gives this order.
-    """
-    state = np.zeros(1, np.uint64)
-    for part in key:
-        state = splitmix64(state ^ np.uint64(part & _UINT64_MASK))
-    with np.errstate(over="ignore"):
-        return np.argsort(splitmix64(np.arange(count, dtype=np.uint64) + state))
+def _by_length(lengths: np.ndarray) -> np.ndarray:
+    return np.argsort(lengths, kind="stable").astype(np.int32)
 
 
-def splitmix64(values: np.ndarray) -> np.ndarray:
-    """Mixes uint64 numbers, one to one (Steele, Lea, Flood 2014, "Fast splittable PRNGs")."""
-    with np.errstate(over="ignore"):
-        mixed = values + np.uint64(0x9E37_79B9_7F4A_7C15)
-        mixed ^= mixed >> np.uint64(30)
-        mixed *= np.uint64(0xBF58_476D_1CE4_E5B9)
-        mixed ^= mixed >> np.uint64(27)
-        mixed *= np.uint64(0x94D0_49BB_1331_11EB)
-        mixed ^= mixed >> np.uint64(31)
-        return mixed
-
-
-def _order(lengths: np.ndarray, shuffle: bool, *key: int) -> np.ndarray:
-    """The random order of `key`, or that of the lengths."""
-    return permutation(len(lengths), *key) if shuffle else np.argsort(lengths, kind="stable")
+def _buckets(steps: np.ndarray, boundaries: np.ndarray) -> np.ndarray:
+    """The bucket of each record: uint16."""
+    bucket = np.empty(len(steps), np.uint16)
+    for block in blocks(len(steps)):
+        bucket[block] = bucket_of(steps[block], boundaries)
+    return bucket
 
 
 def _cut(
-    order: np.ndarray, steps: np.ndarray, boundaries: np.ndarray, options: BatchOptions
+    records: np.ndarray,
+    counts: np.ndarray,
+    steps: np.ndarray,
+    boundaries: np.ndarray,
+    options: BatchOptions,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cuts records in `order` into batches: their records, sizes and padded lengths, all int32."""
-    # 16 bits: NumPy then sorts by radix, in linear time.
-    bucket = bucket_of(steps, boundaries).astype(np.uint16)[order]
-    records = order[np.argsort(bucket, kind="stable")]
-    counts = np.bincount(bucket, minlength=len(boundaries))
-    rows = options.rows(boundaries)
-    is_left = _last_of_runs(counts, counts % rows)
-    left, left_sizes, left_padded = _cut_leftovers(records[is_left], steps, boundaries, options)
+    """Cuts records, bucket after bucket of `counts`: their order, sizes, padded lengths; int32."""
+    rows, ends = options.rows(boundaries), np.cumsum(counts)
+    cuts = zip(ends - counts, ends - counts % rows, ends, strict=True)
+    whole, left = zip(*((records[a:b], records[b:c]) for a, b, c in cuts), strict=True)
+    left_over, left_sizes, left_padded = _cut_leftovers(
+        np.concatenate(left), steps, boundaries, options
+    )
     return (
-        np.concatenate([records[~is_left], left]),
+        np.concatenate([*whole, left_over]),
         np.concatenate([np.repeat(rows, counts // rows), left_sizes]).astype(np.int32),
         np.concatenate([np.repeat(boundaries, counts // rows), left_padded]).astype(np.int32),
     )
@@ -243,13 +237,14 @@ def _at_random(order: np.ndarray, steps: np.ndarray, options: BatchOptions) -> E
     if options.batch_steps is None:
         sizes = _near_equal_sizes(len(order), options.batch_size or 1)
     else:
-        sizes = np.array(_fitting_sizes(steps[order].tolist(), options.batch_steps))
+        lengths = (steps[order[block]].tolist() for block in blocks(len(order)))
+        sizes = np.array(_fitting_sizes(chain.from_iterable(lengths), options.batch_steps))
     starts = _starts(sizes)
     padded = np.maximum.reduceat(steps[order], starts[:-1]).astype(np.int32)
     return EpochPlan(order, starts, padded, int(steps.sum(dtype=np.int64)))
 
 
-def _fitting_sizes(steps: list[int], budget: int) -> list[int]:
+def _fitting_sizes(steps: Iterable[int], budget: int) -> list[int]:
     """Fills one batch after the other, in the order given."""
     sizes, longest = [0], 0
     for length in steps:
@@ -259,14 +254,6 @@ def _fitting_sizes(steps: list[int], budget: int) -> list[int]:
             longest = length
         sizes[-1] += 1
     return sizes
-
-
-def _last_of_runs(counts: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Whether an element is among the last so many of its run, for consecutive runs."""
-    is_last = np.zeros(counts.sum(), bool)
-    for end, number in zip(np.cumsum(counts), numbers, strict=True):
-        is_last[end - number : end] = True
-    return is_last
 
 
 def _cut_leftovers(
@@ -321,9 +308,12 @@ def _greedy_sizes(padded: np.ndarray, budget: int) -> list[int]:
 def _reordered(plan: EpochPlan, order: np.ndarray) -> EpochPlan:
     """The same batches in another order."""
     sizes = np.diff(plan.step_starts)[order]
-    starts = _starts(sizes)
-    moved_by = np.repeat(plan.step_starts[:-1][order] - starts[:-1], sizes)
-    records = plan.records[np.arange(starts[-1], dtype=np.int32) + moved_by]
+    starts, begins = _starts(sizes), plan.step_starts[:-1][order]
+    records = np.empty_like(plan.records)
+    for block in blocks(len(order)):
+        first, last = starts[block.start], starts[block.stop]
+        moved_by = np.repeat(begins[block] - starts[block], sizes[block])
+        records[first:last] = plan.records[np.arange(first, last, dtype=np.int32) + moved_by]
     return dataclasses.replace(
         plan, records=records, step_starts=starts, padded_steps=plan.padded_steps[order]
     )

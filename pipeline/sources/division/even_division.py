@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from pipeline.batches.plan import permutation
+from pipeline.batches.random_order import permutation
 
 _UNIT = 1 << 16  # What a part would have of each column, if it could be divided evenly.
 STARTS = 16

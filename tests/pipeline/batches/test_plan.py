@@ -10,11 +10,10 @@ from pipeline.batches.boundaries import optimal_boundaries
 from pipeline.batches.plan import (
     BatchOptions,
     choose_boundaries,
-    permutation,
     plan_epoch,
-    splitmix64,
     with_partners,
 )
+from pipeline.batches.random_order import permutation, splitmix64
 
 PERMUTATION_OF_10 = [1, 7, 6, 0, 4, 2, 8, 9, 3, 5]
 

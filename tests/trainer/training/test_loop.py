@@ -10,7 +10,8 @@ import scipy.stats
 import tensorflow as tf
 from sklearn import metrics
 
-from pipeline.batches.plan import BatchOptions, permutation
+from pipeline.batches.plan import BatchOptions
+from pipeline.batches.random_order import permutation
 from pipeline.console.errors import UsageError
 from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
 from tfrecords_schema import InputSpec, RecordSchema
