@@ -93,7 +93,7 @@ def _torch(args: Any, precision: str, given: list[str]) -> dict[str, Callable[[]
 
     def start(*flags: str) -> Callable[[], Worker]:
         flags = (*given, f"--precision={precision}", *flags)
-        return lambda: Worker("benchmarks.peers.torch_worker", *flags, python=args.torch_python)
+        return lambda: Worker("benchmarks.peers.pytorch.worker", *flags, python=args.torch_python)
 
     return {**({"eager": start()} if args.eager else {}), "compiled": start("--compiled")}
 

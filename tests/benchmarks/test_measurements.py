@@ -1,5 +1,6 @@
 """What the benchmarks measure: the same work on both sides, and figures that mean what they say."""
 
+import importlib.util
 import pathlib
 import subprocess
 import sys
@@ -103,6 +104,8 @@ def test_precisions_differ_only_beyond_what_seeds_do(second, holds):
 def test_every_script_finds_what_it_imports():
     folder = pathlib.Path(benchmarks.__file__).parent
     paths = [path.relative_to(folder.parent) for path in folder.rglob("*.py")]
+    if not importlib.util.find_spec("torch"):
+        paths = [path for path in paths if "pytorch" not in path.parts]
     names = [".".join(path.with_suffix("").parts) for path in paths]
     code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=folder.parent)

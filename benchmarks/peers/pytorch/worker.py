@@ -1,6 +1,6 @@
 """Worker process in an environment with PyTorch: trains a network, whenever it is asked to.
 
-python -m benchmarks.peers.torch_worker --model=fcn [--compiled] [--precision=bfloat16]
+python -m benchmarks.peers.pytorch.worker --model=fcn [--compiled] [--precision=bfloat16]
   [--half_padding] [--folder=SET --records=0,1,2]
 
 A turn is some updates by Adam on one batch: of random numbers, as ours, or of npz files. bfloat16
@@ -18,8 +18,8 @@ from benchmarks.harness.batches import CLASSES, UPDATES, random_batch
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.recordings import record_id
 from benchmarks.harness.worker import report, turns
+from benchmarks.peers.pytorch.networks import network
 from benchmarks.peers.signal_worker import load_padded
-from benchmarks.peers.torch_networks import network
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Networks of PyTorch, for processes in an environment of their own, which has it."""
