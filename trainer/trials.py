@@ -6,6 +6,9 @@ from all others. So each candidate is tried on the training split alone, without
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
 
 from trainer.distribution import cluster
@@ -14,7 +17,12 @@ from trainer.options.automatic import Choice
 from trainer.runs.asked import Asked
 from trainer.session import Data, open_data
 
+if TYPE_CHECKING:
+    from trainer.step.task import Batch
+
 _LABELS = 1024
+# How many times the loss on records left out that on groups is where networks learn groups.
+_MUCH = 2.0
 _FAMILY = "hydra"
 
 
@@ -26,20 +34,42 @@ def settle(asked: Asked, data: Data, strategy: tf.distribute.Strategy) -> tuple[
     """
     settled: dict[str, Choice] = {}
     is_chief = cluster.this_worker(strategy).is_chief
+
+    def loss(choice: Choice, value: str, *, singly: bool = False) -> float:
+        tried = asked.again({**settled, choice.name: Choice(choice.name, value, "")})
+        return cluster.total(strategy, _loss(tried, data, singly) if is_chief else 0.0)
+
     while left := [choice for choice in asked.choices if choice.candidates]:
-        name, losses = left[0].name, {}
-        for value in left[0].candidates:
-            tried = asked.again({**settled, name: Choice(name, value, "")})
-            losses[value] = cluster.total(strategy, _loss(tried, data) if is_chief else 0.0)
-        best = min(losses, key=lambda value: losses[value])
-        said = ", ".join(f"{value} {loss:.3f}" for value, loss in losses.items())
-        settled[name] = Choice(name, best, f"loss on training groups left out: {said}")
+        find = _by_groups if left[0].name == "random_share" else _least
+        settled[left[0].name] = find(left[0], loss)
         asked = asked.again(settled)
     return asked, open_data(asked) if settled else data
 
 
-def _loss(asked: Asked, data: Data) -> float:
-    """Mean loss of random convolutions on training groups, each predicted from all others."""
+def _least(choice: Choice, loss: Callable[..., float]) -> Choice:
+    """The candidate of the least loss."""
+    losses = {value: loss(choice, value) for value in choice.candidates}
+    best = min(losses, key=lambda value: losses[value])
+    said = ", ".join(f"{value} {found:.3f}" for value, found in losses.items())
+    return Choice(choice.name, best, f"loss on training groups left out: {said}")
+
+
+def _by_groups(choice: Choice, loss: Callable[..., float]) -> Choice:
+    """The last candidate where other groups are much harder than other records of the same."""
+    of_groups, of_records = (loss(choice, choice.candidates[0], singly=one) for one in (0, 1))
+    value = choice.candidates[-1 if of_groups > _MUCH * of_records else 0]
+    said = f"loss on training groups left out {of_groups:.3f}, on records left out {of_records:.3f}"
+    return Choice(choice.name, value, said)
+
+
+def _loss(asked: Asked, data: Data, singly: bool) -> float:
+    """Mean loss of random convolutions on training groups, each predicted from all others.
+
+    Args:
+      asked: with the options that are tried.
+      data: has the training split.
+      singly: whether each record is a group of its own.
+    """
     assert data.train is not None
     family = families()[_FAMILY]
     options = tuple(
@@ -48,4 +78,7 @@ def _loss(asked: Asked, data: Data) -> float:
     )
     built = ChosenModel(family, options).build(data.learnt.spec(data.label))
     assert built.fit is not None
-    return built.fit(data.train.grouped(data.train.plan(seed=asked.run.seed)), _LABELS)
+    batches: Iterable[Batch] = data.train.grouped(data.train.plan(seed=asked.run.seed))
+    if singly:
+        batches = ({**batch, "group": batch["record"]} for batch in batches)
+    return built.fit(batches, _LABELS)

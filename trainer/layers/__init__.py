@@ -21,7 +21,7 @@ from trainer.layers.feedback_decoder import FeedbackDecoder
 from trainer.layers.frozen import Frozen, SplitFeatures
 from trainer.layers.handmade_filters import HandmadeFilters
 from trainer.layers.label_scale import LabelScale
-from trainer.layers.merging import Add, MemberMean
+from trainer.layers.merging import Add, MemberMean, Pool
 from trainer.layers.normalization import Normalization
 from trainer.layers.packing import (
     PackRecords,
@@ -73,6 +73,7 @@ __all__ = [
     "Normalization",
     "PackRecords",
     "PackSteps",
+    "Pool",
     "RecordPooling",
     "RepeatPatches",
     "RepeatRecords",

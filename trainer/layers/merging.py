@@ -33,6 +33,35 @@ class MemberMean(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="trainer")
+class Pool(keras.layers.Layer):
+    """Two answers as one: the mean of their values, or of the logs of their probabilities.
+
+    The logarithmic opinion pool (Genest and Zidek 1986): what one of them holds to be impossible
+    is, however sure the other is.
+
+    Args:
+      of_classes: whether outputs are logits of classes; the result is the log of probabilities.
+      share: of the second in the mean.
+    """
+
+    def __init__(self, of_classes: bool, share: float, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.of_classes, self.share = of_classes, share
+
+    def call(self, answers: list[tf.Tensor]) -> tf.Tensor:
+        """Two `[batch, (time), units]` -> the same shape."""
+        if self.of_classes:
+            answers = [tf.nn.log_softmax(answer) for answer in answers]
+        first, second = answers
+        mean = (1 - self.share) * first + self.share * second
+        return tf.nn.log_softmax(mean) if self.of_classes else mean
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "of_classes": self.of_classes, "share": self.share}
+
+
+@keras.saving.register_keras_serializable(package="trainer")
 class Add(keras.layers.Add):
     """`keras.layers.Add` of equal shapes that takes no rows, called eagerly as well.
 

@@ -58,7 +58,7 @@ class Video(EnsembleFamily):
             name = f"network_{number}"
             y = _network(x.shape[1:], data, chosen, name)({"rows": x, "row_lengths": lengths})
             networks.append(unpack_predictions(y, lengths, frames, data.label, f"{name}_unpack"))
-        return averaged(inputs, networks, data, [])
+        return averaged(inputs, networks, data)
 
 
 def _seen(packed: Any, lengths: Any, options: VideoOptions) -> Any:

@@ -38,6 +38,8 @@ _LONG_RECORD = 2000
 _ROWS_OF_STEP = 32
 _LEAST_ROWS_OF_STEP = 8
 _LEAST_EPOCHS = 30
+# What random convolutions count for where networks learn what is peculiar to a group.
+_SHARE = "0.5"
 # The family that no gradient trains.
 _FITTED = "hydra"
 
@@ -68,6 +70,7 @@ class Facts(NamedTuple):
       per: what has a label: `step`, `record` or `sequence`.
       class_counts: labels of each class, of all of them; empty for values.
       records: number of records.
+      groups: that those are of.
       steps: of all records.
       median_steps: of a record.
       longest: steps of the longest record.
@@ -81,6 +84,7 @@ class Facts(NamedTuple):
     per: str
     class_counts: tuple[int, ...]
     records: int
+    groups: int
     steps: int
     median_steps: int
     longest: int
@@ -108,6 +112,7 @@ class Facts(NamedTuple):
             per=label.per if label else "record",
             class_counts=tuple(split.class_counts.get(name, 0) for name in names),
             records=split.records,
+            groups=split.groups,
             steps=split.steps,
             median_steps=_median(split.length_histogram),
             longest=max(split.length_histogram, default=1),
@@ -180,7 +185,7 @@ def decide(
     """
     so_far = Decisions(given, settled, known)
     first = (_frames,) if facts.kind == "frames" else (_front_end, _normalization, _members)
-    for rule in (*first, _batches, _updates, _regularization):
+    for rule in (*first, _batches, _updates, _share, _regularization):
         rule(facts, so_far)
     return so_far.choices
 
@@ -316,6 +321,14 @@ def _updates(facts: Facts, so_far: Decisions) -> None:
     every = math.ceil(so_far["epochs"] / 25)
     so_far.decide("validate_every_epochs", every, "25 times")
     so_far.decide("checkpoint_every_epochs", every, "as often")
+
+
+def _share(facts: Facts, so_far: Decisions) -> None:
+    """The ridge's penalty is chosen on groups left out; networks may learn those by heart."""
+    if so_far.get("random_convolutions", False) and 1 < facts.groups < facts.records:
+        equal = f"{1 / (so_far.get('ensemble', 1) + 1):.3g}"
+        tried = () if equal == _SHARE else (equal, _SHARE)
+        so_far.decide("random_share", equal, "as much as a network", tried)
 
 
 def _regularization(facts: Facts, so_far: Decisions) -> None:

@@ -11,7 +11,7 @@ from trainer.runs.asked import RECORDED
 _ALL = names_of(RECORDED)
 _FACTS = Facts(
     kind="signal", samples=1, channels=3, per="record", class_counts=(50, 50), records=100,
-    steps=20_000, median_steps=200, longest=400, rate_hz=None, has_statistics=True,
+    groups=100, steps=20_000, median_steps=200, longest=400, rate_hz=None, has_statistics=True,
 )  # fmt: skip
 
 
@@ -70,6 +70,15 @@ def test_sound_is_heard_and_long_recordings_of_unknown_rate_are_tried_both_ways(
     unknown = _decided(_FACTS._replace(channels=1, median_steps=4000, steps=400_000))
     assert unknown["front_end"].candidates == ("none", "log_mel")
     assert unknown["patch_samples"].value == 4
+
+
+@pytest.mark.parametrize(("networks", "tried"), [(1, ()), (3, ("0.25", "0.5"))])
+def test_what_the_ridge_counts_is_tried_where_records_come_in_groups(networks, tried):
+    facts = _FACTS._replace(groups=10)
+    assert "random_share" not in _decided()
+    assert "random_share" not in _decided(facts, {"random_convolutions": False})
+    assert "random_share" not in _decided(facts._replace(groups=1))
+    assert _decided(facts, {"ensemble": networks})["random_share"].candidates == tried
 
 
 def test_families():

@@ -13,7 +13,7 @@ from trainer.runs.asked import RECORDED, asked
 def _facts(records=100, frames=8, height=120, width=160):
     return Facts(
         kind="frames", samples=1, channels=3 * height * width, per="record", class_counts=(),
-        records=records, steps=records * frames, median_steps=frames,
+        records=records, groups=records, steps=records * frames, median_steps=frames,
         longest=frames, rate_hz=None, has_statistics=True,
     )  # fmt: skip
 

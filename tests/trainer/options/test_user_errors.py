@@ -220,7 +220,7 @@ _CASES = {
         "--hop_samples has no effect", "--front_end=log_mel", "leave one out, or add",
     ),
     "random convolutions that are not there": Case(
-        f"{_NEW} --model=resnet --kernel_groups=8", 1, "--kernel_groups and --dilations have no",
+        f"{_NEW} --model=resnet --kernel_groups=8", 1, "--dilations and --random_share have no",
         "--random_convolutions", "leave them out, or add it",
     ),
     "depth of a network that has one": Case(

@@ -54,7 +54,11 @@ class EnsembleFamily(Family):
 
 
 def averaged(
-    inputs: dict[str, Any], networks: list[Any], data: DataSpec, fitted: list[Any]
+    inputs: dict[str, Any],
+    networks: list[Any],
+    data: DataSpec,
+    fitted: Any = None,
+    share: float | None = None,
 ) -> BuiltModel:
     """The model of which outputs are the means.
 
@@ -62,12 +66,17 @@ def averaged(
       inputs: of the model, by name.
       networks: outputs that are trained by gradients, each by itself.
       data: what is predicted.
-      fitted: outputs that no gradient trains.
+      fitted: outputs that no gradient trains; None where there are none.
+      share: of those in the pool with the networks' mean; None where they count as one network.
     """
-    if len(networks) == 1 and not fitted:
+    if len(networks) == 1 and fitted is None:
         return BuiltModel(keras.Model(inputs, networks[0], name="model"))
     of_classes = data.label.kind == "class"
     trained = layers.MemberMean(of_classes, name="mean_of_trained")(networks)
-    mean = layers.MemberMean(of_classes, name="mean")([*networks, *fitted]) if fitted else trained
+    mean = trained
+    if fitted is not None and share is not None:
+        mean = layers.Pool(of_classes, share, name="pool_with_fitted")([trained, fitted])
+    elif fitted is not None:
+        mean = layers.MemberMean(of_classes, name="mean")([*networks, fitted])
     members = keras.Model(inputs, [trained, *networks], name="members")
     return BuiltModel(keras.Model(inputs, mean, name="model"), members=members)

@@ -49,6 +49,12 @@ class NetworkOptions(EnsembleOptions, FrontEndOptions):
         "Whether random convolutions with a ridge are one more of them, see --model=hydra.",
         common=True,
     )
+    random_share: float | None = option(
+        None,
+        "What random convolutions count for beside the networks together, logs of probabilities "
+        "averaged; without it they are one more of the networks.",
+        low=0, high=1,
+    )  # fmt: skip
 
     @property
     def is_several(self) -> bool:
@@ -98,19 +104,19 @@ class Network(EnsembleFamily):
             padded = inputs[data.input.kind]
             networks.append(unpack_predictions(rows, lengths, padded, data.label, f"{name}_unpack"))
         if not chosen.random_convolutions:
-            if convolutions != RandomConvolutionOptions():
+            if convolutions != RandomConvolutionOptions() or chosen.random_share is not None:
                 raise UserError(
-                    "--kernel_groups and --dilations have no effect without --random_convolutions; "
-                    "leave them out, or add it"
+                    "--kernel_groups, --dilations and --random_share have no effect without "
+                    "--random_convolutions; leave them out, or add it"
                 )
-            return averaged(inputs, networks, data, [])
+            return averaged(inputs, networks, data)
         features, rows = random_convolutions(
             x.rows, x.lengths, lengths, scale[:2], data, convolutions, chosen.causal
         )
         fitted = unpack_predictions(
             rows, lengths, inputs[data.input.kind], data.label, "unpack_ridge"
         )
-        built = averaged(inputs, networks, data, [fitted])
+        built = averaged(inputs, networks, data, fitted, chosen.random_share)
         return built._replace(fit=ridge_fit(built.full, keras.Model(inputs, features), data))
 
     def _member(
