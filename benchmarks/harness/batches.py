@@ -5,6 +5,7 @@ import numpy as np
 CLASSES = 8
 # Of a turn: a small network's update alone is too short to be measured.
 UPDATES = 3
+_ANSWERS = 30
 # Records and their most steps.
 _SIGNALS, _FRAMES = (16, 512, (1,)), (8, 16, (120, 160, 3))
 
@@ -31,3 +32,17 @@ def random_batch(model: str, half_padding: bool) -> tuple[np.ndarray, np.ndarray
         signal = random.standard_normal((records, steps, *shape), np.float32)
     signal[np.arange(steps) >= lengths[:, np.newaxis]] = 0
     return signal, random.integers(0, CLASSES, records), lengths
+
+
+def work_batch(model: str, half_padding: bool, work: str) -> tuple[np.ndarray, ...]:
+    """What `random_batch` returns; for `latency` one record of half the longest alone."""
+    found = random_batch(model, half_padding)
+    if work != "latency":
+        return found
+    signal, labels, lengths = (part[:1] for part in found)
+    return signal[:, : signal.shape[1] // 2], labels, lengths * 0 + signal.shape[1] // 2
+
+
+def repeats(work: str) -> int:
+    """How often a worker does its work in a turn."""
+    return _ANSWERS if work == "latency" else UPDATES

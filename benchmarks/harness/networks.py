@@ -46,3 +46,14 @@ def training_step(model: keras.Model, inputs: Any, labels: np.ndarray) -> Callab
         return mean
 
     return lambda: step().numpy()
+
+
+def answer(model: keras.Model, inputs: dict[str, np.ndarray]) -> Callable[[], None]:
+    """Predictions for one batch, from arrays to arrays, as a SavedModel is called."""
+    specs = {
+        name: tf.TensorSpec([None] * (1 if name == "lengths" else 2) + [*x.shape[2:]], x.dtype)
+        for name, x in inputs.items()
+    }
+    compute = tf.function(lambda given: model(given, training=False), input_signature=[specs])
+    concrete = compute.get_concrete_function()
+    return lambda: concrete(tf.nest.map_structure(tf.constant, inputs)).numpy()

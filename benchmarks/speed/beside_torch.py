@@ -1,16 +1,19 @@
-"""Training steps beside PyTorch, eager and compiled, and the time to the first of them.
+"""Training steps and predictions beside PyTorch, eager and compiled, and the time to the first.
 
     make bench-torch                                     # makes the environment .venv-torch, too
     python -m benchmarks.speed.beside_torch --torch_python=.venv-torch/bin/python
-      [--only=signal,fcn] [--precisions=float32,bfloat16] [--repeats=5] [--no-eager]
+      [--only=signal,fcn] [--precisions=float32,bfloat16] [--works=train,predict,latency]
+      [--repeats=5] [--no-eager]
 
 The same batches, Adam, forward, backward and update; each network is a process of its own, which
 trains when it is its turn. Signal: recordings of the published shape, ours by the planned batches
 of an epoch, theirs on the one of median padding. The others: 16 recordings of 512 samples of a
 channel (frames: 8 of 16), all of the longest or half of it padding. Times are for each valid step.
+Predictions are of the same batches, and of one recording of half the longest alone (`latency`).
 """
 
 import contextlib
+import itertools
 import pathlib
 import sys
 from collections.abc import Callable, Iterator
@@ -36,7 +39,7 @@ def main() -> None:
     """Prints rows; exits with 1 where a target is missed."""
     args = parse_flags(
         __doc__, torch_python=str, only=NETWORKS, precisions="float32,bfloat16", repeats=5,
-        eager=True,
+        eager=True, works="train,predict,latency",
     )  # fmt: skip
     missed = False
     with temporary_folder() as folder:
@@ -77,12 +80,14 @@ def _family(name: str) -> Callable[[Any], Starts]:
 
     def workers(args: Any) -> Starts:
         found: Starts = {}
-        for precision in args.precisions.split(","):
-            for padding in ((), ("--half_padding",)):
-                given = [f"--model={name}", *padding]
-                what = f"{name}, {precision}, {'half padding' if padding else 'full'}"
-                mine = ours([*given, f"--precision={precision}"])
-                found[what] = {"ours": mine, **_torch(args, precision, given)}
+        flags = [args.precisions.split(","), args.works.split(","), (False, True)]
+        for precision, work, half in itertools.product(*flags):
+            if work == "latency" and half:
+                continue
+            given = [f"--model={name}", f"--work={work}", *(["--half_padding"] if half else [])]
+            what = f"{name}, {precision}, {work}" + (", half padding" if half else "")
+            mine = ours([*given, f"--precision={precision}"])
+            found[what] = {"ours": mine, **_torch(args, precision, given)}
         return found
 
     return workers
@@ -112,16 +117,18 @@ def _rows(
         runs = {key: worker.step for key, worker in workers.items()}
         alternately(runs, 1)  # What comes once, as other shapes do.
         reports = alternately(runs, repeats)
+    count, unit = "valid_steps", "ms/valid step"
+    if "latency" in what:
+        count, unit = "calls", "ms"
     secs = {
-        key: [1e3 * report["secs"] / report["valid_steps"] for report in found]
+        key: [1e3 * report["secs"] / report[count] for report in found]
         for key, found in reports.items()
     }
     for peer, target in zip(("eager", "compiled"), targets, strict=True):
         if peer in secs:
-            name = f"{what} / torch {peer}"
-            yield against(name, secs["ours"], secs[peer], "ms/valid step", target)
+            yield against(f"{what} / torch {peer}", secs["ours"], secs[peer], unit, target)
             first = ([workers[key].first_secs] for key in ("ours", peer))
-            yield against(f"{what}, first step / {peer}", *first, "s")
+            yield against(f"{what}, first / {peer}", *first, "s")
 
 
 if __name__ == "__main__":

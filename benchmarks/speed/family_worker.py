@@ -1,12 +1,13 @@
-"""Worker process: trains one of our families, whenever it is asked to.
+"""Worker process: trains one of our families, or predicts with it, whenever it is asked to.
 
 python -m benchmarks.speed.family_worker --model=fcn [--precision=bfloat16] [--half_padding]
+  [--work=predict|latency]
 """
 
 import math
 import time
 
-from benchmarks.harness.batches import UPDATES, random_batch
+from benchmarks.harness.batches import repeats, work_batch
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.worker import report, turns
 from trainer.distribution.strategy import configure
@@ -14,23 +15,26 @@ from trainer.options.options import RunOptions
 
 
 def main() -> None:
-    """Trains, reporting the seconds of every turn."""
-    args = parse_flags(__doc__, model=str, precision="float32", half_padding=False)
+    """Works, reporting the seconds of every turn."""
+    args = parse_flags(__doc__, model=str, precision="float32", half_padding=False, work="train")
     configure(RunOptions(dataset="unused", run_dir="unused", precision=args.precision))
-    from benchmarks.harness.networks import ours, training_step
+    from benchmarks.harness.networks import answer, ours, training_step
 
-    padded, labels, lengths = random_batch(args.model, args.half_padding)
+    padded, labels, lengths = work_batch(args.model, args.half_padding, args.work)
     model = ours(args.model, padded.shape[2:], str(padded.dtype))
     kind = next(name for name in model.input if name != "lengths")
-    step = training_step(model, {kind: padded, "lengths": lengths.astype("int32")}, labels)
+    given = {kind: padded, "lengths": lengths.astype("int32")}
+    once = training_step(model, given, labels) if args.work == "train" else answer(model, given)
+    times = repeats(args.work)
     for _ in turns():
         started = time.perf_counter(), time.process_time()
-        for _ in range(UPDATES):
-            step()
+        for _ in range(times):
+            once()
         report(
             secs=time.perf_counter() - started[0],
             cpu_secs=time.process_time() - started[1],
-            valid_steps=int(lengths.sum()) * UPDATES,
+            valid_steps=int(lengths.sum()) * times,
+            calls=times,
             parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
         )
 
