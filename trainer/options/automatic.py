@@ -39,7 +39,7 @@ _ROWS_OF_STEP = 32
 _LEAST_ROWS_OF_STEP = 8
 _LEAST_EPOCHS = 30
 # What random convolutions count for where networks learn what is peculiar to a group.
-_SHARE = "0.5"
+_SHARE = "0.4"
 # The family that no gradient trains.
 _FITTED = "hydra"
 
@@ -326,8 +326,9 @@ def _updates(facts: Facts, so_far: Decisions) -> None:
 def _share(facts: Facts, so_far: Decisions) -> None:
     """The ridge's penalty is chosen on groups left out; networks may learn those by heart."""
     if so_far.get("random_convolutions", False) and 1 < facts.groups < facts.records:
-        equal = f"{1 / (so_far.get('ensemble', 1) + 1):.3g}"
-        tried = () if equal == _SHARE else (equal, _SHARE)
+        networks = so_far.get("ensemble", 1)
+        equal = f"{1 / (networks + 1):.3g}"
+        tried = (equal, _SHARE) if networks > 1 else ()
         so_far.decide("random_share", equal, "as much as a network", tried)
 
 

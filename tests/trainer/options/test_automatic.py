@@ -72,7 +72,7 @@ def test_sound_is_heard_and_long_recordings_of_unknown_rate_are_tried_both_ways(
     assert unknown["patch_samples"].value == 4
 
 
-@pytest.mark.parametrize(("networks", "tried"), [(1, ()), (3, ("0.25", "0.5"))])
+@pytest.mark.parametrize(("networks", "tried"), [(1, ()), (3, ("0.25", "0.4"))])
 def test_what_the_ridge_counts_is_tried_where_records_come_in_groups(networks, tried):
     facts = _FACTS._replace(groups=10)
     assert "random_share" not in _decided()
