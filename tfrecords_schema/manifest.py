@@ -74,7 +74,7 @@ class Statistics:
       deviation: population standard deviations.
       minimum: least values.
       maximum: greatest values.
-      count: number of values per channel.
+      count: number of values per channel; the greatest where recordings lack some.
     """
 
     mean: tuple[float, ...]
@@ -195,8 +195,10 @@ class Manifest:
 
 
 def _schema_fields(schema: RecordSchema) -> dict[str, Any]:
-    """As JSON has them; without what says that no label is missing, as before any could be."""
+    """As JSON has them; without what says that nothing is special, as before anything could be."""
     fields = dataclasses.asdict(schema)
+    if not schema.input.roles:
+        del fields["input"]["roles"]
     if schema.label and not schema.label.has_missing:
         del fields["label"]["has_missing"]
     return fields

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from tfrecords_schema.channels import ChannelRole, roles_problem
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.example import Feature, encode_example
 from tfrecords_schema.names import UNLABELLED
@@ -50,6 +51,7 @@ class InputSpec:
       step_shape: shape of one time step; `(height, width, 3)` for frames.
       has_padding: whether a record says, as `padding`, how many samples of its last step (along the
         first axis of `step_shape`) only fill it up and were not recorded.
+      roles: of each channel (the last axis of a step), where they are not alike; else none.
     """
 
     kind: Literal["signal", "frames"]
@@ -57,10 +59,14 @@ class InputSpec:
     step_shape: tuple[int, ...]
     # A model of the one takes the other: without `padding` there is none.
     has_padding: bool = dataclasses.field(default=False, compare=False)
+    # What a model makes of the values, not which it takes.
+    roles: tuple[ChannelRole, ...] = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         _require_dtype("input", self.dtype)
         _require_shape("input", self.step_shape, self.dtype)
+        if problem := roles_problem(self.roles, (1, *self.step_shape)[-1]):
+            raise DatasetError(f"input: {problem}")
 
     def feature(self) -> tfds.features.FeatureConnector:
         """The tensorflow-datasets feature of this input."""

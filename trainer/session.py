@@ -102,7 +102,7 @@ def open_data(asked: Asked) -> Data:
     asked.reading.require_suitable(label, training.class_activation)
     is_training = run.mode == "train"
     if is_training:
-        require_suited(asked.augmentations, dataset.schema.input.kind, label.per)
+        require_suited(asked.augmentations, dataset.schema.input, label.per)
         _mention_tails(dataset)
     task = asked.model.task(
         label,
@@ -177,7 +177,8 @@ def open_session(
                 )
     steps = Steps(
         strategy, computed, built.full.optimizer, data.task,
-        members=built.members, augment=asked.augment(data.label), drawing=_drawing(asked.run.seed),
+        members=built.members, augment=asked.augment(data.label, data.dataset.schema.input.roles),
+        drawing=_drawing(asked.run.seed),
         clip_norm=asked.training.clip_norm, accumulate=asked.training.accumulate_batches > 1,
         jit_compile=asked.run.jit_compile,
     )  # fmt: skip

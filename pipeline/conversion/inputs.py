@@ -17,6 +17,7 @@ from pipeline.conversion.layouts import (
     commonest,
     layout_misfit,
     other_names,
+    roles_of,
 )
 from pipeline.sources.label_kinds import MAX_CLASSES, LabelPlan, plan_labels
 from pipeline.sources.labels import gaps
@@ -231,7 +232,8 @@ def _decide(counts: InputCounts, source: Source) -> Decision:
             ignore_label=options.ignore_label,
             has_missing=bool(unlabelled) or any(fit.has_missing for fit in fits),
         )
-    spec = InputSpec(source.kind, dtype, step_shape, bool(windows and windows.keeps_tail))
+    keeps_tail, roles = bool(windows and windows.keeps_tail), roles_of(commonest(layouts))
+    spec = InputSpec(source.kind, dtype, step_shape, keeps_tail, roles)
     schema = RecordSchema(spec, labels.spec if labels else None)
     dropped = _dropped(counts, labels) if options.unlabelled == "drop" else 0
     return Decision(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pipeline.console.texts import listed
 from pipeline.sources.recordings.units import factor
 from pipeline.sources.source import ChannelName
+from tfrecords_schema.channels import ChannelRole
 from tfrecords_schema.left_out import LeftOut
 
 Layout = tuple[ChannelName, ...]
@@ -24,6 +25,11 @@ def layout_misfit(found: Layout, expected: Layout) -> str:
         return (
             f"its channels are in the order {listed(names)}, most of the set's in {listed(usual)}; "
             f"choose them by name, --channels={shlex.quote(','.join(usual))}, or remove it"
+        )
+    if found and expected and _kinds(found) != _kinds(expected):
+        return (
+            f"its signals have other channels ({_signals(found)}) than most of the set's "
+            f"({_signals(expected)}); make all recordings alike, or remove it"
         )
     for channel, other in zip(found, expected, strict=False):
         if factor(channel.unit, other.unit) != 1:
@@ -52,6 +58,36 @@ def chosen_names(layouts: Mapping[Layout, int], expected: Layout) -> list[str]:
     names = _names(expected)
     is_clear = "" not in names and len({*names}) == len(names)
     return [*names] if is_clear and not [*other_names(layouts, expected)] else []
+
+
+def roles_of(layout: Layout) -> tuple[ChannelRole, ...]:
+    """The roles of channels, where they are not alike; else none."""
+    like: dict[str | int, int] = {}
+    flags: dict[str, int] = {}
+    for number, channel in enumerate(layout):
+        like.setdefault(channel.like or number, number)
+        if channel.kind == "flag" and channel.signal:
+            flags[channel.signal] = number
+    roles = tuple(
+        ChannelRole(
+            channel.kind,
+            like[channel.like or number],
+            flags.get(channel.signal, -1) if channel.kind == "signal" else -1,
+        )
+        for number, channel in enumerate(layout)
+    )
+    plain = (ChannelRole("signal", number) for number in range(len(roles)))
+    return () if roles == (*plain,) else roles
+
+
+def _kinds(layout: Layout) -> list[tuple[str, str, str]]:
+    return [(channel.kind, channel.signal, channel.like) for channel in layout]
+
+
+def _signals(layout: Layout) -> str:
+    """How many channels each signal has."""
+    counts = collections.Counter(channel.signal or channel.kind for channel in layout)
+    return ", ".join(f"{signal} {count}" for signal, count in counts.items())
 
 
 def _names(layout: Layout) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from pipeline.sources.labels.records import convert_label
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.rejects import noted, without_label
 from pipeline.sources.source import Description, RawRecord, Reject, Source
+from tfrecords_schema.channels import ChannelRole
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.flushing import want
@@ -186,7 +187,7 @@ class ShardWriter(beam.DoFn):
     def _add_unnarrowed(self, raw: RawRecord, part: Part) -> None:
         """Adds up what records do not hold digit by digit."""
         if raw.unnarrowed is not None:
-            moments = _recorded_moments(raw.unnarrowed, raw.padding)
+            moments = ChannelSums.of_record(raw.unnarrowed, raw.padding)
             part.unnarrowed = merged([part.unnarrowed, moments])
         spec = self._schema.label
         if spec is None or spec.kind != "value" or raw.label is None or part.split == UNLABELLED:
@@ -208,8 +209,9 @@ class ShardWriter(beam.DoFn):
             _require_finite(raw.data)
             return None
         if raw.data.nbytes >= ASIDE_BYTES:
-            return self._helpers.submit(_finite_moments, raw.data, raw.padding).result
-        moments = _finite_moments(raw.data, raw.padding)
+            submit = self._helpers.submit
+            return submit(_finite_moments, raw.data, raw.padding, self._schema.input.roles).result
+        moments = _finite_moments(raw.data, raw.padding, self._schema.input.roles)
         return lambda: moments
 
     def _read(self, record: Description) -> RawRecord:
@@ -246,20 +248,16 @@ class ShardWriter(beam.DoFn):
             ) from error
 
 
-def _finite_moments(signal: np.ndarray, padding: int) -> ChannelSums:
+def _finite_moments(signal: np.ndarray, padding: int, roles: Sequence[ChannelRole]) -> ChannelSums:
     """Moments of all samples but those that only fill the last step.
 
     Raises:
       RejectedInputError: there are some that are not finite.
     """
-    moments = _recorded_moments(signal, padding)
+    moments = ChannelSums.of_record(signal, padding, roles)
     if not moments.is_finite:
         _require_finite(signal)
     return moments
-
-
-def _recorded_moments(signal: np.ndarray, padding: int) -> ChannelSums:
-    return ChannelSums.of(signal.reshape(-1, signal.shape[-1])[: -padding or None])
 
 
 def _require_finite(signal: np.ndarray) -> None:

@@ -8,7 +8,7 @@ import dataclasses
 import posixpath
 import typing
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from pipeline.sources.grouping import ReadText, group_and_split
 from pipeline.sources.labels.label import Label
 from pipeline.sources.names import normal
 from pipeline.sources.options import ConvertOptions
+from tfrecords_schema.channels import ChannelKind
 from tfrecords_schema.left_out import LeftOut
 
 InputKind = Literal["signal", "frames"]
@@ -35,10 +36,33 @@ class InputFile(NamedTuple):
 
 
 class ChannelName(NamedTuple):
-    """What a file says of one channel; empty is what it does not say, or says by number only."""
+    """What a file says of one channel; empty is what it does not say, or says by number only.
+
+    Attributes:
+      name: of the channel.
+      unit: of its values.
+      kind: see `ChannelRole`.
+      signal: which of several it is of, or whether which of them is there.
+      like: names what it is a part of the samples of, beside other channels; else empty.
+    """
 
     name: str
     unit: str = ""
+    kind: ChannelKind = "signal"
+    signal: str = ""
+    like: str = ""
+
+
+class Constant(NamedTuple):
+    """What is the same all through a recording: a number, a few, or a text.
+
+    Attributes:
+      channel: what a channel with it is called, and what it is.
+      value: of one or several numbers, or a text.
+    """
+
+    channel: ChannelName
+    value: Any
 
 
 class Description(NamedTuple):
@@ -293,6 +317,18 @@ class Source:
           RejectedInputError: if it cannot be converted.
         """
         return 0
+
+    def constants(self, path: str, names: Sequence[str]) -> Sequence[Constant]:
+        """What becomes channels that are the same at all times; only kinds with `ValueOptions`.
+
+        Args:
+          path: relative path of the input.
+          names: of values that it should have; it may add others.
+
+        Raises:
+          RejectedInputError: if it is not there.
+        """
+        return ()
 
     def grid(self, path: str) -> Grid:
         """The steps of an input in time; only kinds with `AnnotationOptions` have it.

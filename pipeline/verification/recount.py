@@ -50,8 +50,8 @@ class Recount:
                 counts = np.bincount(found.label[known], minlength=len(spec.class_names))
                 self._classes[split] = self._classes.get(split, 0) + counts
         if found.signal is not None and split == _MEASURED and found.signal.size:
-            rows = found.signal.reshape(-1, (found.signal.shape[1:] or (1,))[-1])
-            of_record = ChannelSums.of(rows[: len(rows) - found.padding])
+            roles = self._manifest.schema.input.roles
+            of_record = ChannelSums.of_record(found.signal, found.padding, roles)
             self._channels = merged([self._channels, of_record])
 
     def problems(self, *, of_records: bool = True) -> Iterator[str]:

@@ -65,7 +65,7 @@ def _learnt_from(folder: pathlib.Path) -> _File:
 def _part(folder: pathlib.Path) -> _File:
     part = Part("key", "train", 0, "file", rejects=[Reject("a.npz", "write", "why")])
     part.lengths[11] += 1
-    part.channels = ChannelSums(1, (0.5,), (0.1,), (0.0,), (1.0,))
+    part.channels = ChannelSums((1,), (0.5,), (0.1,), (0.0,), (1.0,))
     path = str(folder / "train-00000.parquet")
     return _File(
         "train-00000.parquet",

@@ -18,7 +18,8 @@ from pipeline.console.rooms import classes_in
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from tfrecords_schema import LabelSpec
+    from tfrecords_schema import InputSpec, LabelSpec
+    from tfrecords_schema.channels import ChannelRole
 
 _BITS = 0xFFFF_FFFF
 
@@ -176,17 +177,18 @@ def augmentations() -> tuple[type[Augmentation], ...]:
     return tuple(classes_in(augmentation, Augmentation).values())
 
 
-def require_suited(used: Iterable[Augmentation], kind: str, per: str) -> None:
+def require_suited(used: Iterable[Augmentation], input_spec: InputSpec, per: str) -> None:
     """Refuses augmentations that would change nothing, or what they cannot.
 
     Args:
       used: augmentations that are on.
-      kind: of the input.
+      input_spec: what a recording is.
       per: what has a label.
 
     Raises:
-      UsageError: one is for the other kind, or mixes sequences of labels.
+      UsageError: one is for the other kind, or mixes sequences of labels, or what is not there.
     """
+    kind = input_spec.kind
     for one in used:
         flag = next(f.name for f in dataclasses.fields(one) if getattr(one, f.name))
         if one.input_kind not in ("", kind):
@@ -198,10 +200,20 @@ def require_suited(used: Iterable[Augmentation], kind: str, per: str) -> None:
                 f"--{flag} is for one label per record or per step, here a record's label is a "
                 "sequence with a length of its own; leave it out"
             )
+        if one.needs_partner and any(role.shown_by >= 0 for role in input_spec.roles):
+            raise UsageError(
+                f"--{flag} cannot mix a signal that some recordings lack (--missing_signal=mask); "
+                "leave it out"
+            )
 
 
 def augmented(
-    batch: dict[str, Any], used: Sequence[Augmentation], seed: int, epoch: Any, label: LabelSpec
+    batch: dict[str, Any],
+    used: Sequence[Augmentation],
+    seed: int,
+    epoch: Any,
+    label: LabelSpec,
+    roles: Sequence[ChannelRole] = (),
 ) -> dict[str, Any]:
     """A batch with all augmentations applied.
 
@@ -216,6 +228,7 @@ def augmented(
       seed: of the training.
       epoch: scalar tensor.
       label: labels of steps move with them.
+      roles: of the channels; those that are the same at all times change only where a partner does.
 
     Returns:
       The batch, perhaps with `other_label` and `other_share`, see `Recordings`.
@@ -225,10 +238,10 @@ def augmented(
     from pipeline.batches.exact_difference import exact_difference
 
     kind = "signal" if "signal" in batch else "frames"
-    own, origin = _changed(batch, kind, used, seed, epoch, label.per)
+    own, origin = _changed(batch, kind, used, seed, epoch, label.per, roles)
     for one in used:
         if one.needs_partner:
-            partner, other = _changed(batch["partner"], kind, used, seed, epoch, label.per)
+            partner, other = _changed(batch["partner"], kind, used, seed, epoch, label.per, roles)
             if origin is not None:
                 shift = exact_difference(other, origin, tf.float32)
                 partner = partner._replace(values=partner.values + shift)
@@ -244,7 +257,13 @@ def augmented(
 
 
 def _changed(
-    batch: dict[str, Any], kind: str, used: Sequence[Augmentation], seed: int, epoch: Any, per: str
+    batch: dict[str, Any],
+    kind: str,
+    used: Sequence[Augmentation],
+    seed: int,
+    epoch: Any,
+    per: str,
+    roles: Sequence[ChannelRole],
 ) -> tuple[Recordings, tf.Tensor | None]:
     """A batch with all that changes each record alone, and what its values are relative to."""
     import tensorflow as tf
@@ -256,7 +275,7 @@ def _changed(
     values = tf.cast(given, tf.float32)
     if origin is not None:
         values = exact_difference(as_exact(given, tf.float32), origin, tf.float32)
-    padding = batch.get("padding")
+    constant, padding = first_sample(values), batch.get("padding")
     if padding is not None:  # Else what fills the last step would enter its neighbours.
         values = _with_edge(Recordings(values, lengths, label, padding))
     for one in used:
@@ -270,6 +289,8 @@ def _changed(
                 label = _at(label, times, lengths, smooth=False)
             lengths = new_lengths
         values = one.values(values, lengths, draws)
+    if any(role.kind != "signal" for role in roles):
+        values = tf.where([role.kind == "signal" for role in roles], values, constant)
     return Recordings(values, lengths, label, padding), origin
 
 

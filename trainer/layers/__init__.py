@@ -22,7 +22,7 @@ from trainer.layers.frozen import Frozen, SplitFeatures
 from trainer.layers.handmade_filters import HandmadeFilters
 from trainer.layers.label_scale import LabelScale
 from trainer.layers.merging import Add, MemberMean, Pool
-from trainer.layers.normalization import Normalization
+from trainer.layers.normalization import ChannelRoles, Normalization
 from trainer.layers.packing import (
     PackRecords,
     PackSteps,
@@ -54,6 +54,7 @@ __all__ = [
     "LSTM",
     "Add",
     "BatchNormalization",
+    "ChannelRoles",
     "CompetingKernels",
     "Conv1D",
     "Conv2D",

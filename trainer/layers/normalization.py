@@ -26,6 +26,8 @@ class Normalization(keras.layers.Layer):
         mean, deviation: one number, or one per channel. They are part of the configuration, not
             variables: they count as no parameters and need no training state. A channel with
             deviation 0 is only centred.
+        like: for "record" by channel the number of the first that has the same mean and deviation,
+            over the samples of both; none where each has its own.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Normalization(keras.layers.Layer):
         kind: str = "none",
         mean: Sequence[float] = (),
         deviation: Sequence[float] = (),
+        like: Sequence[int] = (),
         **kwargs: Any,
     ):
         # Normalizes in float32 at least, before the cast: bfloat16 keeps 8 bits of a large offset.
@@ -47,6 +50,7 @@ class Normalization(keras.layers.Layer):
         self.kind = kind
         self.mean = [float(value) for value in mean]
         self.deviation = [float(value) for value in deviation]
+        self.like = [*like]
 
     def call(
         self, packed: tf.Tensor, lengths: tf.Tensor, padding: tf.Tensor | None = None
@@ -66,7 +70,7 @@ class Normalization(keras.layers.Layer):
             values = _scaled(values, self.mean, self.deviation, dtype)
         elif self.kind == "record":
             rows = tf.reshape(values, [tf.shape(values)[0], -1, values.shape[-1] or 1])
-            rows = _normalize_by_record(rows, lengths, is_real, dtype)
+            rows = _normalize_by_record(rows, lengths, is_real, dtype, self.like)
             values = tf.reshape(rows, tf.shape(values))
         values = tf.cast(values, self.compute_dtype)
         if is_real is None:
@@ -77,7 +81,38 @@ class Normalization(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
         own = {"kind": self.kind, "mean": self.mean, "deviation": self.deviation}
-        return {**super().get_config(), **own}
+        like = {"like": self.like} if self.like else {}
+        return {**super().get_config(), **own, **like}
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class ChannelRoles(keras.layers.Layer):
+    """Takes the channels of signals from one normalization, all others from another.
+
+    Channels that a record lacks become 0.
+
+    Args:
+        kinds: of each channel, as `tfrecords_schema.channels.ChannelRole` has it.
+        shown_by: for each the number of the flag that is 0 in records that lack it, or -1.
+    """
+
+    def __init__(self, kinds: Sequence[str], shown_by: Sequence[int], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.kinds, self.shown_by = [*kinds], [*shown_by]
+
+    def call(self, signals: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+        """`[valid, ..., channels]` twice, the second with flags as they are -> once."""
+        are_signals = tf.constant([kind == "signal" for kind in self.kinds])
+        found = tf.where(are_signals, signals, others)
+        always = [shown_by < 0 for shown_by in self.shown_by]
+        if all(always):
+            return found
+        flags = tf.gather(others, [max(0, shown_by) for shown_by in self.shown_by], axis=-1)
+        return tf.where(tf.constant(always) | (flags > 0), found, tf.zeros_like(found))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "kinds": self.kinds, "shown_by": self.shown_by}
 
 
 def _origin(base: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -119,7 +154,11 @@ def _is_recorded(packed: tf.Tensor, lengths: tf.Tensor, padding: tf.Tensor) -> t
 
 
 def _normalize_by_record(
-    rows: tf.Tensor, lengths: tf.Tensor, is_real: tf.Tensor | None, dtype: str
+    rows: tf.Tensor,
+    lengths: tf.Tensor,
+    is_real: tf.Tensor | None,
+    dtype: str,
+    like: Sequence[int],
 ) -> tf.Tensor:
     """Mean first, then the squared deviations from it: `[valid, samples, channels]`."""
     batch = tf.size(lengths)
@@ -128,6 +167,7 @@ def _normalize_by_record(
     # A mean of equal values is rounded, and dividing would blow that up; one of zeros is exact.
     nothing = tf.zeros([1, rows.shape[-1]], rows.dtype)  # For records without a step at the end.
     first = tf.gather(tf.concat([rows[:, 0], nothing], axis=0), first_step)
+    first = tf.gather(first, like, axis=1) if like else first
 
     def spread(per_record: tf.Tensor) -> tf.Tensor:
         return tf.gather(per_record, record)[:, None]
@@ -136,9 +176,10 @@ def _normalize_by_record(
         x = tf.cast(x, tf.float64)
         if is_real is not None:
             x = tf.where(is_real[..., None], x, tf.zeros_like(x))
-        return tf.math.divide_no_nan(
+        mean = tf.math.divide_no_nan(
             tf.math.unsorted_segment_sum(tf.reduce_sum(x, axis=1), record, batch), count
         )
+        return _pooled(mean, like) if like else mean
 
     places = (
         tf.ones(tf.shape(rows)[:2], tf.float64) if is_real is None else tf.cast(is_real, tf.float64)
@@ -150,6 +191,13 @@ def _normalize_by_record(
     centred = exact_difference(rows, spread(origin), dtype) - spread(tf.cast(rest, dtype))
     deviation = tf.cast(tf.sqrt(mean_per_record(tf.square(tf.cast(centred, tf.float64)))), dtype)
     return centred / _divisor(spread(deviation))
+
+
+def _pooled(mean: tf.Tensor, like: Sequence[int]) -> tf.Tensor:
+    """Means `[batch, channels]` of as many samples each: over all that are alike."""
+    sums = tf.math.unsorted_segment_sum(tf.transpose(mean), like, len(like))
+    counts = tf.constant([float(max(1, [*like].count(n))) for n in range(len(like))], mean.dtype)
+    return tf.gather(tf.transpose(sums) / counts, like, axis=1)
 
 
 def _divisor(deviation: tf.Tensor) -> tf.Tensor:

@@ -163,6 +163,11 @@ def _check(options: SignalModelOptions, input_spec: InputSpec) -> None:
             "--model=forecaster predicts whole steps, and --tail=pad filled up the last one of a "
             "recording; convert with --tail=drop"
         )
+    if any(role.shown_by >= 0 for role in input_spec.roles):
+        raise UserError(
+            "--model=forecaster predicts every channel, and some recordings lack a signal; convert "
+            "with --missing_signal=reject"
+        )
     if options.rnn_cell == "none":
         raise UserError("--model=forecaster is recurrent, got --rnn_cell=none; give lstm or gru")
     if units[0] != units[-1]:

@@ -231,7 +231,8 @@ def encode_steps(
     # What is not normalized is 0 in the padding already.
     kind = options.normalization
     padding = padding_input(inputs, input_spec) if kind != "none" else None
-    x = normalize(x, inputs["lengths"], kind, channels, statistics, "normalize", padding)
+    lengths, roles = inputs["lengths"], input_spec.roles
+    x = normalize(x, lengths, kind, channels, statistics, "normalize", padding, roles)
     x = _convolutional_stage(x, options)
     return _dense_stage(x, options.step_dense_units, options, "step_dense", options.dropout)
 

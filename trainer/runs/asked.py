@@ -32,6 +32,7 @@ from trainer.options.start import StartOptions
 
 if TYPE_CHECKING:
     from tfrecords_schema import LabelSpec
+    from tfrecords_schema.channels import ChannelRole
 
 AUTO = "auto"
 _BY_DEFAULT = "signal"
@@ -146,10 +147,14 @@ class Asked(NamedTuple):
         """The same command, with these options decided, and others by what follows from them."""
         return asked(self.argv, settled)
 
-    def augment(self, label: "LabelSpec") -> Callable[[Any, Any], Any] | None:
+    def augment(
+        self, label: "LabelSpec", roles: Sequence["ChannelRole"]
+    ) -> Callable[[Any, Any], Any] | None:
         """From a batch and the number of the epoch to the batch that is trained on."""
         used, seed = self.augmentations, self.run.seed
-        return (lambda batch, epoch: augmented(batch, used, seed, epoch, label)) if used else None
+        if not used:
+            return None
+        return lambda batch, epoch: augmented(batch, used, seed, epoch, label, roles)
 
 
 def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> Asked:

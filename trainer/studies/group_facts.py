@@ -93,11 +93,6 @@ def _of_records(dataset: Dataset, split: str) -> Iterator[tuple[int, GroupFacts]
             signal = signals[at]
             channels = None
             if signal is not None:
-                channels = ChannelSums.of(_recorded(signal[: steps[at]], padding[at]))
+                roles = dataset.schema.input.roles
+                channels = ChannelSums.of_record(signal[: steps[at]], padding[at], roles)
             yield row, GroupFacts(1, counts, channels, int((~known[at]).sum()))
-
-
-def _recorded(signal: np.ndarray, padding: int) -> np.ndarray:
-    """`[samples, channels]` without what only fills the last step."""
-    channels = signal.shape[-1] if signal.ndim > 1 else 1
-    return signal.reshape(-1, channels)[: -padding or None]

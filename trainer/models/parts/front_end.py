@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from pipeline.console.errors import UsageError
 from pipeline.console.options import option
+from tfrecords_schema.errors import UserError
 from trainer.models.family import DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.parts.normalization import NormalizationOptions, normalize
@@ -76,9 +77,16 @@ class Features(NamedTuple):
 def front_end(x: Features, options: FrontEndOptions, data: DataSpec) -> tuple[Features, int]:
     """The rows that the network sees, and how many samples each stands for."""
     kind, channels = options.normalization, x.rows.shape[-1]
-    rows = normalize(x.rows, x.lengths, kind, channels, data.statistics, "normalize")
+    rows = normalize(
+        x.rows, x.lengths, kind, channels, data.statistics, "normalize", roles=data.input.roles
+    )
     x, factor = Features(rows, x.lengths), 1
     if options.front_end == "log_mel":
+        if data.input.roles:
+            raise UserError(
+                "--front_end=log_mel is for channels of sound alone; leave it out, or convert "
+                "without values and with signals of one rate (--resample_hz)"
+            )
         x = Features(
             *layers.LogMel(
                 options.frame_samples,

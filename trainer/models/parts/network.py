@@ -11,6 +11,7 @@ import math
 from typing import Any, NamedTuple
 
 from pipeline.console.options import option
+from tfrecords_schema.channels import MOST_FEATURES
 from tfrecords_schema.errors import UserError
 from trainer.models.family import BuiltModel, DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
@@ -23,9 +24,6 @@ from trainer.models.parts.random_convolutions import (
     ridge_fit,
 )
 from trainer.models.signal import float32_at_least, head_units, unpack_predictions
-
-# A step of one axis that is longer than this is a stretch of signal, not a vector of features.
-_MOST_FEATURES = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +152,7 @@ class Network(EnsembleFamily):
 
 def samples_of_step(shape: tuple[int, ...]) -> int:
     """Samples in a step along time; 1 where a step is a vector of channels."""
-    return shape[0] if len(shape) == 2 or (len(shape) == 1 and shape[0] > _MOST_FEATURES) else 1
+    return shape[0] if len(shape) == 2 or (len(shape) == 1 and shape[0] > MOST_FEATURES) else 1
 
 
 def network_inputs(

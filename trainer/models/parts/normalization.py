@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from trainer.models.lazy import keras, layers  # Help must not wait for TensorFl
 
 if TYPE_CHECKING:
     from tfrecords_schema import InputSpec, Statistics
+    from tfrecords_schema.channels import ChannelRole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +47,13 @@ def normalize(
     statistics: Statistics | None,
     name: str,
     padding: Any = None,
+    roles: Sequence[ChannelRole] = (),
 ) -> Any:
     """Normalizes packed `[valid, ..., channels]`; with `both` there are twice as many channels.
 
-    `padding` is None where every sample was recorded; see `layers.Normalization`.
+    `padding` is None where every sample was recorded; see `layers.Normalization`. Where channels
+    have roles, values are normalized by the training split whatever the kind, flags stay as they
+    are, and what a record lacks becomes 0.
 
     Raises:
         DatasetError: the dataset lacks the statistics that the option asks for.
@@ -56,23 +61,29 @@ def normalize(
     """
     if kind == "both":
         parts = [
-            normalize(x, lengths, each, channels, statistics, f"{name}_by_{each}", padding)
+            normalize(x, lengths, each, channels, statistics, f"{name}_by_{each}", padding, roles)
             for each in ("record", "training_split")
         ]
         return keras.layers.Concatenate(name=name)(parts)
-    mean: list[float] = []
-    deviation: list[float] = []
-    if kind == "training_split":
-        if statistics is None:
-            raise DatasetError(
-                "normalization=training_split needs the training split's statistics, which this "
-                "dataset's manifest lacks; use record or none."
-            )
-        mean, deviation = _per_channel(statistics, channels)
     if kind == "none" and x.dtype in ("int32", "int64"):
         require_distinct(statistics, "give --normalization=training_split or record")
-    layer = layers.Normalization(kind, mean, deviation, name=name)
-    return layer(x, lengths) if padding is None else layer(x, lengths, padding)
+    inputs = (x, lengths) if padding is None else (x, lengths, padding)
+    if not roles or kind == "none":
+        moments = _per_channel(statistics, channels) if kind == "training_split" else ((), ())
+        return layers.Normalization(kind, *moments, name=name)(*inputs)
+    if len(roles) != channels:
+        raise UserError(
+            f"Convolutions within a step take its {len(roles)} channels for samples of one; set "
+            "conv_filters to nothing, choose another --model, or convert with windows."
+        )
+    of_split = _by_role(statistics, roles, kind)
+    others = layers.Normalization("training_split", *of_split, name=f"{name}_others")(*inputs)
+    signals = others
+    if kind == "record":
+        like = [role.like for role in roles]
+        signals = layers.Normalization(kind, like=like, name=name)(*inputs)
+    kinds, shown_by = [role.kind for role in roles], [role.shown_by for role in roles]
+    return layers.ChannelRoles(kinds, shown_by, name=f"{name}_roles")(signals, others)
 
 
 def require_distinct(statistics: Statistics | None, cure: str) -> None:
@@ -92,11 +103,44 @@ def require_distinct(statistics: Statistics | None, cure: str) -> None:
             )
 
 
-def _per_channel(statistics: Statistics, channels: int) -> tuple[list[float], list[float]]:
+def _known(statistics: Statistics | None) -> Statistics:
+    if statistics is None:
+        raise DatasetError(
+            "normalization=training_split needs the training split's statistics, which this "
+            "dataset's manifest lacks; use record or none."
+        )
+    return statistics
+
+
+def _per_channel(
+    statistics: Statistics | None, channels: int
+) -> tuple[Sequence[float], Sequence[float]]:
     """Statistics per channel; those of a signal without a channel axis are pooled into one."""
-    mean, deviation = statistics.mean, statistics.deviation
-    if len(mean) == channels:
-        return list(mean), list(deviation)
-    pooled = sum(mean) / len(mean)
-    squares = [d * d + (m - pooled) ** 2 for m, d in zip(mean, deviation, strict=True)]
-    return [pooled], [math.sqrt(sum(squares) / len(squares))]
+    found = _known(statistics)
+    if len(found.mean) == channels:
+        return found.mean, found.deviation
+    mean, deviation = _pooled(found, range(len(found.mean)))
+    return [mean], [deviation]
+
+
+def _by_role(
+    statistics: Statistics | None, roles: Sequence[ChannelRole], kind: str
+) -> tuple[list[float], list[float]]:
+    """What to subtract from each channel and to divide it by; of flags, 0 and 1.
+
+    With the kind `record` that of signals is not asked for.
+    """
+    moments = {}
+    for role in roles:
+        is_used = role.kind == "value" or (role.kind == "signal" and kind != "record")
+        alike = [number for number, other in enumerate(roles) if other.like == role.like]
+        moments[role.like] = _pooled(_known(statistics), alike) if is_used else (0.0, 1.0)
+    found = [moments[role.like] for role in roles]
+    return [mean for mean, _ in found], [deviation for _, deviation in found]
+
+
+def _pooled(statistics: Statistics, channels: Sequence[int]) -> tuple[float, float]:
+    """Mean and deviation of all samples of some channels, which have as many each."""
+    pairs = [(statistics.mean[n], statistics.deviation[n]) for n in channels]
+    mean = sum(m for m, _ in pairs) / len(pairs)
+    return mean, math.sqrt(sum(d * d + (m - mean) ** 2 for m, d in pairs) / len(pairs))
