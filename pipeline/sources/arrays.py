@@ -1,4 +1,4 @@
-"""Which array of a file is the signal, which is the label, and which are neither."""
+"""Which array of a file is the signal, which is the label, which are neither, and what they say."""
 
 import dataclasses
 import math
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from pipeline.console.errors import MissingLabelError, RejectedInputError
 from pipeline.console.texts import listed
-from pipeline.sources.names import normal
+from pipeline.sources.names import class_of, normal
 from pipeline.sources.npz import ArrayFile
 from tfrecords_schema.left_out import LeftOut
 
@@ -136,6 +136,40 @@ def required_key(npz: ArrayFile, key: str, flag: str) -> str:
         kind = MissingLabelError if flag == "label_key" else RejectedInputError
         raise kind(f"no array {key!r} (--{flag}); the file has {listed(npz.keys) or 'no arrays'}")
     return normal(key)
+
+
+def rate_in(file: ArrayFile, key: str) -> float:
+    """The samples per second under a name; 0 if none is named.
+
+    Raises:
+      RejectedInputError: if it is not there, or no rate.
+    """
+    if not key:
+        return 0.0
+    found = file.array(required_key(file, key, "rate_key"))
+    rate_hz = float(found.item()) if found.size == 1 and found.dtype.kind in "iuf" else 0.0
+    if not 0 < rate_hz < math.inf:
+        raise RejectedInputError(
+            f"array {key!r} (--rate_key) is no rate; expected one number above 0"
+        )
+    return rate_hz
+
+
+def names_in(file: ArrayFile, key: str, count: int) -> list[str]:
+    """The names of channels under a name; `0`, `1`, ... if none is named.
+
+    Raises:
+      RejectedInputError: if they are not there, or not as many.
+    """
+    if not key:
+        return [*map(str, range(count))]
+    found = file.array(required_key(file, key, "channel_key")).reshape(-1)
+    if len(found) != count or found.dtype.kind not in "US":
+        raise RejectedInputError(
+            f"array {key!r} (--channel_key) has {len(found)} values of {found.dtype}, the signal "
+            f"has {count} channels; expected a text for each"
+        )
+    return [str(class_of(name)).strip() for name in found.tolist()]
 
 
 def _rank(npz: ArrayFile, key: str) -> int:

@@ -2,12 +2,13 @@
 
 import dataclasses
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from pipeline.sources.grouping import ReadText
 from pipeline.sources.source import (
+    Constant,
     Description,
     Grid,
     InputFile,
@@ -65,6 +66,10 @@ class InFront(Source):
     def padding(self, path: str) -> int:
         """See `Source`."""
         return self.inner.padding(path)
+
+    def constants(self, path: str, names: Sequence[str]) -> Sequence[Constant]:
+        """See `Source`."""
+        return self.inner.constants(path, names)
 
     def grid(self, path: str) -> Grid:
         """See `Source`."""

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import posixpath
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.console.errors import RejectedInputError, UsageError
@@ -324,12 +325,15 @@ class ConvertOptions(
         fields = dataclasses.fields(self)
         kept = [f.name for f in fields if f.metadata["effect"] is Effect.RESULT]
         values = {name: getattr(self, name) for name in kept}
-        for name in ("ignore_label", "unlabelled"):  # Manifests are as before there were such.
-            if values[name] == getattr(LabelOptions, name):
-                del values[name]
         lists = {name: [*value] for name, value in values.items() if isinstance(value, tuple)}
         labels = "table" if self.labels else ""  # Its rows are in the records.
-        return {"source": self.source, "labels": labels, **values, **lists}
+        found = {"source": self.source, "labels": labels, **values, **lists}
+        return self.without_unused(found, ("ignore_label", "unlabelled"))
+
+    def without_unused(self, recorded: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+        """Without options that have their defaults: manifests are as before there were such."""
+        unused = [name for name in names if getattr(self, name) == getattr(type(self), name)]
+        return {name: value for name, value in recorded.items() if name not in unused}
 
 
 def require_size(what: str, size_bytes: int, flag: str, limit_mib: float) -> None:

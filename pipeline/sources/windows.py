@@ -14,6 +14,14 @@ from pipeline.sources.window_labels import REDUCTIONS, WindowLabels
 from tfrecords_schema.left_out import LeftOut
 
 
+def _as_rate(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        cure = "; rates of several signals are --signal_rates_hz" if "," in text else ""
+        raise ValueError(f"expected a number{cure}") from None
+
+
 @dataclasses.dataclass(frozen=True)
 class WindowOptions(ConvertOptions):
     """Windows of continuous signals."""
@@ -26,6 +34,7 @@ class WindowOptions(ConvertOptions):
         "Of the signals: for --window_secs, plots in seconds, and models of sound.",
         positive=True,
         common=True,
+        parse=_as_rate,
     )
     window_secs: float | None = option(
         None, "Length of a step; needs --sample_rate_hz.", common=True

@@ -144,6 +144,7 @@ def _annotations(looks: Sequence[_Look], rate_hz: float, guess: Guess) -> None:
 
 def _arrays(source: SignalSource, paths: Sequence[str], guess: Guess) -> bool:
     shapes: dict[str, list[tuple[int, ...]]] = collections.defaultdict(list)
+    floats: set[str] = set()
     values: dict[str, list[Any]] = collections.defaultdict(list)
     for path in paths:
         with (
@@ -154,13 +155,14 @@ def _arrays(source: SignalSource, paths: Sequence[str], guess: Guess) -> bool:
                 with contextlib.suppress(RejectedInputError):
                     header = file.header(key)
                     shapes[key].append(header.shape)
+                    floats.update({key} if header.dtype.kind == "f" else ())
                     if not header.shape:
                         values[key].append(file.array(key).item())
     if not shapes:
         guess.facts.append("none of the inputs that were looked into can be read")
         return False
     guess.facts.append("arrays: " + ", ".join(f"{k} {[*s[0]]}" for k, s in shapes.items()))
-    signal = _signal(shapes, guess)
+    signal = _signal(shapes, floats, guess)
     if signal and _is_channels_first(shapes[signal]):
         guess.take("", [Reading(("--time_axis=1",), "time is the second axis")])
     rates = {key: found for key, found in values.items() if all(map(_is_rate, found))}
@@ -182,9 +184,13 @@ def _is_rate(value: Any) -> bool:
     return isinstance(value, int | float) and 0 < value < math.inf
 
 
-def _signal(shapes: dict[str, list[tuple[int, ...]]], guess: Guess) -> str:
+def _signal(shapes: dict[str, list[tuple[int, ...]]], floats: set[str], guess: Guess) -> str:
     large = [k for k, s in shapes.items() if s[0] and max(s[0]) > 1 and k not in ("label", "y")]
     readings = [Reading((f"--signal_key={key}",), f"signal: array {key}") for key in large]
+    together = [key for key in large if key in floats and "," not in key]
+    if len(together) > 1:
+        why = f"signal: arrays {', '.join(together)} as one; of unlike rates with --signal_rates_hz"
+        readings.append(Reading((f"--signal_key={','.join(together)}",), why))
     if len(large) > 1:
         guess.take("Which array is the signal?", readings)
     return large[0] if large else ""

@@ -14,6 +14,8 @@ from pipeline.sources.options import ConvertOptions
 from pipeline.sources.outside.events import EventsSource
 from pipeline.sources.outside.source import OutsideSource
 from pipeline.sources.recordings.event_options import EventOptions
+from pipeline.sources.several.options import ValueOptions
+from pipeline.sources.several.values import ValueSource
 from pipeline.sources.source import Source
 from tfrecords_schema.decoding import decode
 from tfrecords_schema.errors import DatasetError
@@ -29,7 +31,14 @@ def make_source(options: ConvertOptions, files: Files) -> Source:
     """The source that options are for, reading through `files`."""
     source = _with_events(sources()[options.source](options, files))
     source = OutsideSource(options, files, source) if options.are_outside else source
-    return _split_at_gaps(source)
+    return _split_at_gaps(_with_values(source))
+
+
+def _with_values(source: Source) -> Source:
+    """A source whose signals have values of the whole recording beside them, if that is asked."""
+    options = source.options
+    adds = isinstance(options, ValueOptions) and options.adds_values
+    return ValueSource(options, source.files, source) if adds else source
 
 
 def _with_events(source: Source) -> Source:
@@ -78,7 +87,7 @@ def source_like(recorded: Mapping[str, Any], input_dir: str, files: Files) -> So
     own = {key: recorded[key] for key in recorded.keys() & fields[name]}
     given = {**own, "input_dir": input_dir, "output_dir": ""}
     options = decode(kind.options_kind(), given, "schema.json: options")
-    return _split_at_gaps(_with_events(kind(options, files)))
+    return _split_at_gaps(_with_values(_with_events(kind(options, files))))
 
 
 def _fields(kind: type[Source]) -> set[str]:

@@ -70,7 +70,9 @@ class ArraySource(SignalSource):
                 yield file
                 continue
             try:
-                groups = find_groups(self.files, self.full_path(file.path), self.options.signal_key)
+                place = self.full_path(file.path)
+                found = (find_groups(self.files, place, k) for k in self.options.signal_keys)
+                groups = [*dict.fromkeys(itertools.chain(*found))]
             except RejectedInputError as error:
                 yield file._replace(problem=str(error))
                 continue

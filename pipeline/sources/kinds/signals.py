@@ -6,7 +6,7 @@ import functools
 import math
 import posixpath
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -22,36 +22,45 @@ from pipeline.sources.names import decode, normal
 from pipeline.sources.narrowing import stored
 from pipeline.sources.npz import ArrayFile, open_npz
 from pipeline.sources.options import read_folder, require_size
-from pipeline.sources.recordings.extents import Extent, ExtentOptions, find_extent
+from pipeline.sources.recordings.extents import Extent, find_extent
 from pipeline.sources.recordings.joining import long_enough, stretches
-from pipeline.sources.source import Description, Grid, RawRecord, Source, Stretches
+from pipeline.sources.several.joint import JointFile
+from pipeline.sources.several.signal_options import SeveralOptions, constants_of
+from pipeline.sources.source import (
+    Constant,
+    Description,
+    Grid,
+    RawRecord,
+    Source,
+    Stretches,
+)
 from pipeline.sources.windows import cut_in_windows
+from tfrecords_schema.channels import MOST_FEATURES
 from tfrecords_schema.left_out import LeftOut
 
 
 @dataclasses.dataclass(frozen=True)
-class SignalOptions(ExtentOptions):
+class SignalOptions(SeveralOptions):
     """Signals."""
 
     target_dir: str = read_folder("", "Folder with labels under the same names.")
-    signal_key: str = option("", "Array with the signal; else the only one.", common=True)
     single_step: bool = option(
         False,
         "The whole array is one time step, as a vector that a sequence of labels follows from.",
     )
-    time_axis: int = option(0, "Axis of time; 1 for [channels, samples].", common=True)
 
     def check(self) -> None:
         """See `Options`."""
         super().check()
-        if self.signal_key and self.signal_key == self.label_key and not self.target_dir:
+        if self.label_key in filter(None, self.signal_keys) and not self.target_dir:
             raise UsageError(
                 f"--signal_key and --label_key are both {self.label_key}; name two arrays"
             )
-        if self.single_step and (self.window or self.time_axis or self.selects):
+        others = (self.window, self.time_axis, self.selects, self.are_several)
+        if self.single_step and any(others):
             raise UsageError(
-                "--single_step does not go with --time_axis, the window flags and those of "
-                "channels, rates and gaps; leave out one of them"
+                "--single_step does not go with --time_axis, several signals, the window flags and "
+                "those of channels, rates and gaps; leave out one of them"
             )
 
     def recorded(self) -> dict[str, Any]:
@@ -77,7 +86,7 @@ class SignalSource(Source):
         Raises:
           RejectedInputError: if an array is missing, ambiguous, or of an unusable shape or dtype.
         """
-        with self.open_input(path) as npz:
+        with self._opened(path) as npz:
             signal_key, label_key = self._choice.keys(npz)
             header = npz.header(signal_key)
             extent = self._extent(npz, signal_key)
@@ -85,6 +94,7 @@ class SignalSource(Source):
             group, split = self.group_and_split(path, functools.partial(_scalar, npz))
             checksum = npz.checksum
             left_out = [*self._choice.unused(npz, signal_key, label_key)]
+            left_out += npz.unused() if isinstance(npz, JointFile) else ()
             left_out += _narrowed(npz, signal=signal_key, label=_value_key(label_key, label))
         if self.options.target_dir:
             with self._open_target(path) as npz:
@@ -114,7 +124,7 @@ class SignalSource(Source):
         Raises:
           RejectedInputError: like `describe`, or if the file is damaged.
         """
-        with self.open_input(path) as npz:
+        with self._opened(path) as npz:
             signal_key, label_key = self._choice.keys(npz)
             extent = self._extent(npz, signal_key)
             found = self._signal(npz, signal_key, extent)
@@ -135,7 +145,7 @@ class SignalSource(Source):
         """See `Source`."""
         if self.options.tail != "pad":
             return 0
-        with self.open_input(path) as npz:
+        with self._opened(path) as npz:
             return self._padding(self._extent(npz, self._choice.data_key(npz)))
 
     def read_data(self, path: str) -> np.ndarray:
@@ -144,13 +154,18 @@ class SignalSource(Source):
         Raises:
           RejectedInputError: like `read`.
         """
-        with self.open_input(path) as npz:
+        with self._opened(path) as npz:
             key = self._choice.data_key(npz)
             return np.asarray(self._signal(npz, key, self._extent(npz, key)).data)
 
-    def grid(self, path: str) -> Grid:
+    def constants(self, path: str, names: Sequence[str]) -> list[Constant]:
         """See `Source`."""
         with self.open_input(path) as npz:
+            return constants_of(npz, names, self.options)
+
+    def grid(self, path: str) -> Grid:
+        """See `Source`."""
+        with self._opened(path) as npz:
             extent = self._extent(npz, self._choice.data_key(npz))
         assert extent.section is not None
         steps, (window, *_) = self._steps(extent.shape, "signal")
@@ -159,7 +174,7 @@ class SignalSource(Source):
 
     def stretches(self, path: str) -> Stretches:
         """See `Source`."""
-        with self.open_input(path) as npz:
+        with self._opened(path) as npz:
             key = self._choice.data_key(npz)
             extent = self._extent(npz, key)
             assert extent.section is not None
@@ -179,7 +194,7 @@ class SignalSource(Source):
         return ArrayChoice(
             options.signal_key,
             options.label_key,
-            (options.group_key, options.split_key, options.rate_key, options.channel_key),
+            options.other_arrays,
             has_labels=options.label_kind != "none",
             has_targets=bool(options.target_dir),
         )
@@ -187,6 +202,13 @@ class SignalSource(Source):
     def open_input(self, path: str) -> AbstractContextManager[ArrayFile]:
         """Opens the input at a relative path."""
         return self.open_arrays(self.full_path(path))
+
+    @contextlib.contextmanager
+    def _opened(self, path: str) -> Iterator[ArrayFile]:
+        """An input in which several signals are one."""
+        with self.open_input(path) as file:
+            is_one = not self.options.are_several or normal(self.options.signal_key) in file.keys
+            yield file if is_one else JointFile(file, self.options.several)
 
     def open_arrays(self, path: str) -> AbstractContextManager[ArrayFile]:
         """Opens the file at a full path."""
@@ -229,6 +251,7 @@ class SignalSource(Source):
         given = self._given(npz, key)
         dtype = self._dtype(given.dtype, key)
         found, changed = extent.of(given, dtype, self.options)
+        changed += npz.said() if isinstance(npz, JointFile) else ()
         signal, unnarrowed = stored(self._cut(found, key), dtype, "the signal")
         return RawRecord(signal, None, "", changed, self._padding(extent), unnarrowed)
 
@@ -307,7 +330,8 @@ class SignalSource(Source):
                 "something in it: [time, ...step shape]"
             )
         if window is None:
-            return shape[0], shape[1:] or (1,)
+            is_wide = self.options.are_several and len(shape) == 2 and shape[1] > MOST_FEATURES
+            return shape[0], (1, shape[1]) if is_wide else shape[1:] or (1,)
         if len(shape) not in (1, 2):
             raise RejectedInputError(
                 f"signal {key!r} has shape {list(shape)}; a continuous signal is [samples] or "

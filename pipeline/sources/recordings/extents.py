@@ -1,7 +1,6 @@
 """What of an array is a recording: all of it, or channels, a section and a rate of it."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,15 +8,16 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.console.options import option
-from pipeline.sources.arrays import required_key
+from pipeline.console.texts import listed
+from pipeline.sources.arrays import names_in, rate_in
 from pipeline.sources.gaps.closing import close_gaps, said_of
 from pipeline.sources.gaps.options import MASK
-from pipeline.sources.names import class_of
 from pipeline.sources.npz import ArrayFile
 from pipeline.sources.recordings.event_options import EventOptions
 from pipeline.sources.recordings.joining import Joined, Read, join
 from pipeline.sources.recordings.section_options import SectionOptions
 from pipeline.sources.recordings.sections import Channel, Section, find_section, source_samples
+from pipeline.sources.several.joint import JointFile
 from pipeline.sources.source import ChannelName, Stretch
 
 
@@ -35,9 +35,13 @@ class ExtentOptions(EventOptions):
     @property
     def selects(self) -> bool:
         """Whether a recording is more, or less, than its array as it is."""
-        given = (self.channels, self.resample_hz, self.from_secs, self.rate_key, self.channel_key)
-        others = (self.adds_mask, self.splits_at_gaps, self.has_events)
-        return any(given) or self.to_secs is not None or any(others)
+        return any((self.channels, self.rate_key, self.channel_key)) or self.changes_time
+
+    @property
+    def changes_time(self) -> bool:
+        """Whether that is so for another reason than its channels and its rate."""
+        given = (self.resample_hz, self.from_secs, self.to_secs is not None)
+        return any(given) or any((self.adds_mask, self.splits_at_gaps, self.has_events))
 
 
 class Extent(NamedTuple):
@@ -50,6 +54,7 @@ class Extent(NamedTuple):
       own: the channels of the array; none without a section.
       channels: names of the recording's channels, where the file has some.
       rate_hz: of the recording; 0 if the file does not say it.
+      label_lengths: labels of so many samples, of one of several signals, are those of the array.
     """
 
     given: tuple[int, ...]
@@ -58,6 +63,7 @@ class Extent(NamedTuple):
     own: Sequence[Channel] = ()
     channels: tuple[ChannelName, ...] = ()
     rate_hz: float = 0.0
+    label_lengths: frozenset[int] = frozenset()
 
     def read(self, given: np.ndarray) -> Read:
         """The parts of the section, not yet joined; like `Recording.read`."""
@@ -86,6 +92,8 @@ class Extent(NamedTuple):
 
     def of_label(self, label: np.ndarray) -> np.ndarray:
         """A label whose first axis is time, if the recording's is: that of the recording."""
+        if {*label.shape[:1]} & self.label_lengths:
+            label = label[: self.given[0]]
         if self.section is None or not _is_timed(label.shape, self.given):
             return label
         label = label[0] if label.shape[:1] != self.given[:1] else label
@@ -111,6 +119,9 @@ def find_extent(
     Raises:
       RejectedInputError: if it has no channels, or not those.
     """
+    joint = file if isinstance(file, JointFile) else None
+    if joint and (not options.selects or (len(shape) > 2 and not options.changes_time)):
+        return _as_it_is(joint, shape, options)
     if not options.selects:
         return Extent(shape, shape)
     if len(shape) not in (1, 2):
@@ -119,39 +130,38 @@ def find_extent(
             "[samples] or [samples, channels]; leave out their flags, or repair the recording"
         )
     count = shape[1] if len(shape) == 2 else 1
-    names = _names(file, options.channel_key, count)
-    rate_hz = _rate(file, options.rate_key)
-    own = [Channel(name, rate_hz, shape[0]) for name in names]
+    if joint:
+        names, rate_hz = [*joint.channels], joint.rate_hz
+    else:
+        names = [*map(ChannelName, names_in(file, options.channel_key, count))]
+        rate_hz = rate_in(file, options.rate_key)
+    own = [Channel(channel.name, rate_hz, shape[0]) for channel in names]
     section = find_section(own, options, stretch)
-    chosen = [names[part.channel] if part else "" for part in section.parts]
-    channels = [ChannelName("" if name.isdigit() else name) for name in chosen]
+    chosen = [names[part.channel] if part else ChannelName("") for part in section.parts]
+    channels = [one._replace(name="") if one.name.isdigit() else one for one in chosen]
     channels += [ChannelName(MASK)] * options.adds_mask
     found_hz = section.rate_hz if options.rate_key or options.resample_hz else 0.0
-    return Extent(shape, (section.samples, len(channels)), section, own, tuple(channels), found_hz)
+    found = Extent(shape, (section.samples, len(channels)), section, own, tuple(channels), found_hz)
+    return found._replace(label_lengths=joint.label_lengths) if joint else found
 
 
-def _rate(file: ArrayFile, key: str) -> float:
-    if not key:
-        return 0.0
-    found = file.array(required_key(file, key, "rate_key"))
-    rate_hz = float(found.item()) if found.size == 1 and found.dtype.kind in "iuf" else 0.0
-    if not 0 < rate_hz < math.inf:
+def _as_it_is(joint: JointFile, shape: tuple[int, ...], options: ExtentOptions) -> Extent:
+    """Signals of which no part is chosen, whether they are continuous or cut in steps."""
+    names = tuple(channel.name for channel in joint.channels)
+    wanted = options.wanted_channels
+    if wanted and names != wanted:
         raise RejectedInputError(
-            f"array {key!r} (--rate_key) is no rate; expected one number above 0"
+            f"it has the channels {listed(names)}, --channels are {listed(wanted)}; of signals "
+            "that are cut in steps none can be chosen"
         )
-    return rate_hz
-
-
-def _names(file: ArrayFile, key: str, count: int) -> list[str]:
-    if not key:
-        return [*map(str, range(count))]
-    found = file.array(required_key(file, key, "channel_key")).reshape(-1)
-    if len(found) != count or found.dtype.kind not in "US":
+    rate_hz = joint.rate_hz if options.rate_key else 0.0
+    if rate_hz and options.sample_rate_hz not in (None, rate_hz):
         raise RejectedInputError(
-            f"array {key!r} (--channel_key) has {len(found)} values of {found.dtype}, the signal "
-            f"has {count} channels; expected a text for each"
+            f"it has {rate_hz:g} rows per second, not --sample_rate_hz={options.sample_rate_hz:g}; "
+            "remove it"
         )
-    return [str(class_of(name)).strip() for name in found.tolist()]
+    lengths = joint.label_lengths
+    return Extent(shape, shape, None, (), joint.channels, rate_hz, lengths)
 
 
 def _is_timed(shape: tuple[int, ...], given: tuple[int, ...]) -> bool:

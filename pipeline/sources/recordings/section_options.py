@@ -6,11 +6,12 @@ from typing import Any
 from pipeline.console.errors import UsageError
 from pipeline.console.options import option
 from pipeline.sources.gaps.options import MASK, GapOptions
+from pipeline.sources.several.options import ValueOptions
 from pipeline.sources.windows import WindowOptions
 
 
 @dataclasses.dataclass(frozen=True)
-class SectionOptions(GapOptions, WindowOptions):
+class SectionOptions(ValueOptions, GapOptions, WindowOptions):
     """Channels, rate and section of recordings."""
 
     channels: tuple[str, ...] = option(
@@ -47,7 +48,7 @@ class SectionOptions(GapOptions, WindowOptions):
                 f"--sample_rate_hz={self.sample_rate_hz:g} is not --resample_hz="
                 f"{self.resample_hz:g}; give one of them"
             )
-        if self.window_secs is not None and not rates:
+        if self.window_secs is not None and self.rate_hz is None:
             raise UsageError(
                 "--window_secs needs --sample_rate_hz, the rate that all files have, or "
                 "--resample_hz"
@@ -69,9 +70,11 @@ class SectionOptions(GapOptions, WindowOptions):
 
     def recorded(self) -> dict[str, Any]:
         """See `ConvertOptions`; the rate is recorded under one name, however it came about."""
-        return {**super().recorded(), "sample_rate_hz": self.rate_hz}
+        found = {**super().recorded(), "sample_rate_hz": self.rate_hz}
+        return self.without_unused(found, ("input_values", "value_classes"))
 
     @property
     def wanted_channels(self) -> tuple[str, ...]:
         """Those of `channels` that are looked for in a file."""
-        return tuple(name for name in self.channels if not (self.adds_mask and name == MASK))
+        added = (MASK,) * self.adds_mask
+        return tuple(n for n in self.channels if not (n in added or self.is_added(n)))

@@ -26,7 +26,16 @@ from pipeline.sources.recordings.sections import (
     source_samples,
 )
 from pipeline.sources.recordings.units import factor
-from pipeline.sources.source import ChannelName, Description, Grid, RawRecord, Source, Stretches
+from pipeline.sources.several.options import value_channel
+from pipeline.sources.source import (
+    ChannelName,
+    Constant,
+    Description,
+    Grid,
+    RawRecord,
+    Source,
+    Stretches,
+)
 from pipeline.sources.windows import cut_in_windows
 from tfrecords_schema.left_out import LeftOut
 
@@ -141,6 +150,12 @@ class RecordingSource(Source):
             self._require_size(section, steps, step_shape)
             return self._joined(recording, section).signal
 
+    def constants(self, path: str, names: Sequence[str]) -> list[Constant]:
+        """See `Source`."""
+        with self._opened(path) as recording:
+            fields = recording.fields()
+            return [Constant(value_channel(n), _field(fields, n, "input_values")) for n in names]
+
     def grid(self, path: str) -> Grid:
         """See `Source`."""
         with self._opened(path) as recording:
@@ -218,8 +233,8 @@ class RecordingSource(Source):
           RejectedInputError: if there are fewer or more channels than units.
         """
         wanted, count = self.options.units, len(section.parts)
-        if self.options.adds_mask and len(wanted) == count + 1:
-            wanted = wanted[:count]  # That of the mask is empty.
+        if not any(wanted[count:]):
+            wanted = wanted[:count]  # Those of channels that are added are empty.
         if len(wanted) not in (0, 1, count):
             raise RejectedInputError(
                 f"it has {count} channels, --units has {len(wanted)}; give one for each, or one "

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds import make_source
 from pipeline.sources.kinds.arrays import ArrayOptions, ArraySource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects
@@ -50,6 +51,34 @@ def test_arrays_are_those_that_were_written(folders: Folders, name: str) -> None
     np.testing.assert_array_equal(source.read_data(name), raw.data)
     assert (described.group, described.label.classes, raw.label.item()) == ("7", ("walk",), "walk")
     assert raw.checksum == described.checksum
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_several_signals_and_values_are_joined(folders: Folders, name: str) -> None:
+    slow = np.arange(10.0)
+    _write(folders, name, eeg=_SIGNAL, slow=slow, age=63, sex="f", note="n")
+    options = ArrayOptions(
+        str(folders.inputs), "", "test", signal_key="eeg,slow", signal_rates_hz=(2.0, 1.0),
+        input_values=("age", "sex"), value_classes=("f", "m"),
+    )  # fmt: skip
+    expected = np.concatenate(
+        [_SIGNAL.reshape(10, 6), slow[:, np.newaxis], np.tile([63.0, 1, 0], (10, 1))], 1
+    )
+    found = make_source(options, GFiles()).read(name)
+    np.testing.assert_array_equal(found.data, expected.astype(np.float32))
+
+
+def test_of_many_recordings_in_a_file_each_has_several_signals(folders: Folders) -> None:
+    with h5py.File(folders.inputs / "a.h5", "w") as file:
+        for group, keys in {"one": ("eeg", "slow"), "two": ("eeg",), "other": ("x",)}.items():
+            for key in keys:
+                file[f"{group}/{key}"] = np.arange(4.0) if key == "eeg" else np.arange(2.0)
+    options = {"signal_key": "eeg,slow", "signal_rates_hz": (2.0, 1.0), "many_per_file": True}
+    source = _source(folders, **options)
+    assert sorted(file.path for file in source.list_inputs()) == ["a.h5/one", "a.h5/two"]
+    np.testing.assert_array_equal(source.read_data("a.h5/one"), [[0, 1, 0], [2, 3, 1]])
+    with pytest.raises(RejectedInputError, match="no array 'slow'"):
+        source.describe("a.h5/two")
 
 
 @pytest.mark.parametrize("name", _NAMES)

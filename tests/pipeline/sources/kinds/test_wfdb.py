@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds import make_source
 from pipeline.sources.kinds.wfdb import WfdbOptions, WfdbSource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Folders
@@ -45,6 +46,24 @@ def test_values_are_those_that_the_library_reads(folders: Folders, fmt: str) -> 
     assert (described.group, raw.label.tolist()) == ("61", "M")
     section = _source(folders, from_secs=1.234, to_secs=4.5).read("a.hea").data
     np.testing.assert_array_equal(section, expected[124:450, ::-1])
+
+
+def test_comments_of_the_header_are_values_beside_the_signal(folders: Folders) -> None:
+    _write(folders)
+    values = {"input_values": ("Sex", "Age"), "value_classes": ("F", "M")}
+    options = WfdbOptions(str(folders.inputs), "", "test", units=("uV", "uV"), **values)
+    source = make_source(options, GFiles())
+    described, found = source.describe("a.hea"), source.read("a.hea").data
+    np.testing.assert_array_equal(found[:, 2:], np.tile(np.float32([61, 0, 1]), (_SAMPLES, 1)))
+    np.testing.assert_array_equal(found[:, :2], _source(folders, units=("uV",)).read_data("a.hea"))
+    assert [channel[:3] for channel in described.channels] == [
+        ("II", "uV", "signal"), ("V1", "uV", "signal"), ("Age", "", "value"),
+        ("is_F", "", "flag"), ("is_M", "", "flag"),
+    ]  # fmt: skip
+    # As a prediction reads what most recordings were found to have.
+    known = {"channels": ("II", "V1", "Age", "is_F", "is_M"), "units": ("uV", "uV", "", "", "")}
+    again = WfdbOptions(str(folders.inputs), "", "test", **known, **values)
+    np.testing.assert_array_equal(make_source(again, GFiles()).read_data("a.hea"), found)
 
 
 def test_signals_of_several_samples_a_frame_keep_all_of_them(folders: Folders) -> None:
