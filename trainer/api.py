@@ -115,24 +115,27 @@ class Run:
 
         Args:
           recordings: a folder of files like those of the conversion; or arrays, each
-            `[time, *step_shape]`, or continuous `[samples, ...]` where windows are cut.
+            `[time, *step_shape]`, or continuous `[samples, ...]` where windows are cut; or dicts,
+            each what an npz file of the conversion holds.
           **options: flags of `python -m trainer`.
 
         Raises:
           UserError: the message says what to do.
         """
-        is_folder = isinstance(recordings, (str, os.PathLike))
         found: list[Prediction] = []
 
         def predict(asked: Asked) -> None:
             configure(asked.run)
             learnt = LearntFrom.read(self.path)
             serving = inference.restore(learnt, asked)
-            raw = (RawFolder if is_folder else RawArrays)(
-                os.fspath(recordings) if is_folder else recordings,  # type: ignore[arg-type]
-                learnt.schema.input,
-                learnt.options,
-            )
+            spec, reading, table = learnt.schema.input, learnt.options, asked.predict.values_table
+            raw: RawFolder | RawArrays
+            if isinstance(recordings, (str, os.PathLike)):
+                raw = RawFolder(os.fspath(recordings), spec, reading, table)
+            elif table:
+                raise UsageError("values_table is for a folder; give values in dicts of arrays")
+            else:
+                raw = RawArrays(recordings, spec, reading)
             rows, doubts = inference.predicted(
                 self.path,
                 serving,

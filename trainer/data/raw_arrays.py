@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.sources.windows import cut_in_windows, recorded_window
 from tfrecords_schema import DatasetError, InputSpec
+from trainer.data.given_files import read_given
 from trainer.data.raw_batches import RawBatch, RawRow, in_batches, raw_batch
 
 
@@ -22,7 +23,8 @@ class RawArrays:
         """Prepares them.
 
         Args:
-          recordings: arrays, a recording each.
+          recordings: arrays, a recording each; or dicts of all arrays of one, as npz files of the
+            conversion have them.
           spec: what the model takes.
           options: the options that a manifest records: whether and how windows are cut.
 
@@ -31,7 +33,7 @@ class RawArrays:
         """
         if not len(recordings):
             raise DatasetError("there are no recordings to predict; give at least one array")
-        self._spec = spec
+        self._spec, self._options = spec, options
         self._pads = options.get("tail") == "pad"
         self._window = spec.step_shape[0] if recorded_window(options)[0] else 0
         self._rows = [self._row(number, given) for number, given in enumerate(recordings)]
@@ -42,8 +44,13 @@ class RawArrays:
             yield raw_batch(rows, [row.path for row in rows], [""] * len(rows), self._spec)
 
     def _row(self, number: int, given: Any) -> RawRow:
-        found, shape = np.asarray(given), self._spec.step_shape
-        data, padding = self._cut(found)
+        shape = self._spec.step_shape
+        if isinstance(given, Mapping):
+            found, padding = read_given(given, number, self._options)
+            data = found
+        else:
+            found = np.asarray(given)
+            data, padding = self._cut(found)
         is_safe = np.can_cast(found.dtype, self._spec.dtype, "same_kind")
         if data.shape[1:] != shape or not len(data) or not is_safe:
             expected = f"{self._spec.dtype} [time, {', '.join(map(str, shape))}]"

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipeline.console.errors import RejectedInputError, fault_named
+from pipeline.console.errors import RejectedInputError, UsageError, fault_named
 from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds import source_like
 from pipeline.sources.listing import group_by_id, listed, listing_rejects
+from pipeline.sources.outside.options import as_file
 from pipeline.sources.rejects import left_out_text
 from tfrecords_schema import DatasetError, InputSpec
 from tfrecords_schema.left_out import Tally
@@ -59,17 +60,32 @@ class RawFolder:
       left_out: what in the folder is no input.
     """
 
-    def __init__(self, input_dir: str, input_spec: InputSpec, options: dict[str, Any]):
+    def __init__(
+        self,
+        input_dir: str,
+        input_spec: InputSpec,
+        options: dict[str, Any],
+        values_table: str = "",
+    ):
         """Prepares to read.
 
         Args:
           input_dir: the folder.
           input_spec: what a model takes.
           options: the options that a manifest records.
+          values_table: table with values of the recordings; empty where they have them.
 
         Raises:
           DatasetError: if the options do not say how raw recordings were read, or there are none.
+          UsageError: if there is a table, and the conversion took no values.
         """
+        if values_table:
+            if not options.get("input_values"):
+                raise UsageError(
+                    f"--values_table={values_table} has no effect: the model's recordings were "
+                    "converted without --input_values; leave it out"
+                )
+            options = {**options, "values_table": as_file(values_table)}
         self._source = source_like(options, input_dir.rstrip("/"), GFiles())
         self._spec = input_spec
         if not tf.io.gfile.isdir(input_dir):

@@ -147,6 +147,12 @@ class PredictOptions(Options):
         common=True,
         effect=Effect.NONE,
     )
+    values_table: str = option(
+        "",
+        "With --input_dir: table with the --input_values of these recordings, where the conversion "
+        "had one.",
+        effect=Effect.NONE,
+    )
     label_steps: int = option(
         0,
         "With --input_dir and --model=sequence: steps to predict for each recording.",

@@ -47,7 +47,7 @@ def run(asked: Asked) -> None:
     drawn = Drawn(predict.draw, spec.kind)
     files += [page_of(output)] if predict.draw else []
     if predict.input_dir:
-        raw: RawFolder | None = RawFolder(predict.input_dir, spec, conversion)
+        raw: RawFolder | None = RawFolder(predict.input_dir, spec, conversion, predict.values_table)
         assert raw is not None
         _require_no_input(files, [join(predict.input_dir, path) for path in raw.paths])
         batches = raw_batches(asked, serving, raw)
@@ -56,6 +56,8 @@ def run(asked: Asked) -> None:
             f"--label_steps={predict.label_steps} is for recordings of --input_dir; the labels of "
             "a split say it, leave it out"
         )
+    elif predict.values_table:
+        raise UsageError("--values_table is for recordings of --input_dir; leave it out")
     else:
         _require_no_input(files, [options.dataset] if options.dataset else [])
         name = predict.predict_split or data.test_split
