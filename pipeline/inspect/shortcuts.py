@@ -133,6 +133,8 @@ def _of_split(
             spec = dataset.schema.input
             values = np.frombuffer(features["signal"].bytes_list.value[0], spec.dtype)
             samples = axis.unroll(values.reshape(-1, *spec.step_shape)).astype(np.float64)
+            # Values of a recording are there to tell.
+            samples = samples[:, [r.kind == "signal" for r in spec.roles] or slice(None)]
             levels = np.concatenate([samples.mean(0), samples.std(0)])
         found = _label(features["label"], label)
         if label.is_known(found).all():

@@ -9,6 +9,7 @@ from pipeline.console.tables import COUNT, PERCENT, Table, class_table
 from pipeline.console.texts import bytes_text
 from pipeline.inspect.facts import Facts, Lengths
 from pipeline.inspect.plan import EpochFacts
+from pipeline.inspect.samples import TimeAxis
 from pipeline.sources.rejects import MAX_REASONS
 
 
@@ -52,7 +53,10 @@ def channels(facts: Facts) -> Table:
     found = facts.dataset.manifest.statistics
     values = (found.mean, found.deviation, found.minimum, found.maximum) if found else ()
     figures = dict.fromkeys(("mean", "deviation", "least", "greatest"), "{:.4g}".format)
-    rows = [(number, *row) for number, row in enumerate(zip(*values, strict=True))]
+    columns = [*zip(*values, strict=True)]
+    names = TimeAxis.of(facts.dataset).channels
+    known = names if len(names) == len(columns) else range(len(columns))
+    rows = [(name, *row) for name, row in zip(known, columns, strict=True)]
     return Table("Channels of train", {"channel of train": None, **figures}, rows, of="channels")
 
 

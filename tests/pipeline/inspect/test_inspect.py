@@ -1,15 +1,18 @@
 """`python -m pipeline.inspect`: what it says is what the records are, within 80 columns."""
 
+import dataclasses
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 
+from pipeline.inspect import tables
 from pipeline.inspect.__main__ import main
 from pipeline.inspect.facts import gather
 from pipeline.inspect.text import notes
@@ -273,3 +276,11 @@ def test_a_folder_that_is_no_dataset_is_refused(tmp_path, capsys):
     code, out, err = _inspect(capsys, str(tmp_path))
     assert (code, out) == (1, "")
     assert "is not a dataset folder" in err
+
+
+def test_channels_are_named_where_their_names_are_known(tmp_path):
+    dataset, _ = toy_dataset(tmp_path, sizes={"train": 2})
+    for names, expected in ((["x", "y", "age"], ["x", "y", "age"]), (["x"], [0, 1, 2])):
+        manifest = dataclasses.replace(dataset.manifest, options={"channels": names})
+        facts = types.SimpleNamespace(dataset=dataclasses.replace(dataset, manifest=manifest))
+        assert [row[0] for row in tables.channels(facts).rows] == expected

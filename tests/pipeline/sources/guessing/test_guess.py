@@ -366,3 +366,11 @@ def test_a_rate_is_a_number_with_all_its_digits(
     np.savez(tmp_path / "a.npz", eeg=np.zeros(300), fs=rate)
     words, _ = _flags(tmp_path)
     assert [word for word in words if word.startswith("--sample_rate_hz")] == flags
+
+
+def test_several_signals_may_be_taken_together(tmp_path: pathlib.Path) -> None:
+    np.savez(tmp_path / "a.npz", eeg=np.zeros((300, 2)), accel=np.zeros(150), stage=np.arange(150))
+    (question, readings), *_ = guess(str(tmp_path), GFiles()).questions
+    assert question == "Which array is the signal?"
+    assert readings[-1].flags == ("--signal_key=eeg,accel",)
+    assert "--signal_rates_hz" in readings[-1].why
