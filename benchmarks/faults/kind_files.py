@@ -212,5 +212,7 @@ _FORMATS: dict[str, dict[str, Format]] = {
         name: Format(lambda folder, name=name, codec=codec: _video(folder, name, codec))  # type: ignore[misc]
         for name, codec in {"a.mp4": "mpeg4", "a.avi": "mjpeg", "a.mkv": "ffv1"}.items()
     },
-    "image_folders": _of(_frames, "jpg", "png", label_key="velocity"),
+    "image_folders": _of(
+        _frames, "jpg", "png", "webp", "bmp", "tif", "gif", "ppm", label_key="velocity"
+    ),
 }  # fmt: skip

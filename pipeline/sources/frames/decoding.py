@@ -1,30 +1,52 @@
 """Decoding frames to check them, and resizing them, while they are converted."""
 
+import io
+
 import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.frames import decode_frame
 from pipeline.console.errors import RejectedInputError
-from pipeline.sources.frames.header import ImageHeader
+from pipeline.sources.frames import pillow
+from pipeline.sources.frames.image import ImageHeader
 
 # Within pixels and tables 0xFF is followed by 0, or by a number of no scan (ITU T.81, B.1.1.2).
 _JPEG_SCAN, _MAX_JPEG_SCANS = b"\xff\xda", 100
 
 
-def decode_checked(encoded: bytes, header: ImageHeader) -> np.ndarray:
-    """Decodes a frame as the input pipeline will.
+def decode_checked(
+    encoded: bytes, header: ImageHeader, value_range: tuple[float, float] | None = None
+) -> np.ndarray:
+    """Decodes a frame, JPEG and PNG as the input pipeline will, and turns it upright.
 
     Args:
-      encoded: JPEG or PNG.
+      encoded: an image.
       header: what its header says.
+      value_range: which values become 0 and 255, of more than 8 bits per channel.
 
     Returns:
-      [height, width, 3] uint8.
+      [upright height, upright width, 3] uint8.
 
     Raises:
       RejectedInputError: if it is damaged, of another size than its header says, or a few bytes
         that take minutes to decode.
     """
+    if header.format in ("jpeg", "png"):
+        frame = upright(_decoded(encoded, header), header.orientation)
+    else:
+        frame = pillow.decode(io.BytesIO(encoded))
+    if value_range and header.bits > 8:
+        frame = _scaled(frame, *value_range)
+    if frame.shape != (*header.upright_shape, 3):
+        raise RejectedInputError(
+            f"decodes to {list(frame.shape)}, its header says {header.height} x {header.width}; "
+            "save it again"
+        )
+    return frame
+
+
+def _decoded(encoded: bytes, header: ImageHeader) -> np.ndarray:
+    """A JPEG or PNG, [height, width, 3] uint8, or uint16 of more than 8 bits."""
     scans = encoded.count(_JPEG_SCAN) if header.format == "jpeg" else 0
     if scans > _MAX_JPEG_SCANS:
         raise RejectedInputError(
@@ -32,17 +54,24 @@ def decode_checked(encoded: bytes, header: ImageHeader) -> np.ndarray:
             f"write some ten, at most {_MAX_JPEG_SCANS} are read; save it again"
         )
     try:
-        frame = decode_frame(encoded).numpy()
+        if header.bits > 8:
+            return tf.io.decode_png(encoded, channels=3, dtype=tf.uint16).numpy()
+        return decode_frame(encoded).numpy()
     except tf.errors.OpError as error:
         raise RejectedInputError(
             f"damaged or cut short ({_first_line(error)}); copy it again"
         ) from error
-    if frame.shape != (header.height, header.width, 3):
-        raise RejectedInputError(
-            f"decodes to {list(frame.shape)}, its header says {header.height} x {header.width}; "
-            "save it again"
-        )
-    return frame
+
+
+def _scaled(frame: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Values from `low` to `high` as 0 to 255, others as the nearer of these; grey as colours."""
+    if not np.isfinite(frame).all():
+        raise RejectedInputError("it has values that are not finite; repair it")
+    found = np.empty((*frame.shape[:2], 3), np.uint8)
+    for row, values in zip(found, frame, strict=True):  # In float64 there is one row at a time.
+        levels = np.clip((values.astype(np.float64) - low) * (255 / (high - low)), 0, 255)
+        row[:] = np.rint(levels).reshape(len(row), -1)
+    return found
 
 
 def upright(frame: np.ndarray, orientation: int) -> np.ndarray:

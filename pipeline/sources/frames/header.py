@@ -1,13 +1,14 @@
-"""Format and size of a PNG or JPEG image from its header, before anything is decoded.
+"""Format and size of an image from its header, before anything is decoded.
 
 A file of a few bytes can announce an image of many GB, so the size is read here first, in a few
 hundred bytes of memory, and refused where it is too large.
 """
 
 import struct
-from typing import IO, NamedTuple
+from typing import IO
 
 from pipeline.console.errors import RejectedInputError
+from pipeline.sources.frames.image import ImageHeader
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG_START = b"\xff\xd8\xff"
@@ -15,7 +16,7 @@ _JPEG_START = b"\xff\xd8\xff"
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
-_JPEG_EXIF, _EXIF_START = 0xE1, b"Exif\0\0"
+_JPEG_EXIF, _EXIF_START, _MAX_EXIF_BYTES = 0xE1, b"Exif\0\0", 1 << 16
 # Exif 2.32, 4.5 and 4.6.4.
 _TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TIFF_SHORT, _EXIF_ORIENTATION, _ORIENTATIONS = 3, 0x0112, range(1, 9)
@@ -25,40 +26,17 @@ _PNG_REST_OF_FIRST_BYTES, _PNG_CHECKSUM_BYTES, _MAX_PNG_PARTS = 7, 4, 1024
 _MAX_JPEG_SEGMENTS = 4096
 
 
-class ImageHeader(NamedTuple):
-    """What an image's header says of it.
-
-    Attributes:
-      format: `png` or `jpeg`.
-      height: of the stored pixels.
-      width: likewise.
-      orientation: how they have to be turned to stand upright, as EXIF numbers it; 1 is not at all.
-      has_alpha: whether there is a channel of opacity beside the colours.
-    """
-
-    format: str
-    height: int
-    width: int
-    orientation: int = 1
-    has_alpha: bool = False
-
-    @property
-    def upright_shape(self) -> tuple[int, int]:
-        """Height and width once it stands upright."""
-        is_lying = self.orientation >= 5
-        return (self.width, self.height) if is_lying else (self.height, self.width)
-
-
 def read_image_header(file: IO[bytes]) -> ImageHeader:
-    """Reads the header of a PNG or JPEG image, whatever the file is called.
+    """Reads the header of an image, whatever the file is called.
 
     Args:
       file: seekable, at its beginning.
 
     Raises:
-      RejectedInputError: if it is neither, cut short within the header, has no pixels, or more
-        than 8 bits per channel.
+      RejectedInputError: if it is none, cut short within the header, or has no pixels.
     """
+    from pipeline.sources.frames import pillow  # Help must not wait for it.
+
     start = file.read(len(_PNG_SIGNATURE))
     if start == _PNG_SIGNATURE:
         header = _png_header(file)
@@ -66,9 +44,14 @@ def read_image_header(file: IO[bytes]) -> ImageHeader:
         file.seek(len(_JPEG_START) - 1)
         header = _jpeg_header(file)
     else:
-        raise RejectedInputError(
-            f"neither JPEG nor PNG ({_what(start)}); remove it, or save it as an image"
-        )
+        file.seek(0)
+        found = pillow.read_header(file)
+        if found is None:
+            raise RejectedInputError(
+                f"no image that is read ({_what(start)}); remove it, or save it as JPEG, PNG, "
+                "WebP, BMP, TIFF, GIF or PNM"
+            )
+        header = found
     if not header.height or not header.width:
         raise RejectedInputError(
             f"the header says {header.height} x {header.width} pixels; save the image again"
@@ -80,27 +63,34 @@ def _png_header(file: IO[bytes]) -> ImageHeader:
     length, name, width, height, depth, colour = struct.unpack(">I4sIIBB", _exactly(file, 18))
     if name != b"IHDR" or length != 13:
         raise RejectedInputError("a PNG without its first part (IHDR); copy or save it again")
-    if depth > 8:  # Decoding would keep the upper 8 bits: little of a depth map or an X-ray image.
-        raise RejectedInputError(f"a PNG of {depth} bits per channel; scale and save it in 8 bits")
-    if (pictures := _png_pictures(file)) > 1:
-        raise RejectedInputError(
-            f"a PNG of {pictures} pictures, an animation; save each as a file of its own"
-        )
-    return ImageHeader("png", height, width, has_alpha=colour in _PNG_WITH_ALPHA)
+    header = ImageHeader("png", height, width, 1, colour in _PNG_WITH_ALPHA, depth)
+    return header._replace(orientation=_png_orientation(file))
 
 
-def _png_pictures(file: IO[bytes]) -> int:
-    """Pictures of an animation, which is said before the first (PNG 3, 11.3.6.1); else 1."""
+def _png_orientation(file: IO[bytes]) -> int:
+    """What EXIF before the pixels says (PNG 3, 11.3.4.3).
+
+    Raises:
+      RejectedInputError: of an animation, which is said there, too (11.3.6.1).
+    """
+    orientation = 1
     file.seek(_PNG_REST_OF_FIRST_BYTES, 1)
     for _ in range(_MAX_PNG_PARTS):
         part = file.read(12)
         if len(part) < 12 or part[4:8] == b"IDAT":  # What is cut short is found when it is decoded.
             break
         length, name, pictures = struct.unpack(">I4sI", part)
-        if name == b"acTL":
-            return pictures
-        file.seek(length + _PNG_CHECKSUM_BYTES - 4, 1)
-    return 1
+        if name == b"acTL" and pictures > 1:
+            raise RejectedInputError(
+                f"a PNG of {pictures} pictures, an animation; save each as a file of its own"
+            )
+        file.seek(-4, 1)
+        if name == b"eXIf":
+            content = file.read(min(length, _MAX_EXIF_BYTES))
+            orientation = _orientation(content)
+            length -= len(content)
+        file.seek(length + _PNG_CHECKSUM_BYTES, 1)
+    return orientation
 
 
 def _jpeg_header(file: IO[bytes]) -> ImageHeader:
@@ -118,17 +108,18 @@ def _jpeg_header(file: IO[bytes]) -> ImageHeader:
         if length < 2:
             break
         if marker == _JPEG_EXIF and orientation == 1:
-            orientation = _orientation(_exactly(file, length - 2))
+            segment = _exactly(file, length - 2)
+            tiff = segment.removeprefix(_EXIF_START)
+            orientation = 1 if tiff == segment else _orientation(tiff)
         else:
             file.seek(length - 2, 1)
     raise RejectedInputError("a JPEG whose header has no size; copy or save it again")
 
 
-def _orientation(segment: bytes) -> int:
+def _orientation(tiff: bytes) -> int:
     """What EXIF says, a TIFF header and tags behind it; 1 where that makes no sense."""
-    tiff = segment.removeprefix(_EXIF_START)
     order = _TIFF_ORDERS.get(tiff[:4], "")
-    if not order or tiff == segment:
+    if not order:
         return 1
     try:
         (start,) = struct.unpack_from(f"{order}I", tiff, 4)

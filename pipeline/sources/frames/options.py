@@ -1,6 +1,8 @@
 """Options of kinds of raw folders whose steps are frames."""
 
+import contextlib
 import dataclasses
+import math
 import re
 
 from pipeline.console.errors import UsageError
@@ -35,3 +37,31 @@ class FrameOptions(ConvertOptions):
             return None
         height, _, width = self.resize.partition("x")
         return int(height), int(width)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFileOptions(FrameOptions):
+    """Frames that are files, each of a format and depth of its own."""
+
+    value_range: str = option(
+        "",
+        "LOW:HIGH, as 0:65535: which values of images with more than 8 bits per channel (PNG, "
+        "TIFF) become 0 and 255; else such images are rejected.",
+    )
+
+    def check(self) -> None:
+        """See `Options`."""
+        super().check()
+        if self.value_range and not self.levels:
+            raise UsageError(
+                f"--value_range={self.value_range}: expected LOW:HIGH, two numbers that grow, as "
+                "in 0:65535"
+            )
+
+    @property
+    def levels(self) -> tuple[float, float] | None:
+        """Which values become 0 and 255, of images with more than 8 bits per channel."""
+        with contextlib.suppress(ValueError):
+            low, high = map(float, self.value_range.split(":"))
+            return (low, high) if -math.inf < low < high < math.inf else None
+        return None

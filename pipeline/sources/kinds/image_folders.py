@@ -22,7 +22,8 @@ from pipeline.sources.annotations import (
     parse_annotation,
 )
 from pipeline.sources.files import Files, FoundFile
-from pipeline.sources.frames.header import ImageHeader, read_image_header
+from pipeline.sources.frames.header import read_image_header
+from pipeline.sources.frames.image import ImageHeader
 from pipeline.sources.frames.names import (
     FRAMES,
     ancestors,
@@ -33,7 +34,7 @@ from pipeline.sources.frames.names import (
     nested,
     require_no_sample_below,
 )
-from pipeline.sources.frames.options import FrameOptions
+from pipeline.sources.frames.options import ImageFileOptions
 from pipeline.sources.grouping import text_of
 from pipeline.sources.names import normal
 from pipeline.sources.options import require_size
@@ -49,7 +50,7 @@ class _Contents(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageFolderOptions(FrameOptions):
+class ImageFolderOptions(ImageFileOptions):
     """Image folders."""
 
     max_annotation_mib: float = option(
@@ -117,15 +118,12 @@ class ImageFolderSource(Source):
         height, width = self.options.resize_shape or headers[0].upright_shape
         annotation, others = self._annotation(contents)
         label = self._label(path, annotation)
-        sizes = [frame.size_in_bytes for frame in contents.frames]
-        self._require_record_size("the frames' files", sum(sizes))
         # PNG of photographs takes a half to all of the raw bytes.
-        is_resized, pixels_bytes = self.options.resize_shape is not None, height * width * 3
         stored_bytes = sum(
-            pixels_bytes if is_resized or header.orientation != 1 else size
-            for header, size in zip(headers, sizes, strict=True)
+            frame.size_in_bytes if self._is_kept(header) else height * width * 3
+            for header, frame in zip(headers, contents.frames, strict=True)
         )
-        self._require_record_size("the frames, resized or turned,", stored_bytes)
+        self._require_record_size("the frames, stored as PNG,", stored_bytes)
         group, split = self.group_and_split(path, _reader(annotation))
         return Description(
             record_id=self.record_id(path),
@@ -138,11 +136,11 @@ class ImageFolderSource(Source):
             step_shape=(height, width, 3),
             label=None if label is None else describe_label(label, self.options.label_kind),
             stored_bytes=stored_bytes,
-            left_out=tuple(_left_out(headers, others)),
+            left_out=tuple(_left_out(headers, others, self.options.value_range)),
         )
 
     def read(self, path: str) -> RawRecord:
-        """Reads a sample: the bytes of its frames as they are, or resized and stored as PNG.
+        """Reads a sample: the bytes of its frames as they are, or what is made of them as PNG.
 
         Every frame is decoded, to be sure that it can be.
 
@@ -197,11 +195,12 @@ class ImageFolderSource(Source):
         frames = sorted(filter(is_frame, inside), key=natural)
         if not frames:
             raise RejectedInputError(
-                f"no frames: no JPEG or PNG files in it, nor in {FRAMES}/; add them, or remove "
-                "the folder"
+                f"no frames: no image files in it, nor in {FRAMES}/; add them, or remove the folder"
             )
         if folder == path:
             require_no_sample_below(path, files)
+        size_bytes = sum(files[name].size_in_bytes for name in frames)
+        self._require_record_size("the frames' files", size_bytes)
         return _Contents(
             [files[name] for name in frames], files.get(posixpath.join(path, ANNOTATION))
         )
@@ -223,22 +222,31 @@ class ImageFolderSource(Source):
                 f"{header.height} x {header.width} pixels, more than --max_frame_pixels="
                 f"{self.options.max_frame_pixels}; make it smaller, or allow more"
             )
+        if header.bits > 8 and not self.options.levels:
+            raise RejectedInputError(
+                f"an image of {header.bits} bits per channel; say which values become 0 and 255, "
+                "as with --value_range=0:65535, or save it in 8 bits"
+            )
         return header
+
+    def _is_kept(self, header: ImageHeader) -> bool:
+        """Whether a frame is stored as it is."""
+        is_plain = header.format in ("jpeg", "png") and header.bits <= 8
+        return is_plain and header.orientation == 1 and not self.options.resize_shape
 
     def _frame(self, frame: FoundFile) -> tuple[bytes, np.ndarray]:
         """A frame's file, empty if its pixels are changed, and these `[height, width, 3]` uint8."""
         # TensorFlow is slow.
-        from pipeline.sources.frames.decoding import decode_checked, resized, upright
+        from pipeline.sources.frames.decoding import decode_checked, resized
 
         with _opened(self.files, frame) as file:
             encoded = file.read(frame.size_in_bytes + 1)
             if len(encoded) != frame.size_in_bytes:
                 raise ChangedInputError("it changes while it is read; wait until it does not")
             header = self._checked_header(io.BytesIO(encoded))
-            pixels = upright(decode_checked(encoded, header), header.orientation)
-        shape = self.options.resize_shape
-        is_changed = shape or header.orientation != 1
-        return b"" if is_changed else encoded, resized(pixels, *shape) if shape else pixels
+            pixels = decode_checked(encoded, header, self.options.levels)
+        pixels = resized(pixels, *shape) if (shape := self.options.resize_shape) else pixels
+        return encoded if self._is_kept(header) else b"", pixels
 
     def _annotation(self, contents: _Contents) -> tuple[dict[str, Any] | None, int]:
         """The fields of the annotation, and how many objects it has besides."""
@@ -315,10 +323,12 @@ def _require_one_size(frames: list[FoundFile], headers: list[ImageHeader]) -> No
             )
 
 
-def _left_out(headers: list[ImageHeader], others: int) -> Iterator[LeftOut]:
+def _left_out(headers: list[ImageHeader], others: int, value_range: str) -> Iterator[LeftOut]:
     """What is said of frames that are not stored as they are, and of an annotation's others."""
     if turned := sum(header.orientation != 1 for header in headers):
         yield LeftOut("frame", "turned upright, as EXIF says, and stored as PNG", turned)
+    if deep := sum(header.bits > 8 for header in headers):
+        yield LeftOut("frame", f"of more than 8 bits, of which {value_range} became 0 to 255", deep)
     if alpha := sum(header.has_alpha for header in headers):
         yield LeftOut("frame", "read without its channel of opacity", alpha)
     if others:
