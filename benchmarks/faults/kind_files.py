@@ -1,8 +1,10 @@
 """Good files of every kind of raw folder, a small recording in each format, to be damaged."""
 
+import gzip
 import pathlib
 import wave
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,7 +128,10 @@ def _table(folder: pathlib.Path, name: str) -> Sequence[str]:
     columns = {"id": rows // 100, "t": rows / _HZ, "x": x, "y": y, "what": (rows // 20 % 2)}
     table = pa.table(columns)
     write = pa.parquet.write_table if name.endswith("parquet") else pa.csv.write_csv
-    write(table, folder / name)
+    with (
+        gzip.open(folder / name, "wb") if name.endswith(".gz") else nullcontext(folder / name) as to
+    ):
+        write(table, to)
     return [name]
 
 
@@ -202,7 +207,7 @@ _FORMATS: dict[str, dict[str, Format]] = {
         "segments": Format(_segments, {"non_finite": "fill"}),
     },
     "tables": {
-        **_of(_table, "a.csv", "a.parquet", time_column="t", label_key="what"),
+        **_of(_table, "a.csv", "a.csv.gz", "a.parquet", time_column="t", label_key="what"),
         **_of(
             _table, "long.csv", "long.parquet", recording_column="id", time_column="t",
             resample_hz=20, non_finite="split",

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.guessing.readings import Guess, Reading, digits
 from pipeline.sources.kinds.tables import TableSource
-from pipeline.sources.recordings import columns
+from pipeline.sources.recordings import columns, text_columns
 from pipeline.sources.recordings.clocks import nominal_rate
 from pipeline.sources.recordings.libraries import open_file, reading
 
@@ -62,19 +62,19 @@ def guess_from_columns(source: TableSource, paths: Sequence[str], guess: Guess) 
 
 def _first_rows(source: TableSource, path: str) -> dict[str, np.ndarray]:
     place = source.full_path(path)
-    with open_file(source.files, place) as file:
-        if place.lower().endswith(columns.PARQUET):
-            with reading("pyarrow"):
-                content = columns.pyarrow.parquet.ParquetFile(file)
-                batch = next(content.iter_batches(_FIRST_ROWS))
-                table = columns.pyarrow.Table.from_batches([batch])
-        else:
-            layout = columns.layout_of(file, place, source.options.has_header)
-            file.seek(layout.start)
-            content = file.read(_FIRST_BYTES)
-            whole = content if len(content) < _FIRST_BYTES else content[: content.rfind(b"\n") + 1]
-            rows = columns.Rows(0, len(whole))
-            table = columns.read_text(io.BytesIO(whole), layout, rows, _FIRST_BYTES)
+    if place.lower().endswith(columns.PARQUET):
+        with open_file(source.files, place) as file, reading("pyarrow"):
+            batch = next(columns.parquet_file(file).iter_batches(_FIRST_ROWS))
+            table = columns.pyarrow.Table.from_batches([batch])
+    else:
+        with text_columns.open_text(source.files, place) as file:
+            layout = text_columns.layout_of(file, place, source.options.has_header)
+            with reading("Python"):
+                file.seek(layout.start)
+                content = file.read(_FIRST_BYTES)
+        whole = content if len(content) < _FIRST_BYTES else content[: content.rfind(b"\n") + 1]
+        rows = text_columns.Rows(0, len(whole))
+        table = text_columns.read_text(io.BytesIO(whole), layout, rows, _FIRST_BYTES)
     return {name: columns.values_of(table, name) for name in table.column_names}
 
 
@@ -92,7 +92,7 @@ def _clock(values: dict[str, np.ndarray], time: str, recording: str, guess: Gues
     if recording and len(times):
         names = values[recording]
         times = times[names == names[0]]
-    if times.dtype.kind == "M":
+    if times.dtype.kind in "mM":
         times = (times - times[:1]) / np.timedelta64(1, "s")
     if times.dtype.kind not in "iuf" or len(times) < 3:
         return

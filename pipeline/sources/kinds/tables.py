@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,9 @@ from pipeline.sources.recordings.source import Recording, RecordingSource
 from pipeline.sources.source import InputFile
 from tfrecords_schema.left_out import LeftOut
 
-_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
+_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq")
 _ROWS_OF = re.compile(r"(.*?\.(?:csv|tsv|parquet|pq))/(.*)", re.IGNORECASE | re.DOTALL)
+_PACKED = ".gz"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,7 @@ class TableOptions(RecordingOptions):
         positive=True,
     )
     has_header: bool = option(True, "The first line of text has the names; else they are 0, 1, ...")
+    decimal_comma: bool = option(False, "Numbers in text are written with a comma, 1,5.")
 
     def check(self) -> None:
         """See `Options`."""
@@ -80,6 +82,10 @@ class TableSource(RecordingSource):
             if not self.options.recording_column or not file.size_bytes:
                 yield file
                 continue
+            if place.lower().endswith(_PACKED):
+                why = "a table of many recordings is read in places; unpack it"
+                yield file._replace(problem=why)
+                continue
             try:
                 found = self._recordings(place)
             except RejectedInputError as error:
@@ -102,23 +108,30 @@ class TableSource(RecordingSource):
     @contextlib.contextmanager
     def open(self, path: str) -> Iterator[Recording]:
         """See `RecordingSource`."""
-        from pipeline.sources.recordings import columns  # Help must not wait for pyarrow.
-
         place, limit_mib = self.full_path(path), self.options.max_record_mib
         name = self._parts(path)[1]
         rows = self._recordings(place).get(name) if name else None
         if name and rows is None:
             raise RejectedInputError("it is not, or not in one place, in the table; look there")
-        with contextlib.ExitStack() as stack:
-            file = stack.enter_context(open_file(self.files, place))
-            if place.lower().endswith(columns.PARQUET):
-                with reading("pyarrow"):
-                    content = columns.pyarrow.parquet.ParquetFile(file)
-                table = columns.read_parquet(content, rows, limit_mib)
-            else:
-                layout = columns.layout_of(file, place, self.options.has_header)
-                table = columns.read_text(file, layout, rows, limit_mib)
-            yield _Table({n: columns.values_of(table, n) for n in table.column_names}, self.options)
+        # Help must not wait for pyarrow.
+        from pipeline.sources.recordings import columns, text_columns
+
+        if place.lower().endswith(columns.PARQUET):
+            with open_file(self.files, place) as file:
+                parquet = columns.parquet_file(file)
+                yield _Table(columns.parquet_columns(parquet, rows, limit_mib), self.options)
+            return
+        with text_columns.open_text(self.files, place) as file:
+            comma = self.options.decimal_comma
+            layout = text_columns.layout_of(
+                file, place, self.options.has_header, decimal_comma=comma
+            )
+            table = text_columns.read_text(file, layout, rows, limit_mib)
+        found = columns.Columns(table.schema, table.num_rows, table.select)
+        recording = _Table(found, self.options, layout.unused)
+        if not self.options.channels:
+            text_columns.require_no_numbers(table, recording.texts)
+        yield recording
 
     def _parts(self, path: str) -> tuple[str, str]:
         """The file's path, and which recording in it is meant; empty if it is the whole file."""
@@ -134,21 +147,22 @@ class TableSource(RecordingSource):
 
 
 class _Table(Recording):
-    def __init__(self, values: dict[str, np.ndarray], options: TableOptions):
-        self._values, self._options = values, options
+    def __init__(self, columns: Any, options: TableOptions, unused: Iterable[LeftOut] = ()):
+        self._columns, self._options, self._unused = columns, options, [*unused]
         named = {
             options.time_column, options.recording_column, options.label_key, options.group_key,
             options.split_key,
         } - {""}  # fmt: skip
-        self._names = [n for n, v in values.items() if v.dtype.kind in "biuf" and n not in named]
-        self._texts = [n for n, v in values.items() if n not in {*named, *self._names}]
-        if not self._names and self._texts:
+        others = [name for name in columns.names if name not in named]
+        self._names = [name for name in others if columns.is_number(name)]
+        self.texts = [name for name in others if name not in self._names]
+        if not self._names and self.texts:
             raise RejectedInputError(
-                f"no column of numbers: {listed(self._texts)} are text; write numbers with a point "
-                "and without separators of thousands"
+                f"no column of numbers: {listed(self.texts)} are text or lists; write numbers with "
+                "a point (or use --decimal_comma), without separators of thousands, each in a cell"
             )
         self._clock: Clock | None = None
-        rate_hz, samples = options.sample_rate_hz or 0.0, len(next(iter(values.values()), ()))
+        rate_hz, samples = options.sample_rate_hz or 0.0, columns.rows
         if options.time_column:
             self._clock = clock_of(
                 self._column(options.time_column), options.resample_hz, options.max_gap_secs,
@@ -158,20 +172,23 @@ class _Table(Recording):
         self.channels = [Channel(name, rate_hz, samples) for name in self._names]
 
     def unused(self) -> Sequence[LeftOut]:
-        if not self._texts:
-            return ()
-        names = ", ".join(map(repr, self._texts))
-        return (LeftOut("recording", f"columns {names} are no numbers, not used"),)
+        if not self.texts:
+            return self._unused
+        names = ", ".join(map(repr, self.texts))
+        return [*self._unused, LeftOut("recording", f"columns {names} are no numbers, not used")]
 
     def _column(self, name: str) -> np.ndarray:
-        if name not in self._values:
-            raise RejectedInputError(f"no column {name!r}; it has {', '.join(self._values)}")
-        return self._values[name]
+        if name not in self._columns:
+            raise RejectedInputError(f"no column {name!r}; it has {', '.join(self._columns.names)}")
+        with reading("pyarrow"):
+            return self._columns[name]
 
     def read(self, parts: Sequence[Part]) -> list[np.ndarray]:
         found = []
+        with reading("pyarrow"):
+            self._columns.load(self._names[part.channel] for part in parts)
         for part in parts:
-            values = self._values[self._names[part.channel]].astype(np.float64)
+            values = self._columns[self._names[part.channel]].astype(np.float64)
             values = self._clock.values(values) if self._clock else values
             found.append(values[part.start : part.stop])
         return found
@@ -194,11 +211,11 @@ class _Table(Recording):
     def labels(self, key: str) -> np.ndarray | None:
         if self._options.label_kind.startswith("record_"):
             return None
-        if key not in self._values:
+        if key not in self._columns:
             raise MissingLabelError(
-                f"no column {key!r} (--label_key); it has {', '.join(self._values)}"
+                f"no column {key!r} (--label_key); it has {', '.join(self._columns.names)}"
             )
-        labels = self._values[key]
+        labels = self._column(key)
         is_text = labels.dtype.kind == "O"
         if is_text and not all(isinstance(label, str) for label in labels.tolist()):
             raise RejectedInputError(

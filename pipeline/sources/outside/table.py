@@ -184,8 +184,8 @@ def _read_text(file: IO[bytes], name: str, delimiter: str) -> tuple[list[str], l
 
 
 def delimiter_of(first_line: str) -> str:
-    """What stands between the cells of a CSV file: comma, semicolon or tab."""
-    return max(",;\t", key=first_line.count)
+    """What stands between the cells of a CSV file: comma, semicolon, tab or bar."""
+    return max(",;\t|", key=first_line.count)
 
 
 def _require_header(header: list[str], name: str) -> None:

@@ -100,7 +100,7 @@ def _seconds(times: np.ndarray) -> np.ndarray:
     Raises:
       RejectedInputError: if they are no times, or do not grow.
     """
-    if times.dtype.kind == "M":
+    if times.dtype.kind in "mM":
         times = (times - times[:1]) / np.timedelta64(1, "s")
     if times.dtype.kind not in "iuf":
         raise RejectedInputError(

@@ -1,118 +1,116 @@
 """CSV and Parquet as columns: whole files, or the rows of one recording in a long table."""
 
-import csv
 import functools
-import io
-from collections.abc import Iterable, Iterator
-from typing import IO, Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import IO
 
+import numpy as np
 import pyarrow
-import pyarrow.csv
 import pyarrow.parquet
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.files import Files
 from pipeline.sources.grouping import text_of
 from pipeline.sources.options import require_size
-from pipeline.sources.outside.table import delimiter_of
 from pipeline.sources.recordings.libraries import open_file, reading
+from pipeline.sources.recordings.text_columns import Rows, layout_of, runs_of, text_ids
 
 PARQUET = (".parquet", ".pq")
-_MAX_LINE_BYTES = 1 << 20
-_VALUE_BYTES = 8
-_NULLS = ["", "NA", "N/A", "NaN", "nan"]  # Of numbers; as a text each is what it is.
+_VALUE_BYTES, _BATCH_ROWS = 8, 1 << 16
+_BUFFER_BYTES = 1 << 20  # Of each column; else those of a row group are in memory, packed.
 
 
-class Rows(NamedTuple):
-    """Where the rows of one recording are: bytes of a text file, row numbers of a Parquet file."""
-
-    start: int
-    stop: int
-
-
-class Layout(NamedTuple):
-    """How text files are written.
+class Columns:
+    """The columns of a recording; a column is read when it is asked for.
 
     Attributes:
-      names: of the columns.
-      delimiter: between cells.
-      start: byte at which the rows begin.
+      names: in the file's order.
+      rows: how many there are.
     """
 
-    names: tuple[str, ...]
-    delimiter: str
-    start: int
+    def __init__(
+        self, schema: pyarrow.Schema, rows: int, read: Callable[[Sequence[str]], pyarrow.Table]
+    ):
+        self.names: Sequence[str] = schema.names
+        self.rows = rows
+        self._types = {
+            name: _plain(type_) for name, type_ in zip(schema.names, schema.types, strict=True)
+        }
+        self._read = read
+        self._values: dict[str, np.ndarray] = {}
+        if len(self._types) < len(self.names):
+            raise RejectedInputError("two of its columns have one name; rename one of them")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._types
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A column `[rows]`; see `values_of`."""
+        self.load([name])
+        return self._values[name]
+
+    def load(self, names: Iterable[str]) -> None:
+        """Reads columns at once."""
+        if missing := [name for name in names if name not in self._values]:
+            table = self._read(missing)
+            self._values.update({name: values_of(table, name) for name in missing})
+
+    def is_number(self, name: str) -> bool:
+        """Whether a column holds numbers."""
+        return _is_number(self._types[name])
 
 
-def layout_of(file: IO[bytes], path: str, has_header: bool) -> Layout:
-    """How a text file is written, by its first line.
+def parquet_file(file: IO[bytes]) -> pyarrow.parquet.ParquetFile:
+    """Opens a Parquet file.
 
     Raises:
-      RejectedInputError: if that has no names.
-    """
-    with reading("Python"):
-        file.seek(0)
-        line = _line(file)
-        first = line.decode("utf-8-sig")
-        delimiter = "\t" if path.lower().endswith(".tsv") else delimiter_of(first)
-        cells = next(csv.reader([first], delimiter=delimiter), [])
-    names = [cell.strip() for cell in cells]
-    if not has_header:
-        return Layout(tuple(map(str, range(len(names)))), delimiter, 0)
-    if not names or "" in names or len({*names}) < len(names):
-        raise RejectedInputError(
-            "its first line has no name for each column, each once; add it, or use --nohas_header"
-        )
-    return Layout(tuple(names), delimiter, len(line))
-
-
-def read_text(
-    file: IO[bytes], layout: Layout, rows: Rows | None, limit_mib: float
-) -> pyarrow.Table:
-    """The rows of a text file, all or those of one recording; cells that are empty are null.
-
-    Raises:
-      RejectedInputError: if they are damaged, or too large.
+      RejectedInputError: if it is damaged.
     """
     with reading("pyarrow"):
-        stop = file.seek(0, io.SEEK_END) if rows is None else rows.stop
-    start = layout.start if rows is None else rows.start
-    require_size("its text", stop - start, "max_record_mib", limit_mib)
-    with reading("pyarrow"):
-        file.seek(start)
-        content = pyarrow.py_buffer(file.read(stop - start))
-        if not content.size:
-            return pyarrow.table({name: pyarrow.array([], "float32") for name in layout.names})
-        return pyarrow.csv.read_csv(
-            pyarrow.BufferReader(content),
-            pyarrow.csv.ReadOptions(column_names=[*layout.names]),
-            pyarrow.csv.ParseOptions(delimiter=layout.delimiter),
-            pyarrow.csv.ConvertOptions(null_values=_NULLS),
-        )
+        return pyarrow.parquet.ParquetFile(file, buffer_size=_BUFFER_BYTES)
 
 
-def read_parquet(
+def parquet_columns(
     file: pyarrow.parquet.ParquetFile, rows: Rows | None, limit_mib: float
-) -> pyarrow.Table:
+) -> Columns:
     """Columns of a Parquet file, of all rows or those of one recording.
 
     Raises:
-      RejectedInputError: if they are damaged, or too large.
+      RejectedInputError: if they are too large; when they are read, if they are damaged.
     """
-    start, stop = rows or (0, file.metadata.num_rows)
-    groups: list[tuple[int, int]] = []
-    first, begin = 0, 0
-    for number in range(file.num_row_groups):
-        size = file.metadata.row_group(number).num_rows
-        if begin < stop and begin + size > start:
-            first = begin if not groups else first
-            groups.append((number, size))
-        begin += size
-    values = sum(size for _, size in groups) * file.metadata.num_columns
+    start, stop = rows or Rows(0, file.metadata.num_rows)
+    values = (stop - start) * file.metadata.num_columns
     require_size("its rows", values * _VALUE_BYTES, "max_record_mib", limit_mib)
+    return Columns(
+        file.schema_arrow, stop - start, lambda names: _read_parquet(file, start, stop, names)
+    )
+
+
+def _read_parquet(
+    file: pyarrow.parquet.ParquetFile, start: int, stop: int, names: Sequence[str]
+) -> pyarrow.Table:
+    """Rows of some columns; of the rows before them in their row group a few are in memory."""
+    begin, groups = _groups(file, start, stop)
+    pieces = []
     with reading("pyarrow"):
-        table = file.read_row_groups([number for number, _ in groups])
-        return table.slice(start - first, stop - start)
+        batches = file.iter_batches(_BATCH_ROWS, row_groups=groups, columns=[*names])
+        for batch in batches if groups else ():
+            low, high = max(start - begin, 0), min(stop - begin, len(batch))
+            if low < high:
+                pieces.append(batch.slice(low, high - low))
+            begin += len(batch)
+            if begin >= stop:
+                break
+        schema = pyarrow.schema([file.schema_arrow.field(name) for name in names])
+        return pyarrow.Table.from_batches(pieces, pieces[0].schema if pieces else schema)
+
+
+def _groups(file: pyarrow.parquet.ParquetFile, start: int, stop: int) -> tuple[int, list[int]]:
+    """The row groups that have some of the rows, and the first row in them."""
+    sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    edges = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    found = np.flatnonzero((edges[:-1] < stop) & (edges[1:] > start))
+    return (int(edges[found[0]]), found.tolist()) if len(found) else (0, [])
 
 
 @functools.lru_cache(maxsize=16)
@@ -121,7 +119,7 @@ def find_recordings(
 ) -> dict[str, Rows | None]:
     """The recordings of a long table; None for one whose rows are not together.
 
-    It is read once a process, one line or row group at a time.
+    It is read once a process, a block or some rows at a time.
 
     Args:
       files: where it is.
@@ -135,17 +133,19 @@ def find_recordings(
     """
     del version
     found: dict[str, Rows | None] = {}
-    with open_file(files, place) as file, reading("Python"):
-        is_parquet = place.lower().endswith(PARQUET)
-        read = (
-            _parquet_ids(file, column) if is_parquet else _text_ids(file, place, column, has_header)
-        )
-        for name, rows in _runs(read):
+    is_parquet = place.lower().endswith(PARQUET)
+    with open_file(files, place) as file, reading("pyarrow"):
+        if is_parquet:
+            read = _parquet_ids(parquet_file(file), column)
+        else:
+            layout = layout_of(file, place, has_header)
+            read = text_ids(file, layout, _index(layout.named, column))
+        for name, rows in _joined(read):
             found[name] = None if name in found else rows
     return found
 
 
-def _runs(rows: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, Rows]]:
+def _joined(rows: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, Rows]]:
     """Rows that follow each other under one name, as one."""
     name, start, stop = None, 0, 0
     for other, begin, end in rows:
@@ -158,38 +158,15 @@ def _runs(rows: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, Rows]]:
         yield name, Rows(start, stop)
 
 
-def _text_ids(
-    file: IO[bytes], place: str, column: str, has_header: bool
+def _parquet_ids(
+    content: pyarrow.parquet.ParquetFile, column: str
 ) -> Iterator[tuple[str, int, int]]:
-    layout = layout_of(file, place, has_header)
-    index = _index(layout.names, column)
-    file.seek(layout.start)
-    begin, delimiter = layout.start, layout.delimiter.encode()
-    while line := _line(file):
-        end = begin + len(line)
-        if line.strip():
-            yield _cell(line, index, delimiter), begin, end
-        begin = end
-
-
-def _cell(line: bytes, index: int, delimiter: bytes) -> str:
-    if b'"' in line:
-        cells = next(csv.reader([line.decode()], delimiter=delimiter.decode()))
-    else:
-        cells = line.decode().rstrip("\r\n").split(delimiter.decode())
-    if index >= len(cells):
-        raise RejectedInputError(f"a line has {len(cells)} cells, too few; repair the table")
-    return cells[index].strip()
-
-
-def _parquet_ids(file: IO[bytes], column: str) -> Iterator[tuple[str, int, int]]:
-    content = pyarrow.parquet.ParquetFile(file)
     _index(content.schema_arrow.names, column)
     row = 0
-    for batch in content.iter_batches(columns=[column]):
-        for value in batch.column(0).to_pylist():
-            yield "" if value is None else text_of(value), row, row + 1
-            row += 1
+    for batch in content.iter_batches(_BATCH_ROWS, columns=[column]):
+        for value, first, last in runs_of(batch.column(0)):
+            yield "" if value is None else text_of(value), row + first, row + last
+        row += len(batch)
 
 
 def _index(names: Iterable[str], column: str) -> int:
@@ -201,16 +178,27 @@ def _index(names: Iterable[str], column: str) -> int:
     return found.index(column)
 
 
-def _line(file: IO[bytes]) -> bytes:
-    line = file.readline(_MAX_LINE_BYTES)
-    if len(line) == _MAX_LINE_BYTES:
-        raise RejectedInputError(f"a line has {_MAX_LINE_BYTES} bytes or more; it is no table")
-    return line
-
-
-def values_of(table: pyarrow.Table, name: str) -> Any:
+def values_of(table: pyarrow.Table, name: str) -> np.ndarray:
     """A column as a NumPy array; null is NaN in numbers, and None in text."""
     column = table.column(name)
-    if pyarrow.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    return column.to_numpy()
+    type_ = _plain(column.type)
+    if pyarrow.types.is_decimal(type_):
+        type_ = pyarrow.float64()
+    elif pyarrow.types.is_boolean(type_) and column.null_count:
+        type_ = pyarrow.uint8()
+    elif pyarrow.types.is_time(type_):  # Of day, as a duration.
+        whole = pyarrow.int32() if type_.bit_width == 32 else pyarrow.int64()
+        column, type_ = column.cast(whole), pyarrow.duration(type_.unit)
+        column = column.cast(pyarrow.int64())
+    return column.cast(type_).to_numpy()
+
+
+def _plain(type_: pyarrow.DataType) -> pyarrow.DataType:
+    """The type of values, also where there is a dictionary of them."""
+    return type_.value_type if pyarrow.types.is_dictionary(type_) else type_
+
+
+def _is_number(type_: pyarrow.DataType) -> bool:
+    is_kind = pyarrow.types
+    kinds = (is_kind.is_integer, is_kind.is_floating, is_kind.is_boolean, is_kind.is_decimal)
+    return any(is_this(type_) for is_this in kinds)

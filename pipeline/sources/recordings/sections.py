@@ -77,6 +77,8 @@ def find_section(
             f"its channels have {min(lengths)} to {max(lengths)} samples; choose those of one "
             "length with --channels"
         )
+    if not any(channel.samples for channel in found):
+        raise RejectedInputError("it has no samples; remove it")
     if min(lengths) < 1:
         raise RejectedInputError(
             f"it has no sample from {options.from_secs:g} s on"
