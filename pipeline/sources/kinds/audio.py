@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,9 +20,13 @@ from pipeline.sources.recordings.options import RecordingOptions
 from pipeline.sources.recordings.sections import Channel, Part
 from pipeline.sources.recordings.source import Recording, RecordingSource
 from pipeline.sources.source import Description
+from tfrecords_schema.left_out import LeftOut
 
 _BLOCK_VALUES = 1 << 22  # Of all channels of a file; those that are not chosen pass in blocks.
 _MAX_CHANNELS = 1024
+_UNKNOWN_FRAMES = 1 << 62
+# What libsndfile notes of WAV; programs that do not know how much will come announce over 2 GB.
+_CUT = re.compile(r"^data : (\d{1,9}|1\d{9}) \(should be \d+\)", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +54,10 @@ class AudioSource(RecordingSource):
     """
 
     options: AudioOptions
-    suffix = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64")
+    suffix = (
+        ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".caf",
+        ".rf64", ".sph", ".w64",
+    )  # fmt: skip
     input_name = "sound file"
 
     @contextlib.contextmanager
@@ -77,6 +85,10 @@ class _Sound(Recording):
             raise RejectedInputError(
                 f"{sound.channels} channels at {sound.samplerate} Hz are no sound; remove it"
             )
+        if sound.frames >= _UNKNOWN_FRAMES:
+            raise RejectedInputError(
+                "its header does not say how long it is, as of a stream; write it anew"
+            )
         self.dtype = dtype or ("int16" if sound.subtype == "PCM_16" else "float32")
         self.channels = [
             Channel(str(number), float(sound.samplerate), sound.frames)
@@ -87,7 +99,10 @@ class _Sound(Recording):
         start, stop = parts[0].start, parts[0].stop  # All channels have one rate.
         columns = [part.channel for part in parts]
         with reading("soundfile"):
-            self._sound.seek(start)  # Also to 0: of MP3, values differ in their last bits without.
+            if self._sound.seekable():
+                self._sound.seek(start)  # Also to 0: of MP3, last bits differ without.
+            elif start:
+                self._pass_over(start)
             if columns == [*range(len(self.channels))]:
                 return self._sound.read(stop - start, self.dtype, always_2d=True)
             blocks, size = [], max(1, _BLOCK_VALUES // len(self.channels))
@@ -98,6 +113,16 @@ class _Sound(Recording):
                 blocks.append(block[:, columns])
                 start += len(block)
             return np.concatenate(blocks or [np.zeros((0, len(columns)), self.dtype)])
+
+    def _pass_over(self, frames: int) -> None:
+        """Reads what is before a section, where that is the only way to it."""
+        while frames and len(block := self._sound.read(min(frames, _BLOCK_VALUES), self.dtype)):
+            frames -= len(block)
+
+    def unused(self) -> Sequence[LeftOut]:
+        if not _CUT.search(self._sound.extra_info):
+            return ()
+        return (LeftOut("sound file", "shorter than its header says, as if it had been cut"),)
 
     def fields(self) -> dict[str, str | int | float]:
         with reading("soundfile"):

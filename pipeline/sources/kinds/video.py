@@ -88,7 +88,10 @@ class VideoSource(Source):
 
     options: VideoOptions
     kind = "frames"
-    suffix = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg")
+    suffix = (
+        ".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".mts", ".m2ts", ".wmv",
+        ".flv", ".3gp", ".ogv",
+    )  # fmt: skip
     input_name = "video file"
     no_label = "no label, others have one; name it with --labels or --label_regex"
 

@@ -70,6 +70,10 @@ def test_wav_files_give_the_bytes_of_npz_files_with_the_same_samples(
         ("a.ogg", "VORBIS", "float32"),
         ("a.mp3", "MPEG_LAYER_III", "float32"),
         ("A.WAV", "PCM_16", "int16"),
+        ("a.caf", "PCM_24", "float32"),
+        ("a.w64", "PCM_16", "int16"),
+        ("a.wav", "ALAW", "float32"),
+        ("a.wav", "IMA_ADPCM", "float32"),
     ],
 )
 def test_samples_are_those_that_the_library_reads(
@@ -146,3 +150,38 @@ def test_a_header_that_promises_more_than_allowed_is_not_believed(folders: Folde
     path.write_bytes(content)
     with pytest.raises(RejectedInputError, match="more than --max_record_mib=1024"):
         _source(folders).describe("a.flac")
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "G721_32", "NMS_ADPCM_16"])
+def test_what_cannot_be_sought_in_is_read_from_its_beginning(
+    folders: Folders, subtype: str
+) -> None:
+    path = _write(folders, "a.wav", _ints(3000), subtype=subtype)
+    expected, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    np.testing.assert_array_equal(_source(folders).read("a.wav").data, expected)
+    section = _source(folders, from_secs=0.1, to_secs=0.25).read("a.wav").data
+    np.testing.assert_array_equal(section, expected[800:2000])
+
+
+def test_a_length_that_no_header_says_is_asked_for(folders: Folders) -> None:
+    path = _write(folders, "a.flac", _ints(3000))
+    content = bytearray(path.read_bytes())
+    content[21:26] = bytes([content[21] & 0xF0, 0, 0, 0, 0])  # Number of samples (RFC 9639, 8.2).
+    path.write_bytes(content)
+    with pytest.raises(RejectedInputError, match="does not say how long it is, as of a stream"):
+        _source(folders).describe("a.flac")
+
+
+@pytest.mark.parametrize(
+    ("announced", "is_said"), [(6000, True), (5000, False), (2**31 - 1, False), (2**32 - 1, False)]
+)
+def test_a_file_that_was_cut_is_told_from_a_stream(
+    folders: Folders, announced: int, is_said: bool
+) -> None:
+    path = _write(folders, "a.wav", _ints(2500))
+    content = path.read_bytes()
+    place = content.index(b"data") + 4
+    path.write_bytes(content[:place] + announced.to_bytes(4, "little") + content[place + 4 :])
+    described = _source(folders).describe("a.wav")
+    assert described.steps == 2500
+    assert [left.what for left in described.left_out] == ["sound file"] * is_said
