@@ -23,9 +23,10 @@ from pipeline.sources.recordings.units import spelled
 from pipeline.sources.source import InputFile
 from tfrecords_schema.left_out import LeftOut
 
+_DIFFERENCES = "8"  # The format that has them in place of samples.
 _EMPTY = "~"  # A segment, or a signal in a layout, for which there is no file.
 _MAX_SIDE_MIB = 64.0  # Headers and annotations are texts and beats.
-_FIRST_LINE_BYTES = 4096
+_FIRST_BYTES = 4096
 _NOTE = re.compile(rb"## ([^\0\xfc-\xff]*)")
 _RATE_NOTE = re.compile(rb"time resolution: *\d+(\.\d+)?[^#]{0,3}", re.DOTALL)
 _DEFINITIONS = (b"annotation type definitions", b"end of definitions")
@@ -65,15 +66,17 @@ class WfdbSource(RecordingSource):
         """Lists the records that are no segments of another; other files of theirs are not told."""
         headers: set[str] = set()
         segments: set[str] = set()
+        signals: set[str] = set()
         for file in super().list_inputs():
             if isinstance(file, InputFile):
                 headers.add(file.path.removesuffix(".hea"))
-                segments.update(self._segments(file))
+                has_segments, named = self._named(file)
+                (segments if has_segments else signals).update(named)
         for file in super().list_inputs():
-            if isinstance(file, LeftOut):
-                if posixpath.splitext(file.example)[0] not in headers:
+            if not isinstance(file, LeftOut):
+                if file.path.removesuffix(".hea") not in segments:
                     yield file
-            elif file.path.removesuffix(".hea") not in segments:
+            elif file.example not in signals and posixpath.splitext(file.example)[0] not in headers:
                 yield file
 
     @contextlib.contextmanager
@@ -88,20 +91,26 @@ class WfdbSource(RecordingSource):
             header = wfdb.rdheader(place.removesuffix(".hea"), rd_segments=True)
         yield _Record(wfdb, place.removesuffix(".hea"), header, self)
 
-    def _segments(self, file: InputFile) -> Iterator[str]:
-        """Relative paths of the segments that a header names, without suffix."""
+    def _named(self, file: InputFile) -> tuple[bool, set[str]]:
+        """Whether a header has segments; relative paths of these, or of files with signals."""
+        lines: list[str] = []
+        has_segments = False
         if file.problem or not file.size_bytes:
-            return
+            return has_segments, set()
         with contextlib.suppress(OSError), self.files.open(self.full_path(file.path)) as header:
-            lines = header.read(_FIRST_LINE_BYTES).decode("ascii", "ignore").splitlines()
-            first = next((line for line in lines if line.strip() and line[0] != "#"), "")
-            if "/" not in first.partition(" ")[0]:
-                return
-            header.seek(0)
-            lines = header.read(int(_MAX_SIDE_MIB * 2**20)).decode("ascii", "ignore").splitlines()
-            for line in lines:
-                if name := line.partition(" ")[0]:
-                    yield posixpath.join(posixpath.dirname(file.path), name)
+            lines = _lines(header.read(_FIRST_BYTES))
+            has_segments = "/" in next(iter(lines), "").partition(" ")[0]
+            if has_segments:
+                header.seek(0)
+                lines = _lines(header.read(int(_MAX_SIDE_MIB * 2**20)))
+        folder = posixpath.dirname(file.path)
+        return has_segments, {posixpath.join(folder, line.partition(" ")[0]) for line in lines[1:]}
+
+
+def _lines(content: bytes) -> list[str]:
+    """The lines of a header that are no comments."""
+    lines = content.decode("ascii", "ignore").splitlines()
+    return [line for line in lines if line.strip() and line[0] != "#"]
 
 
 class _Record(Recording):
@@ -117,6 +126,7 @@ class _Record(Recording):
         headers = [posixpath.join(folder, f"{part}.hea") for part in parts]
         signals = [posixpath.join(folder, file) for file in sorted(files)]
         self._beside = [*headers, *signals]
+        self._is_differences = any(_DIFFERENCES in (record.fmt or []) for record in records)
         with reading("wfdb"):
             self._per_frame = [int(n) for n in records[0].samps_per_frame] if records else []
             length = self._length()
@@ -158,7 +168,8 @@ class _Record(Recording):
     def read(self, parts: Sequence[Part]) -> Sequence[np.ndarray] | np.ndarray:
         per_frame = [self._per_frame[part.channel] for part in parts]
         pairs = [*zip(parts, per_frame, strict=True)]
-        first = min(part.start // n for part, n in pairs)
+        # wfdb 4.3 reads differences from any sample on as if those before were 0.
+        first = 0 if self._is_differences else min(part.start // n for part, n in pairs)
         last = max(-(-part.stop // n) for part, n in pairs)
         is_plain = all(n == 1 for n in self._per_frame)  # Else frames would be averaged.
         with reading("wfdb"):
@@ -170,7 +181,8 @@ class _Record(Recording):
                 smooth_frames=is_plain,
             )
             if is_plain:
-                return found.p_signal[: last - first].astype(np.float32)
+                start = min(part.start for part in parts) - first
+                return found.p_signal[start : last - first].astype(np.float32)
             return [
                 values[part.start - first * n : part.stop - first * n].astype(np.float32)
                 for values, (part, n) in zip(found.e_p_signal, pairs, strict=True)

@@ -14,6 +14,7 @@ from pipeline.sources.kinds.wfdb import WfdbOptions, WfdbSource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Folders
 from tests.pipeline.sources.made import inputs_of
+from tfrecords_schema.left_out import LeftOut
 
 wfdb = optional_library("wfdb")
 _HZ = 100
@@ -162,3 +163,42 @@ def test_a_record_without_annotations_is_rejected_and_predicted(folders: Folders
     with pytest.raises(RejectedInputError, match=r"no annotations a\.atr beside it, and no field"):
         source.describe("a.hea")
     assert source.read_data("a.hea").shape == (10, 100, 2)
+
+
+def _packed_by_three(values: np.ndarray) -> bytes:
+    """Format 311: three samples of 10 bits in 32."""
+    rows = (values.reshape(-1, 3) & 0x3FF).astype(np.uint32)
+    return (rows[:, 0] | rows[:, 1] << 10 | rows[:, 2] << 20).astype("<u4").tobytes()
+
+
+_VALUES = np.random.default_rng(3).integers(-120, 120, (501, 2))
+_STEPS = np.random.default_rng(4).integers(-100, 100, (501, 2))
+_FORMATS = {
+    "8": _STEPS.astype(np.int8).tobytes(),
+    "61": _VALUES.astype(">i2").tobytes(),
+    "160": (_VALUES + 32768).astype("<u2").tobytes(),
+    "311": _packed_by_three(_VALUES.reshape(-1)),
+}
+
+
+@pytest.mark.parametrize("fmt", _FORMATS)
+def test_formats_that_the_library_does_not_write(folders: Folders, fmt: str) -> None:
+    values = _STEPS.cumsum(axis=0) if fmt == "8" else _VALUES
+    (folders.inputs / "a.dat").write_bytes(_FORMATS[fmt])
+    lines = "".join(f"a.dat {fmt} 100/mV 10 0 0 0 0 c{i}\n" for i in range(2))
+    (folders.inputs / "a.hea").write_text(f"a 2 {_HZ} 501\n{lines}")
+    expected = (values / 100).astype(np.float32)
+    np.testing.assert_array_equal(_source(folders).read("a.hea").data, expected)
+    section = _source(folders, from_secs=1.01, to_secs=3.0).read("a.hea").data
+    np.testing.assert_array_equal(section, expected[101:300])
+
+
+def test_files_of_signals_are_told_from_others(folders: Folders) -> None:
+    for number, name in enumerate(("lead1.dat", "lead2.dat", "other.dat")):
+        (folders.inputs / name).write_bytes(_VALUES[:, :1].astype("<i2").tobytes() * (number < 2))
+    lines = "".join(f"lead{i}.dat 16 100/mV 10 0 0 0 0 c{i}\n" for i in (1, 2))
+    (folders.inputs / "a.hea").write_text(f"# of two files\na 2 {_HZ} 501\n{lines}")
+    source = _source(folders)
+    assert [file.path for file in inputs_of(source)] == ["a.hea"]
+    left_out = [item.example for item in source.list_inputs() if isinstance(item, LeftOut)]
+    assert left_out == ["other.dat"]
