@@ -118,6 +118,8 @@ class ArraySource(SignalSource):
                     opened = stack.enter_context(library("h5py", "arrays").File(file, "r"))
                     opened = own_group(opened, group)
                 yield _Hdf5(opened, checksum, limit_mib, is_mat, not self.options.time_axis)
+            elif not path.lower().endswith(".mat"):
+                raise RejectedInputError("it is no HDF5 file, as its name says; write it again")
             else:
                 yield _Mat(file, checksum, limit_mib, not self.options.time_axis)
 

@@ -32,6 +32,9 @@ _ANNOTATIONS = "annotations"
 _HEADER_BYTES = 256
 _NUM_RECORDS = slice(236, 244)
 _ONSET = re.compile(rb"([+-]\d+(?:\.\d*)?)[\x14\x15]")
+_NO_ASCII = re.compile(
+    "\ufffd+"
+)  # Headers are ASCII; what is none in a unit is a letter for micro.
 _HALF_DAY_SECS = 12 * 3600
 
 
@@ -126,7 +129,7 @@ class _Edf(Recording):
                     signal.label,
                     float(signal.sampling_frequency),
                     self._samples(signal.samples_per_data_record),
-                    spelled(signal.physical_dimension),
+                    spelled(_NO_ASCII.sub("u", signal.physical_dimension)),
                 )
                 for signal in file.signals
             ]

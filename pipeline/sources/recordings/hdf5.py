@@ -10,7 +10,8 @@ from pipeline.sources.files import Files
 from pipeline.sources.recordings.libraries import library, open_file, reading
 
 _START = b"\x89HDF\r\n\x1a\n"
-_PLACES = (0, 512, 1024, 2048)  # Behind a block of the user's own, as MATLAB writes one.
+# Behind a block of the user's own, as MATLAB writes one (HDF5 file format 3.0, II.A).
+_PLACES = (0, *(512 << doublings for doublings in range(22)))
 _MAX_DEPTH = 20
 _MAX_DATASETS = 10_000_000
 

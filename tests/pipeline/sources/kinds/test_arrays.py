@@ -194,3 +194,16 @@ def test_one_file_holds_many_recordings(suffix: str, converter: Converter) -> No
     (reject,) = rejects(dataset)
     assert "no group of it has an array 'emg/x'" in reject["reason"]
     assert converter.run("--source=arrays", "--many_per_file").code == 2
+
+
+@pytest.mark.parametrize("block_bytes", [512, 4096, 65_536])
+def test_hdf5_may_begin_behind_a_block_of_the_users_own(folders: Folders, block_bytes: int) -> None:
+    with h5py.File(folders.inputs / "a.h5", "w", userblock_size=block_bytes) as file:
+        file["x"] = _SIGNAL
+    np.testing.assert_array_equal(_source(folders).read("a.h5").data, _SIGNAL.astype(np.float32))
+
+
+def test_only_mat_files_may_be_no_hdf5(folders: Folders) -> None:
+    (folders.inputs / "a.h5").write_bytes(b"no such thing" * 100)
+    with pytest.raises(RejectedInputError, match="it is no HDF5 file, as its name says"):
+        _source(folders).describe("a.h5")

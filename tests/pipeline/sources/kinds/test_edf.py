@@ -149,3 +149,13 @@ def test_parts_without_time_between_them_are_one(folders: Folders) -> None:
 def test_a_suffix_of_annotations_needs_the_label_to_be_them(folders: Folders) -> None:
     with pytest.raises(UsageError, match="is for --label_key=annotations"):
         _source(folders, annotation_suffix="-Hypnogram.edf")
+
+
+def test_a_letter_for_micro_that_is_no_ascii_is_one(folders: Folders) -> None:
+    content = _write(folders, "a.edf", (100,)).read_bytes()
+    for number, letter in enumerate((b"\xb5V", b"\xc2\xb5V")):
+        unit = content.index(b"uV ".ljust(8))
+        changed = content[:unit] + letter.ljust(8) + content[unit + 8 :]
+        (folders.inputs / f"{number}.edf").write_bytes(changed)
+        (channel,) = _source(folders).describe(f"{number}.edf").channels
+        assert channel.unit == "uV"
