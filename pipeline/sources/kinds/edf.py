@@ -16,7 +16,6 @@ from pipeline.sources.recordings.companions import companion
 from pipeline.sources.recordings.libraries import (
     library,
     local_path,
-    open_file,
     reading,
     require_library,
 )
@@ -103,7 +102,7 @@ class EdfSource(RecordingSource):
         edfio = library("edfio", "edf")
         read = edfio.read_bdf if place.lower().endswith(".bdf") else edfio.read_edf
         with local_path(self.files, place, self.options.max_record_mib) as local:
-            with open_file(self.files, place) as raw, reading("edfio"):
+            with reading("edfio"), open(local, "rb") as raw:
                 header = raw.read(_HEADER_BYTES)
                 file = read(local)
             _require_whole(file, header)
@@ -124,6 +123,7 @@ class _Edf(Recording):
         self._file, self._place, self._source = file, place, source
         with reading("edfio"):
             self._timeline = _timeline(file) if file.reserved[3:5] == "+D" else None
+            self._signals = file.signals  # edfio looks through all of them each time.
             self.channels = [
                 Channel(
                     signal.label,
@@ -131,7 +131,7 @@ class _Edf(Recording):
                     self._samples(signal.samples_per_data_record),
                     spelled(_NO_ASCII.sub("u", signal.physical_dimension)),
                 )
-                for signal in file.signals
+                for signal in self._signals
             ]
         gaps = self._timeline.gaps.tolist() if self._timeline else []
         if gaps and source.options.non_finite == "reject":
@@ -150,7 +150,7 @@ class _Edf(Recording):
             return [self._read(part) for part in parts]
 
     def _read(self, part: Part) -> np.ndarray:
-        signal = self._file.signals[part.channel]
+        signal = self._signals[part.channel]
 
         def load(start: int, stop: int) -> np.ndarray:
             rate_hz = signal.sampling_frequency

@@ -2,10 +2,13 @@
 
 import contextlib
 import dataclasses
+import functools
+import importlib
 import io
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -82,7 +85,7 @@ class WfdbSource(RecordingSource):
     @contextlib.contextmanager
     def open(self, path: str) -> Iterator[Recording]:
         """See `RecordingSource`."""
-        wfdb = library("wfdb", "wfdb")
+        wfdb = _wfdb()
         place = self.full_path(path)
         if "://" in place:
             raise RejectedInputError("WFDB records are read from local folders; copy it there")
@@ -105,6 +108,40 @@ class WfdbSource(RecordingSource):
                 lines = _lines(header.read(int(_MAX_SIDE_MIB * 2**20)))
         folder = posixpath.dirname(file.path)
         return has_segments, {posixpath.join(folder, line.partition(" ")[0]) for line in lines[1:]}
+
+
+@functools.cache
+def _wfdb() -> ModuleType:
+    """The library, which no longer takes a millisecond for the header of a few channels.
+
+    wfdb 4.3 looks each field of each channel up in a table of pandas, several times.
+    """
+    wfdb = library("wfdb", "wfdb")
+    header = importlib.import_module("wfdb.io._header")
+    for name in ("RECORD_SPECS", "SIGNAL_SPECS"):
+        setattr(header, name, _Fields(getattr(header, name)))
+    return wfdb
+
+
+class _Fields:
+    """A table of wfdb's; single cells of it come from a dict."""
+
+    def __init__(self, table: Any):
+        self._table, self.index, self.loc = table, [*table.index], _Cells(table)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._table[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._table
+
+
+class _Cells(dict[tuple[str, str], Any]):
+    def __init__(self, table: Any):
+        super().__init__({(row, of): table.at[row, of] for row in table.index for of in table})
 
 
 def _lines(content: bytes) -> list[str]:

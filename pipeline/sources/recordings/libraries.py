@@ -1,6 +1,7 @@
 """The libraries that read files of a field: extras, and what goes wrong in them."""
 
 import contextlib
+import functools
 import importlib
 import importlib.util
 import io
@@ -33,6 +34,7 @@ def require_library(name: str, extra: str) -> None:
         raise UsageError(_missing(name, extra, "reads such files", "is not installed"))
 
 
+@functools.cache
 def library(name: str, extra: str, does: str = "reads such files") -> ModuleType:
     """Imports a library of an extra, which then keeps its warnings to itself.
 

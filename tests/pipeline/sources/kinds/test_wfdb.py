@@ -10,6 +10,7 @@ import pytest
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds import make_source
+from pipeline.sources.kinds import wfdb as kind
 from pipeline.sources.kinds.wfdb import WfdbOptions, WfdbSource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Folders
@@ -202,3 +203,13 @@ def test_files_of_signals_are_told_from_others(folders: Folders) -> None:
     assert [file.path for file in inputs_of(source)] == ["a.hea"]
     left_out = [item.example for item in source.list_inputs() if isinstance(item, LeftOut)]
     assert left_out == ["other.dat"]
+
+
+def test_fields_that_are_looked_up_faster_are_the_same() -> None:
+    found = kind._wfdb().io._header.SIGNAL_SPECS
+    table = found.copy()
+    assert isinstance(found, kind._Fields)
+    assert [*found.index] == [*table.index]
+    assert found.loc == {(row, of): table.loc[row, of] for row in table.index for of in table}
+    with pytest.raises(KeyError):
+        found.loc["fmt", "no such column"]
