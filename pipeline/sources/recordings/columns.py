@@ -53,6 +53,10 @@ class Columns:
         """Reads columns at once."""
         if missing := [name for name in names if name not in self._values]:
             table = self._read(missing)
+            if table.num_rows != self.rows:
+                raise RejectedInputError(
+                    f"it has {table.num_rows} rows, its header says {self.rows}; write it again"
+                )
             self._values.update({name: values_of(table, name) for name in missing})
 
     def is_number(self, name: str) -> bool:
