@@ -15,7 +15,7 @@ from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds.tables import TableOptions, TableSource
 from pipeline.sources.recordings import columns, text_columns
 from tests.pipeline.conversions import Folders
-from tests.pipeline.sources.mutations import inputs_of
+from tests.pipeline.sources.made import inputs_of
 
 _RNG = np.random.default_rng(0)
 _X = _RNG.normal(size=(40, 3)).round(6)
