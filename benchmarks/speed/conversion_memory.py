@@ -16,6 +16,7 @@ import pathlib
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -33,13 +34,15 @@ def main() -> int:
     peaks, indexes = [], []
     for count in sorted(map(int, args.small_records.split(","))):
         with temporary_folder() as folder:
+            own: Mapping[str, object] = {}
             if args.name:
                 made = formats()[args.source, args.name]
                 _link_recordings(folder, made, count)
+                own = made.options
             else:
                 _link_small_set(folder / "inputs", count)
             started = time.monotonic()
-            peaks.append(_convert(folder, args.source))
+            peaks.append(_convert(folder, source=args.source, **own))
             secs = time.monotonic() - started
             indexes.append(pq.read_table(next(folder.rglob("index.parquet"))).nbytes / 1e6)
         figures = f"{count:>9}{secs:>8.0f}{count / secs:>10.0f}"
@@ -72,10 +75,10 @@ def _link_recordings(folder: pathlib.Path, made: Format, count: int) -> None:
         shutil.copytree(folder / "made", target, copy_function=os.link)
 
 
-def _convert(folder: pathlib.Path, source: str) -> float:
+def _convert(folder: pathlib.Path, **options: object) -> float:
     """Peak of a conversion in MB."""
     flags = [*conversion_flags(folder / "output"), f"--input_dir={folder / 'inputs'}"]
-    flags += [f"--source={source}", "--label_kind=none"]
+    flags += [f"--{name}={value}" for name, value in options.items()]
     code, peak = peak_mb(start_module("pipeline", *flags, log=folder / "log"))
     if code:
         sys.exit(f"error: the conversion failed: {(folder / 'log').read_text()}")
