@@ -16,6 +16,7 @@ from pipeline.sources.recordings.companions import companion
 from pipeline.sources.recordings.libraries import (
     library,
     local_path,
+    open_file,
     reading,
     require_library,
 )
@@ -102,7 +103,7 @@ class EdfSource(RecordingSource):
         edfio = library("edfio", "edf")
         read = edfio.read_bdf if place.lower().endswith(".bdf") else edfio.read_edf
         with local_path(self.files, place, self.options.max_record_mib) as local:
-            with reading("edfio"), open(local, "rb") as raw:
+            with open_file(self.files, place) as raw, reading("edfio"):
                 header = raw.read(_HEADER_BYTES)
                 file = read(local)
             _require_whole(file, header)

@@ -2,9 +2,10 @@
 
 import contextlib
 import dataclasses
+import functools
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -128,10 +129,8 @@ class TableSource(RecordingSource):
             )
             table = text_columns.read_text(file, layout, rows, limit_mib)
         found = columns.Columns(table.schema, table.num_rows, table.select)
-        recording = _Table(found, self.options, layout.unused)
-        if not self.options.channels:
-            text_columns.require_no_numbers(table, recording.texts)
-        yield recording
+        doubtful = functools.partial(text_columns.mostly_numbers, table)
+        yield _Table(found, self.options, layout.unused, doubtful)
 
     def _parts(self, path: str) -> tuple[str, str]:
         """The file's path, and which recording in it is meant; empty if it is the whole file."""
@@ -147,19 +146,27 @@ class TableSource(RecordingSource):
 
 
 class _Table(Recording):
-    def __init__(self, columns: Any, options: TableOptions, unused: Iterable[LeftOut] = ()):
-        self._columns, self._options, self._unused = columns, options, [*unused]
+    def __init__(
+        self,
+        columns: Any,
+        options: TableOptions,
+        unused: Iterable[LeftOut] = (),
+        doubtful: Callable[[Iterable[str]], Iterable[str]] = lambda _: (),
+    ):
+        self._columns, self._options = columns, options
+        self._unused, self._doubtful = [*unused], doubtful
         named = {
             options.time_column, options.recording_column, options.label_key, options.group_key,
             options.split_key,
         } - {""}  # fmt: skip
         others = [name for name in columns.names if name not in named]
         self._names = [name for name in others if columns.is_number(name)]
-        self.texts = [name for name in others if name not in self._names]
-        if not self._names and self.texts:
+        self._texts = [name for name in others if name not in self._names]
+        if not self._names and self._texts:
             raise RejectedInputError(
-                f"no column of numbers: {listed(self.texts)} are text or lists; write numbers with "
-                "a point (or use --decimal_comma), without separators of thousands, each in a cell"
+                f"no column of numbers: {listed(self._texts)} are text or lists; write numbers "
+                "with a point (or use --decimal_comma), without separators of thousands, each in a "
+                "cell"
             )
         self._clock: Clock | None = None
         rate_hz, samples = options.sample_rate_hz or 0.0, columns.rows
@@ -172,10 +179,13 @@ class _Table(Recording):
         self.channels = [Channel(name, rate_hz, samples) for name in self._names]
 
     def unused(self) -> Sequence[LeftOut]:
-        if not self.texts:
-            return self._unused
-        names = ", ".join(map(repr, self.texts))
-        return [*self._unused, LeftOut("recording", f"columns {names} are no numbers, not used")]
+        said, doubtful = [*self._unused], [*self._doubtful(self._texts)]
+        if texts := ", ".join(repr(name) for name in self._texts if name not in doubtful):
+            said.append(LeftOut("recording", f"columns {texts} are no numbers, not used"))
+        for name in doubtful:
+            why = f"column {name!r} is not used, as not all of it are numbers with a point"
+            said.append(LeftOut("recording", f"{why}; --decimal_comma reads 1,5"))
+        return said
 
     def _column(self, name: str) -> np.ndarray:
         if name not in self._columns:

@@ -125,27 +125,16 @@ def read_text(
         return _parsed(content, layout, layout.named)
 
 
-def require_no_numbers(table: pyarrow.Table, names: Iterable[str]) -> None:
-    """Refuses columns that would be passed over as text, although most of their cells are numbers.
-
-    Raises:
-      RejectedInputError: if there is one.
-    """
+def mostly_numbers(table: pyarrow.Table, names: Iterable[str]) -> Iterator[str]:
+    """Those of some columns of text of which most cells are numbers, written in any way."""
     for name in names:
         column = table.column(name)
         if not pyarrow.types.is_string(column.type):
             continue
         is_given = pyarrow.compute.invert(pyarrow.compute.is_in(column, pyarrow.array(_NULLS)))
-        cells = column.filter(is_given)
-        are_numbers = pyarrow.compute.match_substring_regex(cells, _NUMBER)
-        if 2 * (pyarrow.compute.sum(are_numbers).as_py() or 0) <= len(cells):
-            continue
-        odd = next((cell for cell in cells.to_pylist() if not _is_number(cell)), "")
-        raise RejectedInputError(
-            f"column {name!r} is mostly numbers, but has {odd!r}; leave cells without a number "
-            "empty, write numbers with a point (or use --decimal_comma) and without separators of "
-            "thousands, or choose other columns with --channels"
-        )
+        are_numbers = pyarrow.compute.match_substring_regex(column.filter(is_given), _NUMBER)
+        if 2 * (pyarrow.compute.sum(are_numbers).as_py() or 0) > len(are_numbers):
+            yield name
 
 
 def text_ids(file: IO[bytes], layout: Layout, index: int) -> Iterator[tuple[str, int, int]]:
@@ -248,11 +237,3 @@ def _size(file: IO[bytes]) -> int:
         return 0
     with reading("Python"):
         return file.seek(0, io.SEEK_END)
-
-
-def _is_number(cell: str | None) -> bool:
-    try:
-        float(cell or "nan")
-    except ValueError:
-        return False
-    return True

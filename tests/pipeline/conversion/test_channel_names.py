@@ -67,7 +67,10 @@ def test_columns_of_text_are_said_to_be_left_out(folders: Folders, converter: Co
         text = "x,amount\n" + "".join(f'{row},"{row},000"\n' for row in range(1, 5))
         (folders.inputs / f"{name}.csv").write_text(text)
     dataset = converter.dataset(*_TABLES)
-    why = "columns 'amount' are no numbers, not used"
+    why = (
+        "column 'amount' is not used, as not all of it are numbers with a point; --decimal_comma "
+        "reads 1,5"
+    )
     assert [*dataset.manifest.left_out] == [LeftOut("recording", why, 2, "a.csv")]
     assert read_records(dataset)["a"]["signal"].shape == (4, 1)
 

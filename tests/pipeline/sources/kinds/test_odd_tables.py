@@ -63,27 +63,41 @@ def test_numbers_are_those_that_were_written(
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("x;y\n1,5;2\n2,5;3\n", "x"),
+        ('x,y\n"1,000.5",2\n"2,000.5",3\n', "x"),
+        ("x,y\n1,2\n1,2\n1,2\n-,2\n", "x"),
+        ("x,y\na1,2\na2,2\n3,2\n,2\n", ""),
+    ],
+)
+def test_numbers_that_are_passed_over_as_text_are_said(
+    folders: Folders, text: str, name: str
+) -> None:
+    (folders.inputs / "a.csv").write_text(text)
+    described = _source(folders).describe("a.csv")
+    assert [channel.name for channel in described.channels] == ["y"]
+    (said,) = described.left_out
+    expected = f"column '{name}' is not used, as not all" if name else "columns 'x' are no numbers"
+    assert said.reason.startswith(expected)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x;y\n1,5;2\n2,5;3\n", "'x' is mostly numbers, but has '1,5'; .*--decimal_comma"),
-        ('x,y\n"1,000.5",2\n"2,000.5",3\n', "has '1,000.5'"),
-        ("x,y\n1,2\n1,2\n1,2\n-,2\n", "has '-'; leave cells without a number empty"),
         ("x,,y\n1,2,3\n", "no name for each column"),
         ("\u00b5V,y\n1,2\n", "no UTF-8"),
         ("x\n", "it has no samples"),
+        ("x;y\n1,5;2,5\n", "no column of numbers: x, y are text or lists; .*--decimal_comma"),
     ],
 )
-def test_what_would_be_passed_over_as_text_is_refused(
-    folders: Folders, text: str, message: str
-) -> None:
+def test_what_is_no_table_is_refused(folders: Folders, text: str, message: str) -> None:
     (folders.inputs / "a.csv").write_bytes(text.encode("latin-1" if "\u00b5" in text else "utf-8"))
     with pytest.raises(RejectedInputError, match=message):
         _source(folders).describe("a.csv")
 
 
-def test_texts_are_passed_over_where_channels_are_chosen(folders: Folders) -> None:
-    (folders.inputs / "a.csv").write_text("id,x\n001a,1\n12,2\n13,3\n")
-    assert _source(folders, channels=("x",)).read("a.csv").data.tolist() == [[1], [2], [3]]
+def test_names_that_are_numbers_are_said(folders: Folders) -> None:
     (folders.inputs / "a.csv").write_text("1.5,2.5\n3,4\n")
     (said,) = _source(folders).describe("a.csv").left_out
     assert "its first line, of numbers, taken for names" in said.reason
