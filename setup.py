@@ -18,6 +18,8 @@ _READERS = {
 }
 _VERSION_FILE = pathlib.Path(__file__).parent / "pipeline" / "console" / "version.py"
 
+# The clients of object stores; `gs://` without one is TensorFlow's own.
+_STORES = {"gcs": ["gcsfs>=2025.3"], "s3": ["s3fs>=2025.3"]}
 setup(
     name="variable-length-training",
     version=runpy.run_path(str(_VERSION_FILE))["VERSION"],
@@ -53,10 +55,13 @@ setup(
         "bench": ["tf_keras>=2.20,<2.22"],
         "dataflow": ["apache-beam[gcp]>=2.74,<3"],
         **_READERS,
+        **_STORES,
         "search": [_OPTUNA],
         "test": [
-            *sorted({library for libraries in _READERS.values() for library in libraries}),
+            *sorted({name for names in (_READERS | _STORES).values() for name in names}),
+            "gcp-storage-emulator>=2024.8",
             "hypothesis>=6.100",
+            "moto[server]>=5.1",
             _OPTUNA,
             "pytest>=8",
             "pytest-timeout>=2.3",

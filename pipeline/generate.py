@@ -43,9 +43,9 @@ if __name__ == "__main__":
     program.begin(COMMAND, gpu=False)
 
 import numpy as np
-import tensorflow as tf
 
 from tfrecords_schema.names import join
+from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import atomic_write, make_folder
 
 WAVE_FEATURES = 5
@@ -141,7 +141,7 @@ def write_echo(output_dir: str) -> str:
 
 
 def _require_new(folder: str) -> None:
-    if tf.io.gfile.exists(folder) and tf.io.gfile.listdir(folder):
+    if gfile.exists(folder) and gfile.listdir(folder):
         raise UsageError(
             f"--output_dir={folder} is not empty, and what is in it would be mixed with what is "
             "generated; give another folder, or empty it"

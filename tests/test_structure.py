@@ -11,7 +11,7 @@ from tests.repository import REPOSITORY
 # before its own.
 _PACKAGES = ("tfrecords_schema", "pipeline", "trainer")
 _ROOMS = {
-    "tfrecords_schema": (),
+    "tfrecords_schema": ("places",),
     "pipeline": (
         "console",
         "batches",
@@ -168,6 +168,16 @@ def test_every_room_says_what_it_holds_imports_and_where_to_begin(room):
     assert 3 <= len(text.splitlines()) <= 6
     assert "mports" in text
     assert "Begin with" in text
+
+
+def test_files_are_reached_through_one_room():
+    found = {
+        name
+        for name, text in _sources().items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "tf.io.gfile"
+    }
+    assert found == {"tfrecords_schema.places.gfile"}
 
 
 def test_no_folder_is_full():

@@ -12,6 +12,7 @@ from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import SplitIndex, count_rows
 from tfrecords_schema.manifest import Manifest, SplitEntry
 from tfrecords_schema.names import INDEX, MANIFEST, OUTCOME, WORK_DIR, join
+from tfrecords_schema.places import gfile
 from tfrecords_schema.schema import RecordSchema
 from tfrecords_schema.storage import read
 
@@ -125,17 +126,17 @@ def read_manifest(path: str) -> Manifest:
 
 
 def _why_no_manifest(path: str) -> str:
-    if not tf.io.gfile.isdir(path):
+    if not gfile.isdir(path):
         return f"no dataset folder at {path}; give <output_dir>/<name>/<version>"
-    if tf.io.gfile.exists(join(path, WORK_DIR)):
+    if gfile.exists(join(path, WORK_DIR)):
         if refusal := _refusal(path):
             return f"{path} has no {MANIFEST}: its conversion committed nothing, as {refusal}"
         return (
             f"{path} has no {MANIFEST}: its conversion is still running or was interrupted; "
             "run the same conversion command again, it goes on where it was"
         )
-    inside = sorted(name.rstrip("/") for name in tf.io.gfile.listdir(path))
-    nested = (join(path, name) for name in inside if tf.io.gfile.exists(join(path, name, MANIFEST)))
+    inside = sorted(name.rstrip("/") for name in gfile.listdir(path))
+    nested = (join(path, name) for name in inside if gfile.exists(join(path, name, MANIFEST)))
     near = next(nested, "")
     return (
         f"{path} has no {MANIFEST}, so it is not a dataset folder (found: "
@@ -161,7 +162,7 @@ def check_size(path: str, size_bytes: int) -> None:
       DatasetError: if it is missing, or has another size than the manifest says.
     """
     try:
-        found = tf.io.gfile.stat(path).length
+        found = gfile.stat(path).length
     except tf.errors.NotFoundError:
         raise DatasetError(
             f"{path} is missing; copy it again, or convert again with --overwrite"

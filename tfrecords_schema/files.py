@@ -4,21 +4,21 @@ import dataclasses
 import hashlib
 import tempfile
 
-import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tfrecords_schema.flushing import flush
 from tfrecords_schema.manifest import FileEntry, Manifest
 from tfrecords_schema.names import CLASS_NAMES, INDEX, MANIFEST, REJECTS, join
+from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import atomic_write, read, reading, remove
 
 _HASH_CHUNK_BYTES = 1 << 20
 
 
 def hash_file(path: str) -> FileEntry:
-    """Size in bytes and SHA-256 (hex) of a file at any `tf.io.gfile` path."""
+    """Size in bytes and SHA-256 (hex) of a file at any path of `gfile`."""
     digest, size_bytes = hashlib.sha256(), 0
-    with reading(path), tf.io.gfile.GFile(path, "rb") as file:
+    with reading(path), gfile.open_file(path, "rb") as file:
         while chunk := file.read(_HASH_CHUNK_BYTES):
             digest.update(chunk)
             size_bytes += len(chunk)
@@ -37,7 +37,7 @@ def finish_dataset(path: str, manifest: Manifest) -> None:
     """
     remove(join(path, CLASS_NAMES))  # Of a dataset that this one replaces.
     names = [INDEX, *_write_tfds_metadata(path, manifest)]
-    if tf.io.gfile.exists(join(path, REJECTS)):
+    if gfile.exists(join(path, REJECTS)):
         names.append(REJECTS)
     files = {name: hash_file(join(path, name)) for name in names}
     for name in (*names, ""):
@@ -54,7 +54,7 @@ def _write_tfds_metadata(path: str, manifest: Manifest) -> list[str]:
     """
     with tempfile.TemporaryDirectory() as local:
         _info(local, manifest).write_to_directory(local)
-        names = tf.io.gfile.listdir(local)
+        names = gfile.listdir(local)
         for name in names:
             atomic_write(join(path, name), read(join(local, name)) or b"")
     return names

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.names import UNLABELLED
+from tfrecords_schema.places import gfile
 from tfrecords_schema.shared_arrays import aligned_copy, aligned_empty
-from tfrecords_schema.storage import File, remove
+from tfrecords_schema.storage import remove
 
 INDEX_SCHEMA = pa.schema(
     [
@@ -72,10 +73,10 @@ class IndexRow:
 def write_index(
     path: str, rows: Iterable[IndexRow], metadata: dict[str, str] | None = None
 ) -> None:
-    """Streams rows to a Parquet file at `path` (any `tf.io.gfile` path)."""
+    """Streams rows to a Parquet file at `path` (any path of `gfile`)."""
     schema, rest = INDEX_SCHEMA.with_metadata(metadata or {}), iter(rows)
     remove(path)
-    with File(path, "wb") as file, pq.ParquetWriter(file, schema) as writer:
+    with gfile.open_file(path, "wb") as file, pq.ParquetWriter(file, schema) as writer:
         while chunk := list(itertools.islice(rest, _ROWS_PER_GROUP)):
             columns = {name: [getattr(row, name) for row in chunk] for name in schema.names}
             writer.write_table(pa.table(columns, schema))
@@ -85,7 +86,7 @@ def merge_indexes(path: str, parts: Iterable[str]) -> None:
     """Writes the rows of index files, in order, to one at `path`, without their metadata."""
     held = INDEX_SCHEMA.empty_table()
     remove(path)
-    with File(path, "wb") as file, pq.ParquetWriter(file, INDEX_SCHEMA) as writer:
+    with gfile.open_file(path, "wb") as file, pq.ParquetWriter(file, INDEX_SCHEMA) as writer:
         for batch in itertools.chain.from_iterable(map(_batches, parts)):
             held = pa.concat_tables([held, pa.Table.from_batches([batch], INDEX_SCHEMA)])
             if len(held) >= _ROWS_PER_GROUP:
@@ -175,7 +176,7 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
     Raises:
       DatasetError: if it cannot be read, or has other columns.
     """
-    with File(path, "rb") as file:
+    with gfile.open_file(path, "rb") as file:
         try:
             rows = pq.ParquetFile(file)
             if rows.schema_arrow.equals(INDEX_SCHEMA):  # Whatever its metadata.

@@ -25,6 +25,8 @@ from tfrecords_schema.errors import DatasetError, UserError
 from tfrecords_schema.flushing import local_path
 from tfrecords_schema.names import join
 from tfrecords_schema.owners import Owner, can_be_asked, is_alive, seconds_between, this_process
+from tfrecords_schema.places import gfile
+from tfrecords_schema.places.store_error import StoreError
 from tfrecords_schema.storage import (
     make_folder,
     names_in,
@@ -39,6 +41,7 @@ BEAT_SECS = 20.0
 SILENT_SECS = 120.0
 """A lock of another machine that is older is taken for that of a process that is gone."""
 _TRIES, _WAIT_SECS, _LOOK_SECS = 4, 0.5, 1.0
+_WAITS = random.Random()  # Keras draws the seeds of weights from the numbers of `random` itself.
 
 
 class LockedError(UserError):
@@ -80,7 +83,7 @@ class Lock:
           DatasetError: a lock in it may not be read.
           tf.errors.OpError: it cannot be written.
         """
-        self._is_ours = not tf.io.gfile.exists(self._folder)
+        self._is_ours = not gfile.exists(self._folder)
         make_folder(self._folder)
         self._owner = this_process()
         self._content = json.dumps(dataclasses.asdict(self._owner), sort_keys=True).encode()
@@ -101,7 +104,7 @@ class Lock:
             tries -= 1
             if not tries or not self._is_as_new(other[1]):
                 raise LockedError(self._text(*other))
-            time.sleep(random.uniform(0, _WAIT_SECS))  # Of two at once, one comes first now.
+            time.sleep(_WAITS.uniform(0, _WAIT_SECS))  # Of two at once, one comes first now.
         self._beats = threading.Thread(target=self._beat, daemon=True)
         self._beats.start()
 
@@ -120,8 +123,9 @@ class Lock:
 
     def show_life(self) -> None:
         """Writes the lock anew, unless it was removed: whoever did that has the folder now."""
-        with contextlib.suppress(tf.errors.OpError):  # The disk may be full for a while.
-            if tf.io.gfile.exists(self.path):
+        # The disk may be full for a while, or a store away.
+        with contextlib.suppress(tf.errors.OpError, StoreError):
+            if gfile.exists(self.path):
                 write_passing(self.path, self._content)
 
     def require(self) -> None:
@@ -130,7 +134,7 @@ class Lock:
         Raises:
           LockedError: somebody did.
         """
-        if not tf.io.gfile.exists(self.path):
+        if not gfile.exists(self.path):
             raise LockedError(
                 f"the lock {self.path} is gone: another process took {self._folder} over while "
                 "this one was silent, or somebody removed it; nothing more is written here"
@@ -199,7 +203,7 @@ def _written(path: str) -> int | None:
     """When a file was written, in ns; None if it is not there."""
     local = local_path(path)
     try:  # TensorFlow tells local times in whole seconds.
-        return os.stat(local).st_mtime_ns if local else tf.io.gfile.stat(path).mtime_nsec
+        return os.stat(local).st_mtime_ns if local else gfile.stat(path).mtime_nsec
     except (FileNotFoundError, tf.errors.NotFoundError):
         return None
 

@@ -1,7 +1,7 @@
 """Names inside a dataset folder.
 
 A dataset folder is `<output_dir>/<name>/<version>/`. All paths are those of
-`tf.io.gfile`, so local folders, `gs://` and `hdfs://` read the same.
+`places/gfile.py`, so local folders, `s3://` and `gs://` read the same.
 """
 
 import posixpath
@@ -16,7 +16,7 @@ OUTCOME = "outcome.json"  # In it: how a conversion that committed nothing ended
 
 
 def join(*parts: str) -> str:
-    """Joins path parts with `/`, for every file system that `tf.io.gfile` knows."""
+    """Joins path parts with `/`, for every kind of place."""
     return posixpath.join(*parts)
 
 

@@ -12,8 +12,6 @@ import os
 import socket
 import time
 
-import tensorflow as tf
-
 _SINCE = "%Y-%m-%d %H:%M:%S UTC"
 _STATE, _START = 0, 19  # In /proc/<pid>/stat, behind the name.
 
@@ -110,7 +108,7 @@ def _has_ended(pid: int) -> bool:
 def _told(pid: int, field: int) -> str:
     """What Linux tells of a process, by the place behind its name (proc(5)); else empty."""
     try:
-        with tf.io.gfile.GFile(f"/proc/{pid}/stat") as file:
+        with open(f"/proc/{pid}/stat", errors="replace") as file:
             return file.readline().rpartition(")")[2].split()[field]
-    except (tf.errors.OpError, IndexError):
+    except (OSError, IndexError):
         return ""

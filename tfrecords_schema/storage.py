@@ -7,7 +7,7 @@ is one name: no separators, no `..`. What is read whole is a file, and no larger
 
 What is replaced is the old or the new, whole, also after a power cut; see `flushing.py`.
 
-All paths are those of `tf.io.gfile`; only local file systems have links.
+All paths are those of `places/gfile.py`; only local file systems have links.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ import stat
 import unicodedata
 import uuid
 from collections.abc import Iterator
-from typing import Any, Literal
 
 import tensorflow as tf
 
 from tfrecords_schema.errors import DatasetError, LinkError
 from tfrecords_schema.flushing import flush, flush_tree, local_path
 from tfrecords_schema.owners import Owner, is_alive, this_process
+from tfrecords_schema.places import gfile
 
 MOST_BYTES = 64 << 20
 """Of a file that is read whole: its content takes some ten times as much once it is understood."""
@@ -72,10 +72,10 @@ def make_folder(root: str, *names: str) -> str:
         path = posixpath.join(path, name)
         _refuse_link(path, root)
     missing, above = [], path if local_path(path) is not None else ""
-    while above and not tf.io.gfile.exists(above):
+    while above and not gfile.exists(above):
         above = posixpath.dirname(above)
         missing.append(above)
-    tf.io.gfile.makedirs(path or ".")
+    gfile.makedirs(path or ".")
     for above in missing:
         flush(above)
     return path
@@ -112,10 +112,10 @@ def read(path: str, most_bytes: int | None = MOST_BYTES) -> bytes | None:
         with reading(path):
             if local is not None and not stat.S_ISREG(os.stat(local).st_mode):
                 what = "is a folder, a pipe or a device"
-            elif most_bytes is not None and tf.io.gfile.stat(path).length > most_bytes:
+            elif most_bytes is not None and gfile.stat(path).length > most_bytes:
                 what = f"has more than {most_bytes:,} bytes"
             else:
-                with tf.io.gfile.GFile(path, "rb") as file:
+                with gfile.open_file(path, "rb") as file:
                     return file.read()
     except (tf.errors.NotFoundError, FileNotFoundError):
         return None
@@ -124,29 +124,6 @@ def read(path: str, most_bytes: int | None = MOST_BYTES) -> bytes | None:
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
     raise DatasetError(f"{path} {what}, so it is not what belongs there; copy it again")
-
-
-class File(tf.io.gfile.GFile):
-    """A file of bytes as zipfile and pyarrow need it, with positions as Python's own have them."""
-
-    closed = False  # They ask, and only before the end of a `with` block.
-
-    def __init__(self, path: str | bytes, mode: Literal["rb", "wb"]):
-        super().__init__(path, mode)
-        self._size_bytes = self.size() if mode == "rb" else 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Moves to a position; one before the start is an OSError, one past the end is the end."""
-        starts = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size_bytes}
-        position = starts[whence] + offset
-        if position < 0:
-            raise OSError(f"position {position} is before the start of the file")
-        super().seek(min(position, self._size_bytes))
-        return position
-
-    def write(self, content: Any) -> None:
-        """Appends bytes, or what pyarrow holds them in."""
-        super().write(bytes(content))
 
 
 def temporary_path(path: str) -> str:
@@ -197,7 +174,7 @@ def write_passing(path: str, content: bytes) -> None:
 
 
 def _write(path: str, content: bytes) -> None:
-    with tf.io.gfile.GFile(path, "wb") as file:
+    with gfile.open_file(path, "wb") as file:
         file.write(content)
 
 
@@ -209,8 +186,8 @@ def append(path: str, text: str) -> None:
     """
     folder = posixpath.dirname(path)
     _refuse_link(path, folder)
-    is_new = not tf.io.gfile.exists(path)
-    with tf.io.gfile.GFile(path, "a") as file:
+    is_new = not gfile.exists(path)
+    with gfile.open_file(path, "a") as file:
         file.write(text)
     flush(path)
     if is_new:
@@ -222,7 +199,7 @@ def replace(source: str, path: str) -> None:
 
     It lasts once the folder is flushed.
     """
-    tf.io.gfile.rename(source, path, overwrite=True)
+    gfile.rename(source, path, overwrite=True)
 
 
 def replace_tree(source: str, path: str) -> None:
@@ -235,8 +212,8 @@ def replace_tree(source: str, path: str) -> None:
     if not _exchange(source, path):
         aside = temporary_path(path)
         with contextlib.suppress(tf.errors.NotFoundError):
-            tf.io.gfile.rename(path, aside)
-        tf.io.gfile.rename(source, path)
+            gfile.rename(path, aside)
+        gfile.rename(source, path)
     flush(posixpath.dirname(path))
     remove(aside)
 
@@ -267,10 +244,10 @@ def remove(path: str) -> None:
     with contextlib.suppress(FileNotFoundError, tf.errors.NotFoundError):
         if local is not None and stat.S_ISDIR(os.lstat(local).st_mode):
             shutil.rmtree(local)  # `tf.io.gfile.rmtree` goes through links.
-        elif tf.io.gfile.isdir(path) and not _is_link(path):
-            tf.io.gfile.rmtree(path)
+        elif gfile.isdir(path) and not _is_link(path):
+            gfile.rmtree(path)
         else:
-            tf.io.gfile.remove(path)
+            gfile.remove(path)
 
 
 def remove_if_empty(folder: str) -> None:
@@ -285,9 +262,9 @@ def names_in(folder: str) -> list[str]:
 
     A glob would take a `[` in its path for a pattern.
     """
-    if _is_link(folder) or not tf.io.gfile.isdir(folder):
+    if _is_link(folder) or not gfile.isdir(folder):
         return []
-    return [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
+    return [name.rstrip("/") for name in gfile.listdir(folder)]
 
 
 def _is_unfit(character: str) -> bool:

@@ -11,6 +11,7 @@ from pipeline.batches.deal import NO_RECORD, deal_plan
 from pipeline.batches.frames import decode_frames
 from pipeline.batches.plan import EpochPlan, plan_lengths, plans_labels
 from tfrecords_schema import Dataset, RecordSchema, SplitIndex
+from tfrecords_schema.shard_cache import local_shards
 from tfrecords_schema.shared_arrays import shared_tensor
 
 Element = dict[str, tf.Tensor]
@@ -81,7 +82,7 @@ class BatchReader:
         self._has_partners = has_partners
         usual = _PARALLEL_FRAME_BATCHES if self._has_frames else _PARALLEL_BATCHES
         self._parallel_batches = parallel_batches or usual
-        self._shard_paths = tf.constant(dataset.shard_paths(split))
+        self._shard_paths = tf.constant(local_shards(dataset, split))
         index = index or dataset.split(split)
         self._steps = index.steps
         self._plan_lengths = plan_lengths(index, self._schema.label)

@@ -11,13 +11,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from pipeline.console.figures import Picture
 from pipeline.console.table_files import csv_text, latex_text
 from pipeline.console.tables import Table
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
+from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import read, remove, replace_tree, temporary_path
 
 _ABOUT = "about.txt"
@@ -78,7 +77,7 @@ def replace_files(folder: str, files: Sequence[tuple[str, bytes]]) -> None:
     Raises:
       UserError: something else is there, which is left as it is.
     """
-    if tf.io.gfile.exists(folder) and (read(join(folder, _ABOUT)) or b"") != _OURS.encode():
+    if gfile.exists(folder) and (read(join(folder, _ABOUT)) or b"") != _OURS.encode():
         if files:
             raise UserError(
                 f"the page's pictures and tables belong in {folder}, where something else is; move "
@@ -92,8 +91,8 @@ def replace_files(folder: str, files: Sequence[tuple[str, bytes]]) -> None:
     try:
         for path, content in ((_ABOUT, _OURS.encode()), *files):
             place = join(written, path)
-            tf.io.gfile.makedirs(posixpath.dirname(place))
-            with tf.io.gfile.GFile(place, "wb") as file:
+            gfile.makedirs(posixpath.dirname(place))
+            with gfile.open_file(place, "wb") as file:
                 file.write(content)
         replace_tree(written, folder)
     finally:

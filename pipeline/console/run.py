@@ -7,6 +7,7 @@ from pipeline.console import exit_codes
 from pipeline.console.quiet import discard_standard_output
 from pipeline.console.terminal import print_error, say
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.places.store_error import StoreError
 
 
 def run_command(
@@ -43,7 +44,7 @@ def run_command(
     except KeyboardInterrupt:
         say("\n" + "; ".join(filter(None, ("interrupted", goes_on))), sys.stderr)
         return exit_codes.INTERRUPTED
-    except UserError as error:
+    except (UserError, StoreError) as error:
         if "--traceback" in argv:
             raise
         print_error(error)

@@ -11,7 +11,6 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from pipeline.batches.channel_sums import merged
 from pipeline.console.errors import UsageError
@@ -30,6 +29,7 @@ from tfrecords_schema.index import groups_in, merge_indexes
 from tfrecords_schema.left_out import LeftOut, Tally
 from tfrecords_schema.manifest import Manifest, ShardEntry, SplitEntry, Statistics
 from tfrecords_schema.names import CLASS_NAMES, INDEX, MANIFEST, REJECTS, join
+from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import atomic_write, make_folder, remove, replace
 
 _PREPARED = "dataset"  # All files but the shards, while an older dataset is still whole.
@@ -179,9 +179,9 @@ def _place(options: ConvertOptions, prepared: str, parts: Sequence[Part]) -> Non
     remove(join(folder, MANIFEST))
     flush(folder)
     for part in parts:
-        if tf.io.gfile.exists(join(work_dir, part.file)):
+        if gfile.exists(join(work_dir, part.file)):
             replace(join(work_dir, part.file), join(folder, part.file))
-    files = {*tf.io.gfile.listdir(prepared)} - {MANIFEST}
+    files = {*gfile.listdir(prepared)} - {MANIFEST}
     for name in files:
         replace(join(prepared, name), join(folder, name))
     _remove_replaced(options, {*files, *(part.file for part in parts)})
@@ -193,7 +193,7 @@ def _place(options: ConvertOptions, prepared: str, parts: Sequence[Part]) -> Non
 def _remove_replaced(options: ConvertOptions, kept: set[str]) -> None:
     """Removes what is left of an older dataset, and of files that a kill left half written."""
     patterns = (f"{options.name}-*.tfrecord-*-of-*", CLASS_NAMES, "*.tmp")
-    for name in {*tf.io.gfile.listdir(options.dataset_dir)} - kept:
+    for name in {*gfile.listdir(options.dataset_dir)} - kept:
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
             remove(join(options.dataset_dir, name))
 

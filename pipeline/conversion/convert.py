@@ -32,9 +32,11 @@ from tfrecords_schema.decoding import decode
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.output_problems import output_problem
+from tfrecords_schema.places import gfile
+from tfrecords_schema.places.store_error import StoreError
 
 # Errors by which a step refuses the whole conversion.
-_REFUSALS = "(?:Usage|Dataset|Link)Error"
+_REFUSALS = "(?:Usage|Dataset|Link|Locked|Store)Error"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -103,7 +105,8 @@ def convert(options: ConvertOptions, pipeline: beam.Pipeline) -> str:
             ) from error
         raise
     finally:
-        with contextlib.suppress(tf.errors.OpError):  # Nothing that cannot be written can be freed.
+        # Nothing that cannot be written can be freed.
+        with contextlib.suppress(tf.errors.OpError, StoreError):
             work_dir.release()
 
 
@@ -111,7 +114,7 @@ def _require_folders(options: ConvertOptions) -> None:
     for field in dataclasses.fields(options):
         is_read = field.metadata["parse"] is as_folder and field.metadata["effect"] is Effect.NONE
         folder = getattr(options, field.name) if is_read else ""
-        if folder and not tf.io.gfile.isdir(folder):
+        if folder and not gfile.isdir(folder):
             raise UsageError(f"--{field.name}={folder}: no such folder; give one that exists")
 
 

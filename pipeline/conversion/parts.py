@@ -9,8 +9,6 @@ import dataclasses
 import json
 from collections.abc import Iterable
 
-import tensorflow as tf
-
 from pipeline.batches.channel_sums import ChannelSums
 from pipeline.sources.source import Reject
 from tfrecords_schema.decoding import decode, json_object
@@ -18,6 +16,7 @@ from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.index import IndexRow, read_metadata, read_rows, write_index
 from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.names import join
+from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import replacing
 
 _METADATA_KEY = "part"
@@ -107,7 +106,7 @@ def find_part(path: str) -> Part | None:
     Returns:
       What it says of its shard; None if any of it, or any of its rows, cannot be read.
     """
-    if not tf.io.gfile.exists(path):
+    if not gfile.exists(path):
         return None
     try:
         part = read_part(path)

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
 import numpy as np
-import tensorflow as tf
 
 from pipeline.batches.channel_sums import ChannelSums, merged
 from pipeline.console.errors import (
@@ -39,6 +38,7 @@ from tfrecords_schema.index import IndexRow
 from tfrecords_schema.left_out import LeftOut, Tally
 from tfrecords_schema.manifest import FileEntry
 from tfrecords_schema.names import UNLABELLED, join, shard_name
+from tfrecords_schema.places import gfile
 from tfrecords_schema.record_writer import ASIDE_BYTES, FRAMING_BYTES, RecordWriter
 from tfrecords_schema.storage import replacing
 
@@ -100,8 +100,7 @@ class ShardWriter(beam.DoFn):
             return False
         places = [join(folder, part.file) for folder in (self._work_dir, self._options.dataset_dir)]
         return any(
-            tf.io.gfile.exists(place)
-            and hash_file(place) == FileEntry(found.size_bytes, found.sha256)
+            gfile.exists(place) and hash_file(place) == FileEntry(found.size_bytes, found.sha256)
             for place in places
         )
 

@@ -17,6 +17,7 @@ from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.locks import Lock
 from tfrecords_schema.names import MANIFEST, OUTCOME, WORK_DIR, join
+from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import (
     atomic_write,
     make_folder,
@@ -49,7 +50,7 @@ class WorkDir:
           LinkError: if it, or one that it is in, is a link.
         """
         if self.has_dataset and not overwrite and not self.is_committed:
-            if tf.io.gfile.exists(self.path) and not self._names():
+            if gfile.exists(self.path) and not self._names():
                 self.remove()  # A kill came when the last file was gone.
             raise UsageError(finished_text(self._dataset_dir))
         try:
@@ -89,7 +90,7 @@ class WorkDir:
     @property
     def has_dataset(self) -> bool:
         """Whether the dataset folder holds a finished dataset: this conversion's, or an older."""
-        return tf.io.gfile.exists(join(self._dataset_dir, MANIFEST))
+        return gfile.exists(join(self._dataset_dir, MANIFEST))
 
     @property
     def is_committed(self) -> bool:

@@ -81,6 +81,7 @@ from pipeline.inspect.plan import EpochFacts, plan_facts
 from pipeline.inspect.text import epoch_text, facts_text
 from tfrecords_schema import Dataset, open_dataset
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import atomic_write
 
 
@@ -147,7 +148,7 @@ def _write_page(path: str, facts: Facts, epoch: EpochFacts | None, samples: int)
 
     content = inspect_page(facts, epoch, samples).encode()
     try:
-        tf.io.gfile.makedirs(posixpath.dirname(path) or ".")
+        gfile.makedirs(posixpath.dirname(path) or ".")
         atomic_write(path, content)
     except tf.errors.OpError as error:
         raise UserError(f"the page cannot be written to {path}: {error.message}") from error

@@ -17,6 +17,7 @@ from pipeline.sources.source import Reject
 from tfrecords_schema import Dataset, DatasetError, SplitEntry
 from tfrecords_schema.index import group_totals, shared_groups
 from tfrecords_schema.names import INDEX, REJECTS, join
+from tfrecords_schema.places import gfile
 
 _BUCKET_COUNTS = (1, 2, 4, 8, 16, 30)
 _USUAL_BUCKETS = 8
@@ -173,7 +174,7 @@ def _groups(dataset: Dataset) -> Groups:
 def _rejects(dataset: Dataset) -> list[dict[str, Any]]:
     path = join(dataset.path, REJECTS)
     try:
-        with tf.io.gfile.GFile(path, "rb") as file:
+        with gfile.open_file(path, "rb") as file:
             # Not splitlines(): names may have other line breaks, which JSON leaves as they are.
             lines = file.read().decode("utf-8", "surrogateescape").split("\n")
         return group_rejects([Reject(**json.loads(line)) for line in lines if line])

@@ -14,6 +14,7 @@ from pipeline.batches.frames import decode_frame
 from pipeline.console.texts import listed
 from pipeline.sources.windows import recorded_window
 from tfrecords_schema import Dataset, DatasetError, InputSpec, LabelSpec, RecordSchema
+from tfrecords_schema.places import gfile
 
 _LENGTH_BYTES = 8
 _HEADER_BYTES = 12  # The length and its checksum.
@@ -155,17 +156,17 @@ def open_records(
     index, paths = dataset.split(split), dataset.shard_paths(split)
     places = zip(index.shard[rows].tolist(), index.offset[rows].tolist(), strict=True)
     for shard, members in itertools.groupby(places, operator.itemgetter(0)):
-        with tf.io.gfile.GFile(paths[shard], "rb") as file:
+        with gfile.open_file(paths[shard], "rb") as file:
             for _, offset in members:
                 yield _record_at(file, offset)
 
 
 def _read(path: str, offset: int) -> bytes:
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with gfile.open_file(path, "rb") as file:
         return _record_at(file, offset)
 
 
-def _record_at(file: tf.io.gfile.GFile, offset: int) -> bytes:
+def _record_at(file: Any, offset: int) -> bytes:
     """The content of the TFRecord at a byte offset; its checksums are not looked at.
 
     Raises:

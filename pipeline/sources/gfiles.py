@@ -1,44 +1,49 @@
-"""Raw files through TensorFlow's file systems."""
+"""Raw files on any file system of `gfile`."""
 
 import contextlib
 import os
-import posixpath
 from collections.abc import Iterator
 from typing import IO
 
 import tensorflow as tf
 
 from pipeline.sources.files import FoundFile, local_files
-from tfrecords_schema.storage import File
+from tfrecords_schema.flushing import local_path
+from tfrecords_schema.places import gfile
+from tfrecords_schema.places.store_files import StoreReader
 
 
 class GFiles:
-    """Every file system that `tf.io.gfile` knows; implements `Files`."""
+    """Local folders, TensorFlow's file systems and object stores; implements `Files`."""
 
     def list(self, folder: str, *, follow_links: bool = False) -> Iterator[FoundFile]:
         """See `Files`."""
-        if "://" in folder:
-            return _remote_files(folder)
-        return local_files(folder, follow_links=follow_links)
+        if "://" not in folder:
+            yield from local_files(folder, follow_links=follow_links)
+            return
+        for found in gfile.files_below(folder):
+            yield FoundFile(found.path, found.length, found.mtime_nsec / 1e9)
 
     def exists(self, path: str) -> bool:
         """See `Files`."""
-        name = os.fsencode(path)
-        return tf.io.gfile.exists(name) and not tf.io.gfile.isdir(name)
+        local = local_path(path)
+        if local is not None:
+            return os.path.exists(local) and not os.path.isdir(local)
+        return gfile.exists(path) and not gfile.isdir(path)
 
     @contextlib.contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
-        """See `Files`."""
+        """See `Files`.
+
+        Raises:
+          StoreError: an object store did not answer; what was read of the file says nothing then.
+        """
         try:
-            with File(os.fsencode(path), "rb") as file:  # Names need not be UTF-8.
-                yield file
+            with gfile.open_file(path, "rb") as file:
+                try:
+                    yield file
+                finally:
+                    if isinstance(file, StoreReader):
+                        file.require_answers()
         except tf.errors.OpError as error:
             raise OSError(error.message) from error
-
-
-def _remote_files(folder: str) -> Iterator[FoundFile]:
-    for parent, _, names in tf.io.gfile.walk(folder):
-        for name in names:
-            path = posixpath.join(parent, name)
-            found = tf.io.gfile.stat(path)
-            yield FoundFile(path, found.length, found.mtime_nsec / 1e9)

@@ -21,6 +21,7 @@ from tfrecords_schema.files import hash_file
 from tfrecords_schema.index import IndexRow, read_rows
 from tfrecords_schema.manifest import FileEntry, Manifest, ShardEntry
 from tfrecords_schema.names import INDEX, MANIFEST, WORK_DIR, join
+from tfrecords_schema.places import gfile
 from tfrecords_schema.record_writer import FRAMING_BYTES, masked_crc
 from tfrecords_schema.schema import RecordSchema
 
@@ -66,7 +67,7 @@ def verify_dataset(path: str) -> Iterator[str]:
 def _strays(path: str, manifest: Manifest) -> Iterator[str]:
     shards = {shard.file for entry in manifest.splits.values() for shard in entry.shards}
     expected = {*manifest.files, *(() if manifest.shards_of else shards), MANIFEST}
-    for name in sorted(tf.io.gfile.listdir(path)):
+    for name in sorted(gfile.listdir(path)):
         name = name.rstrip("/")
         if name == WORK_DIR:
             yield (
@@ -214,7 +215,7 @@ def _check_shard(
     digest, size_bytes = hashlib.sha256(), 0
     problems: list[str] = []
     try:
-        with tf.io.gfile.GFile(place, "rb") as file:
+        with gfile.open_file(place, "rb") as file:
             for row in rows if fits else []:
                 framed = file.read(row.size_bytes)
                 digest.update(framed)

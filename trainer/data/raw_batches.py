@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from pipeline.console.errors import RejectedInputError, UsageError, fault_named
 from pipeline.sources.gfiles import GFiles
@@ -15,6 +14,7 @@ from pipeline.sources.outside.options import as_file
 from pipeline.sources.rejects import left_out_text
 from tfrecords_schema import DatasetError, InputSpec
 from tfrecords_schema.left_out import Tally
+from tfrecords_schema.places import gfile
 
 # Padded values of a batch; a batch has one record at least.
 _MAX_BATCH_BYTES = 256 << 20
@@ -88,7 +88,7 @@ class RawFolder:
             options = {**options, "values_table": as_file(values_table)}
         self._source = source_like(options, input_dir.rstrip("/"), GFiles())
         self._spec = input_spec
-        if not tf.io.gfile.isdir(input_dir):
+        if not gfile.isdir(input_dir):
             raise DatasetError(f"--input_dir={input_dir}: no such folder; give one that exists")
         # Conversions leave out the same.
         passed_over = Tally()

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfrecords_schema import Dataset, DatasetError, hash_file
 from tfrecords_schema.flushing import local_path
 from tfrecords_schema.names import INDEX, MANIFEST, join
+from tfrecords_schema.places import gfile
 
 _EVERY_SECS, _SHARE = 5.0, 0.01
 _LATER_NSECS = 2_000_000_000  # Some file systems tell times to 2 s.
@@ -34,6 +35,7 @@ class Unchanged:
             join(dataset.shard_folder, shard.file): shard.sha256
             for split in splits
             for shard in manifest.splits[split].shards
+            if not gfile.in_store(dataset.shard_folder)  # Copies are read that cannot change.
         }
         self._shards = [*self._sha256]
         for name in (INDEX, MANIFEST):
@@ -101,7 +103,7 @@ def _looks(path: str) -> tuple[int, int, int] | None:
     local = local_path(path)
     try:
         if local is None:
-            found = tf.io.gfile.stat(path)
+            found = gfile.stat(path)
             return found.length, found.mtime_nsec, 0
         about = os.stat(local)
         return about.st_size, about.st_mtime_ns, about.st_ino

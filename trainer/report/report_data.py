@@ -5,12 +5,11 @@ import re
 import sys
 from typing import Any
 
-import tensorflow as tf
-
 from pipeline.console.terminal import say
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 from tfrecords_schema.decoding import json_object
 from tfrecords_schema.names import join
+from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import read
 from trainer.evaluation.evaluation_table import stem
 from trainer.report.run_shapes import (
@@ -55,13 +54,13 @@ class RunFiles:
 
     @classmethod
     def read(cls, run_dir: str) -> "RunFiles":
-        """Reads a run folder; any `tf.io.gfile` path.
+        """Reads a run folder; any path of `gfile`.
 
         Raises:
           DatasetError: if a file is not what a run wrote.
         """
         options = _options(_text(run_dir, "config.flags"))
-        names = filter(_EVALUATION.fullmatch, tf.io.gfile.listdir(run_dir))
+        names = filter(_EVALUATION.fullmatch, gfile.listdir(run_dir))
         found = [*filter(None, (_evaluation(run_dir, name) for name in sorted(names)))]
         found.sort(key=lambda evaluation: evaluation.get("split") != options.get("test_split"))
         return cls(

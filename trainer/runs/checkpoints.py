@@ -30,6 +30,7 @@ from tfrecords_schema.decoding import arrays_in, decode, json_object
 from tfrecords_schema.errors import DatasetError, UserError
 from tfrecords_schema.manifest import sealed_json
 from tfrecords_schema.names import join
+from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import (
     MOST_BYTES,
     atomic_write,
@@ -165,7 +166,7 @@ def load(directory: str, variables: Variables) -> TrainingState:
 
 def _read_state(directory: str) -> tuple[TrainingState, dict[str, str]]:
     """Where training stood, and the hashes of its archives."""
-    is_earlier = tf.io.gfile.exists(join(directory, _EARLIER_STATE))
+    is_earlier = gfile.exists(join(directory, _EARLIER_STATE))
     path = join(directory, _EARLIER_STATE if is_earlier else _STATE)
     content = read(path)
     if content is None:
@@ -296,7 +297,7 @@ def load_trained(run_dir: str, which: str, model: keras.Model) -> None:
 
 def _best(run_dir: str) -> str:
     folder = join(run_dir, "best")
-    if not tf.io.gfile.isdir(folder):
+    if not gfile.isdir(folder):
         raise CheckpointError(
             f"{run_dir} has no best weights, which are kept at the end of an epoch; train on, or "
             "give --evaluate_with=last"

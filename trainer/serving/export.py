@@ -12,6 +12,7 @@ from absl import logging
 
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
+from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import (
     make_folder,
     remove_abandoned,
@@ -69,8 +70,8 @@ def export(serving: Serving, folder: str) -> None:
     written = temporary_path(path)
     signatures = {"serving_default": module.serve, "class_names": module.class_names}
     with replacing(join(folder, KERAS_FILE)) as keras_file:
-        with _quiet():
-            tf.saved_model.save(module, written, signatures)
+        with _quiet(), gfile.written_by_tensorflow(written) as place:
+            tf.saved_model.save(module, place, signatures)
         _save_keras(_with_temperature(serving), keras_file)
         replace_tree(written, path)
 
@@ -109,4 +110,4 @@ def _save_keras(model: keras.Model, path: str) -> None:
                 f"{KERAS_FILE} cannot be written, so nothing was: {' '.join(str(error).split())}; "
                 "layers of your own need get_config() with all arguments of their constructor"
             ) from error
-        tf.io.gfile.copy(written, path)
+        gfile.copy(written, path)

@@ -13,6 +13,7 @@ from pipeline.console.terminal import say
 from pipeline.sources.rejects import left_out_text
 from tfrecords_schema import DatasetError, InputSpec, LabelSpec, open_dataset
 from tfrecords_schema.names import join
+from tfrecords_schema.places import gfile
 from trainer.data.raw_arrays import RawArrays
 from trainer.data.raw_batches import RawBatch, RawFolder
 from trainer.data.split_data import load_split
@@ -63,7 +64,7 @@ def run(asked: Asked) -> None:
         name = predict.predict_split or data.test_split
         batches = _split_batches(options.dataset, name, data, serving, learnt)
         raw = None
-    tf.io.gfile.makedirs(posixpath.dirname(output) or ".")  # Before all that work, not after it.
+    gfile.makedirs(posixpath.dirname(output) or ".")  # Before all that work, not after it.
     rows, doubts = predicted(options.run_dir, serving, drawn.passing(batches), raw)
     written = write_predictions(output, rows, serving.task.label)
     say(f"predictions of {len(rows)} records: {written}")

@@ -11,6 +11,7 @@ import tensorflow as tf
 from pipeline.console import page
 from pipeline.console.tables import Table
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.places import gfile
 from trainer.metrics.table import headline
 from trainer.studies import paired_tables
 from trainer.studies.comparison_place import mark
@@ -40,7 +41,7 @@ def write_page(
       paper: see `page.write`.
     """
     try:
-        tf.io.gfile.makedirs(posixpath.dirname(path) or ".")
+        gfile.makedirs(posixpath.dirname(path) or ".")
         return page.write(
             path,
             "trainer.studies",

@@ -1,15 +1,18 @@
 """Keras callbacks in our loop: which ones, and their state in a checkpoint."""
 
 import inspect
+import time
 
 import keras
 import tensorflow as tf
 
+from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import make_folder
 from trainer.options.options import RunOptions, TrainingOptions
 
 # In an epoch's logs: the value of --monitor that decides, see `Trainer`.
 MONITORED = "monitored"
+_SENT_EVERY_SECS = 60.0
 # What JSON holds exactly; anything else a callback keeps is rebuilt, not restored.
 _PLAIN = (bool, int, float, str, type(None))
 
@@ -23,7 +26,8 @@ class TensorBoardScalars(keras.callbacks.Callback):
     def __init__(self, run_dir: str):
         super().__init__()
         self._run_dir = run_dir
-        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self._writers: dict[str, tuple[tf.summary.SummaryWriter, gfile.Written]] = {}
+        self._next_sent = 0.0
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Writes the logs under the number of finished epochs."""
@@ -34,19 +38,30 @@ class TensorBoardScalars(keras.callbacks.Callback):
             writer = self._writer("validation" if is_validation else "train")
             with writer.as_default(step=epoch + 1):
                 tf.summary.scalar(f"epoch/{name.removeprefix('val_')}", value)
-        for writer in self._writers.values():
-            writer.flush()
+        self._flush()
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Closes the event files."""
-        for writer in self._writers.values():
+        for writer, written in self._writers.values():
             writer.close()
+            written.send()
 
     def _writer(self, name: str) -> tf.summary.SummaryWriter:
         if name not in self._writers:
             folder = make_folder(self._run_dir, "tensorboard", name)
-            self._writers[name] = tf.summary.create_file_writer(folder)
-        return self._writers[name]
+            written = gfile.Written(folder)
+            self._writers[name] = tf.summary.create_file_writer(written.path), written
+        return self._writers[name][0]
+
+    def _flush(self) -> None:
+        """Flushes the files; to an object store they go now and then, as they go there whole."""
+        is_time = time.monotonic() >= self._next_sent
+        for writer, written in self._writers.values():
+            writer.flush()
+            if is_time:
+                written.send()
+        if is_time:
+            self._next_sent = time.monotonic() + _SENT_EVERY_SECS
 
 
 class TensorBoardHistograms(TensorBoardScalars):
@@ -58,7 +73,7 @@ class TensorBoardHistograms(TensorBoardScalars):
         with writer.as_default(step=epoch + 1):
             for variable in self.model.trainable_variables:
                 tf.summary.histogram(variable.path, variable.value)
-        writer.flush()
+        self._flush()
 
 
 def make_callbacks(

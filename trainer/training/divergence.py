@@ -17,6 +17,7 @@ import tensorflow as tf
 from pipeline.console import exit_codes
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
+from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import atomic_write
 from trainer.data.split_data import SplitData
 
@@ -126,7 +127,7 @@ class DivergenceCheck:
         ]
         path = join(self._run_dir, DIVERGENCE)
         if self._writes:
-            tf.io.gfile.makedirs(self._run_dir)
+            gfile.makedirs(self._run_dir)
             content = {"what": what, "batches": batches}
             atomic_write(path, (json.dumps(content, indent=1) + "\n").encode())
         last = steps[-1].rows.tolist() if steps else []

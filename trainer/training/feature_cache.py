@@ -39,6 +39,7 @@ from tfrecords_schema import (
     write_index,
 )
 from tfrecords_schema.names import INDEX, MANIFEST, join, shard_name
+from tfrecords_schema.places import gfile
 from tfrecords_schema.record_writer import FRAMING_BYTES, RecordWriter
 from tfrecords_schema.selection import write_selection
 from tfrecords_schema.storage import make_folder, remove_abandoned, replacing
@@ -87,7 +88,7 @@ class FeatureCache:
         """
         names = (self._name, split, self._dataset.manifest.version)
         path = join(self._root, *names)
-        if not tf.io.gfile.exists(join(path, MANIFEST)):
+        if not gfile.exists(join(path, MANIFEST)):
             entry = self._dataset.manifest.splits[split]
             is_whole = entry.records == sum(shard.records for shard in entry.shards)
             write = self._write if is_whole else self._select

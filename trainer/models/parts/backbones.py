@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pipeline.console.near_misses import not_one_of
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.places import gfile
 from trainer.models.parts import WITHOUT_WEIGHTS
 from trainer.models.parts.weight_files import require_fitting
 
@@ -90,7 +91,7 @@ def application_module(name: str) -> types.ModuleType:
 
 
 def _load_file(model: keras.Model, name: str, path: str) -> None:
-    if not tf.io.gfile.exists(path):
+    if not gfile.exists(path):
         raise UserError(f"--backbone_weights={path}: no such file; give imagenet, none or a file.")
     try:
         with warnings.catch_warnings():
