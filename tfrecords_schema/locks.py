@@ -13,6 +13,7 @@ import dataclasses
 import json
 import logging
 import os
+import posixpath
 import random
 import threading
 import time
@@ -134,11 +135,7 @@ class Lock:
         Raises:
           LockedError: somebody did.
         """
-        if not gfile.exists(self.path):
-            raise LockedError(
-                f"the lock {self.path} is gone: another process took {self._folder} over while "
-                "this one was silent, or somebody removed it; nothing more is written here"
-            )
+        require_lock(self.path)
 
     def _other(self) -> tuple[str, Owner] | None:
         """A lock of another that is alive, or may be; those of the dead are removed."""
@@ -197,6 +194,19 @@ class Lock:
     def _beat(self) -> None:
         while not self._ends.wait(BEAT_SECS):
             self.show_life()
+
+
+def require_lock(path: str) -> None:
+    """Checks that a lock is still there, of whatever process; see `Lock.require`.
+
+    Raises:
+      LockedError: it is not.
+    """
+    if not gfile.exists(path):
+        raise LockedError(
+            f"the lock {path} is gone: another process took {posixpath.dirname(path)} over while "
+            "this one was silent, or somebody removed it; nothing more is written here"
+        )
 
 
 def _written(path: str) -> int | None:

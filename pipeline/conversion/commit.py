@@ -27,6 +27,7 @@ from tfrecords_schema.files import finish_dataset, hash_file
 from tfrecords_schema.flushing import flush, want
 from tfrecords_schema.index import groups_in, merge_indexes
 from tfrecords_schema.left_out import LeftOut, Tally
+from tfrecords_schema.locks import require_lock
 from tfrecords_schema.manifest import Manifest, ShardEntry, SplitEntry, Statistics
 from tfrecords_schema.names import CLASS_NAMES, INDEX, MANIFEST, REJECTS, join
 from tfrecords_schema.places import gfile
@@ -38,6 +39,7 @@ _PACKAGES = ("apache-beam", "numpy", "tensorflow", "tensorflow-datasets")
 
 def commit(
     options: ConvertOptions,
+    lock_path: str,
     decision: Decision,
     plan: ShardPlan | None,
     refusal: str,
@@ -49,14 +51,19 @@ def commit(
 
     Args:
       options: the conversion's options.
+      lock_path: of the conversion's lock.
       decision: the schema.
       plan: the shards, all of them written; None if the conversion is refused.
       refusal: why the conversion is refused; empty if it is not.
       rejects: inputs that were rejected before the shards were written.
       total: number of inputs.
       passed_over: what is not among them.
+
+    Raises:
+      LockedError: another process took the folder over, as after this machine slept.
     """
     want(options.durable)
+    require_lock(lock_path)
     work_dir = WorkDir(options.dataset_dir)
     parts = _read_parts(work_dir, plan) if plan else []
     all_rejects = sorted({*rejects, *(reject for part in parts for reject in part.rejects)})
@@ -75,7 +82,11 @@ def commit(
             raise UsageError(refusal)
         _require_unchanged(all_rejects)
         _require_records(parts, len(all_rejects), total, options)
-        _commit(options, decision, parts, all_rejects, left_out.rows(), outcome)
+        prepared = _prepare(options, decision, parts, all_rejects, left_out.rows())
+        require_lock(lock_path)
+        sha256 = hash_file(join(prepared, MANIFEST)).sha256
+        work_dir.write_outcome({**outcome, "manifest": sha256})
+        _place(options, prepared, parts)
     except UsageError as error:
         work_dir.write_outcome({**outcome, "refusal": str(error)})
 
@@ -113,14 +124,14 @@ def _require_records(
             )
 
 
-def _commit(
+def _prepare(
     options: ConvertOptions,
     decision: Decision,
     parts: Sequence[Part],
     rejects: Sequence[Reject],
     left_out: tuple[LeftOut, ...],
-    outcome: dict[str, Any],
-) -> None:
+) -> str:
+    """Writes all but the shards into a folder of their own, and returns its path."""
     assert decision.schema is not None
     work_dir = WorkDir(options.dataset_dir)
     remove(join(work_dir.path, _PREPARED))
@@ -143,8 +154,7 @@ def _commit(
         left_out=left_out,
     )
     finish_dataset(prepared, manifest)
-    work_dir.write_outcome({**outcome, "manifest": hash_file(join(prepared, MANIFEST)).sha256})
-    _place(options, prepared, parts)
+    return prepared
 
 
 def recorded_options(

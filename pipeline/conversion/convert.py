@@ -91,7 +91,7 @@ def convert(options: ConvertOptions, pipeline: beam.Pipeline) -> str:
         else:
             work_dir.clear()
             with ProgressLine(work_dir):
-                build(pipeline, _source(options), options)
+                build(pipeline, _source(options), options, work_dir.lock_path)
                 pipeline.run().wait_until_finish()
         return _report(options, work_dir)
     except Exception as error:

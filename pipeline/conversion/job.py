@@ -63,8 +63,15 @@ _PASSED_OVER = "passed_over"
 _CLASSES_PER_WEIGHT = 16  # They take about as much memory as the rest of a description.
 
 
-def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> None:
-    """Adds the whole conversion to a pipeline."""
+def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions, lock_path: str) -> None:
+    """Adds the whole conversion to a pipeline.
+
+    Args:
+      pipeline: takes the graph.
+      source: the inputs.
+      options: the conversion's options.
+      lock_path: of the lock by which the dataset folder is this conversion's.
+    """
     start = pipeline | "Start" >> beam.Create([None])
     earlier = AsSingleton(start | "Earlier" >> beam.Map(lambda _: earlier_splits(options)))
     listed = start | "List" >> beam.FlatMap(_list, source).with_outputs(_PASSED_OVER, main="inputs")
@@ -105,6 +112,7 @@ def build(pipeline: beam.Pipeline, source: Source, options: ConvertOptions) -> N
     _ = counts | "Commit" >> beam.Map(
         _commit,
         options,
+        lock_path,
         decision,
         plan,
         AsIter(rejected),
@@ -200,6 +208,7 @@ def _shard_of(
 def _commit(
     counts: InputCounts,
     options: ConvertOptions,
+    lock_path: str,
     decision: Decision,
     plan: ShardPlan,
     rejected: Iterable[Reject],
@@ -207,4 +216,4 @@ def _commit(
     passed_over: Iterable[LeftOut],
 ) -> None:
     list(written)  # All shards are there once this side input is.
-    commit(options, decision, plan, plan.refusal, rejected, counts.total, passed_over)
+    commit(options, lock_path, decision, plan, plan.refusal, rejected, counts.total, passed_over)

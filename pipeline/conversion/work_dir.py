@@ -34,12 +34,18 @@ _PROGRESS_SECS = 1.0
 
 
 class WorkDir:
-    """The work folder of one dataset folder."""
+    """The work folder of one dataset folder.
+
+    Attributes:
+      path: of the folder.
+      lock_path: of the lock that `start` writes; workers ask whether it is still there.
+    """
 
     def __init__(self, dataset_dir: str):
         self.path = join(dataset_dir, WORK_DIR)
         self._dataset_dir = dataset_dir
         self._lock = Lock(self.path, f"converting to {dataset_dir}")
+        self.lock_path = self._lock.path
 
     def start(self, *, overwrite: bool) -> None:
         """Takes the folder for this process.

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -153,3 +154,31 @@ def test_an_empty_work_folder_of_a_finished_dataset_is_removed(
     assert outcome.code == 1
     assert "is a finished dataset; use --overwrite" in outcome.text
     assert not list(verify_dataset(str(folders.dataset)))
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["pipeline.conversion.commit._read_parts", "pipeline.conversion.commit.finish_dataset"],
+)
+def test_a_conversion_that_was_taken_over_commits_nothing(
+    folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    write_recordings(folders, 6)
+    converter.dataset("--splits=train=1")
+    older = _whole(folders)
+
+    def lose_lock(*args: Any) -> Any:
+        for path in folders.dataset.glob(".conversion/lock-*.json"):
+            path.unlink()  # As another machine does, after this one slept.
+        return work(*args)
+
+    module, _, name = before.rpartition(".")
+    work = getattr(sys.modules[module], name)
+    with monkeypatch.context() as patch:
+        patch.setattr(before, lose_lock)
+        outcome = converter.run(*_FLAGS)
+    assert outcome.code == 1
+    assert "is gone: another process took" in outcome.text
+    assert _whole(folders) == older
+    assert not (folders.dataset / ".conversion" / "outcome.json").exists()
+    converter.dataset(*_FLAGS)
