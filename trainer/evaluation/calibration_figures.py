@@ -47,13 +47,13 @@ def calibration_figures(
 
 def calibration_notes(result: Mapping[str, Any]) -> list[str]:
     """Why what was asked for was not chosen."""
-    notes: list[str] = result.get("calibration", {}).get("notes", [])
+    notes: list[str] = (result.get("calibration") or {}).get("notes", [])
     return notes
 
 
 def calibration_tables(result: Mapping[str, Any]) -> list[Table]:
     """Temperature and threshold with their figures on the split; nothing where none was chosen."""
-    found = result.get("calibration", {})
+    found = result.get("calibration") or {}
     here, split = found.get("here", {}), result["split"]
     if not here:
         return []
@@ -63,14 +63,18 @@ def calibration_tables(result: Mapping[str, Any]) -> list[Table]:
     tables = []
     if "before" in here:
         columns = {"probabilities": None, "without": _FIGURE, "with the temperature": _FIGURE}
-        rows = [(name, value, here["after"][name]) for name, value in here["before"].items()]
+        after = here.get("after", {})
+        rows = [
+            (name, here["before"][name], after[name]) for name in here["before"] if name in after
+        ]
         note = f"temperature {found['temperature']:.4g}, {of_it}; it changes no class"
         tables.append(Table(f"Probabilities of {split}", columns, rows, note=note))
-    if "decision" in here:
-        name, aim = found["asked"]["positive_class"], found["asked"]["decide_by"]
+    if "decision" in here and found["threshold"] is not None:
+        name, aim = (found["asked"].get(key, "") for key in ("positive_class", "decide_by"))
         by_split = {found["split"]: found["decision"], split: here["decision"]}
         columns = {name: None, **{f"on {one}": _FIGURE for one in by_split}}
-        pairs = [(n, *(of[n] for of in by_split.values())) for n in here["decision"]]
+        known = [n for n in here["decision"] if all(n in of for of in by_split.values())]
+        pairs = [(n, *(of[n] for of in by_split.values())) for n in known]
         note = f"stated from probability {found['threshold']:.4g} on, by {aim}, {of_it}"
         tables.append(Table(f"Decisions of {split}", columns, pairs, note=note))
     return tables

@@ -28,7 +28,7 @@ def reliability_picture(
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=_SOFT, linewidth=1, linestyle="--")
-        total = sum(row["labels"] for row in bins)
+        total = sum(row["labels"] for row in bins) or 1
         widths = [row["high"] - row["low"] for row in bins]
         shares = [row["labels"] / total for row in bins]
         lows = [row["low"] for row in bins]
@@ -62,7 +62,7 @@ def curve_pictures(
     """
     rankings = Rankings(predictions.label, predictions.prediction)
     counts = np.bincount(predictions.label, minlength=len(names))
-    asked = evaluation.get("calibration", {}).get("asked", {}).get("positive_class")
+    asked = (evaluation.get("calibration") or {}).get("asked", {}).get("positive_class")
     shown = np.argsort(-counts, kind="stable")[:_MOST_CURVES].tolist()
     if len(names) == 2:
         shown = [names.index(asked) if asked in names else 1]

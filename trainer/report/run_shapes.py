@@ -88,6 +88,55 @@ class Confusion:
 
 
 @dataclasses.dataclass
+class Bin:
+    """Of a reliability diagram; see `reliability`."""
+
+    low: float
+    high: float
+    labels: float
+    probability: float
+    right: float
+
+
+@dataclasses.dataclass
+class Limits:
+    """Of agreement; see `agreement`."""
+
+    bias: float
+    low: float
+    high: float
+    deviation: float = 0.0
+
+
+@dataclasses.dataclass
+class Here:
+    """What a calibration comes to on the split that is measured."""
+
+    before: Figures = dataclasses.field(default_factory=dict)
+    after: Figures = dataclasses.field(default_factory=dict)
+    reliability_before: list[Bin] = dataclasses.field(default_factory=list)
+    decision: Figures = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Calibrated:
+    """The calibration that was measured with; see `Calibration`."""
+
+    weights: str
+    asked: dict[str, str]
+    split: str
+    labels: int
+    temperature: float
+    threshold: float | None
+    decision: Figures
+    dataset_fingerprint: str = ""
+    before: Figures = dataclasses.field(default_factory=dict)
+    after: Figures = dataclasses.field(default_factory=dict)
+    notes: list[str] = dataclasses.field(default_factory=list)
+    here: Here = dataclasses.field(default_factory=Here)
+
+
+@dataclasses.dataclass
 class Evaluation:
     """`evaluation-<stem>.json`."""
 
@@ -115,10 +164,10 @@ class Evaluation:
     curves: dict[str, Figures] = dataclasses.field(default_factory=dict)
     trained_on: dict[str, int] = dataclasses.field(default_factory=dict)
     decided_by_it: bool = False
-    agreement: list[Figures] = dataclasses.field(default_factory=list)
-    reliability: list[Figures] = dataclasses.field(default_factory=list)
+    agreement: list[Limits] = dataclasses.field(default_factory=list)
+    reliability: list[Bin] = dataclasses.field(default_factory=list)
     predicted: list[float] = dataclasses.field(default_factory=list)
-    calibration: dict[str, Any] = dataclasses.field(default_factory=dict)
+    calibration: Calibrated | None = None
 
 
 @dataclasses.dataclass

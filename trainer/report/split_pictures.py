@@ -21,7 +21,7 @@ def split_pictures(
     if label.kind == "class":
         if "reliability" not in evaluation:
             return {}
-        before = evaluation.get("calibration", {}).get("here", {}).get("reliability_before", ())
+        before = (evaluation.get("calibration") or {}).get("here", {}).get("reliability_before", ())
         return {
             "Reliability diagram": reliability_picture(evaluation["reliability"], before),
             **curve_pictures(evaluation, predictions, label.class_names),

@@ -2,18 +2,26 @@
 
 import dataclasses
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP, toy_dataset
+from tests.test_hostile_json import _changed, _places
 from tests.trainer.run_folders import write_run
-from trainer.evaluation.calibration_figures import calibration_figures, calibration_tables
+from tfrecords_schema import DatasetError
+from trainer.evaluation.calibration_figures import (
+    calibration_figures,
+    calibration_notes,
+    calibration_tables,
+)
 from trainer.evaluation.evaluation import evaluate
 from trainer.evaluation.evaluation_table import evaluation_text
 from trainer.evaluation.predictions import Predictions
 from trainer.report import probability_pictures
 from trainer.report.report import write_report
+from trainer.report.run_shapes import Evaluation, require
 from trainer.report.split_pictures import split_pictures
 from trainer.runs.calibration import Calibration
 
@@ -123,3 +131,23 @@ def test_an_evaluation_of_an_earlier_version_has_no_pictures_of_probabilities(tm
     dataset, predictions, result = _evaluated(tmp_path, CLASS_PER_STEP)
     del result["reliability"]
     assert split_pictures(dataset, "test", result, predictions) == {}
+
+
+def test_any_other_field_of_probabilities_is_shown_or_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(probability_pictures, "svg", lambda draw, size: str(draw(mock.MagicMock())))
+    dataset, predictions, result = _evaluated(tmp_path, CLASS_PER_STEP, _chosen())
+    result = json.loads(json.dumps(result))
+    require(Evaluation, result)
+    refused = 0
+    for place in _places({name: result[name] for name in ("reliability", "calibration")}):
+        for other in [None, "3", {}, _places]:
+            changed = _changed(result, place, other)
+            try:
+                require(Evaluation, changed)
+            except DatasetError:
+                refused += 1
+                continue
+            split_pictures(dataset, "test", changed, predictions)
+            assert len(calibration_tables(changed)) <= 2
+            assert isinstance(calibration_notes(changed), list)
+    assert refused > 50
