@@ -3,18 +3,23 @@
 # make flink: a job server for the tests that convert on Apache Flink (needs Java and Maven)
 # make bench: one table of ratios against what people use (BENCH=--quick: small sizes, 3 minutes)
 # make bench-torch: training steps beside PyTorch, in an environment of its own
+# make lock: the newest versions that fit into requirements/*.lock, which demo and test install from
 # PYTHON=python3.12 chooses the interpreter of the virtual environment (3.10 to 3.13).
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Exact versions with hashes, where there is a lock file; remove it to install what setup.py allows.
+locked = $(if $(wildcard requirements/$1.lock),$(PIP) --require-hashes -r requirements/$1.lock)
+LOCK := $(BIN)/uv pip compile setup.py --universal --python-version=3.10 --generate-hashes \
+  --no-annotate --no-header --quiet --upgrade
 PACKAGES := tfrecords_schema pipeline trainer
 DATASET := demo/datasets/watch/1.0.0
 FLINK_POM := tests/pipeline/flink/pom.xml
 FLINK_JOB_SERVER := build/flink/flink-job-server.jar
 
-.PHONY: demo test lint flink bench bench-torch clean
+.PHONY: demo test lint flink bench bench-torch lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -43,6 +48,11 @@ bench-torch: $(VENV)/installed-bench | $(VENV)-torch/installed
 
 flink: $(FLINK_JOB_SERVER)
 
+lock: | $(VENV)/bin/python
+	$(PIP) uv
+	$(LOCK) --output-file=requirements/demo.lock
+	$(LOCK) --extra=test --constraints=requirements/demo.lock --output-file=requirements/test.lock
+
 clean:
 	rm -rf $(VENV) $(VENV)-torch demo build *.egg-info
 
@@ -53,11 +63,13 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: setup.py | $(VENV)/bin/python
 	@echo "Installing TensorFlow, Beam and the rest into $(VENV) (about 700 MB, a minute or two)"
+	$(call locked,demo)
 	$(PIP) --editable .
 	@touch $@
 
 $(VENV)/installed-%: setup.py | $(VENV)/bin/python
 	@echo "Installing what 'make $*' needs into $(VENV) (about 700 MB the first time)"
+	$(call locked,$*)
 	$(PIP) --editable '.[$*]'
 	@touch $@ $(VENV)/installed
 

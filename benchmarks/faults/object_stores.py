@@ -116,7 +116,7 @@ def _do_all(root: str, counts: Counts, where: str) -> None:
         status = command()
         print(f"{where}: {name} {time.monotonic() - started:.1f} s", flush=True)
         counts[f"commands on {where}"] += 1
-        counts.violation(f"{name} failed on {where}", int(status != 0))
+        counts.violation(f"a command failed on {where}", int(status != 0))
 
 
 def _compare(local: str, url: str, counts: Counts) -> None:
@@ -127,7 +127,9 @@ def _compare(local: str, url: str, counts: Counts) -> None:
             if any(re.fullmatch(pattern, name.rpartition("/")[2]) for pattern in _SAME):
                 same = _content(ours[name]) == _content(theirs[name])
                 counts["files with the same bytes"] += same
-                counts.violation(f"other bytes in {name}", int(not same))
+                counts.violation("other bytes", int(not same))
+                if not same:
+                    print(f"other bytes in {name}", flush=True)
 
 
 def _files(folder: str) -> dict[str, str]:

@@ -1,14 +1,12 @@
 """Raw files on any file system of `gfile`."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from typing import IO
 
 import tensorflow as tf
 
 from pipeline.sources.files import FoundFile, local_files
-from tfrecords_schema.flushing import local_path
 from tfrecords_schema.places import gfile
 from tfrecords_schema.places.store_files import StoreReader
 
@@ -26,9 +24,6 @@ class GFiles:
 
     def exists(self, path: str) -> bool:
         """See `Files`."""
-        local = local_path(path)
-        if local is not None:
-            return os.path.exists(local) and not os.path.isdir(local)
         return gfile.exists(path) and not gfile.isdir(path)
 
     @contextlib.contextmanager

@@ -55,13 +55,17 @@ def in_store(path: str) -> bool:
 def exists(path: str) -> bool:
     """Whether there is a file or folder."""
     store = _store(path)
-    return tf.io.gfile.exists(path) if store is None else store.is_folder(path) is not None
+    if store is None:
+        return tf.io.gfile.exists(os.fsencode(path))  # Names need not be UTF-8.
+    return store.is_folder(path) is not None
 
 
 def isdir(path: str) -> bool:
     """Whether there is a folder; in a store, anything below."""
     store = _store(path)
-    return tf.io.gfile.isdir(path) if store is None else bool(store.is_folder(path))
+    if store is None:
+        return tf.io.gfile.isdir(os.fsencode(path))
+    return bool(store.is_folder(path))
 
 
 def listdir(path: str) -> list[str]:
@@ -157,7 +161,7 @@ class _File(tf.io.gfile.GFile):
     closed = False  # They ask, and only before the end of a `with` block.
 
     def __init__(self, path: str, mode: Literal["rb", "wb"]):
-        super().__init__(os.fsencode(path), mode)  # Names need not be UTF-8.
+        super().__init__(os.fsencode(path), mode)
         self._size_bytes = self.size() if mode == "rb" else 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
