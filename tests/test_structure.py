@@ -1,6 +1,7 @@
 """The floors of the house, as the rooms' own texts have them; the size of files and rooms."""
 
 import ast
+import functools
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -44,6 +45,7 @@ _MAX_LINES = 400
 _MAX_FILES = 20
 
 
+@functools.cache
 def _sources() -> dict[str, str]:
     """Text of every module of the packages, by its full name."""
     found = {}
@@ -55,17 +57,28 @@ def _sources() -> dict[str, str]:
     return found
 
 
+@functools.cache
+def _nodes(text: str) -> list[ast.AST]:
+    """All of a text's syntax: some tests go through all texts."""
+    return [*ast.walk(ast.parse(text))]
+
+
 def _imports(text: str, modules: set[str]) -> set[str]:
     """Modules that a text imports, also within functions: those of the project by full name."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in _imports_in(text):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             assert node.level == 0, "import absolutely, so that the arrows can be seen"
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             found.update(names & modules or {str(node.module)})
     return found
+
+
+@functools.cache
+def _imports_in(text: str) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in _nodes(text) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def _room(name: str) -> tuple[int, int]:
@@ -155,7 +168,7 @@ def test_a_planted_import_upwards_is_found(module, line):
 
 
 def test_a_planted_circle_is_found():
-    sources = _sources()
+    sources = {**_sources()}
     planted = "\nfrom pipeline.batches import keras_batches\n"
     sources["pipeline.batches.boundaries"] += planted
     assert any("pipeline.batches.boundaries" in circle for circle in _circles(sources))
@@ -174,7 +187,7 @@ def test_files_are_reached_through_one_room():
     found = {
         name
         for name, text in _sources().items()
-        for node in ast.walk(ast.parse(text))
+        for node in _nodes(text)
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "tf.io.gfile"
     }
     assert found == {"tfrecords_schema.places.gfile"}

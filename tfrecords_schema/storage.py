@@ -250,6 +250,16 @@ def remove(path: str) -> None:
             gfile.remove(path)
 
 
+def free_bytes(folder: str) -> int | None:
+    """What the disk of a local folder has free, whether it is there yet or not; None elsewhere."""
+    local = local_path(folder)
+    if local is None:
+        return None
+    while local and not os.path.exists(local):
+        local = os.path.dirname(local)
+    return shutil.disk_usage(local or ".").free
+
+
 def remove_if_empty(folder: str) -> None:
     """Removes a local folder with nothing in it; elsewhere there are none."""
     if (local := local_path(folder)) is not None:

@@ -31,7 +31,7 @@ from trainer.runs.calibration import hash_of_weights
 from trainer.runs.checkpoints import load_trained
 from trainer.serving import inference
 from trainer.session import Data, Session, build, open_data, open_session, start_from
-from trainer.training import dry_run, worth_a_look
+from trainer.training import dry_run, room, worth_a_look
 from trainer.training.loop import Trainer
 from trainer.trials import settle
 
@@ -113,6 +113,7 @@ def _train(
     )  # fmt: skip
     trainer.resume()  # What it refuses leaves the run folder as it is.
     if session.is_chief and not trainer.is_finished:
+        room.require(run, asked.training, session.model)
         run_folder.write(
             run.run_dir, asked.recorded, session.data.learnt, session.model, session.train,
             asked.choices,

@@ -17,6 +17,7 @@ from pipeline.conversion.inputs import (
     fitting,
     rejects,
 )
+from pipeline.conversion.room import room_text
 from pipeline.conversion.shard_plan import ShardPlan, count_sizes, plan_shards
 from pipeline.conversion.summary import class_names_text, doubts_text, schema_text, splits_text
 from pipeline.doubts.division import doubts_of
@@ -85,7 +86,8 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
         summary += "\n\n" + as_text(class_table(division.classes, labels))
     if doubts := doubts_of(division):
         said.append(doubts_text(doubts))
-    where = f"nothing was written; the dataset would be {options.dataset_dir}"
+    room = room_text(plan, options.dataset_dir)
+    where = f"nothing was written; the dataset would be {options.dataset_dir}, which {room}"
     return "\n\n".join(filter(None, [summary, *said, where]))
 
 

@@ -32,6 +32,7 @@ from pipeline.conversion.inputs import (
     rejects,
 )
 from pipeline.conversion.packs import group_in_packs, pack_all, shuffle_bucket, unpack
+from pipeline.conversion.room import too_little_room
 from pipeline.conversion.shard_plan import (
     ShardPlan,
     SplitSizes,
@@ -187,6 +188,8 @@ def _plan(
     options: ConvertOptions,
 ) -> ShardPlan:
     plan = plan_shards(sizes, counts, decision, groups, options)
+    if not plan.refusal and (problem := too_little_room(plan, decision, options.dataset_dir)):
+        plan = ShardPlan(refusal=problem)
     if not plan.refusal:
         work_dir = WorkDir(options.dataset_dir)
         work_dir.write_plan({"records": plan.records, "size_bytes": plan.size_bytes})
