@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
         ends = threading.Event()
         watcher = threading.Thread(target=_watch, args=(run_dir, looks, ends))
         watcher.start()
-        every = ("--validate_every_epochs=1", "--checkpoint_every_epochs=1")
+        every = ("--validate_every_epochs=1", "--checkpoint_every_epochs=1", "--max_minutes=0")
         status = train([
             f"--dataset={dataset}", f"--run_dir={run_dir}", f"--model={args.model}", "--depth=1",
             "--width=4", f"--batch_size={_BATCH}", "--num_buckets=2", "--noreport", *every,

@@ -8,12 +8,13 @@ import pytest
 from benchmarks.harness.object_stores import S3
 from pipeline.conversion.convert import main as convert
 from pipeline.verify import main as verify
-from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
+from tests.datasets import CLASS_PER_STEP, random_records, toy_dataset, write_dataset
 from tests.pipeline.conversions import Folders, write_recordings
-from tests.trainer.in_process import run_trainer, train
-from tfrecords_schema import InputSpec, RecordSchema
+from tests.trainer.in_process import train
+from tfrecords_schema import DatasetError, InputSpec, RecordSchema, open_dataset
 from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import read
+from trainer.data.unchanged import Unchanged
 
 _FLAGS = ["--source=signals", "--name=test", "--splits=train=0.5,validation=0.5", "--num_shards=2"]
 
@@ -88,11 +89,23 @@ def test_training_in_a_store_gives_the_same_weights(tmp_path: pathlib.Path, s3: 
     train(dataset.path, tmp_path / "run", "--deterministic")
     s3.failing = 0.05
     train(f"{url}/toy/1.0.0", f"{url}/run", "--deterministic", "--tensorboard", "--report")
-    assert run_trainer(f"--run_dir={url}/run", "--mode=export") == 0
     s3.failing = 0.0
     found = _below(f"{url}/run")
     local = {str(p.relative_to(tmp_path / "run")) for p in (tmp_path / "run").rglob("*.npz")}
     assert {name for name in local if "model-" in name} <= found.keys()
     assert {"metrics.jsonl", "report.html", "evaluation-validation.json"} <= found.keys()
-    assert {"export/model.keras", "export/saved_model/saved_model.pb"} <= found.keys()
     assert any(name.startswith("tensorboard/train/events") for name in found)
+
+
+def test_what_is_trained_on_is_looked_at_when_the_store_is_back(
+    tmp_path: pathlib.Path, s3: S3
+) -> None:
+    url = f"{s3.url}/{uuid.uuid4().hex}"
+    _send(pathlib.Path(toy_dataset(tmp_path)[0].path), url)
+    unchanged = Unchanged(open_dataset(url), ["train"])
+    s3.failing = 1.0
+    unchanged(now=True)
+    s3.failing = 0.0
+    gfile.remove(f"{url}/manifest.json")
+    with pytest.raises(DatasetError, match=r"manifest.json changed since"):
+        unchanged(now=True)

@@ -82,6 +82,16 @@ def test_what_failed_within_a_block_is_not_written(folder: str) -> None:
     assert storage.read(f"{folder}/a") == b"before"
 
 
+def test_what_tensorflow_writes_itself_is_sent_when_it_is_whole(folder: str) -> None:
+    module = tf.Module()
+    module.value = tf.Variable([1.0, 2.0])
+    with gfile.written_by_tensorflow(f"{folder}/saved") as place:
+        tf.saved_model.save(module, place)
+        assert not gfile.exists(f"{folder}/saved")
+    found = {one.path.removeprefix(f"{folder}/saved/") for one in gfile.files_below(folder)}
+    assert {"saved_model.pb", "variables/variables.index"} <= found
+
+
 def test_failing_requests_are_tried_again_but_not_for_ever(s3: S3) -> None:
     s3.failing = 0.3
     for number in range(8):

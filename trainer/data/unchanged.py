@@ -5,6 +5,7 @@ time and inode of each file are looked at again and again, which costs a hundred
 a file that has others is hashed: a copy put back is no change.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +16,7 @@ from tfrecords_schema import Dataset, DatasetError, hash_file
 from tfrecords_schema.flushing import local_path
 from tfrecords_schema.names import INDEX, MANIFEST, join
 from tfrecords_schema.places import gfile
+from tfrecords_schema.places.store_error import StoreError
 
 _EVERY_SECS, _SHARE = 5.0, 0.01
 _LATER_NSECS = 2_000_000_000  # Some file systems tell times to 2 s.
@@ -79,9 +81,10 @@ class Unchanged:
         for check in self._others:
             check()
         for path, before in self._seen.items():
-            if (found := _looks(path)) != before:
-                self._require_content(path, "changed since this command began")
-                self._seen[path] = found
+            with contextlib.suppress(StoreError):  # Copies are read, so it can wait for the store.
+                if (found := _looks(path)) != before:
+                    self._require_content(path, "changed since this command began")
+                    self._seen[path] = found
         ended = time.monotonic()
         self._next = ended + max(_EVERY_SECS, (ended - started) / _SHARE)
 
