@@ -32,7 +32,7 @@ from benchmarks.harness.tables import Counts
 from pipeline.verification.verify import verify_dataset
 
 _DISK_MB = 64
-_MESSAGE = "No space left on device"
+_MESSAGES = ("No space left on device", "free; make space")
 
 
 class Disk:
@@ -197,7 +197,8 @@ def _go_on(pid: int, log: pathlib.Path, counts: Counts) -> bool:
 
 def _check_message(log: pathlib.Path, counts: Counts) -> bool:
     text = log.read_text()
-    is_clear = _MESSAGE in text and "error: " in text and "Traceback" not in text
+    is_full = any(message in text for message in _MESSAGES)
+    is_clear = is_full and "error: " in text and "Traceback" not in text
     counts.violation("no clear message", not is_clear, log)
     return is_clear
 
