@@ -12,8 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from benchmarks.results import licences
-
-_ROOT = pathlib.Path(__file__).parents[2]
+from tests.repository import REPOSITORY
 
 
 @pytest.fixture
@@ -21,14 +20,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Requirement]]:
     """What demo and test need."""
     found: dict[str, Any] = {}
     monkeypatch.setattr(setuptools, "setup", found.update)
-    runpy.run_path(str(_ROOT / "setup.py"))
+    runpy.run_path(str(REPOSITORY / "setup.py"))
     demo = [*map(Requirement, found["install_requires"])]
     return {"demo": demo, "test": [*demo, *map(Requirement, found["extras_require"]["test"])]}
 
 
 def _locked(name: str) -> dict[str, list[Version]]:
     versions: dict[str, list[Version]] = {}
-    for package in re.split(r"\n(?=\S)", (_ROOT / f"requirements/{name}.lock").read_text()):
+    for package in re.split(r"\n(?=\S)", (REPOSITORY / f"requirements/{name}.lock").read_text()):
         found = re.match(r"([\w.-]+)==([\w.+!-]+)", package)
         assert found, package[:80]
         assert "--hash=sha256:" in package, found[1]

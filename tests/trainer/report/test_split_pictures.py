@@ -7,8 +7,8 @@ from unittest import mock
 import numpy as np
 import pytest
 
+from tests.changed_json import MISSING, changed, places
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP, toy_dataset
-from tests.test_hostile_json import _changed, _places
 from tests.trainer.run_folders import write_run
 from tfrecords_schema import DatasetError
 from trainer.evaluation.calibration_figures import (
@@ -139,15 +139,15 @@ def test_any_other_field_of_probabilities_is_shown_or_refused(tmp_path, monkeypa
     result = json.loads(json.dumps(result))
     require(Evaluation, result)
     refused = 0
-    for place in _places({name: result[name] for name in ("reliability", "calibration")}):
-        for other in [None, "3", {}, _places]:
-            changed = _changed(result, place, other)
+    for place in places({name: result[name] for name in ("reliability", "calibration")}):
+        for other in [None, "3", {}, MISSING]:
+            other_result = changed(result, place, other)
             try:
-                require(Evaluation, changed)
+                require(Evaluation, other_result)
             except DatasetError:
                 refused += 1
                 continue
-            split_pictures(dataset, "test", changed, predictions)
-            assert len(calibration_tables(changed)) <= 2
-            assert isinstance(calibration_notes(changed), list)
+            split_pictures(dataset, "test", other_result, predictions)
+            assert len(calibration_tables(other_result)) <= 2
+            assert isinstance(calibration_notes(other_result), list)
     assert refused > 50
