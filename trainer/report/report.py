@@ -60,6 +60,8 @@ def write_report(
     lengths = _lengths(run, dataset)
     dataset = with_label(dataset, label or dataset.schema.label)
     evaluations = run.evaluated_on(dataset.manifest.fingerprint)
+    for evaluation in evaluations.values():
+        require_shown(evaluation, run_dir)
     methods = {} if other_data else run_methods(run, dataset)
     if methods:
         write_methods(run_dir, methods)
@@ -142,7 +144,6 @@ def _result(
     run: RunFiles, dataset: Dataset, split: str, evaluation: dict[str, Any]
 ) -> dict[str, Any]:
     """What the page says of one evaluated split."""
-    require_shown(evaluation, run.run_dir)
     predictions = Predictions.read(
         run.run_dir, evaluation_table.stem(evaluation), evaluation.get("predictions", "")
     )

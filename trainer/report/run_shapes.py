@@ -4,12 +4,13 @@ Fields that are not here are another version's, and are left alone.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfrecords_schema.decoding import decode
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.left_out import LeftOut
+from trainer.metrics.table import headline
 
 Figures = dict[str, float | None]
 
@@ -203,6 +204,30 @@ def require_shown(value: Mapping[str, Any], run_dir: str) -> None:
             f"the evaluation of {value.get('split')!r} in {run_dir} has no "
             f"{', '.join(missing) or 'figures'}; measure again with --mode=evaluate"
         )
+    if wrong := next(_without_number(value), ""):
+        raise DatasetError(
+            f"the evaluation of {value['split']!r} in {run_dir} has no number in {wrong}; measure "
+            "again with --mode=evaluate"
+        )
+
+
+def _without_number(value: Mapping[str, Any]) -> Iterator[str]:
+    """Where a figure is missing that tables and sentences have."""
+    names = {
+        "groups": ("labels", headline(value["metrics"])),
+        "per_class": ("precision", "recall", "f1", "support"),
+    }
+    rows = [("metrics", value["metrics"], value["metrics"].keys())]
+    rows += [
+        (f"{kind}[{name!r}]", row, needed)
+        for kind, needed in names.items()
+        for name, row in value.get(kind, {}).items()
+    ]
+    guesses = [*value["baselines"], *filter(None, [value["baseline"]])]
+    rows += [("baselines", guess, guess.keys() - {"name"}) for guess in guesses]
+    for place, row, needed in rows:
+        yield from (f"{place}.{n}" for n in needed if type(row.get(n)) not in (int, float))
+    yield from ("baselines.name" for guess in guesses if not isinstance(guess.get("name"), str))
 
 
 def require(kind: type, value: dict[str, Any]) -> None:

@@ -20,8 +20,9 @@ from trainer.evaluation.evaluation import evaluate
 from trainer.evaluation.evaluation_table import evaluation_text
 from trainer.evaluation.predictions import Predictions
 from trainer.report import probability_pictures
+from trainer.report.methods import about_figures
 from trainer.report.report import write_report
-from trainer.report.run_shapes import Evaluation, require
+from trainer.report.run_shapes import Evaluation, require, require_shown
 from trainer.report.split_pictures import split_pictures
 from trainer.runs.calibration import Calibration
 
@@ -151,3 +152,26 @@ def test_any_other_field_of_probabilities_is_shown_or_refused(tmp_path, monkeypa
             assert len(calibration_tables(other_result)) <= 2
             assert isinstance(calibration_notes(other_result), list)
     assert refused > 50
+
+
+def test_any_other_field_of_an_evaluation_is_told_or_refused(tmp_path):
+    _, _, result = _evaluated(tmp_path, CLASS_PER_STEP, _chosen())
+    result |= {"baselines": [{"name": "majority class", "accuracy": 0.5}], "trained_on": {}}
+    result = json.loads(json.dumps({**result, "baseline": result["baselines"][0]}))
+    require(Evaluation, result)
+    require_shown(result, "run")
+    told = refused = 0
+    for place in places(result):
+        for other in [None, "3", {}, MISSING]:
+            other_result = changed(result, place, other)
+            try:
+                require(Evaluation, other_result)
+                require_shown(other_result, "run")
+            except DatasetError:
+                refused += 1
+                continue
+            assert evaluation_text(other_result)
+            assert about_figures(other_result)
+            told += 1
+    assert told > 100
+    assert refused > 100
