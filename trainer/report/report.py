@@ -110,10 +110,10 @@ def _curves(epochs: list[dict[str, Any]]) -> dict[str, str]:
         name: training_curve(
             name,
             numbers,
-            [line["train"][name] for line in epochs],
-            [(line["validation"] or {}).get(name) for line in epochs],
+            [line["train"].get(name) for line in epochs],
+            [(line.get("validation") or {}).get(name) for line in epochs],
         )
-        for name in dict.fromkeys((LOSS, headline(epochs[0]["train"])))
+        for name in dict.fromkeys((LOSS, headline([*epochs[0]["train"], LOSS])))
     }
 
 

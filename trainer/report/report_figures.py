@@ -12,13 +12,18 @@ _MAX_POINTS = 2_000
 
 
 def training_curve(
-    name: str, epochs: Sequence[int], train: Sequence[float], validation: Sequence[float | None]
+    name: str,
+    epochs: Sequence[int],
+    train: Sequence[float | None],
+    validation: Sequence[float | None],
 ) -> str:
     """One metric over epochs, for the training and, where there is one, the validation split."""
 
     def draw(axes: Axes) -> None:
         marker = "o" if len(epochs) < 3 else ""
-        axes.plot(epochs, train, color=MAIN_COLOUR, marker=marker, label="training")
+        axes.plot(
+            epochs, np.array(train, float), color=MAIN_COLOUR, marker=marker, label="training"
+        )
         if any(value is not None for value in validation):
             measured = ~np.isnan(values := np.array(validation, float))
             at = np.array(epochs)[measured]

@@ -125,7 +125,7 @@ def write_page(
         tables=study_tables,
         methods=methods,
         options=found[0].options,
-        minutes=sum(line["seconds"] for run in found for line in run.epochs) / 60,
+        minutes=sum(line.get("seconds", 0) for run in found for line in run.epochs) / 60,
     )
 
 
@@ -133,7 +133,7 @@ def _curves(runs: Sequence[list[dict[str, Any]]]) -> dict[str, str]:
     """The loss, and the metric that the task has, of all runs in one picture each."""
     if not runs:
         return {}
-    names = dict.fromkeys((LOSS, headline(runs[0][0]["train"])))
+    names = dict.fromkeys((LOSS, headline([*runs[0][0]["train"], LOSS])))
     return {name: _curve(name, runs) for name in names}
 
 
@@ -157,7 +157,7 @@ def _curve(name: str, runs: Sequence[list[dict[str, Any]]]) -> str:
 
 def _points(run: list[dict[str, Any]], part: str, name: str) -> tuple[list[int], list[float]]:
     """Epochs, from 1, and figures; those that are not finite or were not measured left out."""
-    found = [(line["epoch"] + 1, (line[part] or {}).get(name)) for line in run]
+    found = [(line["epoch"] + 1, (line.get(part) or {}).get(name)) for line in run]
     kept = [(epoch, value) for epoch, value in found if value is not None]
     return [epoch for epoch, _ in kept], [value for _, value in kept]
 
