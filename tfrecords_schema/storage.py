@@ -145,8 +145,12 @@ def replacing(path: str, *, lasts: bool = True) -> Iterator[str]:
     """A temporary name beside `path` for what is renamed over it once it is written.
 
     It is flushed, unless no power cut needs to be survived (`lasts=False`). After an error it is
-    removed: on a disk that is full its space is needed.
+    removed: on a disk that is full its space is needed. In a store it is `path` itself: an object
+    appears whole, in the place of the one that was there.
     """
+    if gfile.in_store(path):
+        yield path
+        return
     temporary = temporary_path(path)
     try:
         yield temporary
