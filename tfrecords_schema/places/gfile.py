@@ -56,7 +56,7 @@ def exists(path: str) -> bool:
     """Whether there is a file or folder."""
     store = _store(path)
     if store is None:
-        return tf.io.gfile.exists(os.fsencode(path))  # Names need not be UTF-8.
+        return tf.io.gfile.exists(_encoded(path))
     return store.is_folder(path) is not None
 
 
@@ -64,7 +64,7 @@ def isdir(path: str) -> bool:
     """Whether there is a folder; in a store, anything below."""
     store = _store(path)
     if store is None:
-        return tf.io.gfile.isdir(os.fsencode(path))
+        return tf.io.gfile.isdir(_encoded(path))
     return bool(store.is_folder(path))
 
 
@@ -155,27 +155,45 @@ def open_file(path: str, mode: Literal["rb", "wb", "a"]) -> Any:
     return StoreWriter(store, path, before)
 
 
-class _File(tf.io.gfile.GFile):
-    """A file of bytes as zipfile and pyarrow need it."""
+def _encoded(path: str) -> str | bytes:
+    """A local path as TensorFlow takes it: names need not be UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
+class _File:
+    """A file of bytes as zipfile and pyarrow need it; all else is `GFile`'s."""
 
     closed = False  # They ask, and only before the end of a `with` block.
 
     def __init__(self, path: str, mode: Literal["rb", "wb"]):
-        super().__init__(os.fsencode(path), mode)
-        self._size_bytes = self.size() if mode == "rb" else 0
+        self._file = tf.io.gfile.GFile(_encoded(path), mode)
+        self._size_bytes = self._file.size() if mode == "rb" else 0
+
+    def __enter__(self) -> "_File":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Moves to a position; one before the start is an OSError, one past the end is the end."""
-        starts = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size_bytes}
+        starts = {os.SEEK_SET: 0, os.SEEK_CUR: self._file.tell(), os.SEEK_END: self._size_bytes}
         position = starts[whence] + offset
         if position < 0:
             raise OSError(f"position {position} is before the start of the file")
-        super().seek(min(position, self._size_bytes))
+        self._file.seek(min(position, self._size_bytes))
         return position
 
     def write(self, content: Any) -> None:
         """Appends bytes, or what pyarrow holds them in."""
-        super().write(bytes(content))
+        self._file.write(bytes(content))
 
 
 class Written:

@@ -142,7 +142,7 @@ def _filled(variables, value):
     return variables
 
 
-_CALLS = 15  # Of the file system, while two archives, options and the state are replaced.
+_CALLS = 11  # Of the file system, while two archives, options and the state are replaced.
 
 
 @pytest.mark.parametrize("first", range(_CALLS + 1))
