@@ -31,9 +31,9 @@ _ALLOWED = {
     ("tfrecords_schema/flushing.py", "os.walk"),
     ("tfrecords_schema/locks.py", "os.stat"),  # local times in parts of a second
     ("tfrecords_schema/places/store_files.py", "os.unlink"),  # what was sent to a store
-    ("tfrecords_schema/shard_cache.py", "os.utime"),  # local copies of what is in a store
-    ("tfrecords_schema/shard_cache.py", "pathlib"),
-    ("tfrecords_schema/shard_cache.py", "shutil"),
+    ("pipeline/batches/shard_cache.py", "os.utime"),  # local copies of what is in a store
+    ("pipeline/batches/shard_cache.py", "pathlib"),
+    ("pipeline/batches/shard_cache.py", "shutil"),
     ("tfrecords_schema/owners.py", "open"),  # which start of the machine this is
     ("trainer/data/unchanged.py", "os.stat"),  # whether a local file is another
     ("trainer/models/parts/weight_files.py", "open"),  # weights are downloaded to local files

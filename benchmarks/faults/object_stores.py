@@ -32,11 +32,11 @@ from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.object_stores import S3, Gcs
 from benchmarks.harness.processes import temporary_folder
 from benchmarks.harness.tables import Counts, print_table
+from pipeline.batches.shard_cache import DIR_VARIABLE
 from pipeline.conversion.convert import main as convert
 from pipeline.inspect.__main__ import main as inspect
 from pipeline.verify import main as verify
 from tfrecords_schema.places import gfile
-from tfrecords_schema.shard_cache import DIR_VARIABLE
 from tfrecords_schema.storage import atomic_write, read
 from trainer.__main__ import main as train
 

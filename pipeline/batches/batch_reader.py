@@ -10,8 +10,8 @@ from pipeline.batches.dataset_ops import read_record, serial_map
 from pipeline.batches.deal import NO_RECORD, deal_plan
 from pipeline.batches.frames import decode_frames
 from pipeline.batches.plan import EpochPlan, plan_lengths, plans_labels
+from pipeline.batches.shard_cache import local_shards
 from tfrecords_schema import Dataset, RecordSchema, SplitIndex
-from tfrecords_schema.shard_cache import local_shards
 from tfrecords_schema.shared_arrays import shared_tensor
 
 Element = dict[str, tf.Tensor]

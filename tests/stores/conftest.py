@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.harness.object_stores import S3, Gcs
+from pipeline.batches.shard_cache import DIR_VARIABLE
 from tests.optional import optional_library
 from tfrecords_schema.places import tries
-from tfrecords_schema.shard_cache import DIR_VARIABLE
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from benchmarks.harness.object_stores import S3
+from pipeline.batches import shard_cache
 from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.plan import BatchOptions, plan_epoch
 from tests.datasets import toy_dataset
-from tfrecords_schema import Dataset, DatasetError, open_dataset, shard_cache
+from tfrecords_schema import Dataset, DatasetError, open_dataset
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import atomic_write
