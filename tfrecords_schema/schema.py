@@ -38,6 +38,7 @@ _MOST_STEP_BYTES = 2**31 - 1  # Of a record.
 
 LabelPer = Literal["step", "record", "sequence"]
 LabelKind = Literal["class", "value"]
+LABEL_SEPARATOR = ";"  # Between the names of classes in a cell.
 MISSING_CLASS = -1  # As tensorflow-datasets has it, where a class is not known.
 
 
@@ -133,6 +134,14 @@ class LabelSpec:
         value = MISSING_CLASS if self.kind == "class" else np.nan
         return np.full((*lead, *self.shape), value, self.dtype)
 
+    def class_totals(self, labels: np.ndarray) -> np.ndarray:
+        """How many of some known labels, `[..., *shape]`, are of each class: `[classes]` int64."""
+        return np.bincount(labels.reshape(-1), minlength=len(self.class_names))
+
+    def names_in(self, labels: np.ndarray) -> list[str]:
+        """Names of the classes that are among some known labels, `[..., *shape]`."""
+        return [self.class_names[at] for at in np.flatnonzero(self.class_totals(labels))]
+
     def summary(self, label: np.ndarray) -> str:
         """A label in a few words, for people, as the index has it."""
         known = self.is_known(label)
@@ -141,11 +150,11 @@ class LabelSpec:
             return f"{rest} {UNLABELLED}:{known.size - int(known.sum())}".strip()
         if self.kind == "value":
             return f"mean {label.mean(dtype=np.float64):.4g}" if label.size else "empty"
-        found, counts = np.unique(label, return_counts=True)
         if self.per == "record":
-            return self.class_names[found[0]]
+            return LABEL_SEPARATOR.join(self.names_in(label))
+        counts = self.class_totals(label).tolist()
         pairs = [
-            f"{self.class_names[index]}:{count}" for index, count in zip(found, counts, strict=True)
+            f"{one}:{count}" for one, count in zip(self.class_names, counts, strict=True) if count
         ]
         return " ".join(pairs[:_SHOWN_CLASSES]) + (" ..." if len(pairs) > _SHOWN_CLASSES else "")
 

@@ -151,8 +151,9 @@ class ShardWriter(beam.DoFn):
         if label is not None and spec is not None:
             known = spec.is_known(label)
             missing = known.size - int(known.sum())
-            if spec.kind == "class":
-                part.class_counts.update(label[known].reshape(-1).tolist())
+            if spec.class_names:
+                totals = enumerate(spec.class_totals(label[known]).tolist())
+                part.class_counts.update({at: total for at, total in totals if total})
         part.missing_labels += missing
         has_own_axis = label is not None and spec is not None and spec.per == "sequence"
         row = IndexRow(

@@ -137,10 +137,9 @@ def label_text(label: np.ndarray, spec: LabelSpec) -> str:
     if not (known := spec.is_known(np.asarray(label))).all():
         rest = label_text(label[known], spec) if known.any() else ""
         return f"{rest}, and some without" if rest else "none"
-    values = np.unique(label) if spec.kind == "class" else np.ravel(label)
-    if spec.kind == "class":
-        return listed([spec.class_names[int(value)] for value in values])
-    return ", ".join(f"{value:.3g}" for value in values[:_MAX_VALUES])
+    if spec.class_names:
+        return listed(spec.names_in(np.asarray(label))) or "no class"
+    return ", ".join(f"{value:.3g}" for value in np.ravel(label)[:_MAX_VALUES])
 
 
 def open_records(

@@ -46,8 +46,8 @@ class Recount:
         if spec and found.label is not None:
             known = spec.is_known(found.label)
             self._missing[split] += known.size - int(known.sum())
-            if spec.kind == "class":
-                counts = np.bincount(found.label[known], minlength=len(spec.class_names))
+            if spec.class_names:
+                counts = spec.class_totals(found.label[known])
                 self._classes[split] = self._classes.get(split, 0) + counts
         if found.signal is not None and split == _MEASURED and found.signal.size:
             roles = self._manifest.schema.input.roles
@@ -94,7 +94,7 @@ class Recount:
                 f"split {name!r} has {missing} labels that are not known, the manifest says "
                 f"{entry.missing_labels}"
             )
-        if not spec or spec.kind != "class":
+        if not spec or not spec.class_names:
             return
         counts = self._classes.get(name, np.zeros(len(spec.class_names), np.int64))
         found = dict(zip(spec.class_names, counts.tolist(), strict=True))

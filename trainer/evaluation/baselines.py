@@ -12,26 +12,6 @@ from trainer.data.split_data import SplitData
 from trainer.evaluation.group_sums import GroupSums
 
 
-def baselines(truth: np.ndarray, split: SplitData, train: SplitData | None) -> list[dict[str, Any]]:
-    """Names and figures of guesses, the best first.
-
-    Args:
-      truth: `[n, ...]` all labels of the split.
-      split: what is evaluated.
-      train: the training split; without it what needs it is left out.
-    """
-    label = split.label
-    assert label is not None
-    if label.kind == "class":
-        counts = train.dataset.manifest.splits[train.name].class_counts if train else {}
-        by_class = [counts.get(name, 0) for name in label.class_names]
-        return [majority_baseline(truth, by_class)] if train else []
-    found = [mean_baseline(truth.reshape(len(truth), -1), label_mean(train))] if train else []
-    if label.per == "sequence" and label.shape == split.dataset.schema.input.step_shape:
-        found.append(last_value_baseline(split, label))
-    return sorted(found, key=lambda baseline: baseline["mae"])
-
-
 def majority_baseline(truth: np.ndarray, train_counts: list[int]) -> dict[str, Any]:
     """Metrics of always answering the training split's commonest class, with how common it is."""
     scores = np.array(train_counts) / max(sum(train_counts), 1)

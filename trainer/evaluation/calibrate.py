@@ -4,19 +4,14 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 import keras
-import tensorflow as tf
 
 from pipeline.console.terminal import say
 from trainer.data.split_data import SplitData
-from trainer.evaluation.calibration_figures import of_probabilities
 from trainer.evaluation.evaluation import require_finite
+from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.predictions import predict_split
-from trainer.evaluation.temperature import fit_temperature
-from trainer.evaluation.threshold import choose_threshold
-from trainer.metrics.ranking import Rankings
 from trainer.options.reading import ReadingOptions
 from trainer.runs.calibration import Calibration, hash_of_weights
-from trainer.step.reading import Reading
 from trainer.step.steps import Steps
 
 
@@ -87,28 +82,7 @@ def _chosen(
     as_logits = steps.with_task(dataclasses.replace(task, activation="none"))
     predictions = predict_split(as_logits, split, task.label, with_prefixes=False)
     require_finite(predictions, split.name, split.index.ids())
-    logits, label = predictions.prediction, predictions.label
-    found = Calibration(weights, dataclasses.asdict(options), split.name, fingerprint, len(label))
-    probabilities = task.predictions(tf.constant(logits)).numpy()
-    if options.calibrate != "none":
-        try:
-            reading = Reading(fit_temperature(logits, label))
-        except ValueError as error:
-            found.notes.append(f"no temperature is fitted on split {split.name!r}: {error}")
-        else:
-            before = of_probabilities(label, probabilities)
-            probabilities = reading.softmax(tf.constant(logits)).numpy()
-            found = dataclasses.replace(
-                found, temperature=reading.temperature,
-                before=before, after=of_probabilities(label, probabilities),
-            )  # fmt: skip
-    if options.decide_by:
-        number = task.label.class_names.index(options.positive_class)
-        ranking = Rankings(label, probabilities).of(number)
-        try:
-            threshold, decision = choose_threshold(options.decide_by, ranking)
-        except ValueError as error:
-            found.notes.append(f"no threshold is chosen on split {split.name!r}: {error}")
-        else:
-            found = dataclasses.replace(found, threshold=threshold, decision=decision)
-    return found
+    found = Calibration(
+        weights, dataclasses.asdict(options), split.name, fingerprint, len(predictions.label)
+    )
+    return scored_kind(task.label.kind).choose(found, options, task, predictions)

@@ -13,15 +13,11 @@ from tfrecords_schema import DatasetError, LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write, remove
 from trainer.data.split_data import SplitData
-from trainer.evaluation.baselines import baselines
 from trainer.evaluation.calibration_figures import calibration_figures
-from trainer.evaluation.class_figures import class_figures
 from trainer.evaluation.evaluation_table import evaluation_text, stem
 from trainer.evaluation.group_sums import RESAMPLES, GroupSums
+from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.predictions import Predictions, predict_split
-from trainer.evaluation.probability_figures import curve_figures, ranked_figures, reliability
-from trainer.evaluation.value_figures import agreement, differences
-from trainer.metrics.ranking import Rankings
 from trainer.metrics.table import better_mode
 from trainer.runs.calibration import Calibration
 from trainer.step.steps import Steps
@@ -85,9 +81,9 @@ def run(
     result["decided_by_it"] = decided
     if calibration:
         result["calibration"] = calibration_figures(calibration, predictions, label)
-    result["baselines"] = baselines(predictions.label, split, train)
+    result["baselines"] = scored_kind(label.kind).baselines(predictions.label, split, train)
     result["baseline"] = next(iter(result["baselines"]), {})
-    if predictions.prediction.size <= _MAX_LISTED_VALUES and label.kind == "value":
+    if predictions.prediction.size <= _MAX_LISTED_VALUES and not label.class_names:
         result["predicted"] = _in_order_of_ids(predictions, split.index.ids())
     result["predictions"] = predictions.write(run_dir, stem(result))
     _write(join(run_dir, f"evaluation-{stem(result)}"), result)
@@ -144,29 +140,21 @@ def evaluate(predictions: Predictions, label: LabelSpec, groups: list[str]) -> d
     names, of_record = np.unique([groups[row] for row in predictions.record], return_inverse=True)
     of_label = np.repeat(of_record, predictions.lengths)
     truth, prediction = predictions.label, predictions.prediction
+    kind = scored_kind(label.kind)
     sums = GroupSums(label.kind, truth, prediction, of_label, predictions.answer)
     listed, rest = _of_groups(sums, names)
-    figures = sums.total()
-    if label.kind == "class":
-        details, every = class_figures(truth, predictions.answers, label.class_names)
-        rankings = Rankings(truth, prediction)
-        figures |= ranked_figures(rankings)
-        curves, of_every = curve_figures(rankings, label.class_names)
-        details |= {"reliability": reliability(truth, prediction), "curves": curves}
-        rest |= every | of_every
-    else:
-        details = {
-            "per_component": sums.per_component(),
-            "agreement": agreement(differences(predictions)),
-        }
+    of_units, every = kind.units(predictions, label, sums)
+    more = kind.more(predictions, label)
+    rest |= every | more.arrays
     return {
         "records": len(predictions.record),
         "labels": len(predictions.label),
-        "metrics": figures,
+        "metrics": sums.total() | more.figures,
         "intervals": sums.intervals(),
         "bootstrap_resamples": RESAMPLES,
         **listed,
-        **details,
+        **of_units,
+        **more.listed,
         **({"rest": rest} if rest else {}),
     }
 
@@ -181,7 +169,7 @@ def figure_of_split(name: str, steps: Steps, split: SplitData) -> float:
     one_group = np.zeros(len(found.label), np.int8)
     figures = GroupSums(label.kind, found.label, found.prediction, one_group).total()
     if name not in figures:
-        figures |= ranked_figures(Rankings(found.label, found.prediction))
+        figures |= scored_kind(label.kind).ranked(found.label, found.prediction)
     return figures.get(name, math.nan)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from trainer.evaluation.kinds import scored_kind
 from trainer.metrics.metric import SparseSums
 from trainer.metrics.table import evaluated, headline, of_kind
 
@@ -40,18 +41,16 @@ class GroupSums:
         """Sums up.
 
         Args:
-          label_kind: `class` or `value`.
-          label: `[n]` integer classes, or `[n, ...]` values.
-          prediction: `[n, classes]` scores, or `[n, components]` values.
+          label_kind: see `LabelSpec.kind`.
+          label: `[n, ...]`.
+          prediction: `[n, units]`, probabilities of classes or values.
           groups: `[n]` text, group of each label.
-          answer: `[n]` the class that is stated, where that is not the one with the highest score.
+          answer: `[n, ...]` what is stated, where that is not what is likeliest.
         """
         self._names, group = np.unique(groups, return_inverse=True)
         self._labels = np.bincount(group)
         self._metrics = evaluated(label_kind)
-        scores = prediction if answer is None else _highest(answer, prediction)
-        if label_kind == "value":
-            label = label.reshape(prediction.shape).astype(np.float64)
+        label, scores = scored_kind(label_kind).read(label, prediction, answer)
         # `[groups, rows, k]`; some metrics share one.
         self._sums: dict[SumsOf, np.ndarray | SparseSums] = {}
         for metric in of_kind(label_kind):
@@ -161,15 +160,6 @@ class GroupSums:
 
     def _scored(self, sums: Mapping[SumsOf, np.ndarray]) -> Figures:
         return {name: of.score(sums[of.sums]) for name, of in self._metrics.items()}
-
-
-def _highest(answer: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Scores of which the highest is that of the answer; others only where it is not."""
-    other = np.flatnonzero(scores.argmax(-1) != answer)
-    if len(other):
-        scores = scores.copy()
-        scores[other, answer[other]] = np.inf
-    return scores
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:

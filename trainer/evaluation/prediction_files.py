@@ -2,9 +2,8 @@
 
 import csv
 import io
-import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,40 +14,17 @@ from pipeline.console.table_files import harmless
 from tfrecords_schema import LabelSpec
 from tfrecords_schema.storage import atomic_write
 from trainer.data.raw_batches import RawBatch
-
-
-class Row(NamedTuple):
-    """The prediction of one record.
-
-    Attributes:
-      order: what records are sorted by.
-      id: id of the record.
-      source: its path, relative to the input folder.
-      steps: number of its steps.
-      output: `[valid, units]` float32, probabilities or values.
-      answer: `[valid]` the class that is stated of each; None: the likeliest.
-    """
-
-    order: int
-    id: str
-    source: str
-    steps: int
-    output: np.ndarray
-    answer: np.ndarray | None = None
-
-    @property
-    def stated(self) -> np.ndarray:
-        """`[valid]` stated class of each label."""
-        return self.output.argmax(-1) if self.answer is None else self.answer
-
-    @property
-    def classes(self) -> np.ndarray:
-        """`[known]` stated class of each label whose probabilities are finite."""
-        return self.stated[np.isfinite(self.output).all(-1)]
+from trainer.evaluation.kinds import scored_kind
+from trainer.evaluation.rows import Row
+from trainer.evaluation.scored_kind import MOST_COLUMNS
 
 
 def rows_of(
-    batch: RawBatch, outputs: np.ndarray, lengths: np.ndarray, label: LabelSpec, classes: np.ndarray
+    batch: RawBatch,
+    outputs: np.ndarray,
+    lengths: np.ndarray,
+    label: LabelSpec,
+    answer: np.ndarray | None,
 ) -> Iterator[Row]:
     """The predictions of a batch.
 
@@ -57,15 +33,11 @@ def rows_of(
       outputs: `[batch, (time), units]`.
       lengths: `[batch]`, valid labels of each.
       label: what is predicted.
-      classes: `[batch, (time)]`, those that are stated; not read for values.
+      answer: `[batch, (time), ...]` what is stated; None of values.
     """
-    columns = [outputs, classes] if label.kind == "class" else [outputs]
+    columns = [outputs] if answer is None else [outputs, answer]
     parts = (unpadded(column, lengths, label) for column in columns)
     return map(Row, batch.order, batch.ids, batch.sources, batch.steps, *parts)
-
-
-# Of more classes a table has no column for each.
-_MOST_COLUMNS = 1_000
 
 
 def prediction_files(path: str, label: LabelSpec) -> list[str]:
@@ -113,35 +85,11 @@ def columns_of(rows: Sequence[Row], label: LabelSpec) -> dict[str, Any]:
         "source": [row.source for row in rows],
         "steps": np.array([row.steps for row in rows], np.int32),
     }
-    if label.kind == "class":
-        return {**about, **_class_columns(rows, label)}
-    units = math.prod(label.shape)
-    missing = np.full(units, np.nan, np.float32)
-    means = np.array([row.output.mean(0) if len(row.output) else missing for row in rows])
-    names = ["prediction"] if units == 1 else [f"prediction_{i + 1}" for i in range(units)]
-    return {**about, **dict(zip(names, means.T, strict=True))}
-
-
-def _class_columns(rows: Sequence[Row], label: LabelSpec) -> dict[str, Any]:
-    names = label.class_names
-    if label.per == "record":
-        prefix, table = "probability", np.concatenate([row.output for row in rows])
-        stated = [row.classes for row in rows]
-    else:
-        prefix = "share"
-        counts = [np.bincount(row.classes, minlength=len(names)) for row in rows]
-        table = np.array([count / (count.sum() or np.nan) for count in counts], np.float32)
-        stated = [share.argmax(keepdims=True)[np.isfinite(share[:1])] for share in table]
-    chosen = [names[of[0]] if len(of) else None for of in stated]
-    if _has_many(label):
-        at = [of[0] if len(of) else 0 for of in stated]  # What is not finite has no class.
-        return {"prediction": chosen, prefix: table[np.arange(len(table)), at]}
-    shares = {f"{prefix}_{name}": column for name, column in zip(names, table.T, strict=True)}
-    return {"prediction": chosen, **shares}
+    return {**about, **scored_kind(label.kind).columns(rows, label)}
 
 
 def _has_many(label: LabelSpec) -> bool:
-    return len(label.class_names) > _MOST_COLUMNS
+    return len(label.class_names) > MOST_COLUMNS
 
 
 def _parquet(columns: dict[str, Any]) -> bytes:
@@ -170,8 +118,7 @@ def _npz(rows: Sequence[Row], label: LabelSpec) -> bytes:
         "output": np.concatenate([row.output for row in rows]),
         "class_names": np.array(label.class_names, np.str_),
     }
-    if label.kind == "class":
-        arrays["class_index"] = np.concatenate([row.stated for row in rows]).astype(np.int32)
+    arrays |= scored_kind(label.kind).arrays(rows)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()

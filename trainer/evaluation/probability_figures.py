@@ -37,10 +37,10 @@ def reliability(label: np.ndarray, prediction: np.ndarray) -> list[dict[str, flo
     return rows({name: values[labels > 0] for name, values in figures.items()})
 
 
-def ranked_figures(rankings: Rankings) -> dict[str, float]:
+def ranked_figures(rankings: Rankings, label_kind: str = "class") -> dict[str, float]:
     """The metrics that follow from how classes are ranked, where they can be told."""
     measured = {
-        metric.name: metric.ranked(rankings) for metric in of_kind("class") if metric.ranked
+        metric.name: metric.ranked(rankings) for metric in of_kind(label_kind) if metric.ranked
     }
     return {name: value for name, value in measured.items() if math.isfinite(value)}
 

@@ -11,8 +11,10 @@ from pipeline.console import page
 from pipeline.console.tables import Part, Table
 from pipeline.inspect.samples import Sample, TimeAxis, label_text
 from tfrecords_schema import InputSpec, LabelSpec
-from trainer.evaluation.prediction_files import Row
-from trainer.report.prediction_pictures import OverTime, prediction_picture
+from trainer.evaluation.rows import Row
+from trainer.report.kinds import shown_kind
+from trainer.report.over_time import OverTime
+from trainer.report.prediction_pictures import prediction_picture
 
 
 def write_prediction_page(
@@ -37,7 +39,7 @@ def write_prediction_page(
       warnings: why the predictions are not to be believed.
       paper: see `page.write`.
     """
-    axis = TimeAxis.of_options(spec, options)
+    axis, kind = TimeAxis.of_options(spec, options), shown_kind(label.kind)
     drawn = [(row, samples[row.order]) for row in rows if row.order in samples]
     return page.write(
         path,
@@ -52,7 +54,7 @@ def write_prediction_page(
         recordings=[
             {
                 "id": row.id,
-                "prediction": label_text(_answer(row, label), label) or "unknown",
+                "prediction": label_text(kind.answer(row), label) or "unknown",
                 "picture": prediction_picture(
                     sample, spec.kind, axis, label, _over_time(row, sample, label)
                 ),
@@ -60,10 +62,6 @@ def write_prediction_page(
             for row, sample in drawn
         ],
     )
-
-
-def _answer(row: Row, label: LabelSpec) -> np.ndarray:
-    return row.classes if label.kind == "class" else row.output
 
 
 def _over_time(row: Row, sample: Sample, label: LabelSpec) -> OverTime:
@@ -75,10 +73,10 @@ def _over_time(row: Row, sample: Sample, label: LabelSpec) -> OverTime:
 def predicted_classes(rows: Sequence[Row], label: LabelSpec) -> Table:
     """How often each class is predicted."""
     names = label.class_names
-    answers = np.concatenate([np.zeros(0, int), *(_answer(row, label).ravel() for row in rows)])
-    counts = np.bincount(answers, minlength=len(names)).tolist() if names else []
-    total = max(sum(counts), 1)
-    rows_of = [(name, Part(n, n / total)) for name, n in zip(names, counts, strict=True)]
+    rows = rows if names else ()
+    counts = sum((label.class_totals(row.classes) for row in rows), np.zeros(len(names), int))
+    total = max(sum(len(row.classes) for row in rows), 1)
+    rows_of = [(name, Part(n, n / total)) for name, n in zip(names, counts.tolist(), strict=True)]
     form = "{0.number:,} ({0.share:.1%})".format
     columns = {"class": None, f"{label.per}s": form}
     return Table("Predicted classes", columns, rows_of, of="classes", is_key=True)

@@ -4,45 +4,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from pipeline.console.figures import CLASS_COLOURS, MAX_LINES, shortened
+from pipeline.console.figures import shortened
 from pipeline.inspect.record_pictures import Panel, record_picture
 from pipeline.inspect.samples import Sample, TimeAxis
 from tfrecords_schema import LabelSpec
+from trainer.report.kinds import shown_kind
+from trainer.report.over_time import OverTime
 from trainer.report.report_figures import draw_arrows
 
 _HEIGHT = 1.4
 _ROW_HEIGHT, _AROUND_ROWS = 0.17, 0.55  # Of a course: of each class, and of the rest.
 _MAX_POINTS = 2_000
-_MAX_CLASSES = 100
 _MAX_ROWS = 20
 _TRUE_COLOUR, _PREDICTED_COLOUR = "#94a3b8", "#1d4ed8"
-
-
-class OverTime(NamedTuple):
-    """What is predicted of a recording as it goes on.
-
-    Attributes:
-      steps: `[points]` after so many steps, in order: where the stretch that a prediction is about
-        ends, or how much of the recording it has seen.
-      truth: `[points]` true classes, or `[points, ...]` true values; None if they are not known.
-      prediction: `[points, units]` probabilities or values.
-      answer: `[points]` stated classes; None: the likeliest.
-    """
-
-    steps: np.ndarray
-    truth: np.ndarray | None
-    prediction: np.ndarray
-    answer: np.ndarray | None = None
-
-    @property
-    def answers(self) -> np.ndarray:
-        """`[points]` stated classes."""
-        return self.prediction.argmax(-1) if self.answer is None else self.answer
 
 
 def prediction_picture(
@@ -68,8 +46,9 @@ def prediction_picture(
     over = axis.of_label(label)
     edges, steps = np.append(0, found.steps) * over.unit, int(found.steps.max())
     draw = functools.partial(draw_prediction, edges=edges, found=found, label=label)
+    has_course = shown_kind(label.kind).has_course
     below = [Panel(draw, _HEIGHT, over, steps)]
-    rows = _rows(found) if label.kind == "class" and label.per != "record" else ()
+    rows = _rows(found) if has_course and label.per != "record" else ()
     if 0 < len(rows) <= _MAX_ROWS:
         course = functools.partial(draw_course, edges=edges, found=found, rows=rows, label=label)
         below.append(Panel(course, _AROUND_ROWS + _ROW_HEIGHT * len(rows), over, steps))
@@ -79,7 +58,7 @@ def prediction_picture(
 
 def _arrows(label: LabelSpec, sample: Sample, found: OverTime) -> Callable[[Axes], None] | None:
     """Draws the vectors where a label is two values."""
-    if label.kind == "class" or found.prediction.shape[-1] != 2 or not len(found.prediction):
+    if label.class_names or found.prediction.shape[-1] != 2 or not len(found.prediction):
         return None
     vectors = {} if found.truth is None else {"true": found.truth.reshape(-1, 2)[-1]}
     vectors["predicted"] = found.prediction.reshape(-1, 2)[-1]
@@ -141,43 +120,4 @@ def draw_prediction(axes: Axes, edges: np.ndarray, found: OverTime, label: Label
         truth = None if found.truth is None else found.truth[at]
         edges = np.append(edges[0], edges[1:][at])
         found = OverTime(found.steps[at], truth, found.prediction[at])
-    draw = _draw_classes if label.kind == "class" else _draw_values
-    draw(axes, edges, found)
-
-
-def _draw_classes(axes: Axes, edges: np.ndarray, found: OverTime) -> None:
-    """Class probabilities as a stacked band; the true class as a strip above it.
-
-    Of many classes those are drawn that are true or the likeliest, and white is left of the others.
-    """
-    shares = found.prediction / np.maximum(found.prediction.sum(1, keepdims=True), 1e-9)
-    tops = np.cumsum(shares, 1)
-    shown = np.arange(shares.shape[1])
-    truth = np.zeros(0, int) if found.truth is None else found.truth
-    if len(shown) > _MAX_CLASSES:
-        likeliest = np.argsort(-shares.max(0), kind="stable")[:_MAX_CLASSES]
-        shown = np.union1d(likeliest, np.unique(truth[truth >= 0])[:_MAX_CLASSES])
-        tops = np.zeros_like(shares)
-        tops[:, shown] = np.cumsum(shares[:, shown], 1)
-    for number in shown.tolist():
-        colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
-        low = tops[:, number] - shares[:, number]
-        axes.stairs(tops[:, number], edges, baseline=low, fill=True, color=colour)
-        if found.truth is not None:
-            is_true = np.where(truth == number, 1.2, 1.06)
-            axes.stairs(is_true, edges, baseline=1.06, fill=True, color=colour)
-    top, last = (1.0, (1.0, "1")) if found.truth is None else (1.2, (1.13, "true"))
-    axes.set(ylim=(0, top), ylabel="probability")
-    axes.set_yticks([0, 0.5, last[0]], ["0", "0.5", last[1]])
-
-
-def _draw_values(axes: Axes, edges: np.ndarray, found: OverTime) -> None:
-    """Predicted values as solid lines, true ones dashed."""
-    prediction = found.prediction
-    for unit in range(min(prediction.shape[1], MAX_LINES)):
-        colour = CLASS_COLOURS[unit % len(CLASS_COLOURS)]
-        axes.plot(edges[1:], prediction[:, unit], color=colour, linewidth=1.3)
-        if found.truth is not None:
-            truth = found.truth.reshape(prediction.shape)[:, unit]
-            axes.plot(edges[1:], truth, color=colour, linewidth=1, linestyle="--")
-    axes.set_ylabel("value" if found.truth is None else "value (true: dashed)")
+    shown_kind(label.kind).draw(axes, edges, found)

@@ -21,17 +21,18 @@ from trainer.evaluation.class_figures import MOST_CLASSES
 from trainer.evaluation.predictions import Predictions
 from trainer.metrics.table import LOSS, headline
 from trainer.report import report_tables
+from trainer.report.kinds import shown_kind
 from trainer.report.methods import run_methods, write_methods
-from trainer.report.prediction_pictures import OverTime, prediction_picture
+from trainer.report.over_time import OverTime
+from trainer.report.prediction_pictures import prediction_picture
 from trainer.report.report_data import RunFiles, with_label
-from trainer.report.report_figures import scatter, training_curve
+from trainer.report.report_figures import training_curve
 from trainer.report.run_shapes import require_shown
 from trainer.report.split_pictures import split_pictures
 
 _RECORDINGS = 6
 _MAX_MISTAKES = 25
 _SAID_ELSEWHERE = ("dataset_fingerprint", "parameters", "trainable_parameters")
-_MAX_SCATTERS = 4
 
 
 def write_report(
@@ -147,40 +148,30 @@ def _result(
     predictions = Predictions.read(
         run.run_dir, evaluation_table.stem(evaluation), evaluation.get("predictions", "")
     )
-    metric = headline(evaluation["metrics"])
+    label = dataset.schema.label
+    assert label is not None
+    kind, metric = shown_kind(label.kind), headline(evaluation["metrics"])
     value = evaluation["metrics"][metric]
     return {
         **evaluation,
-        "class_names": _class_names(dataset.schema.label),
+        "class_names": _class_names(label),
         "confusion_tables": page_tables.confusion_tables(evaluation),
         "metric": metric,
         "value": value,
         "baseline_value": evaluation["baseline"].get(metric),
         "warnings": evaluation_table.warnings(evaluation),
         "right": round(value * evaluation["labels"]) if metric == "accuracy" else None,
-        "scatters": _scatters(dataset, predictions),
+        "scatters": kind.scatters(predictions),
         "recordings": _recordings(dataset, split, predictions),
         "mistakes": _mistakes(dataset, split, predictions),
         "pictures": split_pictures(dataset, split, evaluation, predictions),
     }
 
 
-def _class_names(label: LabelSpec | None) -> tuple[str, ...]:
+def _class_names(label: LabelSpec) -> tuple[str, ...]:
     """In the order of their colours; of very many the first of each colour."""
-    names = label.class_names if label else ()
+    names = label.class_names
     return names[: len(CLASS_COLOURS)] if len(names) > MOST_CLASSES else names
-
-
-def _scatters(dataset: Dataset, predictions: Predictions) -> list[str]:
-    label = dataset.schema.label
-    if label is None or label.kind == "class":
-        return []
-    prediction = predictions.prediction
-    truth = predictions.label.reshape(prediction.shape)
-    units = min(prediction.shape[1], _MAX_SCATTERS)
-    return [
-        scatter(truth[:, unit], prediction[:, unit], f"value {unit + 1}") for unit in range(units)
-    ]
 
 
 def _recordings(dataset: Dataset, split: str, predictions: Predictions) -> list[dict[str, Any]]:
@@ -208,19 +199,15 @@ def _over_time(predictions: Predictions, i: int, label: LabelSpec, kind: str) ->
     if kind == "frames" and label.per == "record":  # Of which pictures show the end alone.
         return OverTime(np.ones(1, int), *predictions.of(i))
     found = OverTime(*predictions.over_time(i, label.per))
-    is_stated = label.kind == "class" and label.per == "step"  # Of a beginning no class is.
+    is_stated = label.class_names and label.per == "step"  # Of a beginning nothing is.
     return found._replace(answer=predictions.answers_over_time(i)) if is_stated else found
 
 
 def _verdict(predictions: Predictions, i: int, label: LabelSpec) -> dict[str, Any]:
     """A record's labels and predictions in words, and how right they are."""
-    is_class = label.kind == "class"
-    truth, prediction = predictions.of(i)
-    chosen = predictions.answers_of(i) if is_class else prediction
-    texts = {"truth": label_text(truth, label), "prediction": label_text(chosen, label)}
-    if is_class:
-        return {**texts, "right_share": float(np.mean(chosen == truth))}
-    return {**texts, "rmse": float(np.sqrt(np.mean((truth.reshape(chosen.shape) - chosen) ** 2)))}
+    answer, figure = shown_kind(label.kind).verdict(predictions, i)
+    truth, _ = predictions.of(i)
+    return {"truth": label_text(truth, label), "prediction": label_text(answer, label), **figure}
 
 
 def _mistakes(dataset: Dataset, split: str, predictions: Predictions) -> Table:
@@ -228,12 +215,8 @@ def _mistakes(dataset: Dataset, split: str, predictions: Predictions) -> Table:
     columns = {"recording": None, "true": None, "predicted": None, "probability": "{:.2f}".format}
     label = dataset.schema.label
     rows: list[tuple[Any, ...]] = []
-    if label is not None and label.kind == "class" and label.per == "record":
-        ids, chosen = dataset.split(split).ids(), predictions.answers
-        sureness = predictions.prediction[np.arange(len(chosen)), chosen]
-        wrong = np.flatnonzero(chosen != predictions.label)
-        for at in wrong[np.argsort(-sureness[wrong])][:_MAX_MISTAKES].tolist():
-            record = ids[int(predictions.record[at])]
-            truth, answer = (label.class_names[int(a[at])] for a in (predictions.label, chosen))
-            rows.append((record, truth, answer, sureness[at]))
+    if label is not None and label.per == "record":
+        ids = dataset.split(split).ids()
+        found = shown_kind(label.kind).mistakes(predictions, label, _MAX_MISTAKES)
+        rows = [(ids[record], *rest) for record, *rest in found]
     return Table("Wrong, the surest first", columns, rows)

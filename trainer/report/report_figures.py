@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from pipeline.console.figures import MAIN_COLOUR, svg, whole_numbers
+from pipeline.console.figures import CLASS_COLOURS, MAIN_COLOUR, MAX_LINES, svg, whole_numbers
 
 _VALIDATION_COLOUR = "#ea580c"
 _MAX_POINTS = 2_000
@@ -71,3 +71,24 @@ def draw_arrows(axes: Axes, vectors: Mapping[str, np.ndarray], frame_size: tuple
         axes.annotate("", end, start, arrowprops=style)
         axes.plot([], [], color=colour, label=name)
     axes.legend(loc="upper left", fontsize=6, facecolor="gray", labelcolor="white")
+
+
+def draw_lines(
+    axes: Axes, edges: np.ndarray, prediction: np.ndarray, truth: np.ndarray | None, what: str
+) -> None:
+    """Predictions `[points, units]` as solid lines, what is true of them dashed.
+
+    Args:
+      axes: where.
+      edges: `[points + 1]`, where each stretch begins and the last ends.
+      prediction: of some units the lines.
+      truth: `[points, ...]`; None where it is not known.
+      what: is drawn.
+    """
+    for unit in range(min(prediction.shape[1], MAX_LINES)):
+        colour = CLASS_COLOURS[unit % len(CLASS_COLOURS)]
+        axes.plot(edges[1:], prediction[:, unit], color=colour, linewidth=1.3)
+        if truth is not None:
+            true = truth.reshape(prediction.shape)[:, unit]
+            axes.plot(edges[1:], true, color=colour, linewidth=1, linestyle="--")
+    axes.set_ylabel(what if truth is None else f"{what} (true: dashed)")

@@ -155,9 +155,10 @@ def _predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> list[Row]
     for batch in batches:
         inputs = inputs_of(batch.inputs, specs)
         answer, lengths = predict(inputs)
-        outputs = answer["values" if "values" in answer else "probabilities"]
-        classes = answer.get("class_index", lengths[:0]).numpy()
-        rows += rows_of(batch, outputs.numpy(), lengths.numpy(), serving.task.label, classes)
+        task = serving.task
+        outputs, stated = answer[task.kind.output].numpy(), answer.get(task.kind.stated)
+        stated = None if stated is None else stated.numpy()
+        rows += rows_of(batch, outputs, lengths.numpy(), task.label, stated)
     return sorted(rows, key=lambda row: row.order)
 
 

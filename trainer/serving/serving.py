@@ -6,8 +6,6 @@ import tensorflow as tf
 from pipeline.batches.valid_labels import label_lengths
 from trainer.step.task import Batch, Task, inputs_of
 
-NO_CLASS = -1
-
 
 class Serving:
     """A model with softmax, sigmoid or nothing behind it, and padding told apart from answers."""
@@ -54,12 +52,7 @@ class Serving:
         inputs["lengths"] = self._checked_lengths(inputs)
         outputs = self.task.predictions(self.model(self._all_inputs(inputs), training=False))
         valid = self._valid(inputs, outputs)
-        kept = tf.where(valid[..., None], outputs, tf.zeros_like(outputs))
-        if self.task.label.kind == "value":
-            return {"values": kept}
-        chosen = self.task.reading.answer(outputs)
-        has_class = valid & tf.reduce_all(tf.math.is_finite(outputs), -1)
-        return {"probabilities": kept, "class_index": tf.where(has_class, chosen, NO_CLASS)}
+        return self.task.kind.answers(self.task, outputs, valid)
 
     def answer_lengths(self, inputs: Batch) -> tf.Tensor:
         """Valid steps of each row of the answer, `[batch]` int32; 1 for one answer a record."""

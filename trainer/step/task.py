@@ -4,7 +4,7 @@ A mean is formed once, over all replicas and steps: sum of weighted values / sum
 """
 
 import dataclasses
-import math
+import functools
 from collections.abc import Callable, Iterable
 
 import tensorflow as tf
@@ -12,11 +12,11 @@ import tensorflow as tf
 from pipeline.batches.valid_labels import filled, is_known, places, validity
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import not_one_of
-from tfrecords_schema import DatasetError, LabelSpec, SplitIndex
+from tfrecords_schema import DatasetError, SplitIndex
 from trainer.metrics.metric import Mean
-from trainer.metrics.mse import squared_error
 from trainer.metrics.table import LOSS, epoch_means, monitored
-from trainer.step.reading import AS_THEY_ARE, Reading
+from trainer.step.kinds import step_kind
+from trainer.step.step_kind import Scoring, StepKind
 
 Batch = dict[str, tf.Tensor]
 # Name -> float32 [2]: weighted sum, sum of weights.
@@ -30,30 +30,16 @@ def inputs_of(batch: Batch, names: Iterable[str]) -> Batch:
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
-    """Losses, metrics and predictions for one kind of label.
-
-    Attributes:
-      label: the dataset's label.
-      class_weights: factor of each class in the loss, or None; metrics do not use it.
-      label_smoothing: share of the label that is spread over all classes.
-      activation: turns logits into probabilities. Those of `sigmoid` do not add up to 1; the loss
-        is the cross-entropy of them divided by their sum. `none` leaves predictions logits.
-      reading: how predictions are made of logits, and classes of those.
-    """
-
-    label: LabelSpec
-    class_weights: tuple[float, ...] | None = None
-    label_smoothing: float = 0.0
-    activation: str = "softmax"
-    reading: Reading = AS_THEY_ARE
+class Task(Scoring):
+    """Losses, metrics and predictions of a model, whatever its labels are."""
 
     def __post_init__(self) -> None:
-        if self.label_smoothing and self.label.kind != "class":
-            raise DatasetError(
-                f"--label_smoothing={self.label_smoothing:g} needs class labels; leave it at 0 for "
-                "values"
-            )
+        self.kind.require(self)
+
+    @functools.cached_property
+    def kind(self) -> StepKind:
+        """What is done with labels of this kind."""
+        return step_kind(self.label.kind)
 
     @property
     def preparation(self) -> Callable[[Batch], Batch] | None:
@@ -98,21 +84,13 @@ class Task:
             )
 
     def losses(self, label: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        """Loss of each label: cross-entropy, or squared error averaged over its values.
+        """Loss of each label, `[batch, (time)]` float32.
 
         Args:
-          label: `[batch, (time)]` int64 classes or `[batch, (time), *shape]` values.
+          label: `[batch, (time), *shape]`.
           outputs: `[batch, (time), units]`, the model's logits or values.
         """
-        outputs = tf.cast(outputs, tf.float32)
-        if self.label.kind == "value":
-            return self._per_label(squared_error(self._flat(label), outputs))
-        logits = outputs if self.activation == "softmax" else tf.math.log_sigmoid(outputs)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label, logits=logits)
-        if not self.label_smoothing:
-            return losses
-        uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
-        return (1.0 - self.label_smoothing) * losses + self.label_smoothing * uniform
+        return self.kind.losses(self, label, tf.cast(outputs, tf.float32))
 
     @property
     def sum_names(self) -> tuple[str, ...]:
@@ -133,43 +111,24 @@ class Task:
 
     def metric_sums(self, batch: Batch, outputs: tf.Tensor) -> Sums:
         """This replica's share of every metric, by the names of `means`."""
-        label = self._flat(filled(batch["label"], self.label))
+        label = self.kind.flat(self, filled(batch["label"], self.label))
         outputs = tf.cast(outputs, tf.float32)
         valid = validity(batch, self.label)
         return {
-            name: _pair(self._per_label(mean.of(label, outputs)), valid)
+            name: _pair(self.kind.of_label(mean.of(label, outputs)), valid)
             for name, mean in self.means.items()
         }
 
     def predictions(self, outputs: tf.Tensor) -> tf.Tensor:
         """Probabilities of classes, or values, float32 in the shape of `outputs`."""
-        outputs = tf.cast(outputs, tf.float32)
-        if self.label.kind == "value" or self.activation == "none":
-            return outputs
-        return (
-            self.reading.softmax(outputs) if self.activation == "softmax" else tf.sigmoid(outputs)
-        )
+        return self.kind.predictions(self, tf.cast(outputs, tf.float32))
 
     def _weighted_loss(self, label: tf.Tensor, outputs: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         if self.label.has_missing:
             weights *= tf.cast(is_known(label, self.label), tf.float32)
             label = filled(label, self.label)
-        if self.class_weights is not None:
-            weights *= tf.gather(tf.constant(self.class_weights, tf.float32), label)
+        weights = self.kind.weights(self, label, weights)
         return _pair(self.losses(label, outputs), weights)
-
-    def _flat(self, label: tf.Tensor) -> tf.Tensor:
-        """Classes as they are; values as `[batch, (time), units]` float32."""
-        if self.label.kind == "class":
-            return label
-        leading = tf.shape(label)[: 1 if self.label.per == "record" else 2]
-        units = [math.prod(self.label.shape)]
-        return tf.reshape(tf.cast(label, tf.float32), tf.concat([leading, units], 0))
-
-    def _per_label(self, values: tf.Tensor) -> tf.Tensor:
-        """The mean over the units of each label, if it has any, float32."""
-        values = tf.cast(values, tf.float32)
-        return values if self.label.kind == "class" else tf.reduce_mean(values, axis=-1)
 
 
 def _trimmed(batch: Batch) -> Batch:

@@ -157,7 +157,7 @@ def write_fold(
 
 
 def _class_counts(facts: Sequence[GroupFacts], label: LabelSpec | None) -> dict[str, int]:
-    return class_counts(facts, label) if label and label.kind == "class" else {}
+    return class_counts(facts, label) if label and label.class_names else {}
 
 
 def read_facts(

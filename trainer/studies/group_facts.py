@@ -88,8 +88,9 @@ def _of_records(dataset: Dataset, split: str) -> Iterator[tuple[int, GroupFacts]
             labels = unpadded(batch["label"].numpy(), label_lengths(batch, label).numpy(), label)
             known = [label.is_known(of_record) for of_record in labels]
         for at, row in enumerate(rows):
-            of_class = labels[at][known[at]] if classes else np.zeros(0, np.int64)
-            counts = np.bincount(of_class.ravel(), minlength=classes).astype(np.int64)
+            counts = np.zeros(0, np.int64)
+            if classes and label is not None:
+                counts = label.class_totals(labels[at][known[at]])
             signal = signals[at]
             channels = None
             if signal is not None:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from tfrecords_schema import LabelSpec
-from trainer.evaluation.class_figures import class_figures
 from trainer.evaluation.evaluation_table import group_count
 from trainer.evaluation.group_sums import RESAMPLES, Figures, GroupSums, interval
+from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.predictions import Predictions
 from trainer.metrics.table import limits
 from trainer.studies.scored import Scored
@@ -204,11 +204,8 @@ def _baselines(runs: Sequence[Run]) -> list[dict[str, Any]]:
 def _details(draws: Sequence[Scored], label: LabelSpec) -> dict[str, Any]:
     """Per class with the confusion, or per component: of the labels of all draws."""
     found = Predictions.joined([scored.predictions for scored in draws])
-    if label.kind == "class":
-        return class_figures(found.label, found.answers, label.class_names)[0]
-    one_group = np.zeros(len(found.label), int)
-    sums = GroupSums(label.kind, found.label, found.prediction, one_group)
-    return {"per_component": sums.per_component()}
+    sums = GroupSums(label.kind, found.label, found.prediction, np.zeros(len(found.label), int))
+    return scored_kind(label.kind).units(found, label, sums)[0]
 
 
 def worst_records(draws: Sequence[Scored], label: LabelSpec) -> list[dict[str, Any]]:
@@ -216,42 +213,26 @@ def worst_records(draws: Sequence[Scored], label: LabelSpec) -> list[dict[str, A
 
     By the probability of their true classes, or by their RMSE.
     """
-    first, mean = draws[0], averaged(draws)
-    is_class = label.kind == "class"
-    figures = mean.of_truth() if is_class else mean.per_record(label)
-    right = np.mean([scored.per_record(label) for scored in draws], axis=0)
-    order = np.argsort(figures if is_class else -figures, kind="stable")
+    first, mean = draws[0], averaged(draws, label)
+    kind = scored_kind(label.kind)
+    certainty = kind.certainty(mean.predictions)
+    figures = np.mean([scored.per_record(label) for scored in draws], axis=0)
     found = []
-    for at in order[np.isfinite(figures[order])].tolist():
-        truth, _ = mean.predictions.of(at)
-        about = {"id": first.ids[at], "group": first.groups[at], "source": first.sources[at]}
-        if not is_class:
-            found.append({**about, "rmse": float(figures[at])})
+    for at in np.argsort(certainty, kind="stable").tolist():
+        if not np.isfinite(certainty[at]):
             continue
-        names = label.class_names
-        true, answer = np.bincount(truth), np.bincount(mean.predictions.answers_of(at))
-        found.append(
-            {
-                **about,
-                "true": names[int(true.argmax())],
-                "predicted": names[int(answer.argmax())],
-                "probability_of_true": float(figures[at]),
-                "right_share": float(right[at]),
-            }
-        )
+        truth, answers = mean.predictions.of(at)[0], mean.predictions.answers_of(at)
+        about = {"id": first.ids[at], "group": first.groups[at], "source": first.sources[at]}
+        said = kind.described(truth, answers, float(certainty[at]), float(figures[at]), label)
+        found.append({**about, **said})
     return found
 
 
-def averaged(draws: Sequence[Scored]) -> Scored:
+def averaged(draws: Sequence[Scored], label: LabelSpec) -> Scored:
     """Each record's mean prediction; where thresholds decide, the class that most of them state."""
     found = [scored.predictions for scored in draws]
     mean = np.asarray(np.mean([one.prediction for one in found], axis=0, dtype=np.float64))
-    answer = None
-    if any(one.answer is not None for one in found):
-        votes, at = mean / 2, np.arange(len(mean))  # Of as many the likelier.
-        for one in found:
-            votes[at, one.answers] += 1
-        answer = votes.argmax(-1)
+    answer = scored_kind(label.kind).agreed(mean, found)
     predictions = dataclasses.replace(
         found[0], prediction=mean.astype(found[0].prediction.dtype), answer=answer
     )

@@ -12,6 +12,7 @@ from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.errors import UserError
 from trainer.evaluation.evaluation_table import stem
 from trainer.evaluation.group_sums import GroupSums
+from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.predictions import Predictions
 
 
@@ -84,20 +85,8 @@ class Scored:
         )  # fmt: skip
 
     def per_record(self, label: LabelSpec) -> np.ndarray:
-        """`[records]`: share of right labels of a record, or of values their RMSE."""
-        found = self.predictions
-        if label.kind == "class":
-            figures = (found.answers == found.label).astype(np.float64)
-        else:
-            errors = found.prediction - found.label.reshape(found.prediction.shape)
-            figures = (errors.astype(np.float64) ** 2).mean(-1)
-        means = found.means(figures)
-        return means if label.kind == "class" else np.sqrt(means)
-
-    def of_truth(self) -> np.ndarray:
-        """`[records]`: mean probability of the true class."""
-        found = self.predictions
-        return found.means(found.prediction[np.arange(len(found.label)), found.label])
+        """`[records]`: the share of right labels of a record, or of values their RMSE."""
+        return scored_kind(label.kind).of_records(self.predictions)
 
 
 def _sorted(

@@ -16,6 +16,7 @@ from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write
 from trainer.evaluation import evaluation_table, page_tables
+from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.prediction_files import Row, columns_of, write_columns
 from trainer.metrics.table import LOSS, headline
 from trainer.report.methods import write_methods
@@ -39,7 +40,7 @@ def write_predictions(run_dir: str, runs: Sequence[Run], label: LabelSpec) -> No
     the share of right labels, of values the RMSE; both as means over seeds and divisions.
     """
     draws = [*draws_of(runs).values()]
-    mean = averaged(draws)
+    mean, kind = averaged(draws, label), scored_kind(label.kind)
     rows = [
         Row(
             at,
@@ -47,7 +48,7 @@ def write_predictions(run_dir: str, runs: Sequence[Run], label: LabelSpec) -> No
             mean.sources[at],
             int(mean.steps[at]),
             mean.predictions.of(at)[1],
-            mean.predictions.answers_of(at) if label.kind == "class" else None,
+            mean.predictions.answers_of(at) if label.class_names else None,
         )
         for at in range(len(mean.ids))
     ]
@@ -63,23 +64,13 @@ def write_predictions(run_dir: str, runs: Sequence[Run], label: LabelSpec) -> No
             **{name: columns.pop(name) for name in ("id", "source", "steps")},
             "group": mean.groups,
             "fold": [" ".join(map(str, folds[record].values())) for record in mean.ids],
-            **_labels([mean.predictions.of(at)[0] for at in range(len(mean.ids))], label),
+            **kind.label_columns(
+                [mean.predictions.of(at)[0] for at in range(len(mean.ids))], label
+            ),
             **columns,
-            "right_share" if label.kind == "class" else "rmse": right,
+            kind.of_record: right,
         },
     )
-
-
-def _labels(labels: Sequence[np.ndarray], label: LabelSpec) -> dict[str, Any]:
-    """One label of each record: the commonest class, or the mean of its values."""
-    if label.kind == "class":
-        names = label.class_names
-        return {"label": [names[np.bincount(of).argmax()] if len(of) else None for of in labels]}
-    units = int(np.prod(label.shape))
-    missing = np.full(units, np.nan)
-    means = np.array([np.reshape(of, (-1, units)).mean(0) if len(of) else missing for of in labels])
-    names = ("label",) if units == 1 else tuple(f"label_{i + 1}" for i in range(units))
-    return dict(zip(names, means.T, strict=True))
 
 
 def write_page(
