@@ -64,6 +64,10 @@ class SplitEntry:
     length_histogram: dict[int, int]
     missing_labels: int = 0
 
+    def labels(self, per: str) -> int:
+        """How many labels there are, known or not, of one per `record` or `step`."""
+        return {"record": self.records, "step": self.steps}[per]
+
 
 @dataclasses.dataclass(frozen=True)
 class Statistics:

@@ -37,7 +37,7 @@ _SHOWN_CLASSES = 10
 _MOST_STEP_BYTES = 2**31 - 1  # Of a record.
 
 LabelPer = Literal["step", "record", "sequence"]
-LabelKind = Literal["class", "value"]
+LabelKind = Literal["class", "value", "classes"]
 LABEL_SEPARATOR = ";"  # Between the names of classes in a cell.
 MISSING_CLASS = -1  # As tensorflow-datasets has it, where a class is not known.
 
@@ -82,11 +82,13 @@ class LabelSpec:
 
     Attributes:
       per: one label per `step`, one per `record`, or a `sequence` with a time axis of its own.
-      kind: `class` (stored as int64 index into `class_names`) or `value`.
+      kind: `class` (stored as int64 index into `class_names`), `value`, or `classes`, any number of
+        them (stored as int8 [classes], 1 for those that are there, 0 for others).
       dtype: NumPy name of the stored dtype.
       shape: shape of one label: `()` for a class, `(2,)` for a velocity.
       class_names: names in the order of their index; empty for values.
-      has_missing: whether some labels may not be known: a class is -1 then, a value holds NaN.
+      has_missing: whether some labels may not be known: a class is -1 then, a value holds NaN;
+        of `classes` each may be.
     """
 
     per: LabelPer
@@ -106,6 +108,12 @@ class LabelSpec:
             raise DatasetError(
                 f"a class label is a single int64 index, got dtype {self.dtype}, shape {self.shape}"
             )
+        expected = ("int8", (len(self.class_names),))
+        if self.kind == "classes" and (self.dtype, self.shape) != expected:
+            raise DatasetError(
+                f"a label of any number of classes is {expected[0]} {[*expected[1]]}, got "
+                f"{self.dtype} {[*self.shape]}"
+            )
 
     @property
     def array_shape(self) -> tuple[int | None, ...]:
@@ -121,6 +129,8 @@ class LabelSpec:
         """Which labels are known: `[...]` bool of `[..., *shape]`."""
         if self.kind == "class":
             return labels >= 0
+        if self.kind == "classes":
+            return np.any(labels >= 0, axis=-1, keepdims=False)
         units = tuple(range(labels.ndim - len(self.shape), labels.ndim))
         return ~np.isnan(labels).any(axis=units)
 
@@ -131,11 +141,13 @@ class LabelSpec:
           steps: of the record.
         """
         lead = {"step": (steps,), "record": (), "sequence": (0,)}[self.per]
-        value = MISSING_CLASS if self.kind == "class" else np.nan
+        value = MISSING_CLASS if self.class_names else np.nan
         return np.full((*lead, *self.shape), value, self.dtype)
 
     def class_totals(self, labels: np.ndarray) -> np.ndarray:
         """How many of some known labels, `[..., *shape]`, are of each class: `[classes]` int64."""
+        if self.kind == "classes":
+            return (labels.reshape(-1, len(self.class_names)) > 0).sum(0)
         return np.bincount(labels.reshape(-1), minlength=len(self.class_names))
 
     def names_in(self, labels: np.ndarray) -> list[str]:

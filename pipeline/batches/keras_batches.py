@@ -99,6 +99,10 @@ def _fit_element(
 def _checked(class_weights: Sequence[float] | None, label: LabelSpec) -> tf.Tensor | None:
     if class_weights is None:
         return None
+    if label.kind == "classes":
+        raise DatasetError(
+            "class_weights: the labels are any number of classes; weigh them in the loss instead"
+        )
     if label.kind != "class" or len(class_weights) != len(label.class_names):
         raise DatasetError(
             f"class_weights: got {len(class_weights)}, expected one for each of the "

@@ -20,6 +20,8 @@ def is_known(labels: tf.Tensor, label: LabelSpec) -> tf.Tensor:
     """Which labels are known: bool, `[batch]` or `[batch, time]` of labels of a batch."""
     if label.kind == "class":
         return labels >= 0
+    if label.kind == "classes":
+        return tf.reduce_any(labels >= 0, axis=-1)
     units = [*range(len(labels.shape) - len(label.shape), len(labels.shape))]
     return ~tf.reduce_any(tf.math.is_nan(tf.cast(labels, tf.float32)), axis=units)
 

@@ -4,15 +4,20 @@ as files beside those (`table_files.py`).
 Rich only measures text. Its own tables cut figures like names where a line is too long.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
 from pipeline.console.texts import WIDTH, wrapped
 from tfrecords_schema.names import UNLABELLED
+
+if TYPE_CHECKING:
+    from tfrecords_schema import LabelSpec, SplitEntry
 
 COUNT = "{:,}".format
 PERCENT = "{:.1%}".format
@@ -89,10 +94,21 @@ def as_text(table: Table) -> str:
     return "\n".join(filter(None, [*lines, table.left_out(table.most), wrapped(table.note)]))
 
 
+def label_table(label: LabelSpec | None, splits: Mapping[str, SplitEntry]) -> Table:
+    """How often each class of a dataset occurs in each split; no row without classes."""
+    counts = {name: split.class_counts for name, split in splits.items()}
+    missing = {name: split.missing_labels for name, split in splits.items()}
+    labels = None
+    if label and label.kind == "classes":
+        labels = {name: split.labels(label.per) for name, split in splits.items()}
+    return class_table(label.class_names if label else (), counts, missing, labels)
+
+
 def class_table(
     names: Sequence[str],
     counts: Mapping[str, Mapping[str, int]],
     missing: Mapping[str, int] | None = None,
+    labels: Mapping[str, int] | None = None,
 ) -> Table:
     """How often each class occurs.
 
@@ -100,17 +116,21 @@ def class_table(
       names: of the classes, in the order of their index.
       counts: for each split the labels per class.
       missing: for each split the labels that are not known, of which the shares are not.
+      labels: for each split all labels, where one may be of any number of classes.
     """
     counts = {split: found for split, found in counts.items() if split != UNLABELLED}
-    totals = {split: max(sum(found.values()), 1) for split, found in counts.items()}
+    unknown = {split: (missing or {}).get(split, 0) for split in counts}
+    known = {
+        split: (labels[split] - unknown[split]) if labels else sum(found.values())
+        for split, found in counts.items()
+    }
     rows: list[list[Any]] = []
     for index, name in enumerate(names):
         found = {split: labels.get(name, 0) for split, labels in counts.items()}
-        parts = [Part(number, number / totals[split]) for split, number in found.items()]
+        parts = [Part(number, number / max(known[split], 1)) for split, number in found.items()]
         rows.append([f"{index} = {name}", *parts])
-    unknown = {split: (missing or {}).get(split, 0) for split in counts}
     if any(unknown.values()):
-        every = {split: sum(counts[split].values()) + unknown[split] for split in counts}
+        every = {split: known[split] + unknown[split] for split in counts}
         parts = [Part(number, number / max(every[split], 1)) for split, number in unknown.items()]
         rows.append(["not known", *parts])
     form = "{0.number:,} ({0.share:.1%})".format

@@ -75,5 +75,7 @@ def label_kind_text(spec: LabelSpec | None) -> str:
         return "none"
     if spec.kind == "class":
         return f"one of {len(spec.class_names)} classes per {spec.per}"
+    if spec.kind == "classes":
+        return f"any of {len(spec.class_names)} classes per {spec.per}"
     shape = f" {list(spec.shape)}" if spec.shape else ""
     return f"{spec.dtype}{shape} value per {spec.per}"

@@ -83,7 +83,8 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
     summary = _summary(records, decision, plan)
     if decision.labels and not decision.labels.windows:  # Else they are those of samples.
         labels = {name: split.class_counts for name, split in division.splits.items()}
-        summary += "\n\n" + as_text(class_table(division.classes, labels))
+        sizes = {name: split.labels for name, split in division.splits.items()}
+        summary += "\n\n" + as_text(class_table(division.classes, labels, labels=sizes))
     if doubts := doubts_of(division):
         said.append(doubts_text(doubts))
     room = room_text(plan, options.dataset_dir)
@@ -124,6 +125,7 @@ def _division(
             by_split[record.split].append(found)
     names = decision.labels.spec.class_names if decision.labels else ()
     is_class = bool(decision.labels and decision.labels.spec.is_class_feature)
+    has_several = bool(decision.labels and decision.labels.spec.kind == "classes")
 
     def facts(members: Sequence[Description]) -> SplitFacts:
         counts = [class_counts(found, decision.labels) for found in members]
@@ -132,10 +134,13 @@ def _division(
             total[names[index]] += count
         labels = [names[of[0][0]] if is_class else "" for of in counts]
         rows = Rows([one.group for one in members], labels, [one.path for one in members])
-        return SplitFacts(len(members), len({*rows.groups}), total, lambda: rows)
+        per, known = decision.labels.spec.per if decision.labels else "", total.total()
+        if has_several:
+            known = len(members) if per == "record" else sum(one.steps for one in members)
+        return SplitFacts(len(members), len({*rows.groups}), total, known, lambda: rows)
 
     splits = {split: facts(members) for split, members in sorted(by_split.items())}
-    return Division(splits, names, is_class, lambda: 0, options.stratify)
+    return Division(splits, names, is_class, lambda: 0, options.stratify, has_several=has_several)
 
 
 def _summary(records: Sequence[Description], decision: Decision, plan: ShardPlan) -> str:

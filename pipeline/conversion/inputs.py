@@ -20,10 +20,11 @@ from pipeline.conversion.layouts import (
     roles_of,
 )
 from pipeline.sources.label_kinds import MAX_CLASSES, LabelPlan, plan_labels
-from pipeline.sources.labels import gaps
+from pipeline.sources.labels import gaps, several
 from pipeline.sources.labels.fits import NOTHING_KNOWN, LabelFit, fit_of
 from pipeline.sources.labels.records import misfit
 from pipeline.sources.listing import listing_rejects
+from pipeline.sources.names import normal
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description, InputFile, Reject, Source
 from tfrecords_schema.left_out import LeftOut
@@ -68,7 +69,15 @@ def _described(source: Source, path: str) -> Description:
         if options.unlabelled == "auto":
             raise
         found = source.without_labels().describe(path)
-    if found.label is None or not options.ignore_label:
+    if found.label is None:
+        return found
+    if found.label.form == "text" and options.has_names:
+        is_list = options.label_kind == "record_classes"
+        names = [*map(normal, options.ignore_label)]
+        separator = options.label_separator
+        label = several.of_names(found.label, separator, is_list=is_list, ignored=names)
+        return found._replace(label=label)
+    if not options.ignore_label:
         return found
     ignored = gaps.ignored(options.ignore_label, found.label.form)
     return found._replace(label=found.label.without(ignored))
@@ -230,6 +239,7 @@ def _decide(counts: InputCounts, source: Source) -> Decision:
             class_names=options.class_names,
             windows=windows,
             ignore_label=options.ignore_label,
+            separator=options.label_separator,
             has_missing=bool(unlabelled) or any(fit.has_missing for fit in fits),
         )
     keeps_tail, roles = bool(windows and windows.keeps_tail), roles_of(commonest(layouts))

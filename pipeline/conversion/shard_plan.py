@@ -133,7 +133,7 @@ def plan_shards(
 
 
 def _refuse_stratify(decision: Decision, options: ConvertOptions) -> str:
-    if not options.stratify or (decision.labels and decision.labels.spec.kind == "class"):
+    if not options.stratify or (decision.labels and decision.labels.spec.class_names):
         return ""
     found = "values" if decision.labels else "none at all"
     return f"--stratify divides by classes, and the labels are {found}; leave it out"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from pipeline.console.tables import COUNT, Table, as_text, class_table
+from pipeline.console.tables import COUNT, Table, as_text, label_table
 from pipeline.console.texts import bytes_text, input_text, label_kind_text, wrapped
 from pipeline.doubts.division import doubts
 from pipeline.sources.rejects import left_out_text, rejects_text
@@ -23,9 +23,7 @@ def summary_text(dataset: Dataset, outcome: dict[str, Any]) -> str:
     )
     lines = [splits_text(rows), "", schema_text(schema, outcome.get("why", ""))]
     if schema.label and schema.label.class_names:
-        counts = {name: split.class_counts for name, split in splits.items()}
-        missing = {name: split.missing_labels for name, split in splits.items()}
-        lines += ["", as_text(class_table(schema.label.class_names, counts, missing))]
+        lines += ["", as_text(label_table(schema.label, splits))]
     if outcome["rejects"]:
         lines += ["", rejects_text(outcome["rejects"], outcome["total"])]
         lines.append(f"all of them: {join(path, REJECTS)}")

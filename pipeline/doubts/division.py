@@ -88,7 +88,7 @@ def _class_doubts(division: Division, reads_names: bool) -> Iterator[str]:
             yield (
                 f"{name} has no label of {what} {listed(missing, _MAX_NAMES)}{_even_cure(division)}"
             )
-        if name == "train":
+        if name == "train" and not division.has_several:
             yield from _majority_doubt(entry)
         yield from _rare_doubt(name, entry, _even_cure(division))
         if reads_names and division.is_class_per_record:
@@ -106,7 +106,7 @@ def _even_cure(division: Division) -> str:
 
 def _majority_doubt(entry: SplitFacts) -> Iterator[str]:
     counts = entry.class_counts
-    total = sum(counts.values())
+    total = entry.labels
     name = max(counts, key=lambda key: counts[key], default="")
     if len(counts) > 1 and total and counts[name] > 0.75 * total:
         yield (
@@ -118,7 +118,7 @@ def _majority_doubt(entry: SplitFacts) -> Iterator[str]:
 def _rare_doubt(name: str, entry: SplitFacts, cure: str) -> Iterator[str]:
     total, classes = sum(entry.class_counts.values()), len(entry.class_counts)
     rare = [
-        f"{one} ({count:,} of {total:,})"
+        f"{one} ({count:,} of {entry.labels:,})"
         for one, count in entry.class_counts.items()
         if 0 < count < _RARE * total / classes
     ]

@@ -26,12 +26,14 @@ class SplitFacts(NamedTuple):
       records: how many.
       groups: how many.
       class_counts: labels of each class.
+      labels: how many; of one class each as many as all classes have.
       rows: reads what is known of every record.
     """
 
     records: int
     groups: int
     class_counts: Mapping[str, int]
+    labels: int
     rows: Callable[[], Rows]
 
 
@@ -45,6 +47,7 @@ class Division(NamedTuple):
       shared_groups: counts the groups that are in more than one split.
       is_stratified: whether it was divided by classes.
       is_fold: whether it is one of several divisions, which hold all others.
+      has_several: whether a label is any number of classes.
     """
 
     splits: Mapping[str, SplitFacts]
@@ -53,6 +56,7 @@ class Division(NamedTuple):
     shared_groups: Callable[[], int]
     is_stratified: bool = False
     is_fold: bool = False
+    has_several: bool = False
 
     @property
     def records(self) -> int:
@@ -63,11 +67,13 @@ class Division(NamedTuple):
     def of(cls, dataset: Dataset) -> Division:
         """That of a dataset."""
         manifest, label = dataset.manifest, dataset.schema.label
+        several = label.per if label and label.kind == "classes" else ""
         splits = {
             name: SplitFacts(
                 entry.records,
                 entry.groups,
                 entry.class_counts,
+                entry.labels(several) if several else sum(entry.class_counts.values()),
                 functools.partial(_rows, dataset, name),
             )
             for name, entry in manifest.splits.items()
@@ -80,6 +86,7 @@ class Division(NamedTuple):
             functools.partial(_shared_groups, dataset),
             bool(manifest.options.get("stratify")),
             bool(manifest.shards_of),
+            bool(several),
         )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.console.tables import COUNT, PERCENT, Table, class_table
+from pipeline.console.tables import COUNT, PERCENT, Table, label_table
 from pipeline.console.texts import bytes_text
 from pipeline.inspect.facts import Facts, Lengths
 from pipeline.inspect.plan import EpochFacts
@@ -28,10 +28,8 @@ def splits(facts: Facts) -> Table:
 
 def classes(facts: Facts) -> Table:
     """How often each class occurs in each split."""
-    label = facts.dataset.schema.label
-    counts = {split.name: split.entry.class_counts for split in facts.splits}
-    missing = {split.name: split.entry.missing_labels for split in facts.splits}
-    return class_table(label.class_names if label else (), counts, missing)
+    splits = {split.name: split.entry for split in facts.splits}
+    return label_table(facts.dataset.schema.label, splits)
 
 
 def buckets(lengths: Lengths) -> Table:

@@ -72,6 +72,8 @@ def label_array(value: Any, key: str, label_kind: str, where: str = ANNOTATION) 
       MissingLabelError: if it is null.
       RejectedInputError: if it is none of these.
     """
+    if value == [] and label_kind == "record_classes":
+        return np.zeros(0, object)
     try:
         texts = np.asarray(value, object)
         leaves = {type(leaf) for leaf in texts.reshape(-1).tolist()}

@@ -7,12 +7,13 @@ the one that most records fit, and `why` says so.
 import collections
 import dataclasses
 import functools
+import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from pipeline.console.errors import UsageError
-from pipeline.sources.labels import gaps, one_hot
+from pipeline.sources.labels import gaps, one_hot, several
 from pipeline.sources.labels.fits import LabelFit, has_length, label_shape
 from pipeline.sources.labels.label import Label
 from pipeline.sources.names import normal
@@ -36,7 +37,8 @@ class LabelPlan:
       guess: what was inferred and might be meant otherwise; empty if it is clear.
       dtype: what the source's values have; records may hold them in another, that has NaN.
       ignored: the source's classes that stand for one that is not known.
-      columns: of one-hot rows; 0 where classes are not stored as such.
+      columns: of rows of 0 and 1; 0 where classes are not stored as such.
+      separator: between the names in a cell.
     """
 
     spec: LabelSpec
@@ -48,6 +50,7 @@ class LabelPlan:
     dtype: str = ""
     ignored: tuple[int, ...] | tuple[str, ...] = ()
     columns: int = 0
+    separator: str = ""
 
     @functools.cached_property
     def indices(self) -> dict[int | str, int]:
@@ -60,8 +63,21 @@ class LabelPlan:
         """Whether nothing of a label is known; of values per record, if one of them is not."""
         if label is None or label.is_missing:
             return True
+        if self.spec.kind == "classes":
+            return label.form != "names" and {*label.classes} == {MISSING_CLASS}
         is_whole = self.spec.kind == "value" and self.spec.per == "record"
         return is_whole and label.unknown > 0
+
+    def counts(self, label: Label) -> Iterator[tuple[int, int]]:
+        """Index of each class that a label has, and how often it has it."""
+        if self.columns:
+            of_row = label.looks.ones if self.spec.kind == "classes" else label.looks.columns
+            yield from ((at, count) for at, count in enumerate(of_row) if count)
+            return
+        counts = label.counts or (1,) * len(label.classes)
+        for value, count in zip(label.classes, counts, strict=True):
+            if value in self.indices:
+                yield self.indices[value], count
 
 
 def plan_labels(
@@ -73,6 +89,7 @@ def plan_labels(
     windows: WindowLabels | None = None,
     ignore_label: tuple[str, ...] = (),
     has_missing: bool = False,
+    separator: str = "",
 ) -> LabelPlan:
     """Decides what the labels of a set are.
 
@@ -84,6 +101,7 @@ def plan_labels(
       windows: how continuous signals were cut; None if they were not.
       ignore_label: `--ignore_label`.
       has_missing: whether labels of some records are not known, in part or at all.
+      separator: `--label_separator`.
 
     Raises:
       UsageError: if the labels fit no kind, or not the named one.
@@ -92,12 +110,20 @@ def plan_labels(
         raise UsageError(gaps.nothing_known(ignore_label))
     form = _commonest({fit: fit.form for fit in fits}, fits)
     of_form = {fit: count for fit, count in fits.items() if fit.form == form}
-    row_of, columns = one_hot.find(of_form, kind)
+    row_of, columns = one_hot.find(of_form, kind) if not kind.endswith("_classes") else ("", 0)
+    if form != "names" and not columns and not kind.endswith("_class"):
+        row_of, columns = one_hot.find(of_form, kind, operator.attrgetter("ones"))
+        if columns and (kind != "auto" or columns <= several.MOST_GUESSED):
+            gaps.require_no_rows(ignore_label)
+            return _of_rows(of_form, kind, row_of, columns, class_names, windows, has_missing)
+        columns = 0
     found, why, guess = kind, "--label_kind", ""
     if kind == "auto":
         one_hot_kind = (f"{row_of}_class", f"one-hot rows of {columns} columns", "")
         found, why, guess = one_hot_kind if columns else _infer(of_form, form)
     per, label_kind = found.split("_")
+    if form == "names" or label_kind == "classes":
+        _require_names(kind, form, per, label_kind)
     if label_kind == "class" and form == "value" and not columns:
         raise UsageError(
             f"--label_kind={kind}: the labels are floats, and not all are whole numbers; classes "
@@ -118,11 +144,7 @@ def plan_labels(
         spec = _value_spec(of_form, per, windows, has_missing)
         return LabelPlan(spec, form, (), why, windows, guess, dtype)
     if columns:
-        if ignore_label:
-            raise UsageError(
-                f"--ignore_label={','.join(ignore_label)} is for classes as numbers or texts, and "
-                "the labels are one-hot rows; store rows of NaN where none is known"
-            )
+        gaps.require_no_rows(ignore_label)
         names = one_hot.names_of(columns, class_names)
         spec = LabelSpec(_stored_per(per), "class", class_names=names, has_missing=has_missing)
         guess = guess or (one_hot.said(columns, per) if kind == "auto" else "")
@@ -134,9 +156,66 @@ def plan_labels(
     if kind == "auto" and (form, per) == ("integer", "record"):
         guess = guess or _guess_of_numbers(len(found_classes), sum(of_form.values()))
     guess = "; ".join(filter(None, [guess, gaps.said(found_classes, ignore_label, has_missing)]))
-    spec = LabelSpec(_stored_per(per), "class", class_names=names, has_missing=has_missing)
-    ignored = gaps.ignored(ignore_label, form)
+    stored, ignored = _stored_per(per), gaps.ignored(ignore_label, form)
+    if label_kind == "classes":
+        spec = classes_spec(stored, names, has_missing)
+        return LabelPlan(
+            spec, form, ordered, why, windows, guess, ignored=ignored, separator=separator
+        )
+    guess = guess or several.said_of_texts(found_classes)
+    spec = LabelSpec(stored, "class", class_names=names, has_missing=has_missing)
     return LabelPlan(spec, form, ordered, why, windows, guess, ignored=ignored)
+
+
+def _of_rows(
+    fits: Mapping[LabelFit, int],
+    kind: str,
+    per: str,
+    columns: int,
+    class_names: tuple[str, ...],
+    windows: WindowLabels | None,
+    has_missing: bool,
+) -> LabelPlan:
+    """Any number of classes at once, as rows of 0 and 1."""
+    form = next(iter(fits)).form
+    windows = windows.of_kind("classes") if windows and per == "sample" else None
+    why = f"rows of 0 and 1, {columns} columns" if kind == "auto" else "--label_kind"
+    why = f"{why}; {windows.why}" if windows else why
+    is_unsure = has_missing or any(fit.is_unsure for fit in fits)
+    spec = classes_spec(_stored_per(per), one_hot.names_of(columns, class_names), is_unsure)
+    guess = several.said(columns, per) if kind == "auto" else ""
+    places = tuple(range(columns))
+    return LabelPlan(spec, form, places, why, windows, guess, columns=columns)
+
+
+def classes_spec(per: LabelPer, names: tuple[str, ...], has_missing: bool) -> LabelSpec:
+    """Any number of these classes at once.
+
+    Raises:
+      UsageError: there is no class.
+    """
+    if not names:
+        raise UsageError("no label names a class; check --label_key and --label_separator")
+    return LabelSpec(per, "classes", "int8", (len(names),), names, has_missing)
+
+
+def _require_names(kind: str, form: str, per: str, label_kind: str) -> None:
+    """Refuses names where something else is asked for, and the other way round.
+
+    Raises:
+      UsageError: one is the case.
+    """
+    if label_kind != "classes":
+        raise UsageError(
+            f"--label_kind={kind}: cells hold any number of names (--label_separator), which is "
+            f"{per}_classes; leave one of the two out"
+        )
+    if form != "names":
+        raise UsageError(
+            f"--label_kind={kind}: the labels are neither names nor mostly rows [classes] of 0 and "
+            f"1 (-1 or NaN where not known); store such rows, or use --label_kind={per}_class or "
+            f"{per}_value"
+        )
 
 
 def _require_values(fits: Mapping[LabelFit, int], per: str) -> None:
@@ -200,7 +279,7 @@ def order_classes(
     if not class_names:
         return tuple(found), tuple(str(value) for value in found)
     class_names = tuple(map(normal, class_names))
-    if form == "text":
+    if form in ("text", "names"):
         return class_names, class_names
     numeric = all(re.fullmatch(r"-?\d+", name) for name in class_names)
     ordered = tuple(map(int, class_names)) if numeric else tuple(range(len(class_names)))
@@ -211,9 +290,9 @@ def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str, str]:
     """The kind, how it was found, and what is said if it might be another."""
     total = sum(fits.values())
     per_step = sum(count for fit, count in fits.items() if fit.is_per_step)
-    kind = "value" if form == "value" else "class"
+    kind = {"value": "value", "names": "classes"}.get(form, "class")
     commonest = _commonest({fit: fit.record_label_shape for fit in fits}, fits)
-    shape = () if kind == "class" else commonest  # A class is a single number or text.
+    shape = commonest if kind == "value" else ()  # A class is a single number or text.
     per_record = sum(count for fit, count in fits.items() if fit.record_label_shape == shape)
     per_sample = sum(count for fit, count in fits.items() if fit.is_per_sample)
     tie = (
@@ -233,8 +312,8 @@ def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str, str]:
     raise UsageError(
         "the labels are neither one per step nor one per record (commonest shape "
         f"{list(commonest)}, as long as the signal in {per_step} of {total}); name --label_kind "
-        f"({numbers}sequence_{kind}: a time axis of its own), or, of continuous signals, check the "
-        "window flags and --time_axis"
+        f"({numbers}record_classes: rows of 0 and 1, or lists of names; sequence_{kind}: a time "
+        "axis of its own), or, of continuous signals, check the window flags and --time_axis"
     )
 
 

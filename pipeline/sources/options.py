@@ -20,6 +20,9 @@ LABEL_KINDS = (
     "step_class",
     "record_class",
     "sample_class",
+    "step_classes",
+    "record_classes",
+    "sample_classes",
     "step_value",
     "record_value",
     "sample_value",
@@ -108,7 +111,17 @@ class LabelOptions(Options):
         common=True,
     )
     label_kind: str = option(
-        "auto", "With auto it is inferred, and shown.", LABEL_KINDS, common=True
+        "auto",
+        "With auto it is inferred, and shown. Of _class each label is one class, of _classes any "
+        "number at once.",
+        LABEL_KINDS,
+        common=True,
+    )
+    label_separator: str = option(
+        "",
+        "Between the names where a label is any number of classes: with ; a cell cough;sneeze has "
+        "two, and a cell of a ; alone none.",
+        common=True,
     )
     class_names: tuple[str, ...] = option(
         (), "In the order of their index: wake,sleep.", common=True
@@ -299,11 +312,23 @@ class ConvertOptions(
                 f"--labels={self.labels} has no effect: the label is elsewhere, and no column is "
                 "named; leave it out, or name --group_column or --split_column"
             )
+        if self.label_separator and self.label_kind.endswith(("_class", "_value")):
+            raise UsageError(
+                f"--label_separator={self.label_separator} is between names of classes, and "
+                f"--label_kind={self.label_kind} is not of any number of them; leave one out"
+            )
         if self.label_kind.startswith("sample_") and self.window_labels is None:
             raise UsageError(
                 f"--label_kind={self.label_kind} is for continuous signals; add --window_samples, "
                 "or --sample_rate_hz with --window_secs"
             )
+
+    @property
+    def has_names(self) -> bool:
+        """Whether texts are any number of classes each."""
+        if self.label_kind == "auto":
+            return bool(self.label_separator)
+        return self.label_kind.endswith("_classes")
 
     @property
     def names_label(self) -> bool:
@@ -328,7 +353,7 @@ class ConvertOptions(
         lists = {name: [*value] for name, value in values.items() if isinstance(value, tuple)}
         labels = "table" if self.labels else ""  # Its rows are in the records.
         found = {"source": self.source, "labels": labels, **values, **lists}
-        return self.without_unused(found, ("ignore_label", "unlabelled"))
+        return self.without_unused(found, ("ignore_label", "unlabelled", "label_separator"))
 
     def without_unused(self, recorded: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
         """Without options that have their defaults: manifests are as before there were such."""

@@ -29,22 +29,22 @@ class WindowLabels:
         """The same with the reduction decided.
 
         Args:
-          kind: `class` or `value`.
+          kind: see `LabelSpec.kind`.
 
         Raises:
           UsageError: if labels of that kind cannot be reduced in this way.
         """
         if self.reduction == "auto":
-            return dataclasses.replace(self, reduction="majority" if kind == "class" else "mean")
+            return dataclasses.replace(self, reduction="mean" if kind == "value" else "majority")
         if self.reduction in ("any", "share"):
             raise UsageError(
                 f"--window_label={self.reduction} is for annotations and events; leave it out"
             )
-        if self.reduction == ("mean" if kind == "class" else "majority"):
-            other = "majority or last" if kind == "class" else "mean or last"
+        if self.reduction == ("majority" if kind == "value" else "mean"):
+            other = "mean or last" if kind == "value" else "majority or last"
             raise UsageError(
                 f"--window_label={self.reduction}: the labels are "
-                f"{'classes' if kind == 'class' else 'values'}; use {other}"
+                f"{'values' if kind == 'value' else 'classes'}; use {other}"
             )
         return self
 
@@ -78,6 +78,9 @@ class WindowLabels:
             missing = np.full(sums.shape, np.nan)
             means = np.divide(sums, counts, out=missing, where=counts > 0)
             return narrowed(means, "float32", "the label")
+        if label.ndim == 2 and label.shape[1] > 1:  # Any number of classes: each by itself.
+            columns = [_majority(column, self.samples, column >= 0) for column in label.T]
+            return np.stack(columns, axis=-1)
         return _majority(label.reshape(-1), self.samples, known)
 
 

@@ -81,12 +81,18 @@ def _label(
         steps = {"step": (row.steps,), "record": (), "sequence": (row.label_steps,)}[spec.per]
         shape = (*steps, *spec.shape)
         problem, classes = _array(feature.bytes_list.value, spec.dtype, shape, spec.has_missing)
-    if problem or spec.kind != "class":
+    if problem or not spec.class_names:
         return problem, classes
     assert classes is not None
-    count, least = len(spec.class_names), MISSING_CLASS if spec.has_missing else 0
-    if len(classes) and not least <= classes.min() <= classes.max() < count:
+    is_class = spec.kind == "class"
+    count, least = (
+        len(spec.class_names) if is_class else 2,
+        MISSING_CLASS if spec.has_missing else 0,
+    )
+    if classes.size and not least <= classes.min() <= classes.max() < count:
         return f"class {classes.min()} to {classes.max()}, there are {count}", None
+    if not is_class:
+        return "", classes
     return _other_classes(row.label, spec.summary(classes), spec), classes
 
 

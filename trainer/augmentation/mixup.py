@@ -53,7 +53,7 @@ class Mixup(Augmentation):
         else:
             steps = tf.maximum(own.lengths, 1)
             share = other * tf.cast(tf.minimum(partner.lengths, steps) / steps, tf.float32)
-        if label.kind == "class":
+        if label.class_names:
             return own._replace(values=values, other_label=partner_label, other_share=share)
         first, second = (tf.cast(each, tf.float32) for each in (own.label, partner_label))
         share = _as_wide(share, first)

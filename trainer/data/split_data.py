@@ -56,6 +56,12 @@ class SplitData:
         self._preparation = preparation
         self._readers: dict[tuple[Any, ...], BatchReader] = {}
 
+    def known_labels(self) -> int:
+        """How many labels it has that are known, of one per record or step."""
+        entry = self.dataset.manifest.splits[self.name]
+        assert self.label is not None
+        return entry.labels(self.label.per) - entry.missing_labels
+
     def plan(self, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> EpochPlan:
         """The batches of one epoch."""
         return plan_epoch(self.lengths, self.options, seed=seed, epoch=epoch, shuffle=shuffle)
@@ -227,8 +233,8 @@ def _require_labels(split: SplitData) -> None:
     label, entry = split.label, split.dataset.manifest.splits[split.name]
     if label is None or not label.has_missing:
         return
-    by_per = {"record": entry.records, "step": entry.steps}
-    labels = by_per.get(label.per, int(split.index.label_steps().sum()))
+    is_sequence = label.per == "sequence"
+    labels = int(split.index.label_steps().sum()) if is_sequence else entry.labels(label.per)
     if entry.missing_labels >= labels:
         raise DatasetError(
             f"no label of split {split.name!r} is known, so there is nothing to learn or to "
@@ -242,6 +248,8 @@ def class_weights(
     """Weights of the classes in the loss, from `--class_weights`.
 
     `balanced` gives count / (classes * count of the class), which averages to 1 over the data.
+    Where a label is any number of classes, weights are those of a class where it is there, and
+    `balanced` gives labels without it / labels with it; what is not known counts as without.
 
     Raises:
       DatasetError: if there are not as many weights as classes, or no training split.
@@ -249,13 +257,17 @@ def class_weights(
     """
     if options.class_weights == ("none",):
         return None
-    if label.kind != "class":
+    if not label.class_names:
         raise DatasetError("--class_weights needs class labels; leave it at none for values")
     if options.class_weights == ("balanced",):
         if options.train_split not in dataset.manifest.splits:
             dataset.split(options.train_split)  # Says which there are.
-        counts = dataset.manifest.splits[options.train_split].class_counts
-        return _balanced([counts.get(name, 0) for name in label.class_names])
+        entry = dataset.manifest.splits[options.train_split]
+        counts = [entry.class_counts.get(name, 0) for name in label.class_names]
+        if label.kind == "classes":
+            labels = entry.labels(label.per) - entry.missing_labels
+            return tuple((labels - count) / count if count else 1.0 for count in counts)
+        return _balanced(counts)
     given = ",".join(options.class_weights)
     if len(options.class_weights) != len(label.class_names):
         near = nearest(given, ("none", "balanced"))

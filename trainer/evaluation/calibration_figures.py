@@ -42,6 +42,12 @@ def calibration_figures(
     if calibration.threshold is not None:
         number = label.class_names.index(calibration.asked["positive_class"])
         here["decision"] = figures_of(truth, predictions.answers, number)
+    if calibration.thresholds:
+        here["decisions"] = {
+            name: figures_of(truth[known, at], predictions.answers[known, at], 1)
+            for at, name in enumerate(label.class_names)
+            if (known := truth[:, at] >= 0).any()
+        }
     return {**dataclasses.asdict(calibration), "here": here}
 
 
@@ -69,6 +75,16 @@ def calibration_tables(result: Mapping[str, Any]) -> list[Table]:
         ]
         note = f"temperature {found['temperature']:.4g}, {of_it}; it changes no class"
         tables.append(Table(f"Probabilities of {split}", columns, rows, note=note))
+    if "decisions" in here:
+        columns = {"class": None, "threshold": "{:.4g}".format}
+        columns |= dict.fromkeys(("sensitivity", "specificity", "precision", "F1"), _FIGURE)
+        each = [
+            (name, found["thresholds"].get(name, 0.5), *of.values())
+            for name, of in here["decisions"].items()
+        ]
+        note = f"a class is stated from its threshold on, by {found['asked']['decide_by']}, {of_it}"
+        table = Table(f"Decisions of {split}", columns, each, of="classes", most=30, note=note)
+        tables.append(table)
     if "decision" in here and found["threshold"] is not None:
         name, aim = (found["asked"].get(key, "") for key in ("positive_class", "decide_by"))
         by_split = {found["split"]: found["decision"], split: here["decision"]}

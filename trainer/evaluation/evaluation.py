@@ -69,8 +69,8 @@ def run(
     assert label is not None
     predictions = predict_split(steps, split, label, with_prefixes=for_report)
     require_finite(predictions, split.name, split.index.ids())
-    if calibration and calibration.threshold is not None:
-        predictions = predictions.decided(steps.task.reading)
+    kind = scored_kind(label.kind)
+    predictions = kind.decided(predictions, steps.task.reading)
     unchanged()
     missing = split.dataset.manifest.splits[split.name].missing_labels
     named: dict[str, Any] = {"other_data": other_data} if other_data else {}
@@ -81,7 +81,7 @@ def run(
     result["decided_by_it"] = decided
     if calibration:
         result["calibration"] = calibration_figures(calibration, predictions, label)
-    result["baselines"] = scored_kind(label.kind).baselines(predictions.label, split, train)
+    result["baselines"] = kind.baselines(predictions.label, split, train)
     result["baseline"] = next(iter(result["baselines"]), {})
     if predictions.prediction.size <= _MAX_LISTED_VALUES and not label.class_names:
         result["predicted"] = _in_order_of_ids(predictions, split.index.ids())

@@ -20,7 +20,6 @@ from tfrecords_schema.decoding import arrays_in
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write, read
 from trainer.data.split_data import SplitData, plan_of_one
-from trainer.step.reading import Reading
 from trainer.step.steps import Steps
 from trainer.step.task import Batch
 
@@ -42,8 +41,8 @@ class Predictions:
         those whose label is known, so that every figure is of these alone.
       label: `[sum of lengths, ...]` true labels.
       prediction: `[sum of lengths, units]` float32 probabilities or values.
-      answer: `[sum of lengths]` int32, the class that is stated of each label, where a threshold
-        decides; None: the likeliest.
+      answer: `[sum of lengths, ...]` what is stated of each label, where thresholds decide: a class
+        int32, or of any number of classes int8 as in labels; None: the likeliest.
       prefix_record: `[k]` int32, row number of a record of which only a beginning was seen; for one
         label per record.
       prefix_steps: `[k]` int32, steps of that beginning.
@@ -63,14 +62,8 @@ class Predictions:
 
     @property
     def answers(self) -> np.ndarray:
-        """`[sum of lengths]` the class that is stated of each label."""
+        """`[sum of lengths, ...]` what is stated of each label."""
         return self.prediction.argmax(-1) if self.answer is None else self.answer
-
-    def decided(self, reading: Reading) -> Predictions:
-        """The same with the classes that a threshold states."""
-        return dataclasses.replace(
-            self, answer=reading.answer(tf.constant(self.prediction)).numpy()
-        )
 
     @classmethod
     def joined(cls, parts: Sequence[Predictions]) -> Predictions:

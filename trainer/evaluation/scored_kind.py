@@ -13,6 +13,7 @@ from trainer.evaluation.predictions import Predictions
 from trainer.evaluation.rows import Row
 from trainer.options.reading import ReadingOptions
 from trainer.runs.calibration import Calibration
+from trainer.step.reading import Reading
 from trainer.step.task import Task
 
 MOST_COLUMNS = 1_000
@@ -60,6 +61,10 @@ class ScoredKind:
           answer: `[n, ...]` what is stated, if not what is likeliest.
         """
         raise NotImplementedError
+
+    def decided(self, predictions: Predictions, reading: Reading) -> Predictions:
+        """The same with what is stated, where that is not what is likeliest."""
+        return predictions
 
     def ranked(self, label: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
         """The metrics that follow from rankings, where they can be told."""

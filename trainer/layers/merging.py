@@ -39,6 +39,8 @@ class Pool(keras.layers.Layer):
     The logarithmic opinion pool (Genest and Zidek 1986): what one of them holds to be impossible
     is, however sure the other is.
 
+    Of any number of classes the pool of each is the mean of its logits.
+
     Args:
       of_classes: whether outputs are logits of classes; the result is the log of probabilities.
       share: of the second in the mean.
@@ -59,6 +61,20 @@ class Pool(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
         return {**super().get_config(), "of_classes": self.of_classes, "share": self.share}
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class MeanOfSigmoids(keras.layers.Layer):
+    """The mean over networks of the sigmoid of their logits, as the logit of that mean."""
+
+    def call(self, members: list[tf.Tensor]) -> tf.Tensor:
+        """A list of `[batch, (time), classes]` -> the same shape."""
+        stacked = tf.stack(members)
+        there, others = (
+            tf.reduce_logsumexp(tf.math.log_sigmoid(logits), axis=0)
+            for logits in (stacked, -stacked)
+        )
+        return there - others
 
 
 @keras.saving.register_keras_serializable(package="trainer")

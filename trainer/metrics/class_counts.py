@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trainer.metrics.metric import SparseSums, chosen, ratio
+from trainer.metrics.metric import SparseSums, chosen, group_sums, ratio
 
 _MOST_CELLS = 1_000_000  # Groups times classes, beyond which most counts are 0.
 
@@ -25,6 +25,10 @@ class FromCounts:
         label: np.ndarray, prediction: np.ndarray, group: np.ndarray, groups: int
     ) -> np.ndarray | SparseSums:
         """The counts of each group, `[groups, classes, 3]`; see `FromSums`."""
+        if label.ndim == 2:
+            stated = (prediction > 0) & (label >= 0)
+            columns = [stated & (label > 0), label > 0, stated]
+            return group_sums([column.astype(np.float64) for column in columns], group, groups)
         answer, classes = chosen(prediction), prediction.shape[-1]
         group = group.astype(np.int64)
         true, predicted = group * classes + label, group * classes + answer

@@ -12,5 +12,5 @@ def _score(right: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> np.nda
 
 METRIC = Metric(
     "macro_f1", "class", higher_is_better=True, limits=(0.0, 1.0),
-    place=2, evaluation=FromCounts(_score),
+    place=2, evaluation=FromCounts(_score), also_for=("classes",),
 )  # fmt: skip

@@ -59,8 +59,10 @@ class FromSums(Protocol):
         """The sums of each group, `[groups, rows, k]` float64; those of two together are added.
 
         Args:
-          label: `[n]` integer classes, or `[n, components]` float64 values.
-          prediction: `[n, classes]` scores, or `[n, components]` values.
+          label: `[n]` integer classes, `[n, components]` float64 values, or `[n, classes]` of any
+            number of classes: 1, 0, or -1 where that is not known.
+          prediction: `[n, classes]` scores, or `[n, components]` values; of any number of classes
+            those are stated whose score is above 0, unless it is of probabilities.
           group: `[n]` integer, number of each label's group.
           groups: number of groups.
 
@@ -78,7 +80,7 @@ class Metric:
 
     Attributes:
       name: in `--monitor`, in tables and in files.
-      label_kind: of the labels that it is for.
+      label_kind: of the labels that it is for; see `LabelSpec.kind`.
       higher_is_better: else lower is.
       limits: the least and the greatest figure that there can be.
       place: where it stands among the metrics of its kind. The first is the headline: the one in
@@ -91,10 +93,11 @@ class Metric:
         only which class is `chosen`, and that a threshold may have decided.
       title: above its column, where each component of values has a row; else its name.
       form: of the figures there; of those in the unit of the labels digits count, not places.
+      also_for: other kinds of labels that it is for.
     """
 
     name: str
-    label_kind: Literal["class", "value"]
+    label_kind: Literal["class", "value", "classes"]
     higher_is_better: bool
     limits: tuple[float, float] = (-math.inf, math.inf)
     place: int = 100
@@ -104,6 +107,11 @@ class Metric:
     of_probabilities: bool = False
     title: str = ""
     form: str = "{:.3f}"
+    also_for: tuple[str, ...] = ()
+
+    def is_for(self, label_kind: str) -> bool:
+        """Whether it is for labels of this kind."""
+        return label_kind in (self.label_kind, *self.also_for)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,3 +162,12 @@ def chosen(scores: Any) -> Any:
     import tensorflow as tf  # In a step it is loaded already; help comes without it.
 
     return tf.argmax(scores, -1)
+
+
+def all_of(values: Any) -> Any:
+    """Whether all are true along the last axis: `[...]` bool."""
+    if isinstance(values, np.ndarray):
+        return values.all(-1)
+    import tensorflow as tf
+
+    return tf.reduce_all(values, -1)

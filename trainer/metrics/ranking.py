@@ -25,6 +25,8 @@ class Ranking(NamedTuple):
     @classmethod
     def of(cls, is_class: np.ndarray, probability: np.ndarray) -> "Ranking":
         """Of labels `[n]`: whether each is of the class, and its probability of it."""
+        if not len(is_class):
+            return cls(probability, np.zeros(1, np.int64), np.zeros(1, np.int64))
         order = np.argsort(probability)[::-1]
         sorted_ = probability[order]
         ends = np.append(np.flatnonzero(sorted_[1:] != sorted_[:-1]), len(sorted_) - 1)
@@ -67,19 +69,35 @@ class Rankings:
     """The rankings of all classes, each against the rest; one is in memory at a time."""
 
     def __init__(self, label: np.ndarray, probability: np.ndarray):
-        """Takes labels `[n]` and probabilities `[n, classes]`."""
+        """Takes labels and probabilities `[n, classes]`.
+
+        Args:
+          label: `[n]` classes, or `[n, classes]` of any number of them, -1 where one is not known.
+          probability: of each class.
+        """
         self._label, self._probability = label, probability
 
     def of(self, number: int) -> Ranking:
         """That of one class."""
-        return Ranking.of(self._label == number, self._probability[:, number])
+        probability = self._probability[:, number]
+        if self._label.ndim == 1:
+            return Ranking.of(self._label == number, probability)
+        of_class = self._label[:, number]
+        return Ranking.of(of_class[of_class >= 0] > 0, probability[of_class >= 0])
+
+    @functools.cached_property
+    def counts(self) -> np.ndarray:
+        """`[classes]`: labels of each class."""
+        if self._label.ndim == 1:
+            return np.bincount(self._label, minlength=self._probability.shape[1])
+        return (self._label > 0).sum(0)
 
     @functools.cached_property
     def areas(self) -> dict[str, np.ndarray]:
         """`roc_auc` and `average_precision` of each class, `[classes]`; NaN where there is none."""
         classes = self._probability.shape[1]
         areas = np.full((2, classes), np.nan)
-        for number in np.unique(self._label).tolist():
+        for number in np.flatnonzero(self.counts).tolist():
             ranking = self.of(number)
             areas[:, number] = ranking.roc_auc, ranking.average_precision
         return {"roc_auc": areas[0], "average_precision": areas[1]}

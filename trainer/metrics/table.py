@@ -32,7 +32,7 @@ def all_metrics() -> tuple[Metric, ...]:
 
 def epoch_means(label_kind: str | None = None) -> dict[str, Mean]:
     """By name what is measured in every epoch: for one kind of labels, or for all."""
-    found = (metric for metric in all_metrics() if label_kind in (metric.label_kind, None))
+    found = all_metrics() if label_kind is None else of_kind(label_kind)
     return {metric.name: metric.epoch for metric in found if metric.epoch}
 
 
@@ -43,7 +43,7 @@ def evaluated(label_kind: str) -> dict[str, FromSums]:
 
 def of_kind(label_kind: str) -> tuple[Metric, ...]:
     """The metrics of one kind of labels."""
-    return tuple(metric for metric in all_metrics() if metric.label_kind == label_kind)
+    return tuple(metric for metric in all_metrics() if metric.is_for(label_kind))
 
 
 def monitored(label_kind: str) -> tuple[str, ...]:

@@ -199,8 +199,6 @@ def head_units(label_spec: LabelSpec) -> int:
         )
     if label_spec.kind == "value":
         return math.prod(label_spec.shape)
-    if label_spec.shape:
-        raise UserError(f"A class label must be one number, got shape {label_spec.shape}.")
     return len(label_spec.class_names)
 
 

@@ -76,6 +76,7 @@ class Facts(NamedTuple):
       longest: steps of the longest record.
       rate_hz: of samples, if it is known.
       has_statistics: whether those of the split's channels are known.
+      has_several: whether a label is any number of classes.
     """
 
     kind: str
@@ -90,6 +91,7 @@ class Facts(NamedTuple):
     longest: int
     rate_hz: float | None
     has_statistics: bool
+    has_several: bool = False
 
     @classmethod
     def of(cls, dataset: Dataset, train_split: str, samples: int) -> Facts:
@@ -119,6 +121,7 @@ class Facts(NamedTuple):
             rate_hz=manifest.options.get("sample_rate_hz"),
             has_statistics=manifest.statistics is not None
             and train_split == DataOptions.train_split,
+            has_several=label is not None and label.kind == "classes",
         )
 
 
@@ -335,7 +338,9 @@ def _share(facts: Facts, so_far: Decisions) -> None:
 def _regularization(facts: Facts, so_far: Decisions) -> None:
     so_far.decide("weight_decay", 0.01, "AdamW's own default")
     so_far.decide("head_dropout", 0.4, "few recordings are learnt by heart")
-    if not facts.class_counts:
+    if facts.has_several:
+        so_far.decide("decide_by", "f1", "a threshold for each class, on the validation split")
+    if facts.has_several or not facts.class_counts:
         return
     so_far.decide("label_smoothing", 0.1, "classes")
     present = [count for count in facts.class_counts if count]

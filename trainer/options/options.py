@@ -224,7 +224,10 @@ class DataOptions(Options):
         1, "Round boundaries up to multiples of this many steps.", low=1, effect=Effect.PLAN
     )
     class_weights: tuple[str, ...] = option(
-        ("none",), "none, balanced (inverse frequency), or one weight per class.", common=True
+        ("none",),
+        "none, balanced (inverse frequency), or one weight per class. Where a label is any number "
+        "of classes, of each where it is there; balanced weighs that as much as where it is not.",
+        common=True,
     )
 
 
@@ -268,8 +271,10 @@ class TrainingOptions(Options):
         "loss",
         "Metric that decides the best checkpoint, early stopping and the rate's reduction: of the "
         "validation split, or of the training where there is none. Of classes one of "
-        f"{', '.join(monitored('class'))}; of values one of {', '.join(monitored('value'))}. What "
-        "no batch can tell, such as macro_f1, is measured on a prediction of the validation split.",
+        f"{', '.join(monitored('class'))}; of any number of classes one of "
+        f"{', '.join(monitored('classes'))}; of values one of {', '.join(monitored('value'))}. "
+        "What no batch can tell, such as macro_f1, is measured on a prediction of the validation "
+        "split.",
         common=True,
         effect=Effect.MEASURING,
     )

@@ -38,23 +38,25 @@ class ReadingOptions(Options):
         "The threshold, on the probability of --positive_class, that is best on the validation "
         "split: f1 (the greatest), specificity:0.95 (the greatest sensitivity with at least that "
         "specificity) or sensitivity:0.9 (the other way round). Without it the likeliest class is "
-        "stated.",
+        "stated. Where a label is any number of classes, a threshold for each; without it 0.5.",
         common=True,
         effect=Effect.FIGURES,
     )
 
     def check(self) -> None:
         """See `Options`."""
-        if bool(self.positive_class) != bool(self.decide_by):
-            one, other = ("positive_class", "decide_by")[:: 1 if self.positive_class else -1]
-            raise UsageError(
-                f"--{one}={getattr(self, one)} needs --{other}; give both or neither of them"
-            )
+        if self.positive_class and not self.decide_by:
+            raise self._lacks("positive_class", "decide_by")
         if self.decide_by and not _AIM.fullmatch(self.decide_by):
             raise UsageError(
                 f"--decide_by={self.decide_by}: expected f1, specificity:SHARE or "
                 "sensitivity:SHARE with a share up to 1, such as specificity:0.95"
             )
+
+    def _lacks(self, one: str, other: str) -> UsageError:
+        return UsageError(
+            f"--{one}={getattr(self, one)} needs --{other}; give both or neither of them"
+        )
 
     @property
     def is_asked(self) -> bool:
@@ -67,12 +69,17 @@ class ReadingOptions(Options):
         Raises:
           UsageError: there are no classes, not that one, or no softmax to be divided within.
         """
+        if label.kind == "classes":
+            self._require_each()
+            return
         if self.is_asked and label.kind != "class":
             flag = "decide_by" if self.decide_by else "calibrate"
             raise UsageError(
                 f"--{flag}={getattr(self, flag)} is for classes, the labels are values; leave it "
                 "out"
             )
+        if self.decide_by and not self.positive_class:
+            raise self._lacks("decide_by", "positive_class")
         if self.positive_class and self.positive_class not in label.class_names:
             said = not_one_of(self.positive_class, label.class_names)
             raise UsageError(f"--positive_class={self.positive_class}: {said}")
@@ -81,3 +88,12 @@ class ReadingOptions(Options):
                 f"--calibrate={self.calibrate} is for --class_activation=softmax, got "
                 f"{activation}; leave it out"
             )
+
+    def _require_each(self) -> None:
+        """Refuses what is for one class out of several, as every class has its own threshold."""
+        for name, default in (("positive_class", ""), ("calibrate", "none")):
+            if getattr(self, name) != default:
+                raise UsageError(
+                    f"--{name}={getattr(self, name)} is for one class out of several, the labels "
+                    "are any number of classes, with a threshold each (--decide_by); leave it out"
+                )

@@ -51,7 +51,7 @@ def reliability_picture(
 def curve_pictures(
     evaluation: dict[str, Any], predictions: Predictions, names: Sequence[str]
 ) -> dict[str, str]:
-    """ROC and precision-recall curves, each class against the rest; of two classes one.
+    """ROC and precision-recall curves, each class against the rest; of one out of two one.
 
     Of two the one that a threshold is for, or else the second; of many the commonest.
 
@@ -61,10 +61,10 @@ def curve_pictures(
       names: of the classes.
     """
     rankings = Rankings(predictions.label, predictions.prediction)
-    counts = np.bincount(predictions.label, minlength=len(names))
+    counts = rankings.counts
     asked = (evaluation.get("calibration") or {}).get("asked", {}).get("positive_class")
     shown = np.argsort(-counts, kind="stable")[:_MOST_CURVES].tolist()
-    if len(names) == 2:
+    if len(names) == 2 and predictions.label.ndim == 1:  # Each is what the other is not.
         shown = [names.index(asked) if asked in names else 1]
     shown = sorted(number for number in shown if 0 < counts[number] < len(predictions.label))
     if not shown:

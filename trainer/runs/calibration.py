@@ -33,6 +33,7 @@ class Calibration:
       labels: how many labels the split has.
       temperature: 1 where none was fitted.
       threshold: of the positive class; None where none was chosen.
+      thresholds: by name of each class that has one, where a label is any number of classes.
       before: metrics of probabilities on the split without the temperature.
       after: likewise with it.
       decision: sensitivity, specificity, precision and F1 of the positive class on the split.
@@ -50,6 +51,7 @@ class Calibration:
     after: dict[str, float] = dataclasses.field(default_factory=dict)
     decision: dict[str, float] = dataclasses.field(default_factory=dict)
     notes: list[str] = dataclasses.field(default_factory=list)
+    thresholds: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def read(cls, run_dir: str) -> Calibration | None:
@@ -80,6 +82,9 @@ class Calibration:
 
     def reading(self, label: LabelSpec) -> Reading:
         """How outputs are to be read."""
+        if self.thresholds:
+            each = tuple(self.thresholds.get(name, 0.5) for name in label.class_names)
+            return Reading(thresholds=each)
         if self.threshold is None:
             return Reading(self.temperature)
         positive = label.class_names.index(self.asked["positive_class"])

@@ -14,11 +14,13 @@ class Reading:
       positive: number of a class with a threshold; None for none.
       threshold: that class is stated where its probability is at least that, else the likeliest of
         the others.
+      thresholds: of each class, where a label is any number of them; empty: 0.5 of all.
     """
 
     temperature: float = 1.0
     positive: int | None = None
     threshold: float = 0.5
+    thresholds: tuple[float, ...] = ()
 
     def softmax(self, logits: tf.Tensor) -> tf.Tensor:
         """Probabilities `[..., classes]` float32; the likeliest class is that of the logits."""
@@ -32,6 +34,10 @@ class Reading:
         lost = (tf.argmax(found, -1) != first)[..., tf.newaxis]
         above = tf.math.nextafter(tf.reduce_max(found, -1, keepdims=True), 1.0)
         return tf.where(chosen & lost, above, found)
+
+    def present(self, probabilities: tf.Tensor) -> tf.Tensor:
+        """The classes that are stated, any number of them: bool `[..., classes]` like those."""
+        return probabilities >= tf.constant(self.thresholds or 0.5, tf.float32)
 
     def answer(self, probabilities: tf.Tensor) -> tf.Tensor:
         """The class that is stated: `[...]` int32 from `[..., classes]` float32."""

@@ -79,14 +79,7 @@ def class_counts(found: Description, labels: LabelPlan | None) -> ClassCounts:
     """How many labels of each class an input has; of samples, as many as it has samples."""
     if found.label is None or labels is None:
         return ()
-    if labels.columns:
-        return tuple((at, count) for at, count in enumerate(found.label.looks.columns) if count)
-    counts = found.label.counts or (1,) * len(found.label.classes)
-    return tuple(
-        (labels.indices[value], count)
-        for value, count in zip(found.label.classes, counts, strict=True)
-        if value in labels.indices
-    )
+    return tuple(labels.counts(found.label))
 
 
 def count_groups(

@@ -371,7 +371,7 @@ def _narrowed(npz: ArrayFile, **keys: str | None) -> list[LeftOut]:
 
 def _value_key(key: str | None, label: Label | None) -> str | None:
     """The array with the label, if its numbers are stored: of classes their places are."""
-    return key if label and label.form == "value" and not label.looks.columns else None
+    return key if label and label.form == "value" and not label.looks.ones else None
 
 
 def _converted_dtype(dtype: np.dtype, key: str) -> str:

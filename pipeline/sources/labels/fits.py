@@ -9,7 +9,7 @@ class LabelFit(NamedTuple):
     """How one label relates to its signal; equal for all labels of a well-formed set.
 
     Attributes:
-      form: `integer`, `text` (classes) or `value`.
+      form: see `Label`.
       dtype: dtype in which it will be stored.
       is_per_step: whether its first axis is as long as the signal has steps.
       step_label_shape: shape of one label, if it is per step or per sample.
@@ -18,6 +18,8 @@ class LabelFit(NamedTuple):
       is_whole: whether all of it that is known are whole numbers.
       columns: columns of one-hot rows, if that is what it is; else 0.
       has_missing: whether some of it is not known.
+      ones: columns of rows of 0 and 1, if that is what it is; else 0.
+      is_unsure: whether something of those is not known.
     """
 
     form: str
@@ -29,6 +31,8 @@ class LabelFit(NamedTuple):
     is_whole: bool = False
     columns: int = 0
     has_missing: bool = False
+    ones: int = 0
+    is_unsure: bool = False
 
 
 NOTHING_KNOWN = LabelFit("nothing", "", False, (), ())
@@ -55,6 +59,8 @@ def fit_of(description: Description) -> LabelFit | None:
         label.looks.is_whole,
         len(label.looks.columns),
         label.unknown > 0,
+        len(label.looks.ones),
+        label.looks.unsure > 0,
     )
 
 

@@ -40,6 +40,19 @@ def require_classes(ignore_label: Iterable[str]) -> None:
         )
 
 
+def require_no_rows(ignore_label: Iterable[str]) -> None:
+    """Refuses `--ignore_label` where labels are rows of 0 and 1.
+
+    Raises:
+      UsageError: it is given.
+    """
+    if given := ",".join(ignore_label):
+        raise UsageError(
+            f"--ignore_label={given} is for classes as numbers or texts, and the labels are rows "
+            "of 0 and 1; store NaN (or of any number of classes -1) where none is known"
+        )
+
+
 def nothing_known(ignore_label: Iterable[str]) -> str:
     """What is wrong where no recording has a label."""
     given = ",".join(ignore_label)

@@ -1,5 +1,6 @@
 """What is known of a label before its kind is."""
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple, cast
 
@@ -8,14 +9,15 @@ import numpy as np
 from pipeline.sources.labels.looks import Looks, looks_of
 from pipeline.sources.names import class_counts
 
-LabelForm = Literal["integer", "text", "value"]
+LabelForm = Literal["integer", "text", "value", "names"]
 
 
 class Label(NamedTuple):
     """What a label looks like before its kind is known.
 
     Attributes:
-      form: `integer` and `text` are classes, `value` is a number or a vector.
+      form: `integer` and `text` are classes, `value` is a number or a vector, `names` are any
+        number of classes each.
       dtype: NumPy name of the dtype it will be stored in.
       shape: shape in the source.
       classes: distinct classes in this record, sorted; empty for values.
@@ -82,7 +84,9 @@ class Label(NamedTuple):
     def is_missing(self) -> bool:
         """Whether nothing of it is known."""
         if self.form == "value":
-            return 0 < self.looks.rows == self.looks.missing
+            return 0 < self.looks.rows == self.looks.missing and not any(self.looks.ones)
+        if self.form == "names":
+            return 0 < self.missing == math.prod(self.shape)
         return bool(self.missing) and not self.classes
 
 

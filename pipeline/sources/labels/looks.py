@@ -16,12 +16,17 @@ class Looks(NamedTuple):
       is_whole: whether every number is a whole one; NaN is none.
       columns: how often the 1 is in each column, where along the last axis, of two or more, all is
         0 but for one 1 (or all is NaN); else empty.
+      ones: how often a 1 is in each column, where along the last axis, of two or more, all is 0 or
+        1, or -1 or NaN for what is not known; else empty.
+      unsure: entries along the last axis of which something is not known, where there are `ones`.
     """
 
     rows: int = 0
     missing: int = 0
     is_whole: bool = False
     columns: tuple[int, ...] = ()
+    ones: tuple[int, ...] = ()
+    unsure: int = 0
 
 
 def looks_of(label: np.ndarray) -> Looks:
@@ -36,7 +41,20 @@ def looks_of(label: np.ndarray) -> Looks:
     known = rows[~missing]
     is_whole = bool((np.isfinite(known) & (known == np.rint(known))).all())
     columns = _one_hot_columns(label) if is_whole else ()
-    return Looks(len(rows), int(missing.sum()), is_whole, columns)
+    found = Looks(len(rows), int(missing.sum()), is_whole, columns)
+    return _with_ones(found, label)
+
+
+def _with_ones(found: Looks, label: np.ndarray) -> Looks:
+    width = label.shape[-1] if label.ndim else 0
+    if not 2 <= width <= _MOST_COLUMNS:
+        return found
+    rows = label.reshape(-1, width)
+    unknown = _is_nan(rows) | (rows == -1)
+    if not ((rows == 0) | (rows == 1) | unknown).all():
+        return found
+    ones = tuple((rows == 1).sum(0).tolist())
+    return found._replace(ones=ones, unsure=int(unknown.any(1).sum()))
 
 
 def _one_hot_columns(label: np.ndarray) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """Classes as rows of 0 with a single 1: how they are told from values, and what becomes of them."""
 
 import collections
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,7 +12,11 @@ from pipeline.sources.names import normal
 from tfrecords_schema.schema import MISSING_CLASS
 
 
-def find(fits: Mapping[LabelFit, int], label_kind: str) -> tuple[str, int]:
+def find(
+    fits: Mapping[LabelFit, int],
+    label_kind: str,
+    columns_of: Callable[[LabelFit], int] = operator.attrgetter("columns"),
+) -> tuple[str, int]:
     """What has such a row, and how many columns it has; `("", 0)` where labels are something else.
 
     Most must be such rows; where nobody asked for classes, all that have as many columns.
@@ -19,17 +24,18 @@ def find(fits: Mapping[LabelFit, int], label_kind: str) -> tuple[str, int]:
     Args:
       fits: number of records of each fit.
       label_kind: `--label_kind`.
+      columns_of: columns of such rows; 0 of a label that has others.
     """
     if label_kind.endswith("_value"):
         return "", 0
-    named = label_kind.removesuffix("_class")
+    named = label_kind.partition("_")[0]
     kinds = ("step", "sample", "record") if label_kind == "auto" else (named,)
     for per in kinds:
         rows: collections.Counter[int] = collections.Counter()
         for fit, count in fits.items():
-            rows[fit.columns * (_width(fit, per) == fit.columns)] += count
+            rows[columns_of(fit) * (_width(fit, per) == columns_of(fit))] += count
         width = max(rows, key=lambda columns: (rows[columns], columns))
-        others = [fit for fit in fits if _width(fit, per) == width != fit.columns]
+        others = [fit for fit in fits if _width(fit, per) == width != columns_of(fit)]
         if width and 2 * rows[width] > sum(fits.values()) and (label_kind != "auto" or not others):
             return per, width
     return "", 0
@@ -51,8 +57,8 @@ def names_of(columns: int, class_names: tuple[str, ...]) -> tuple[str, ...]:
     """
     if class_names and len(class_names) != columns:
         raise UsageError(
-            f"--class_names has {len(class_names)} names, the labels are one-hot rows of "
-            f"{columns} columns; name each of them"
+            f"--class_names has {len(class_names)} names, the labels are rows of {columns} "
+            "columns; name each of them"
         )
     return tuple(map(normal, class_names)) or tuple(map(str, range(columns)))
 

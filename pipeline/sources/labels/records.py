@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.label_kinds import LabelPlan
 from pipeline.sources.labels import one_hot
+from pipeline.sources.labels.cells import cells_of
 from pipeline.sources.labels.fits import fit_of, is_row, label_shape
 from pipeline.sources.labels.label import Label
 from pipeline.sources.names import class_of
@@ -28,7 +29,7 @@ def misfit(description: Description, plan: LabelPlan) -> str:
             f"the label's form is {label.form}, most of the set's are {plan.form}; "
             f"{_one_form(label, plan)}"
         )
-    if plan.spec.kind == "class":
+    if plan.spec.class_names:
         return _shape_misfit(description, label, plan) or _unknown_class(label, plan)
     # Means are float32, whatever they are of; nothing else is converted.
     if label.dtype != plan.dtype and not (plan.windows and plan.windows.reduction == "mean"):
@@ -47,11 +48,19 @@ def _one_form(label: Label, plan: LabelPlan) -> str:
 
 
 def _row_misfit(label: Label, plan: LabelPlan) -> str:
+    per = plan.spec.per
+    if plan.spec.kind == "classes":
+        if len(label.looks.ones) == plan.columns:
+            return ""
+        return (
+            "its rows hold more than 0, 1, and -1 or NaN where nothing is known, most of the set's "
+            f"do not; repair it, or take all for values with --label_kind={per}_value"
+        )
     if len(label.looks.columns) == plan.columns:
         return ""
     return (
         "its rows are not all 0 with a single 1, most of the set's are; repair it, or take all for "
-        f"values with --label_kind={plan.spec.per}_value"
+        f"any number of classes with --label_kind={per}_classes, or for values with {per}_value"
     )
 
 
@@ -64,8 +73,8 @@ def convert_label(label: np.ndarray, plan: LabelPlan, length: int = 0) -> np.nda
       length: steps of the record, or samples of a signal whose labels are of samples.
 
     Returns:
-      Class indices int64, or values of the plan's dtype, in the shape of `plan.spec`; what is not
-      known is -1, or NaN.
+      Class indices int64, any number of classes as in `cells_of`, or values of the plan's dtype, in
+      the shape of `plan.spec`; what is not known is -1, or NaN.
 
     Raises:
       RejectedInputError: if a value is not finite, or too large.
@@ -73,13 +82,18 @@ def convert_label(label: np.ndarray, plan: LabelPlan, length: int = 0) -> np.nda
     """
     spec = plan.spec
     label = label[0] if spec.per == "step" and is_row(label.shape, length) else label
-    label = one_hot.classes_of(label, plan.columns) if plan.columns else label
+    if spec.kind == "classes":
+        label = cells_of(label, plan)
+    elif plan.columns:
+        label = one_hot.classes_of(label, plan.columns)
     if plan.windows:
-        known = _is_known(label, plan) if spec.has_missing else None
+        known = _is_known(label, plan) if spec.has_missing and spec.kind != "classes" else None
         label = plan.windows.reduce(label, known)
     time = () if spec.per == "record" else (len(label),)
     if spec.kind == "class":
         return _class_indices(label, plan).reshape(time)
+    if spec.kind == "classes":
+        return label.reshape(time + spec.shape)
     values = narrowed(label, spec.dtype, "the label").reshape(time + spec.shape)
     is_bad = np.isinf(values) if spec.has_missing else ~np.isfinite(values)
     if is_bad.any():
@@ -112,7 +126,8 @@ def _shape_misfit(description: Description, label: Label, plan: LabelPlan) -> st
             "repair it, check the window flags and --tail, or name --label_kind"
         )
     found = label_shape(fit, per)
-    expected = (plan.columns,) if plan.columns else spec.shape
+    of_classes = (plan.columns,) if plan.columns else ()
+    expected = of_classes if spec.class_names else spec.shape
     if found != expected:
         is_row = len(label.shape) == 2 and label.shape[0] == 1
         column = f" (a row: as {list(label.shape[1:])} it is one per step)" if is_row else ""

@@ -9,6 +9,7 @@ from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP
 from tests.trainer.studies.random_runs import random_runs
 from tfrecords_schema.errors import UserError
 from trainer.evaluation.group_sums import GroupSums
+from trainer.evaluation.kinds import scored_kind
 from trainer.studies.compared_runs import Predicted, paired_draws
 from trainer.studies.pooled import draws_of, summarize
 from trainer.studies.scored import Scored
@@ -109,7 +110,7 @@ def test_the_worst_records_are_those_whose_class_had_least_probability():
     runs = random_runs(CLASS_PER_RECORD)
     worst = summarize(runs, CLASS_PER_RECORD)["worst"]
     first, second = draws_of(runs).values()
-    mean = (first.of_truth() + second.of_truth()) / 2
+    mean = sum(map(scored_kind("class").certainty, (first.predictions, second.predictions))) / 2
     order = np.argsort(mean)
     assert [row["id"] for row in worst] == [first.ids[at] for at in order]
     assert worst[0]["probability_of_true"] == pytest.approx(mean.min(), rel=1e-6)

@@ -44,6 +44,13 @@ class ClassLabel(ScoredKind):
             prediction[other, answer[other]] = np.inf
         return label, prediction
 
+    def decided(self, predictions: Predictions, reading: Reading) -> Predictions:
+        """See `ScoredKind`: the class that a threshold states."""
+        if reading.positive is None:
+            return predictions
+        answer = reading.answer(tf.constant(predictions.prediction)).numpy()
+        return dataclasses.replace(predictions, answer=answer)
+
     def ranked(self, label: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
         """See `ScoredKind`."""
         return ranked_figures(Rankings(label, prediction), "class")

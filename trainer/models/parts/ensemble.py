@@ -71,12 +71,19 @@ def averaged(
     """
     if len(networks) == 1 and fitted is None:
         return BuiltModel(keras.Model(inputs, networks[0], name="model"))
-    of_classes = data.label.kind == "class"
-    trained = layers.MemberMean(of_classes, name="mean_of_trained")(networks)
+    trained = _mean(data, "mean_of_trained")(networks)
     mean = trained
     if fitted is not None and share is not None:
+        of_classes = data.label.kind == "class"
         mean = layers.Pool(of_classes, share, name="pool_with_fitted")([trained, fitted])
     elif fitted is not None:
-        mean = layers.MemberMean(of_classes, name="mean")([*networks, fitted])
+        mean = _mean(data, "mean")([*networks, fitted])
     members = keras.Model(inputs, [trained, *networks], name="members")
     return BuiltModel(keras.Model(inputs, mean, name="model"), members=members)
+
+
+def _mean(data: DataSpec, name: str) -> keras.layers.Layer:
+    """The layer that makes one answer of several: of probabilities where labels are of classes."""
+    if data.label.kind == "classes":
+        return layers.MeanOfSigmoids(name=name)
+    return layers.MemberMean(data.label.kind == "class", name=name)

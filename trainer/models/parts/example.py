@@ -28,6 +28,8 @@ def example(data: DataSpec, lengths: Sequence[int], time: int, seed: int = 0) ->
     of_label = (len(lengths),) if label.per == "record" else (len(lengths), time)
     if label.kind == "class":
         target: np.ndarray = rng.integers(0, data.units, of_label)
+    elif label.kind == "classes":
+        target = rng.integers(0, 2, (*of_label, data.units)).astype(np.int8)
     else:
         target = rng.normal(size=(*of_label, *label.shape)).astype(np.float32)
     given = {spec.kind: values.astype(spec.dtype), "lengths": rows, "label": target}

@@ -102,16 +102,21 @@ def _require_tracked(model: keras.Model, call: Any, name: str) -> None:
 
 
 def _require_logits(model: keras.Model, answers: np.ndarray, data: DataSpec, name: str) -> None:
-    if data.label.kind != "class" or data.units < 2:
+    if not data.label.class_names or data.units < 2:
         return
     activation = getattr(getattr(_last(model), "activation", None), "__name__", "")
-    adds_up = (answers >= 0).all() and np.allclose(answers.sum(-1), 1, atol=1e-3)
+    adds_up = (
+        data.label.kind == "class"
+        and (answers >= 0).all()
+        and np.allclose(answers.sum(-1), 1, atol=1e-3)
+    )
     if adds_up or activation in _SQUASHING:
         found = activation if activation in _SQUASHING else "softmax"
         raise UserError(
             f"--model={name} answers probabilities ({found}), expected logits: the loss takes the "
-            "softmax itself, and evaluation and export give probabilities; leave the activation "
-            "of the last layer out (for a sigmoid give --class_activation=sigmoid as well)"
+            "softmax itself (a sigmoid of any number of classes), and evaluation and export give "
+            "probabilities; leave the activation of the last layer out (for a sigmoid of one class "
+            "out of several give --class_activation=sigmoid as well)"
         )
 
 

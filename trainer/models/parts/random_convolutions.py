@@ -12,7 +12,8 @@ import numpy as np
 from pipeline.console.options import Options, option
 from trainer.models.family import DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
-from trainer.models.parts.ridge import fit_ridge, one_against_others, sharpness
+from trainer.models.parts.platt import calibrated
+from trainer.models.parts.ridge import fit_ridge, one_against_others, sharpness, with_and_without
 from trainer.models.signal import float32_at_least, head_units
 
 if TYPE_CHECKING:
@@ -100,6 +101,11 @@ def _fit_head(
         ridge = fit_ridge(values, targets, groups)
         head.set_weights([ridge.kernel, ridge.bias])
         return float(np.mean((ridge.left_out - targets) ** 2))
+    if data.label.kind == "classes":
+        ridge = fit_ridge(values, with_and_without(label), groups)
+        factors, offsets, of_rows = calibrated(ridge.left_out, label)
+        head.set_weights([factors * ridge.kernel, factors * ridge.bias + offsets])
+        return of_rows
     classes = label[:, 0]
     ridge = fit_ridge(values, one_against_others(classes, data.units), groups)
     factor, loss = sharpness(ridge.left_out, classes)

@@ -73,6 +73,17 @@ def one_against_others(classes: np.ndarray, count: int) -> np.ndarray:
     return 2.0 * (classes[:, None] == np.arange(count)) - 1
 
 
+def with_and_without(labels: np.ndarray) -> np.ndarray:
+    """Targets of any number of classes, `[rows, classes]`: 1 for one that is there, else -1.
+
+    Where one is not known (-1) it is the mean of the known, which the offset takes out.
+    """
+    known = labels >= 0
+    targets = np.where(labels > 0, 1.0, -1.0)
+    means = (targets * known).sum(0) / np.maximum(known.sum(0), 1)
+    return np.where(known, targets, means)
+
+
 def sharpness(scores: np.ndarray, classes: np.ndarray) -> tuple[float, float]:
     """The factor of scores `[rows, classes]` whose softmax fits best, and its mean loss."""
     losses = []
