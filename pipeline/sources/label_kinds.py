@@ -163,6 +163,8 @@ def plan_labels(
             spec, form, ordered, why, windows, guess, ignored=ignored, separator=separator
         )
     guess = guess or several.said_of_texts(found_classes)
+    if kind == "auto" and per == "step":
+        guess = guess or several.said_of_steps(of_form)
     spec = LabelSpec(stored, "class", class_names=names, has_missing=has_missing)
     return LabelPlan(spec, form, ordered, why, windows, guess, ignored=ignored)
 

@@ -82,7 +82,7 @@ class Progress:
         self._stream.flush()
 
     def _header(self, line: dict[str, Any]) -> None:
-        names = _names(line["train"])
+        names = [_fitting(name) for name in _names(line["train"])]
         above = _row(["", "training", "", "validation", "", "valid", "", "", ""])
         below = _row(["epoch", *names, *names, "steps/s", "padding", "waited", "left"])
         for text in (above, below):
@@ -100,6 +100,13 @@ def _figures(values: Mapping[str, float]) -> list[str]:
 
 def _figure(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 1000 else f"{value:.3g}"
+
+
+def _fitting(name: str) -> str:
+    """A name as it fits above its column: without its last words."""
+    while len(name) >= _WIDTHS[1] and "_" in name:
+        name = name.rpartition("_")[0]
+    return name
 
 
 def _row(cells: Sequence[str]) -> str:

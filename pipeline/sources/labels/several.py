@@ -6,11 +6,13 @@ import collections
 import shlex
 from collections.abc import Collection, Iterable
 
+from pipeline.sources.labels.fits import LabelFit
 from pipeline.sources.labels.label import Label
 from pipeline.sources.names import normal, require_class
 
 MOST_GUESSED = 1_000
 """Columns of rows of 0 and 1 beyond which they are more likely something else."""
+_FEW_STEPS = 32
 _SEPARATORS = ";|,+"
 
 
@@ -19,6 +21,17 @@ def said(columns: int, per: str) -> str:
     return (
         f"the labels are rows of 0 and 1, taken for any number of {columns} classes at once; "
         f"--label_kind={per}_value takes them for {columns} values"
+    )
+
+
+def said_of_steps(fits: Iterable[LabelFit]) -> str:
+    """What is said of 0 and 1 taken for one a step where every recording has as many, and few."""
+    widths = {fit.ones if fit.record_label_shape == (fit.ones,) else 0 for fit in fits}
+    if len(widths) > 1 or not 0 < max(widths) <= _FEW_STEPS:
+        return ""
+    return (
+        f"every label is a row of {max(widths)} numbers, each 0 or 1, taken for one per step; "
+        "--label_kind=record_classes takes it for any number of classes of a recording"
     )
 
 

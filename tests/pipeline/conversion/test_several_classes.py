@@ -175,6 +175,16 @@ def test_a_class_without_a_label_in_training_is_told(
     for number, row in enumerate(_ROWS):
         label = np.append(row, int(number == 3))
         split = "test" if number == 3 else "train"
-        write_npz(folders, f"{split}/g{number}", signal=np.ones((4, 2)), label=label)
+        write_npz(folders, f"{split}/g{number}", signal=np.ones((5, 2)), label=label)
     flags = ("--split_regex=(?P<test>^test/)", "--dry_run")
     assert "train has no label of class 3" in converter.run(*flags).text
+
+
+def test_rows_as_long_as_every_recording_may_mean_two_things(
+    folders: Folders, converter: Converter
+) -> None:
+    for number, row in enumerate(_ROWS):
+        write_npz(folders, f"g{number}", signal=np.ones((3, 2)), label=row)
+    said = converter.run(*_SPLITS, "--dry_run").text
+    assert "one of 2 classes per step" in said
+    assert "--label_kind=record_classes takes it for any number of classes of a rec" in said

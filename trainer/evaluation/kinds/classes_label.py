@@ -18,7 +18,7 @@ from trainer.evaluation.rows import Row
 from trainer.evaluation.scored_kind import MOST_COLUMNS, Details, ScoredKind, Sums
 from trainer.evaluation.threshold import choose_threshold
 from trainer.metrics.metric import ratio
-from trainer.metrics.ranking import Rankings
+from trainer.metrics.ranking import Ranking, Rankings
 from trainer.options.reading import ReadingOptions
 from trainer.runs.calibration import Calibration
 from trainer.step.reading import Reading
@@ -92,14 +92,15 @@ class ClassesLabel(ScoredKind):
         probabilities = task.predictions(tf.constant(predicted.prediction)).numpy()
         rankings, split = Rankings(predicted.label, probabilities), found.split
         for number, name in enumerate(task.label.class_names):
+            ranking = rankings.of(number)
             try:
-                threshold, _ = choose_threshold(options.decide_by, rankings.of(number))
+                threshold, _ = choose_threshold(options.decide_by, ranking)
             except ValueError as error:
                 found.notes.append(
                     f"the threshold of class {name} stays 0.5, of split {split!r}: {error}"
                 )
             else:
-                found.thresholds[name] = threshold
+                found.thresholds[name] = _between(threshold, ranking)
         return found
 
     def columns(self, rows: Sequence[Row], label: LabelSpec) -> dict[str, Any]:
@@ -151,6 +152,13 @@ class ClassesLabel(ScoredKind):
         """The classes that more than half of them state; of as many those with the greater mean."""
         votes = np.mean([one.answers > 0 for one in found], axis=0)
         return ((votes > 0.5) | ((votes == 0.5) & (mean >= 0.5))).astype(np.int8)
+
+
+def _between(threshold: float, ranking: Ranking) -> float:
+    """Halfway to the next probability below, which states as much: of few labels both are chance."""
+    below = ranking.least[ranking.least < threshold]
+    halfway = np.float32((threshold + float(below.max(initial=0))) / 2)
+    return float(halfway) if not len(below) or halfway > below.max() else threshold
 
 
 def _names(labels: np.ndarray, names: Sequence[str]) -> str | None:
