@@ -31,6 +31,7 @@ from tfrecords_schema.storage import atomic_write
 
 CLASS_PER_STEP = LabelSpec("step", "class", class_names=("rest", "move", "fall"))
 CLASS_PER_RECORD = LabelSpec("record", "class", class_names=("rest", "move", "fall"))
+CLASSES_PER_STEP = LabelSpec("step", "classes", "int8", (3,), ("rest", "move", "fall"))
 VALUE_PER_STEP = LabelSpec("step", "value", "float32", (2,))
 VALUE_PER_RECORD = LabelSpec("record", "value", "float32", (2,))
 VALUE_SEQUENCE = LabelSpec("sequence", "value", "float32", (2,))
@@ -190,10 +191,13 @@ def _shard_entry(path: str, file: str, records: int) -> ShardEntry:
 
 
 def _class_counts(records: Sequence[Record], label: LabelSpec | None) -> dict[str, int]:
-    if label is None or label.kind != "class":
+    if label is None or label.kind == "value":
         return {}
-    indices = np.concatenate([np.zeros(0, int), *(np.ravel(record.label) for record in records)])
-    counts = np.bincount(indices[indices >= 0], minlength=len(label.class_names)).tolist()
+    indices = [np.zeros(0, int)]
+    for labels in (np.asarray(record.label) for record in records):
+        indices.append(np.nonzero(labels > 0)[-1] if label.shape else np.ravel(labels))
+    found = np.concatenate(indices)
+    counts = np.bincount(found[found >= 0], minlength=len(label.class_names)).tolist()
     return dict(zip(label.class_names, counts, strict=True))
 
 

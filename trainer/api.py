@@ -33,7 +33,8 @@ from trainer.__main__ import perform
 from trainer.data.raw_arrays import RawArrays
 from trainer.data.raw_batches import RawFolder
 from trainer.distribution.strategy import configure
-from trainer.evaluation.prediction_files import Row
+from trainer.evaluation.kinds import scored_kind
+from trainer.evaluation.rows import Row
 from trainer.report.report_data import RunFiles
 from trainer.runs.asked import Asked
 from trainer.runs.run_folder import LearntFrom, read_flags
@@ -52,8 +53,9 @@ class Prediction:
       id: of the recording; of an array its place in the list.
       steps: that it has.
       output: probabilities or values: `[units]` of one label per recording, else `[labels, units]`.
-      answer: the class that is stated, empty where a probability is not finite, or the values; of
-        labels per step an array of them.
+      answer: the class that is stated, empty where a probability is not finite; the classes, a
+        tuple, of any number of them, None there; or the values. Of labels per step an array of
+        them.
     """
 
     id: str
@@ -252,8 +254,7 @@ def _as_it_was() -> Iterator[None]:
 
 
 def _prediction(row: Row, label: LabelSpec) -> Prediction:
-    names = np.array([*label.class_names, ""])  # The last one is of -1.
-    answer = names[row.stated] if label.kind == "class" else row.output
+    answer = scored_kind(label.kind).said(row, label)
     if label.per == "record":
         return Prediction(row.id, row.steps, row.output[0], answer[0])
     return Prediction(row.id, row.steps, row.output, answer)

@@ -109,6 +109,10 @@ class ScoredKind:
         """Columns of the table of predictions; see `write_predictions`."""
         raise NotImplementedError
 
+    def said(self, row: Row, label: LabelSpec) -> Any:
+        """What `Run.predict` answers of each label of a record, `[labels, ...]`."""
+        return row.output
+
     def arrays(self, rows: Sequence[Row]) -> dict[str, np.ndarray]:
         """What the npz file beside the table has of all labels but their outputs."""
         return {}

@@ -8,7 +8,7 @@ from trainer.step.task import Batch, Task, inputs_of
 
 
 class Serving:
-    """A model with softmax, sigmoid or nothing behind it, and padding told apart from answers."""
+    """A model with softmax, sigmoids or nothing behind it, and padding told apart from answers."""
 
     def __init__(self, model: keras.Model, task: Task):
         """Prepares.
@@ -40,10 +40,11 @@ class Serving:
 
         Returns:
           `probabilities` [batch, (time), classes] float32 and `class_index` [batch, (time)] int32,
-          or `values` [batch, (time), units] float32. The class is the likeliest, or the one that
-          the task's threshold states. At padding and in rows of length 0
-          probabilities and values are 0 and the class is -1; it is so, too, where probabilities
-          are not finite, as of recordings with NaN.
+          or of any number of classes `present` [batch, (time), classes] int32, 1 or 0; or `values`
+          [batch, (time), units] float32. The class is the likeliest, or the one that the task's
+          threshold states; present is a class from its threshold on. At padding and in rows of
+          length 0 probabilities and values are 0, the class and what is present -1; that is so,
+          too, where probabilities are not finite, as of recordings with NaN.
 
         Raises:
           tf.errors.InvalidArgumentError: if a length is below 0, or beyond the time axis.

@@ -126,6 +126,10 @@ class ClassLabel(ScoredKind):
         shares = {f"{prefix}_{name}": column for name, column in zip(names, table.T, strict=True)}
         return {"prediction": chosen, **shares}
 
+    def said(self, row: Row, label: LabelSpec) -> Any:
+        """See `ScoredKind`: names of classes."""
+        return np.array([*label.class_names, ""])[row.stated]  # The last one is of -1.
+
     def arrays(self, rows: Sequence[Row]) -> dict[str, np.ndarray]:
         """See `ScoredKind`."""
         return {"class_index": np.concatenate([row.stated for row in rows]).astype(np.int32)}

@@ -116,6 +116,14 @@ class ClassesLabel(ScoredKind):
         shares = {f"{prefix}_{name}": column for name, column in zip(names, table.T, strict=True)}
         return {"prediction": chosen, **shares}
 
+    def said(self, row: Row, label: LabelSpec) -> Any:
+        """See `ScoredKind`: a tuple of names of each; None where that is not known."""
+        found = np.empty(len(row.stated), object)
+        for at, stated in enumerate(row.stated):
+            names = (label.class_names[one] for one in np.flatnonzero(stated > 0).tolist())
+            found[at] = None if (stated < 0).all() else tuple(names)
+        return found
+
     def arrays(self, rows: Sequence[Row]) -> dict[str, np.ndarray]:
         """See `ScoredKind`."""
         return {"present": np.concatenate([row.stated for row in rows]).astype(np.int8)}
@@ -155,7 +163,7 @@ class ClassesLabel(ScoredKind):
 
 
 def _between(threshold: float, ranking: Ranking) -> float:
-    """Halfway to the next probability below, which states as much: of few labels both are chance."""
+    """Halfway to the next probability below, which states as much and is less of a chance."""
     below = ranking.least[ranking.least < threshold]
     halfway = np.float32((threshold + float(below.max(initial=0))) / 2)
     return float(halfway) if not len(below) or halfway > below.max() else threshold
