@@ -19,7 +19,7 @@ from trainer.evaluation.threshold import figures_of
 _NAMES = CLASSES_PER_STEP.class_names
 _SIZES = {"train": 24, "validation": 10, "test": 10}
 _SMALL = (
-    "--conv_filters=3", "--conv_kernel_samples=3", "--conv_strides=2", "--rnn_units=",
+    "--conv_filters=3", "--conv_kernel_samples=3", "--conv_strides=2", "--rnn_cell=none",
     "--batch_size=8", "--num_buckets=1", "--epochs=1", "--notensorboard",
 )  # fmt: skip
 
