@@ -30,3 +30,7 @@ def shard_name(name: str, split: str, shard: int, num_shards: int) -> str:
       num_shards: number of shards in the split.
     """
     return f"{name}-{split}.tfrecord-{shard:05d}-of-{num_shards:05d}"
+
+
+WIDER_KINDS = {"ordinal": "class"}
+"""By kind of labels the one that it is a case of: what is done with that, is done with it."""

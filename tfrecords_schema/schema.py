@@ -18,7 +18,7 @@ import tensorflow_datasets as tfds
 from tfrecords_schema.channels import ChannelRole, roles_problem
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.example import Feature, encode_example
-from tfrecords_schema.names import UNLABELLED
+from tfrecords_schema.names import UNLABELLED, WIDER_KINDS
 
 # What tf.io.decode_raw reads; float64 is stored as float32.
 SUPPORTED_DTYPES = (
@@ -37,7 +37,7 @@ _SHOWN_CLASSES = 10
 _MOST_STEP_BYTES = 2**31 - 1  # Of a record.
 
 LabelPer = Literal["step", "record", "sequence"]
-LabelKind = Literal["class", "value", "classes"]
+LabelKind = Literal["class", "value", "classes", "ordinal"]
 LABEL_SEPARATOR = ";"  # Between the names of classes in a cell.
 MISSING_CLASS = -1  # As tensorflow-datasets has it, where a class is not known.
 
@@ -83,7 +83,8 @@ class LabelSpec:
     Attributes:
       per: one label per `step`, one per `record`, or a `sequence` with a time axis of its own.
       kind: `class` (stored as int64 index into `class_names`), `value`, or `classes`, any number of
-        them (stored as int8 [classes], 1 for those that are there, 0 for others).
+        them (stored as int8 [classes], 1 for those that are there, 0 for others). A training may
+        take classes for `ordinal`, which have an order.
       dtype: NumPy name of the stored dtype.
       shape: shape of one label: `()` for a class, `(2,)` for a velocity.
       class_names: names in the order of their index; empty for values.
@@ -104,7 +105,7 @@ class LabelSpec:
         _require_shape("label", self.shape, self.dtype)
         if len({*self.class_names}) < len(self.class_names):
             raise DatasetError("label: got a class name twice; name each class once")
-        if self.kind == "class" and (self.dtype != "int64" or self.shape):
+        if self.is_single and (self.dtype != "int64" or self.shape):
             raise DatasetError(
                 f"a class label is a single int64 index, got dtype {self.dtype}, shape {self.shape}"
             )
@@ -121,13 +122,18 @@ class LabelSpec:
         return self.shape if self.per == "record" else (None, *self.shape)
 
     @property
+    def is_single(self) -> bool:
+        """Whether a label is one class."""
+        return "class" in (self.kind, WIDER_KINDS.get(self.kind))
+
+    @property
     def is_class_feature(self) -> bool:
         """Whether the label is stored as a plain int64 feature (one class per record)."""
-        return self.kind == "class" and self.per == "record"
+        return self.is_single and self.per == "record"
 
     def is_known(self, labels: np.ndarray) -> np.ndarray:
         """Which labels are known: `[...]` bool of `[..., *shape]`."""
-        if self.kind == "class":
+        if self.is_single:
             return labels >= 0
         if self.kind == "classes":
             return np.any(labels >= 0, axis=-1, keepdims=False)

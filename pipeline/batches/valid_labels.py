@@ -18,7 +18,7 @@ def label_lengths(batch: Mapping[str, tf.Tensor], label: LabelSpec) -> tf.Tensor
 
 def is_known(labels: tf.Tensor, label: LabelSpec) -> tf.Tensor:
     """Which labels are known: bool, `[batch]` or `[batch, time]` of labels of a batch."""
-    if label.kind == "class":
+    if label.is_single:
         return labels >= 0
     if label.kind == "classes":
         return tf.reduce_any(labels >= 0, axis=-1)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import TypeVar
 
+from tfrecords_schema.names import WIDER_KINDS
+
 Kind = TypeVar("Kind")
 
 
@@ -25,6 +27,13 @@ def classes_in(room: ModuleType, base: type[Kind]) -> dict[str, type[Kind]]:
         if isinstance(value, type) and issubclass(value, base) and value is not base
         if value.__module__ == module.__name__
     }
+
+
+def label_kind_in(room: ModuleType, base: type[Kind], label_kind: str) -> Kind:
+    """What a room knows of a kind of labels, in `<kind>_label.py`, or of the wider kind."""
+    found = classes_in(room, base)
+    own = found.get(f"{label_kind}_label")
+    return own() if own else found[f"{WIDER_KINDS[label_kind]}_label"]()
 
 
 def first_line(kind: type) -> str:

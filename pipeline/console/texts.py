@@ -73,8 +73,9 @@ def label_kind_text(spec: LabelSpec | None) -> str:
     """What is known of a recording, as `one of 7 classes per record`."""
     if spec is None:
         return "none"
-    if spec.kind == "class":
-        return f"one of {len(spec.class_names)} classes per {spec.per}"
+    if spec.is_single:
+        ordered = ", in order," if spec.kind == "ordinal" else ""
+        return f"one of {len(spec.class_names)} classes{ordered} per {spec.per}"
     if spec.kind == "classes":
         return f"any of {len(spec.class_names)} classes per {spec.per}"
     shape = f" {list(spec.shape)}" if spec.shape else ""

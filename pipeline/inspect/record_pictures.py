@@ -36,12 +36,12 @@ def sample_picture(sample: Sample, schema: RecordSchema, axis: TimeAxis) -> str:
 
     def draw(axes: Axes) -> None:
         assert sample.label is not None
-        draw_label = _draw_classes if label.kind == "class" else _draw_values
+        draw_label = _draw_classes if label.is_single else _draw_values
         draw_label(axes, sample.label, axis.of_label(label).unit)
         axes.set_ylabel("label")
 
     assert sample.label is not None
-    height = _BAND_HEIGHT if label.kind == "class" else _VALUES_HEIGHT
+    height = _BAND_HEIGHT if label.is_single else _VALUES_HEIGHT
     panel = Panel(draw, height, axis.of_label(label), max(len(sample.label), 1))
     return record_picture(sample, schema.input.kind, axis, [panel])
 

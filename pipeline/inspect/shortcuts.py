@@ -73,7 +73,7 @@ def shortcuts(dataset: Dataset) -> list[Shortcut]:
         return []  # A record is damaged: verification says which.
     if len(found.steps) < _LEAST_RECORDS:
         return []
-    is_class = label.kind == "class"
+    is_class = label.is_single
     plain = np.broadcast_to(_answer(found.labels, is_class), found.labels.shape)
     score = functools.partial(_score, found.labels, is_class=is_class)
     result = [Shortcut("majority" if is_class else "mean", score(plain))]
@@ -93,7 +93,7 @@ def shortcuts(dataset: Dataset) -> list[Shortcut]:
 
 def shortcut_table(found: list[Shortcut], label: LabelSpec | None) -> Table:
     """A row for each guess."""
-    is_class = label is not None and label.kind == "class"
+    is_class = label is not None and label.is_single
     name = "accuracy" if is_class else "error, as a share of the mean's"
     note = "length and level: by the nearest recordings of other groups; group: by the others of it"
     return Table(

@@ -12,11 +12,13 @@ from trainer.data.split_data import SplitData
 from trainer.evaluation.group_sums import GroupSums
 
 
-def majority_baseline(truth: np.ndarray, train_counts: list[int]) -> dict[str, Any]:
+def majority_baseline(
+    truth: np.ndarray, train_counts: list[int], kind: str = "class"
+) -> dict[str, Any]:
     """Metrics of always answering the training split's commonest class, with how common it is."""
     scores = np.array(train_counts) / max(sum(train_counts), 1)
     answers = np.broadcast_to(scores, (len(truth), len(scores)))
-    return {"name": "majority class", **_one_group("class", truth, answers).total()}
+    return {"name": "majority class", **_one_group(kind, truth, answers).total()}
 
 
 def mean_baseline(truth: np.ndarray, train_mean: np.ndarray) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from tfrecords_schema.names import WIDER_KINDS
+
 if TYPE_CHECKING:
     from trainer.metrics.ranking import Rankings
 
@@ -97,7 +99,7 @@ class Metric:
     """
 
     name: str
-    label_kind: Literal["class", "value", "classes"]
+    label_kind: Literal["class", "value", "classes", "ordinal"]
     higher_is_better: bool
     limits: tuple[float, float] = (-math.inf, math.inf)
     place: int = 100
@@ -110,8 +112,9 @@ class Metric:
     also_for: tuple[str, ...] = ()
 
     def is_for(self, label_kind: str) -> bool:
-        """Whether it is for labels of this kind."""
-        return label_kind in (self.label_kind, *self.also_for)
+        """Whether it is for labels of this kind, or of the one that this is a case of."""
+        kinds = {label_kind, WIDER_KINDS.get(label_kind)}
+        return not kinds.isdisjoint((self.label_kind, *self.also_for))
 
 
 @dataclasses.dataclass(frozen=True)

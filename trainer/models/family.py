@@ -6,11 +6,13 @@ class; nothing else names it.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from pipeline.console.errors import UsageError
 from pipeline.console.options import Options
 from pipeline.console.rooms import classes_in, first_line
 from tfrecords_schema.errors import UserError
@@ -152,14 +154,28 @@ class ChosenModel(NamedTuple):
     Attributes:
       family: the family.
       options: one of each kind in `family.options`.
+      is_ordinal: whether classes are taken for ordinal ones.
     """
 
     family: Family
     options: tuple[Any, ...]
+    is_ordinal: bool = False
 
     def label(self, input_spec: InputSpec, label: LabelSpec | None) -> LabelSpec | None:
-        """See `Family.label`."""
-        return self.family.label(input_spec, label)
+        """See `Family.label`.
+
+        Raises:
+          UsageError: an order is asked for, and labels are no single classes.
+        """
+        found = self.family.label(input_spec, label)
+        if not self.is_ordinal or found is None:
+            return found
+        if not found.is_single:
+            raise UsageError(
+                "--ordinal is for labels of one class each, the labels are "
+                f"{'any number of classes' if found.class_names else 'values'}; leave it out"
+            )
+        return dataclasses.replace(found, kind="ordinal")
 
     def task(self, label: LabelSpec, **scoring: Any) -> Task:
         """See `Family.task`."""

@@ -264,6 +264,11 @@ class TrainingOptions(Options):
         "1; the loss divides them by their sum.",
         ("softmax", "sigmoid"),
     )
+    ordinal: bool = option(
+        False,
+        "Classes have an order, that of --class_names at the conversion: the loss counts how far "
+        "off a class is, and rank_mae and quadratic_kappa are measured.",
+    )
     label_smoothing: float = option(
         0.0, "Share of the label spread over all classes.", low=0, high=1
     )

@@ -72,7 +72,7 @@ class ReadingOptions(Options):
         if label.kind == "classes":
             self._require_each()
             return
-        if self.is_asked and label.kind != "class":
+        if self.is_asked and not label.is_single:
             flag = "decide_by" if self.decide_by else "calibrate"
             raise UsageError(
                 f"--{flag}={getattr(self, flag)} is for classes, the labels are values; leave it "

@@ -168,7 +168,7 @@ def compare(first: Sequence[Scored], second: Sequence[Scored], label: LabelSpec)
 
 def _is_mcnemar(draws: Sequence[Scored], label: LabelSpec, groups: int) -> bool:
     labels = len(draws[0].predictions.label)
-    is_single = len(draws) == 1 and label.kind == "class" and label.per == "record"
+    is_single = len(draws) == 1 and label.is_single and label.per == "record"
     return is_single and groups == labels > _MOST_EXACT
 
 
@@ -182,7 +182,7 @@ def _recalls(
 ) -> dict[str, Difference]:
     """Of the commonest classes: each takes as long as the comparison itself."""
     result = {}
-    labels = first[0].predictions.label if label.kind == "class" else np.zeros(0, int)
+    labels = first[0].predictions.label if label.is_single else np.zeros(0, int)
     counts = np.bincount(labels.reshape(-1), minlength=len(label.class_names))
     commonest = np.sort(np.argsort(-counts, kind="stable")[:_MOST_CLASSES])
     for number in commonest.tolist():

@@ -6,11 +6,11 @@ Imports what stands in `evaluation`; each file defines one `ScoredKind` (`scored
 import functools
 import sys
 
-from pipeline.console.rooms import classes_in
+from pipeline.console.rooms import label_kind_in
 from trainer.evaluation.scored_kind import ScoredKind
 
 
 @functools.cache
 def scored_kind(label_kind: str) -> ScoredKind:
     """That of a `LabelSpec.kind`."""
-    return classes_in(sys.modules[__name__], ScoredKind)[f"{label_kind}_label"]()
+    return label_kind_in(sys.modules[__name__], ScoredKind, label_kind)

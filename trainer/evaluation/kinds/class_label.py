@@ -76,8 +76,9 @@ class ClassLabel(ScoredKind):
         if train is None:
             return []
         assert split.label is not None
-        counts = train.dataset.manifest.splits[train.name].class_counts
-        return [majority_baseline(truth, [counts.get(n, 0) for n in split.label.class_names])]
+        label, counts = split.label, train.dataset.manifest.splits[train.name].class_counts
+        of_each = [counts.get(name, 0) for name in label.class_names]
+        return [majority_baseline(truth, of_each, label.kind)]
 
     def choose(
         self, found: Calibration, options: ReadingOptions, task: Task, predicted: Predictions

@@ -86,4 +86,4 @@ def _mean(data: DataSpec, name: str) -> keras.layers.Layer:
     """The layer that makes one answer of several: of probabilities where labels are of classes."""
     if data.label.kind == "classes":
         return layers.MeanOfSigmoids(name=name)
-    return layers.MemberMean(data.label.kind == "class", name=name)
+    return layers.MemberMean(data.label.is_single, name=name)

@@ -26,7 +26,7 @@ def example(data: DataSpec, lengths: Sequence[int], time: int, seed: int = 0) ->
     values = rng.normal(size=shape) if is_float else rng.integers(0, 100, shape)
     rows = np.asarray(lengths, np.int32)
     of_label = (len(lengths),) if label.per == "record" else (len(lengths), time)
-    if label.kind == "class":
+    if label.is_single:
         target: np.ndarray = rng.integers(0, data.units, of_label)
     elif label.kind == "classes":
         target = rng.integers(0, 2, (*of_label, data.units)).astype(np.int8)

@@ -106,9 +106,7 @@ def _require_logits(model: keras.Model, answers: np.ndarray, data: DataSpec, nam
         return
     activation = getattr(getattr(_last(model), "activation", None), "__name__", "")
     adds_up = (
-        data.label.kind == "class"
-        and (answers >= 0).all()
-        and np.allclose(answers.sum(-1), 1, atol=1e-3)
+        data.label.is_single and (answers >= 0).all() and np.allclose(answers.sum(-1), 1, atol=1e-3)
     )
     if adds_up or activation in _SQUASHING:
         found = activation if activation in _SQUASHING else "softmax"

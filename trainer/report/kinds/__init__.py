@@ -6,11 +6,11 @@ Imports what stands in `report`; each file defines one `ShownKind` (`shown_kind.
 import functools
 import sys
 
-from pipeline.console.rooms import classes_in
+from pipeline.console.rooms import label_kind_in
 from trainer.report.shown_kind import ShownKind
 
 
 @functools.cache
 def shown_kind(label_kind: str) -> ShownKind:
     """That of a `LabelSpec.kind`."""
-    return classes_in(sys.modules[__name__], ShownKind)[f"{label_kind}_label"]()
+    return label_kind_in(sys.modules[__name__], ShownKind, label_kind)

@@ -27,4 +27,21 @@ _NAN = np.nan
     ],
 )
 def test_what_is_seen_in_a_label(label, rows, missing, is_whole, columns):
-    assert looks_of(np.asarray(label)) == (rows, missing, is_whole, columns)
+    assert looks_of(np.asarray(label))[:4] == (rows, missing, is_whole, columns)
+
+
+@pytest.mark.parametrize(
+    ("label", "ones", "unsure"),
+    [
+        ([[0, 1], [1, 1]], (1, 2), 0),
+        ([[True, True], [False, False]], (1, 1), 0),
+        ([[0.0, 1.0], [_NAN, 1.0], [-1.0, _NAN]], (0, 2), 2),
+        ([1, 0, -1], (1, 0, 0), 1),
+        ([[0, 2], [1, 1]], (), 0),
+        ([[0.5, 1.0]], (), 0),
+        ([[1]], (), 0),  # A column says no more than a number.
+        (1, (), 0),
+    ],
+)
+def test_rows_of_0_and_1_are_seen(label, ones, unsure):
+    assert looks_of(np.asarray(label))[4:] == (ones, unsure)
