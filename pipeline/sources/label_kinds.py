@@ -140,6 +140,7 @@ def plan_labels(
         gaps.require_classes(ignore_label)
         if kind == "auto":
             _require_values(of_form, per)
+            guess = guess or several.said_of_values(of_form, per)
         dtype = _commonest({fit: fit.dtype for fit in of_form}, of_form)
         spec = _value_spec(of_form, per, windows, has_missing)
         return LabelPlan(spec, form, (), why, windows, guess, dtype)

@@ -29,7 +29,7 @@ def misfit(description: Description, plan: LabelPlan) -> str:
             f"the label's form is {label.form}, most of the set's are {plan.form}; "
             f"{_one_form(label, plan)}"
         )
-    if plan.spec.class_names:
+    if plan.spec.kind != "value":
         return _shape_misfit(description, label, plan) or _unknown_class(label, plan)
     # Means are float32, whatever they are of; nothing else is converted.
     if label.dtype != plan.dtype and not (plan.windows and plan.windows.reduction == "mean"):
@@ -127,13 +127,15 @@ def _shape_misfit(description: Description, label: Label, plan: LabelPlan) -> st
         )
     found = label_shape(fit, per)
     of_classes = (plan.columns,) if plan.columns else ()
-    expected = of_classes if spec.class_names else spec.shape
+    expected = spec.shape if spec.kind == "value" else of_classes
     if found != expected:
         is_row = len(label.shape) == 2 and label.shape[0] == 1
+        is_binary = not expected and label.looks.ones
+        rows = f" ({per}_classes: any number of classes, as rows of 0 and 1)" * bool(is_binary)
         column = f" (a row: as {list(label.shape[1:])} it is one per step)" if is_row else ""
         return (
             f"the label's shape is {list(label.shape)}, that is {list(found)} per {per}, expected "
-            f"{list(expected)}; repair it{column}, or name --label_kind"
+            f"{list(expected)}; repair it{column}, or name --label_kind{rows}"
         )
     return ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from pipeline.sources.labels.fits import LabelFit
 from pipeline.sources.labels.label import Label
@@ -21,6 +21,17 @@ def said(columns: int, per: str) -> str:
     return (
         f"the labels are rows of 0 and 1, taken for any number of {columns} classes at once; "
         f"--label_kind={per}_value takes them for {columns} values"
+    )
+
+
+def said_of_values(fits: Mapping[LabelFit, int], per: str) -> str:
+    """What is said of values that in most recordings, and not in all, are rows of 0 and 1."""
+    total, rows = sum(fits.values()), sum(count for fit, count in fits.items() if fit.ones)
+    if not total < 2 * rows < 2 * total:
+        return ""
+    return (
+        f"the labels of {rows} of {total} recordings are rows of 0 and 1, those of the others hold "
+        f"more, so all are values; --label_kind={per}_classes rejects the others"
     )
 
 
@@ -45,7 +56,8 @@ def said_of_texts(classes: Iterable[int | str]) -> str:
         seen = collections.Counter(name for found in parts.values() for name in found)
         if parts and any(name in texts or seen[name] > 1 for name in known):
             flag = f"--label_separator={shlex.quote(separator)}"
-            return f"class {min(parts)!r} may be several classes; if so, {flag} takes it for those"
+            such = max(parts, key=lambda one: (len(parts[one]), one))
+            return f"class {such!r} may be several classes; if so, {flag} takes it for those"
     return ""
 
 

@@ -140,6 +140,8 @@ _ROWS = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 1, 
         (np.array([1, 0]), [], "that is [2] per record, expected [3]"),
         (np.array([1, 2, 0]), ["--label_kind=record_classes"], "its rows hold more than 0, 1"),
         (np.array([1, 2, 0]), [], "record_classes: rows of 0 and 1, or lists of names"),
+        (np.array([1.0, 2, 0]), [], "--label_kind=record_classes rejects the others"),
+        (None, ["--label_kind=record_class"], "(record_classes: any number of classes, as rows of 0"),
         (None, ["--ignore_label=0"], "the labels are rows of 0 and 1; store NaN"),
         (None, ["--class_names=a,b"], "--class_names has 2 names, the labels are rows of 3"),
         (None, ["--label_kind=record_class", "--label_separator=;"], "leave one out"),
@@ -151,7 +153,7 @@ def test_likely_mistakes_are_told(
     wrong: np.ndarray | None, flags: list[str], said: str, folders: Folders, converter: Converter
 ) -> None:
     for number, row in enumerate(_ROWS):
-        label = row if number or wrong is None else wrong
+        label = row if wrong is None else (row if number else wrong).astype(wrong.dtype)
         if "--window_samples=2" in flags:
             label = np.tile(row, (4, 1))
         write_npz(folders, f"g{number}", signal=np.ones((4, 2)), label=label)
