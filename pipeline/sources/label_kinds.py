@@ -312,11 +312,13 @@ def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str, str]:
         why = f"in {per_record} of {total} records its shape is {list(shape)}"
         return f"record_{kind}", why, ""
     numbers = "record_value: numbers that are no classes; " if form == "integer" else ""
+    if form != "value":
+        numbers += "record_classes: rows of 0 and 1, or lists of names; "
     raise UsageError(
         "the labels are neither one per step nor one per record (commonest shape "
         f"{list(commonest)}, as long as the signal in {per_step} of {total}); name --label_kind "
-        f"({numbers}record_classes: rows of 0 and 1, or lists of names; sequence_{kind}: a time "
-        "axis of its own), or, of continuous signals, check the window flags and --time_axis"
+        f"({numbers}sequence_{kind}: a time axis of its own), or, of continuous signals, check the "
+        "window flags and --time_axis"
     )
 
 
