@@ -13,6 +13,7 @@ import numpy as np
 
 from tfrecords_schema import LabelSpec
 from trainer.evaluation.group_sums import Figures, GroupSums, interval
+from trainer.evaluation.kinds import scored_kind
 from trainer.metrics.table import headline
 from trainer.studies.pooled import mean_of, resampled_mean
 from trainer.studies.scored import Scored
@@ -134,6 +135,7 @@ class Comparison(NamedTuple):
       records: id, group and figure of both (share of right labels, or RMSE) of each record on
         which they differ, the largest difference first.
       is_mcnemar: whether the accuracy's test is McNemar's.
+      of_record: name of the figure in `records`.
     """
 
     groups: int
@@ -143,6 +145,7 @@ class Comparison(NamedTuple):
     per_group: dict[str, tuple[float, float]]
     records: list[tuple[str, str, float, float]]
     is_mcnemar: bool
+    of_record: str
 
 
 def compare(first: Sequence[Scored], second: Sequence[Scored], label: LabelSpec) -> Comparison:
@@ -163,6 +166,7 @@ def compare(first: Sequence[Scored], second: Sequence[Scored], label: LabelSpec)
         {group: (figures[0][group], figures[1][group]) for group in figures[0]},
         _changed(first, second, label),
         is_mcnemar,
+        scored_kind(label.kind).of_record,
     )
 
 

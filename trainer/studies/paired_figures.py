@@ -19,7 +19,7 @@ _FIRST_COLOUR = "#94a3b8"
 
 def difference_pictures(found: Comparison) -> dict[str, str]:
     """Differences with their intervals, by title; of values a picture for each metric and unit."""
-    if found.classes:
+    if found.of_record != "rmse":
         recalls = {f"recall, {name}": one for name, one in found.classes.items()}
         return {"differences": _differences({**found.metrics, **recalls})}
     return {f"difference of {name}": _differences({name: d}) for name, d in found.metrics.items()}

@@ -73,7 +73,7 @@ def group_table(found: Comparison) -> Table:
 
 def record_table(found: Comparison) -> Table:
     """Records on which the models differ."""
-    of = "right" if found.classes else "RMSE"
+    of = "RMSE" if found.of_record == "rmse" else "right"
     better = sum((other > one) == (of == "right") for _, _, one, other in found.records)
     columns = {"record": None, "group": None, f"first {of}": _THOUSANDTHS}
     return Table(
