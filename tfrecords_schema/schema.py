@@ -127,6 +127,12 @@ class LabelSpec:
         return "class" in (self.kind, WIDER_KINDS.get(self.kind))
 
     @property
+    def as_stored(self) -> "LabelSpec":
+        """The label as the dataset has it, whatever a training takes it for."""
+        kind: Any = WIDER_KINDS.get(self.kind, self.kind)
+        return dataclasses.replace(self, kind=kind)
+
+    @property
     def is_class_feature(self) -> bool:
         """Whether the label is stored as a plain int64 feature (one class per record)."""
         return self.is_single and self.per == "record"

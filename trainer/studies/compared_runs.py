@@ -113,7 +113,8 @@ def paired_draws(first: Predicted, second: Predicted) -> list[tuple[Scored, Scor
       UserError: they are of different data, or have no division with the same seed.
     """
     both = first.data.keys() & second.data.keys()
-    if any(first.data[at] != second.data[at] for at in both) or first.label != second.label:
+    is_other = first.label.as_stored != second.label.as_stored
+    if is_other or any(first.data[at] != second.data[at] for at in both):
         raise UserError(
             f"{first.name} and {second.name} were evaluated on different data"
             f"{_folds_of(first, second)}, so a difference says nothing of the models; evaluate "

@@ -73,6 +73,7 @@ def test_an_order_is_of_labels_of_one_class():
     chosen = ChosenModel(families()["hydra"], (), is_ordinal=True)
     found = chosen.label(_INPUT, CLASS_PER_RECORD)
     assert found == dataclasses.replace(CLASS_PER_RECORD, kind="ordinal")
+    assert found.as_stored == CLASS_PER_RECORD
     for label, said in ((VALUE_PER_RECORD, "values"), (CLASSES_PER_STEP, "any number of classes")):
         with pytest.raises(UserError, match=f"the labels are {said}; leave it out"):
             chosen.label(_INPUT, label)
