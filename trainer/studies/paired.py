@@ -185,9 +185,10 @@ def _recalls(
     first: Sequence[Scored], second: Sequence[Scored], label: LabelSpec
 ) -> dict[str, Difference]:
     """Of the commonest classes: each takes as long as the comparison itself."""
+    if not label.is_single:
+        return {}
     result = {}
-    labels = first[0].predictions.label if label.is_single else np.zeros(0, int)
-    counts = np.bincount(labels.reshape(-1), minlength=len(label.class_names))
+    counts = np.bincount(first[0].predictions.label, minlength=len(label.class_names))
     commonest = np.sort(np.argsort(-counts, kind="stable")[:_MOST_CLASSES])
     for number in commonest.tolist():
         name = label.class_names[number]

@@ -3,7 +3,9 @@
 import numpy as np
 
 from trainer.evaluation.evaluation import evaluate
+from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.predictions import Predictions
+from trainer.step.reading import AS_THEY_ARE
 from trainer.studies.pooled import Run
 from trainer.studies.scored import Scored
 
@@ -25,6 +27,8 @@ def _truth(rng, label, records):
     count = int(lengths.sum())
     if label.kind == "class":
         return lengths.astype(np.int32), rng.integers(0, len(label.class_names), count)
+    if label.kind == "classes":
+        return lengths.astype(np.int32), rng.integers(0, 2, (count, *label.shape)).astype(np.int8)
     return lengths.astype(np.int32), rng.normal(size=(count, *label.shape)).astype(np.float32)
 
 
@@ -33,6 +37,7 @@ def _run(rng, label, truth, repeat, fold, seed):
     units = len(label.class_names) or labels.shape[1]
     prediction = rng.dirichlet(np.ones(units), len(labels)).astype(np.float32)
     found = Predictions(np.arange(6, dtype=np.int32), lengths, labels, prediction)
+    found = scored_kind(label.kind).decided(found, AS_THEY_ARE)
     groups = [f"a_group_with_a_long_name_{fold}_{i // 3}" for i in range(6)]
     scored = Scored(
         [f"folder_of_a_person/recording_{fold}_{i}" for i in range(6)],

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP
+from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, CLASSES_PER_STEP, VALUE_PER_STEP
+from tests.trainer.studies.random_runs import random_runs
 from trainer.evaluation.group_sums import GroupSums
 from trainer.evaluation.predictions import Predictions
 from trainer.studies import paired
 from trainer.studies.paired import compare, differences, mcnemar
 from trainer.studies.paired_tables import comparison_text
+from trainer.studies.pooled import draws_of
 from trainer.studies.scored import Scored
 
 
@@ -173,3 +175,20 @@ def test_seeds_are_averaged_before_groups_are_drawn():
     found = compare(draws, draws[::-1], CLASS_PER_RECORD).metrics["accuracy"]
     assert (found.first, found.second, found.p_value) == (0.25, 0.25, 1.0)
     assert found.interval == (0, 0)
+
+
+def test_any_number_of_classes_is_compared_by_records_of_which_all_is_right():
+    runs = random_runs(CLASSES_PER_STEP, folds=4, seeds=(0, 1))
+    first, second = draws_of(runs).values()
+    found = compare([first], [second], CLASSES_PER_STEP)
+    assert (found.classes, found.of_record) == ({}, "right_share")
+    both = [one.per_record(CLASSES_PER_STEP) for one in (first, second)]
+    right = [(of.predictions.answers == of.predictions.label).all(-1) for of in (first, second)]
+    record = np.repeat(np.arange(len(first.ids)), first.predictions.lengths)
+    for figures, of_label in zip(both, right, strict=True):
+        shares = np.bincount(record, of_label) / np.bincount(record)
+        np.testing.assert_allclose(figures, shares, rtol=1e-12)
+    assert len(found.records) == (both[0] != both[1]).sum() > 0
+    assert "first right" in comparison_text("a", "b", found)
+    difference = right[1].mean() - right[0].mean()
+    assert found.metrics["subset_accuracy"].value == pytest.approx(difference, abs=1e-12)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP
+from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, CLASSES_PER_STEP, VALUE_PER_STEP
 from tests.trainer.studies.random_runs import random_runs
 from tfrecords_schema.errors import UserError
 from trainer.evaluation.group_sums import GroupSums
@@ -16,7 +16,8 @@ from trainer.studies.scored import Scored
 from trainer.studies.spread import student_t
 from trainer.studies.study_tables import runs_table, spread_table, study_text
 
-_LABELS = [CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP]
+_LABELS = [CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP, CLASSES_PER_STEP]
+_FIGURES = {"class": "accuracy", "value": "rmse", "classes": "subset_accuracy"}
 
 
 def _figure(scored, label):
@@ -24,6 +25,8 @@ def _figure(scored, label):
     found = scored.predictions
     if label.kind == "class":
         return float(np.mean(found.prediction.argmax(-1) == found.label))
+    if label.kind == "classes":
+        return float(((found.prediction >= 0.5) == found.label).all(-1).mean())
     return float(np.sqrt(np.mean((found.prediction - found.label) ** 2)))
 
 
@@ -31,7 +34,7 @@ def _figure(scored, label):
 def test_figures_are_means_over_draws_of_all_folds_together(label):
     runs = random_runs(label, folds=4, seeds=(0, 1, 2), repeats=2)
     result = summarize(runs, label)
-    name = "accuracy" if label.kind == "class" else "rmse"
+    name = _FIGURES[label.kind]
     draws = {}
     for run in runs:
         draws.setdefault((run.repeat, run.seed), []).append(run.scored)
@@ -40,6 +43,7 @@ def test_figures_are_means_over_draws_of_all_folds_together(label):
     assert result["draws"] == 6
     assert result["records"] == 24
     spread = result["spread"][name]
+    assert {"true", "predicted"} <= {*result["worst"][0]} or label.kind == "value"
     by_seed = [np.mean([figures[r, seed] for r in range(2)]) for seed in range(3)]
     assert spread["seeds"]["deviation"] == pytest.approx(np.std(by_seed, ddof=1), rel=1e-6)
     by_fold = [
