@@ -18,6 +18,7 @@ from trainer.evaluation.calibration_figures import (
 )
 from trainer.evaluation.evaluation import evaluate
 from trainer.evaluation.evaluation_table import evaluation_text
+from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.predictions import Predictions
 from trainer.report import probability_pictures
 from trainer.report.methods import about_figures
@@ -36,7 +37,7 @@ def _evaluated(folder, label, calibration=None):
     write_run(folder / "run", dataset, splits)
     predictions = Predictions.read(str(folder / "run"), "test")
     if calibration:
-        predictions = predictions.decided(calibration.reading(label))
+        predictions = scored_kind(label.kind).decided(predictions, calibration.reading(label))
     result = {"split": "test", **evaluate(predictions, label, dataset.split("test").groups())}
     if calibration:
         result["calibration"] = calibration_figures(calibration, predictions, label)
