@@ -70,11 +70,8 @@ class MeanOfSigmoids(keras.layers.Layer):
     def call(self, members: list[tf.Tensor]) -> tf.Tensor:
         """A list of `[batch, (time), classes]` -> the same shape."""
         stacked = tf.stack(members)
-        there, others = (
-            tf.reduce_logsumexp(tf.math.log_sigmoid(logits), axis=0)
-            for logits in (stacked, -stacked)
-        )
-        return there - others
+        there = tf.reduce_logsumexp(tf.math.log_sigmoid(stacked), axis=0)
+        return there - tf.reduce_logsumexp(tf.math.log_sigmoid(-stacked), axis=0)
 
 
 @keras.saving.register_keras_serializable(package="trainer")

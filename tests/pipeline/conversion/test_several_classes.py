@@ -1,5 +1,7 @@
 """Labels of any number of classes at once, from the folder to the dataset, and likely mistakes."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,20 @@ def test_cells_of_a_table_hold_names(folders: Folders, converter: Converter) -> 
     assert found["g3"] == [0, 1, 1]
     index = dataset.split("train")
     assert {"a;b", "b"} & {*index.labels()}
+
+
+def test_a_table_of_json_has_lists_of_names(folders: Folders, converter: Converter) -> None:
+    rows = [["a", "b"], ["b"], [], ["c", "b"], ["a"], ["a", "c"]]
+    for number in range(6):
+        write_npz(folders, f"g{number}", signal=np.ones((4, 2)))
+    table = folders.output.parent / "labels.jsonl"
+    lines = [json.dumps({"id": f"g{number}", "label": row}) for number, row in enumerate(rows)]
+    table.write_text("\n".join(lines))
+    dataset = converter.dataset(*_SPLITS, f"--labels={table}", "--label_kind=record_classes")
+    found = {one: record["label"].tolist() for one, record in read_records(dataset).items()}
+    assert found == {
+        f"g{number}": [int(name in row) for name in "abc"] for number, row in enumerate(rows)
+    }
 
 
 def test_a_window_has_the_classes_of_most_of_its_samples(
