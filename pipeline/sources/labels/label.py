@@ -62,6 +62,8 @@ class Label(NamedTuple):
           RejectedInputError: like `of_classes`.
         """
         looks = looks_of(label)
+        if label_kind.endswith("_value"):  # Rows of 0 and 1 are not taken for classes.
+            looks = looks._replace(columns=(), ones=(), unsure=0)
         if not label_kind.endswith("_class") or not looks.is_whole:
             return cls("value", dtype, label.shape, is_loose=is_loose, looks=looks)
         known = label[np.isfinite(label)].astype(np.int64)

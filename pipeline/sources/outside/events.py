@@ -47,7 +47,7 @@ class EventsSource(InFront):
         """See `Source`."""
         found, label = self.inner.describe(path), self._label(path)
         if label is not None:
-            found = found._replace(label=describe_label(label, self.options.label_kind))
+            found = found._replace(label=describe_label(label, self.options.described_kind))
         return found._replace(checksum=found.checksum + digest(label))
 
     def read(self, path: str) -> RawRecord:

@@ -41,6 +41,11 @@ class AnnotationOptions(SectionOptions):
         if self.window_label == "share" and not self.class_names:
             raise UsageError("--window_label=share needs --class_names, of which shares are")
 
+    @property
+    def described_kind(self) -> str:
+        """Kind of labels as they are described: shares are values, also where all are 0 or 1."""
+        return "step_value" if self.window_label == "share" else self.label_kind
+
 
 @dataclasses.dataclass(frozen=True)
 class EventOptions(AnnotationOptions):

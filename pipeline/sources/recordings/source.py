@@ -120,7 +120,7 @@ class RecordingSource(Source):
         return Description(
             self.record_id(path), path, group, split, checksum, recording.dtype,
             steps, step_shape,
-            None if label is None else describe_label(label, self.options.label_kind),
+            None if label is None else describe_label(label, self.options.described_kind),
             samples=section.samples if self.options.window else 0, rate_hz=section.rate_hz,
             left_out=(*self.options.dropped(section.samples, steps), *unused),
             channels=self._names(recording, section),

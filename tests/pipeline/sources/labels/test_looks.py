@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from pipeline.sources.labels.label import Label
 from pipeline.sources.labels.looks import looks_of
 
 _NAN = np.nan
@@ -45,3 +46,10 @@ def test_what_is_seen_in_a_label(label, rows, missing, is_whole, columns):
 )
 def test_rows_of_0_and_1_are_seen(label, ones, unsure):
     assert looks_of(np.asarray(label))[4:] == (ones, unsure)
+
+
+def test_rows_of_values_are_never_taken_for_classes():
+    """As shares of classes are, of windows that are all one or another."""
+    rows = np.array([[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
+    assert Label.of_numbers(rows, "float32", "auto").looks.ones == (1, 1)
+    assert Label.of_numbers(rows, "float32", "step_value").looks[3:] == ((), (), 0)
