@@ -194,7 +194,7 @@ def test_values_of_annotations_may_be_null() -> None:
         (_text_per_record, [], "--ignore_label='?' gives that no weight"),
         (_class_per_step, ["--ignore_label=7"], "--ignore_label=7 is the label of no recording"),
         (lambda rng, steps, _: np.eye(2, dtype=int)[rng.integers(0, 2, steps)],
-         ["--ignore_label=0"], "the labels are one-hot rows; store rows of NaN"),
+         ["--ignore_label=0"], "the labels are rows of 0 and 1; store NaN"),
         (_value_per_step, ["--ignore_label=-1"], "is for classes, and the labels are values; store "
          "NaN"),
         (lambda *_: _NAN, [], "not one label is known: all are NaN"),
@@ -205,7 +205,7 @@ def test_values_of_annotations_may_be_null() -> None:
         (lambda rng, steps, _: np.eye(2)[rng.integers(0, 2, steps)], [], "(one-hot), taken for 2 "
          "classes; --label_kind=step_value takes them for 2 values"),
         (lambda rng, steps, _: np.eye(2)[rng.integers(0, 2, steps)], ["--class_names=a,b,c"],
-         "--class_names has 3 names, the labels are one-hot rows of 2 columns"),
+         "--class_names has 3 names, the labels are rows of 2 columns"),
         (lambda rng, steps, n: np.eye(2)[rng.integers(0, 2, steps)] * (1 if n else 0),
          ["--label_kind=step_class"], "its rows are not all 0 with a single 1"),
         (lambda rng, steps, n: rng.integers(0, 2, steps) * (1.0 if n == 1 else 1), [],
