@@ -12,6 +12,7 @@ from pipeline.console.options import names_of
 from tests.datasets import (
     CLASS_PER_RECORD,
     CLASS_PER_STEP,
+    CLASSES_PER_STEP,
     VALUE_PER_RECORD,
     VALUE_PER_STEP,
     VALUE_SEQUENCE,
@@ -29,7 +30,9 @@ from trainer.studies.study_page import write_predictions as write_of_study
 
 _PAGE = REPOSITORY / "docs" / "run_files.md"
 _ONE_VALUE = LabelSpec("record", "value", "float32", ())
-_LABELS = (CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP, _ONE_VALUE)
+_LABELS = (
+    CLASS_PER_RECORD, CLASS_PER_STEP, CLASSES_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP, _ONE_VALUE,
+)  # fmt: skip
 
 
 def _documented(heading, number=0):
@@ -51,7 +54,9 @@ def _rows(label):
     lengths = [1, 1] if label.per == "record" else [2, 3]
     units = len(label.class_names) or int(np.prod(label.shape))
     outputs = (np.full((length, units), 1 / units, np.float32) for length in lengths)
-    return [Row(i, f"r{i}", f"r{i}.npz", 3, output) for i, output in enumerate(outputs)]
+    rows = [Row(i, f"r{i}", f"r{i}.npz", 3, output) for i, output in enumerate(outputs)]
+    is_several = label.kind == "classes"
+    return [row._replace(answer=row.output > 0.5) if is_several else row for row in rows]
 
 
 def test_keys_of_predictions_of_a_split(tmp_path):
@@ -105,6 +110,7 @@ def served():
     return [
         _served(CLASS_PER_RECORD, signal, "signal", **small),
         _served(VALUE_PER_RECORD, signal, "signal", **small),
+        _served(CLASSES_PER_STEP, signal, "signal", **small),
         _served(VALUE_SEQUENCE, InputSpec("signal", "float32", (2,)), "sequence", **convolutions),
     ]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.console.rooms import files_of
 from trainer import metrics
+from trainer.metrics import of_kinds
 from trainer.metrics.metric import FromSums, Mean, Metric
 
 LOSS = "loss"
@@ -20,7 +21,7 @@ def all_metrics() -> tuple[Metric, ...]:
       ValueError: two files declare one of the same name.
     """
     found: dict[str, tuple[str, Metric]] = {}
-    for file, module in files_of(metrics):
+    for file, module in (*files_of(metrics), *files_of(of_kinds)):
         metric = getattr(module, "METRIC", None)
         if metric and (first := found.setdefault(metric.name, (file, metric))[0]) != file:
             raise ValueError(
