@@ -31,7 +31,8 @@ from trainer.studies.study_page import write_predictions as write_of_study
 _PAGE = REPOSITORY / "docs" / "run_files.md"
 _ONE_VALUE = LabelSpec("record", "value", "float32", ())
 _LABELS = (
-    CLASS_PER_RECORD, CLASS_PER_STEP, CLASSES_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP, _ONE_VALUE,
+    CLASS_PER_RECORD, CLASS_PER_STEP, CLASSES_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP,
+    _ONE_VALUE,
 )  # fmt: skip
 
 
