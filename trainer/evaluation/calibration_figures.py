@@ -76,13 +76,15 @@ def calibration_tables(result: Mapping[str, Any]) -> list[Table]:
         note = f"temperature {found['temperature']:.4g}, {of_it}; it changes no class"
         tables.append(Table(f"Probabilities of {split}", columns, rows, note=note))
     if "decisions" in here:
-        columns = {"class": None, "threshold": "{:.4g}".format}
-        columns |= dict.fromkeys(("sensitivity", "specificity", "precision", "F1"), _FIGURE)
+        figures = ("sensitivity", "specificity", "precision", "f1")
+        columns = {"class": None, "threshold": "{:.4g}".format, **dict.fromkeys(figures, _FIGURE)}
+        thresholds, aim = found.get("thresholds", {}), found["asked"].get("decide_by", "")
         each = [
-            (name, found["thresholds"].get(name, 0.5), *of.values())
+            (name, thresholds.get(name, 0.5), *map(of.get, figures))
             for name, of in here["decisions"].items()
+            if of.keys() >= {*figures}
         ]
-        note = f"a class is stated from its threshold on, by {found['asked']['decide_by']}, {of_it}"
+        note = f"a class is stated from its threshold on, by {aim}, {of_it}"
         table = Table(f"Decisions of {split}", columns, each, of="classes", most=30, note=note)
         tables.append(table)
     if "decision" in here and found["threshold"] is not None:

@@ -117,6 +117,7 @@ class Here:
     after: Figures = dataclasses.field(default_factory=dict)
     reliability_before: list[Bin] = dataclasses.field(default_factory=list)
     decision: Figures = dataclasses.field(default_factory=dict)
+    decisions: dict[str, Figures] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -130,6 +131,7 @@ class Calibrated:
     temperature: float
     threshold: float | None
     decision: Figures
+    thresholds: dict[str, float] = dataclasses.field(default_factory=dict)
     dataset_fingerprint: str = ""
     before: Figures = dataclasses.field(default_factory=dict)
     after: Figures = dataclasses.field(default_factory=dict)
