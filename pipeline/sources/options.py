@@ -112,8 +112,7 @@ class LabelOptions(Options):
     )
     label_kind: str = option(
         "auto",
-        "With auto it is inferred, and shown. Of _class each label is one class, of _classes any "
-        "number at once.",
+        "With auto it is inferred, and shown; of _classes a label is any number.",
         LABEL_KINDS,
         common=True,
     )
@@ -121,7 +120,6 @@ class LabelOptions(Options):
         "",
         "Between the names where a label is any number of classes: with ; a cell cough;sneeze has "
         "two, and a cell of a ; alone none.",
-        common=True,
     )
     class_names: tuple[str, ...] = option(
         (), "In the order of their index: wake,sleep.", common=True
@@ -189,7 +187,9 @@ class SplitOptions(Options):
         common=True,
     )
     splits_from: str = read_folder(
-        "", "Folder of an earlier dataset: every group in it stays in the split that it has there."
+        "",
+        "Folder of an earlier dataset: every group in it stays in the split that it has there.",
+        common=False,
     )
 
     def check(self) -> None:

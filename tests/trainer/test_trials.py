@@ -70,7 +70,7 @@ def test_the_ridge_counts_more_where_other_groups_are_harder(differ, share, tmp_
     dataset = write_dataset(tmp_path, {"train": records}, schema)
     command = asked(
         [f"--dataset={dataset.path}", f"--run_dir={tmp_path / 'run'}", "--normalization=record",
-         "--ensemble=2"]
+         "--kernel_groups=4", "--ensemble=2"]
     )  # fmt: skip
     settled, _ = settle(command, open_data(command), tf.distribute.get_strategy())
     (choice,) = (choice for choice in settled.choices if choice.name == "random_share")

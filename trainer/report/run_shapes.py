@@ -226,7 +226,7 @@ def _without_number(value: Mapping[str, Any]) -> Iterator[str]:
         for name, row in value.get(kind, {}).items()
     ]
     guesses = [*value["baselines"], *filter(None, [value["baseline"]])]
-    rows += [("baselines", guess, guess.keys() - {"name"}) for guess in guesses]
+    rows += [("baselines", guess, guess.keys() - {"name", "per_component"}) for guess in guesses]
     for place, row, needed in rows:
         yield from (f"{place}.{n}" for n in needed if type(row.get(n)) not in (int, float))
     yield from ("baselines.name" for guess in guesses if not isinstance(guess.get("name"), str))

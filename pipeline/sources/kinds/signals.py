@@ -43,7 +43,7 @@ from tfrecords_schema.left_out import LeftOut
 class SignalOptions(SeveralOptions):
     """Signals."""
 
-    target_dir: str = read_folder("", "Folder with labels under the same names.")
+    target_dir: str = read_folder("", "Folder with labels under the same names.", common=False)
     single_step: bool = option(
         False,
         "The whole array is one time step, as a vector that a sequence of labels follows from.",

@@ -17,7 +17,6 @@ class ValueOptions(Options):
         (),
         "Arrays or fields with a number, or a few, for the whole recording, such as age: channels "
         "that are the same at all times. Models normalize them by the training split.",
-        common=True,
     )
     values_table: str = option(
         "",

@@ -22,13 +22,14 @@ class SeveralOptions(ExtentOptions):
 
     signal_key: str = option(
         "",
-        "Array with the signal; else the only one. Several (eeg,accel) are one signal together: "
-        "its rows have the greatest rate that all have in common, and all samples of each.",
+        "Array with the signal; else the only one. Several (eeg,accel) are joined to one.",
         common=True,
     )
     time_axis: int = option(0, "Axis of time; 1 for [channels, samples].", common=True)
     signal_rates_hz: tuple[float, ...] = option(
-        (), "Samples per second of each of several in --signal_key: 100,50.", common=True
+        (),
+        "Samples per second of each of several in --signal_key: 100,50. A row has the greatest "
+        "rate that all have in common, and all samples of each.",
     )
     signal_channels: tuple[int, ...] = option(
         (), "Channels of each of several in --signal_key, for --missing_signal=mask.", low=1

@@ -40,7 +40,7 @@ def test_help_is_short_and_helpfull_is_whole(capsys: pytest.CaptureFixture[str])
     kinds = COMMAND.declared.values()
     flags = [f"--{field.name}" for fields in kinds for field, _ in fields]
     assert all(f"  {flag}" in full for flag in flags)
-    hidden = [flag for flag in flags if f"  {flag}" not in short]
+    hidden = [flag for flag in flags if f"  {flag} " not in short]
     assert 5 < len(hidden) < len(flags) - 10
     assert f"{len(hidden)} more flags: python -m pipeline --helpfull" in short
     assert len(short.splitlines()) < 100 < len(full.splitlines())

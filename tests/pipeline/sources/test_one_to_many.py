@@ -99,4 +99,7 @@ def test_labels_of_their_own_length_have_to_be_named(
 def test_single_step_does_not_go_with_windows(converter: Converter) -> None:
     outcome = converter.run("--single_step", "--window_samples=4")
     assert outcome.code == 2
-    assert "--single_step does not go with --time_axis, the window flags" in outcome.text
+    assert (
+        "--single_step does not go with --time_axis, several signals, the window flags"
+        in outcome.text
+    )

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from pipeline.console.exit_codes import INTERRUPTED
+from pipeline.sources.recordings.libraries import library
 from tests.datasets import SIGNAL_AND_CLASS, Record, write_dataset
 from tests.forks.process import Process
 from tests.optional import optional_library
@@ -289,6 +290,7 @@ def test_another_search_or_a_mistake_is_refused(dataset, searched, capsys, flags
 
 def test_what_is_missing_is_said(dataset, tmp_path, capsys, monkeypatch):
     storage.optuna.cache_clear()
+    library.cache_clear()
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "optuna", None)
         assert _search(dataset, tmp_path) == 2
