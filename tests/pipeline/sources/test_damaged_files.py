@@ -12,7 +12,7 @@ from benchmarks.faults.fuzz_kinds import damage
 from benchmarks.faults.kind_files import formats
 from pipeline.console.errors import UsageError
 
-_INPUTS = 20
+_INPUTS = 12
 
 
 @pytest.mark.parametrize(("kind", "name"), formats())
