@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -60,6 +60,28 @@ def turns() -> Iterator[None]:
     """In a worker: one item for each step that the parent asks for."""
     for _ in sys.stdin:
         yield
+
+
+def work(once: Callable[[], object], times: int, *, valid_steps: int, parameters: int) -> None:
+    """In a worker: works at each turn, and reports its seconds.
+
+    Args:
+      once: the work.
+      times: how often it is done in a turn.
+      valid_steps: of the batch that is worked on each time.
+      parameters: of the network.
+    """
+    for _ in turns():
+        started = time.perf_counter(), time.process_time()
+        for _ in range(times):
+            once()
+        report(
+            secs=time.perf_counter() - started[0],
+            cpu_secs=time.process_time() - started[1],
+            valid_steps=valid_steps * times,
+            calls=times,
+            parameters=parameters,
+        )
 
 
 def report(**figures: Any) -> None:

@@ -5,11 +5,10 @@ python -m benchmarks.speed.family_worker --model=fcn [--precision=bfloat16] [--h
 """
 
 import math
-import time
 
 from benchmarks.harness.batches import repeats, work_batch
 from benchmarks.harness.flags import parse_flags
-from benchmarks.harness.worker import report, turns
+from benchmarks.harness.worker import work
 from trainer.distribution.strategy import configure
 from trainer.options.options import RunOptions
 
@@ -25,18 +24,8 @@ def main() -> None:
     kind = next(name for name in model.input if name != "lengths")
     given = {kind: padded, "lengths": lengths.astype("int32")}
     once = training_step(model, given, labels) if args.work == "train" else answer(model, given)
-    times = repeats(args.work)
-    for _ in turns():
-        started = time.perf_counter(), time.process_time()
-        for _ in range(times):
-            once()
-        report(
-            secs=time.perf_counter() - started[0],
-            cpu_secs=time.process_time() - started[1],
-            valid_steps=int(lengths.sum()) * times,
-            calls=times,
-            parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
-        )
+    parameters = sum(math.prod(v.shape) for v in model.trainable_variables)
+    work(once, repeats(args.work), valid_steps=int(lengths.sum()), parameters=parameters)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ is autocast. A compiled network is compiled for the shape of its batch; users' h
 """
 
 import contextlib
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,7 @@ from torch.nn import functional
 from benchmarks.harness.batches import CLASSES, repeats, work_batch
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.recordings import record_id
-from benchmarks.harness.worker import report, turns
+from benchmarks.harness.worker import work
 from benchmarks.peers.pytorch.networks import network
 from benchmarks.peers.signal_worker import load_padded
 
@@ -41,17 +40,8 @@ def main() -> None:
         times = repeats(args.work)
     model = network(args.model, signal.shape[-1], CLASSES)
     once = (_update if args.work == "train" else _answer)(model, args, signal, labels, lengths)
-    for _ in turns():
-        started = time.perf_counter(), time.process_time()
-        for _ in range(times):
-            once()
-        report(
-            secs=time.perf_counter() - started[0],
-            cpu_secs=time.process_time() - started[1],
-            valid_steps=int(lengths.sum()) * times,
-            calls=times,
-            parameters=sum(parameter.numel() for parameter in model.parameters()),
-        )
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    work(once, times, valid_steps=int(lengths.sum()), parameters=parameters)
 
 
 def _update(model: nn.Module, args: Any, *batch: np.ndarray) -> Callable[[], None]:
