@@ -133,8 +133,7 @@ def _make_room(folder: pathlib.Path, needed: int, what: str) -> None:
     root = folder.parent
     others = {path: _size(path.iterdir()) for path in root.glob(f"*{_COPIES}") if path != folder}
     used = sum(others.values()) + _size(folder.iterdir())
-    free = shutil.disk_usage(root).free
-    most = _limit() or int(_MOST_OF_DISK * (used + free))
+    most = min(_MOST_OF_DISK * (used + shutil.disk_usage(root).free), _limit_bytes())
     for path in sorted(others, key=lambda path: path.with_suffix(_USED).stat().st_mtime):
         if used + needed <= most:
             break
@@ -149,10 +148,10 @@ def _make_room(folder: pathlib.Path, needed: int, what: str) -> None:
         )
 
 
-def _limit() -> int:
-    given = os.environ.get(GIB_VARIABLE)
+def _limit_bytes() -> float:
+    given = os.environ.get(GIB_VARIABLE) or "inf"
     try:
-        return int(float(given or 0) * 2**30)
+        return float(given) * 2**30
     except ValueError:
         raise UserError(f"{GIB_VARIABLE}={given}: expected a number of GiB") from None
 

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 import uuid
 
 import numpy as np
@@ -103,6 +104,14 @@ def test_what_is_too_large_is_refused_with_the_cure(
     monkeypatch.setenv(shard_cache.GIB_VARIABLE, "1e-9")
     with pytest.raises(UserError, match=r"needs .* GiB .*SHARD_CACHE_DIR.*mount the bucket"):
         shard_cache.local_shards(remote, "train")
+    monkeypatch.setenv(shard_cache.GIB_VARIABLE, "0")
+    with pytest.raises(UserError, match="may hold 0 GiB"):
+        shard_cache.local_shards(remote, "train")
+    monkeypatch.setenv(shard_cache.GIB_VARIABLE, "inf")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda _: types.SimpleNamespace(free=100))
+        with pytest.raises(UserError, match=r"may hold 8\.38e-08 GiB"):
+            shard_cache.local_shards(remote, "train")
     monkeypatch.setenv(shard_cache.GIB_VARIABLE, "much")
     with pytest.raises(UserError, match="SHARD_CACHE_GIB=much: expected a number"):
         shard_cache.local_shards(remote, "train")
