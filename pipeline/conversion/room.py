@@ -26,9 +26,10 @@ def too_little_room(plan: ShardPlan, decision: Decision, dataset_dir: str) -> st
     What an interrupted conversion has written is counted. Frames may become smaller, so of them
     nothing is sure.
     """
-    free, written = free_bytes(dataset_dir), _written_bytes(dataset_dir)
-    needed = plan.size_bytes - written
-    if free is None or needed <= free:
+    if (free := free_bytes(dataset_dir)) is None:
+        return ""
+    needed = plan.size_bytes - _written_bytes(dataset_dir)
+    if needed <= free:
         return ""
     problem = (
         f"the dataset needs {bytes_text(needed)} more on the disk of {dataset_dir}, which has "

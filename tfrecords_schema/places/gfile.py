@@ -7,7 +7,6 @@ Local paths, and schemes that TensorFlow has itself (`ram://`; `gs://` without g
 
 import contextlib
 import functools
-import importlib
 import os
 import posixpath
 import tempfile
@@ -34,12 +33,11 @@ def _store_of(scheme: str) -> Store | None:
     if is_tensorflows and scheme != "gs":
         return None
     try:
-        importlib.import_module("fsspec").get_filesystem_class(scheme)
-    except ImportError:
-        return None if is_tensorflows else Store(scheme)  # Which says what to install.
-    except ValueError as error:
-        raise StoreError(f"{scheme}://: {error}; give a local path, s3:// or gs://") from error
-    return Store(scheme)
+        return Store(scheme)
+    except StoreError:
+        if is_tensorflows:
+            return None
+        raise
 
 
 def _store(path: str) -> Store | None:

@@ -41,7 +41,7 @@ class Store:
         """Prepares.
 
         Raises:
-          StoreError: its client is not installed, or cannot be imported.
+          StoreError: there is none, or its client is not installed, or cannot be imported.
         """
         self._scheme = scheme
         try:
@@ -50,6 +50,8 @@ class Store:
             extra = _EXTRAS.get(scheme)
             cure = f"pip install 'variable-length-training[{extra}]'" if extra else "install it"
             raise StoreError(f"{scheme}:// needs a client ({error}); {cure}") from error
+        except ValueError as error:
+            raise StoreError(f"{scheme}://: {error}; give a local path, s3:// or gs://") from error
 
     def _try(self, path: str, action: Callable[[Any], Answer]) -> Answer:
         """Tries an action of the client; that is made anew in each process, and kept by fsspec."""

@@ -47,9 +47,9 @@ def run(asked: Asked) -> None:
     spec, conversion = learnt.schema.input, learnt.options
     drawn = Drawn(predict.draw, spec.kind)
     files += [page_of(output)] if predict.draw else []
+    raw = None
     if predict.input_dir:
-        raw: RawFolder | None = RawFolder(predict.input_dir, spec, conversion, predict.values_table)
-        assert raw is not None
+        raw = RawFolder(predict.input_dir, spec, conversion, predict.values_table)
         _require_no_input(files, [join(predict.input_dir, path) for path in raw.paths])
         batches = raw_batches(asked, serving, raw)
     elif predict.label_steps:
@@ -63,7 +63,6 @@ def run(asked: Asked) -> None:
         _require_no_input(files, [options.dataset] if options.dataset else [])
         name = predict.predict_split or data.test_split
         batches = _split_batches(options.dataset, name, data, serving, learnt)
-        raw = None
     gfile.makedirs(posixpath.dirname(output) or ".")  # Before all that work, not after it.
     rows, doubts = predicted(options.run_dir, serving, drawn.passing(batches), raw)
     written = write_predictions(output, rows, serving.task.label)

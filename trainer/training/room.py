@@ -11,7 +11,6 @@ import tensorflow as tf
 from pipeline.console.texts import bytes_text
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
-from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import free_bytes
 from trainer.options.options import RunOptions, TrainingOptions
 
@@ -73,8 +72,8 @@ def _sizes(model: keras.Model, training: TrainingOptions) -> tuple[int, int]:
 
 
 def _checkpoint_bytes(model: keras.Model, training: TrainingOptions) -> int:
-    trained = sum(map(_bytes, model.trainable_variables))
-    return sum(map(_bytes, model.variables)) + trained * (_COPIES[training.optimizer] - 1)
+    """Without the gradients."""
+    return sum(_sizes(model, training)) - sum(map(_bytes, model.trainable_variables))
 
 
 def _bytes(variable: Any) -> int:
@@ -109,9 +108,7 @@ def _limits(root: str, group: str, name: str) -> list[int]:
 
 
 def _lines(path: str) -> list[str]:
-    """Of one of Linux's own files; they say that they are empty, so they are read line by line."""
-    lines = []
-    with contextlib.suppress(tf.errors.OpError), gfile.open_file(path, "rb") as file:
-        while line := file.readline():
-            lines.append(line.decode().strip())
-    return lines
+    """Of one of Linux's own files; none where it is not there."""
+    with contextlib.suppress(OSError), open(path, errors="replace") as file:
+        return [line.strip() for line in file]
+    return []

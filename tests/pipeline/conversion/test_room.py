@@ -3,6 +3,8 @@
 import pytest
 
 from pipeline.conversion import room
+from pipeline.conversion.inputs import Decision
+from pipeline.conversion.shard_plan import ShardPlan
 from tests.pipeline.conversions import Converter, Folders, write_recordings
 
 _FLAGS = ("--splits=train=1", "--num_shards=2")
@@ -30,3 +32,8 @@ def test_what_is_written_already_needs_no_room_again(
     converter.dataset(*_FLAGS)
     monkeypatch.setattr(room, "free_bytes", lambda folder: 0)
     converter.dataset(*_FLAGS, "--overwrite")
+
+
+def test_an_object_store_is_not_asked_for_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "names_in", lambda _: pytest.fail("asked"))
+    assert not room.too_little_room(ShardPlan(size_bytes=1), Decision(None), "s3://bucket/d/1.0.0")
