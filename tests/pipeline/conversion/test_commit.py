@@ -2,13 +2,13 @@
 
 import errno
 import os
-import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.conversion import work_dir
+from pipeline.conversion import commit, work_dir
 from pipeline.conversion.shard_writer import ShardWriter
 from pipeline.conversion.work_dir import WorkDir
 from pipeline.sources.kinds.signals import SignalSource
@@ -16,6 +16,7 @@ from pipeline.verification.verify import verify_dataset
 from tests.pipeline.conversions import Converter, Folders, hashes, write_npz, write_recordings
 
 _FLAGS = ("--splits=train=0.5,test=0.5", "--overwrite", "--num_shards=3")
+_WORKERS = ("--direct_num_workers=2", "--direct_running_mode=multi_threading")
 
 
 def _whole(folders: Folders) -> dict[str, str]:
@@ -28,30 +29,43 @@ def _full(*_: Any) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize(
-    "writes",
-    [
-        "pipeline.conversion.commit.merge_indexes",
-        "pipeline.conversion.commit.atomic_write",
-        "pipeline.conversion.commit.finish_dataset",
-        "tfrecords_schema.files.atomic_write",
-        "pipeline.conversion.work_dir.WorkDir.write_outcome",
-    ],
-)
-def test_a_full_disk_leaves_the_older_dataset_as_it_was(
-    folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch, writes: str
+def _require_the_older_until_the_last(
+    folders: Folders,
+    converter: Converter,
+    monkeypatch: pytest.MonkeyPatch,
+    failures: Sequence[tuple[str, Callable[..., Any], tuple[str, ...]]],
+    message: str,
 ) -> None:
+    """Replaces a dataset by runs that each fail at a place, with flags, and one that does not."""
     write_recordings(folders, 6)
     converter.dataset("--splits=train=1")
-    before = _whole(folders)
-    with monkeypatch.context() as patch:
-        patch.setattr(writes, _full)
-        outcome = converter.run(*_FLAGS)
-    assert outcome.code == 1
-    assert "No space left on device); what is written stays" in outcome.text
-    assert _whole(folders) == before
+    older = _whole(folders)
+    for place, instead, flags in failures:
+        with monkeypatch.context() as patch:
+            patch.setattr(place, instead)
+            outcome = converter.run(*_FLAGS, *flags)
+        assert outcome.code == 1, place
+        assert message in outcome.text, place
+        assert _whole(folders) == older, place
+        assert not (folders.dataset / ".conversion" / "outcome.json").exists(), place
     converter.dataset(*_FLAGS)
     assert not list(verify_dataset(str(folders.dataset)))
+
+
+def test_a_full_disk_leaves_the_older_dataset_as_it_was(
+    folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes = {
+        "pipeline.conversion.shard_writer.RecordWriter.write": _WORKERS,  # Errors come as text.
+        "pipeline.conversion.commit.merge_indexes": (),
+        "pipeline.conversion.commit.atomic_write": (),
+        "pipeline.conversion.commit.finish_dataset": (),
+        "tfrecords_schema.files.atomic_write": (),
+        "pipeline.conversion.work_dir.WorkDir.write_outcome": (),
+    }
+    failures = [(place, _full, flags) for place, flags in writes.items()]
+    message = "No space left on device); what is written stays"
+    _require_the_older_until_the_last(folders, converter, monkeypatch, failures, message)
 
 
 def test_a_folder_may_have_the_name_of_a_pattern(
@@ -156,29 +170,18 @@ def test_an_empty_work_folder_of_a_finished_dataset_is_removed(
     assert not list(verify_dataset(str(folders.dataset)))
 
 
-@pytest.mark.parametrize(
-    "before",
-    ["pipeline.conversion.commit._read_parts", "pipeline.conversion.commit.finish_dataset"],
-)
 def test_a_conversion_that_was_taken_over_commits_nothing(
-    folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch, before: str
+    folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_recordings(folders, 6)
-    converter.dataset("--splits=train=1")
-    older = _whole(folders)
+    def losing_lock(work: Callable[..., Any]) -> Callable[..., Any]:
+        def lose(*args: Any) -> Any:
+            for path in folders.dataset.glob(".conversion/lock-*.json"):
+                path.unlink()  # As another machine does, after this one slept.
+            return work(*args)
 
-    def lose_lock(*args: Any) -> Any:
-        for path in folders.dataset.glob(".conversion/lock-*.json"):
-            path.unlink()  # As another machine does, after this one slept.
-        return work(*args)
+        return lose
 
-    module, _, name = before.rpartition(".")
-    work = getattr(sys.modules[module], name)
-    with monkeypatch.context() as patch:
-        patch.setattr(before, lose_lock)
-        outcome = converter.run(*_FLAGS)
-    assert outcome.code == 1
-    assert "is gone: another process took" in outcome.text
-    assert _whole(folders) == older
-    assert not (folders.dataset / ".conversion" / "outcome.json").exists()
-    converter.dataset(*_FLAGS)
+    works = [getattr(commit, name) for name in ("_read_parts", "finish_dataset")]
+    failures = [(f"{commit.__name__}.{work.__name__}", losing_lock(work), ()) for work in works]
+    message = "is gone: another process took"
+    _require_the_older_until_the_last(folders, converter, monkeypatch, failures, message)

@@ -3,8 +3,6 @@
 import collections
 import pathlib
 import struct
-import subprocess
-import sys
 import tempfile
 from typing import Any
 
@@ -197,19 +195,19 @@ def test_targets_with_a_time_axis_of_their_own(folders: Folders, converter: Conv
 
 
 def test_property_02_worker_processes_write_the_same_bytes(
-    folders: Folders, converter: Converter, tmp_path: pathlib.Path
+    folders: Folders, tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_recordings(folders, 30)
-    converter.dataset("--num_shards=3", "--splits=train=0.5,test=0.5")
+    flags = ["--num_shards=3", "--splits=train=0.5,test=0.5"]
+    assert main([*base_flags(folders), *flags]) == 0
+    capfd.readouterr()
     other = Folders(folders.inputs, tmp_path / "other")
     workers = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
-    command = [sys.executable, "-m", "pipeline", *base_flags(other), *workers]
-    command += ["--num_shards=3", "--splits=train=0.5,test=0.5"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert main([*base_flags(other), *flags, *workers]) == 0
+    said = capfd.readouterr().err
     assert hashes(other.dataset) == hashes(folders.dataset)
     # Nothing but the progress line is said while it runs.
-    assert all(line.startswith(("starting", "wrote", "desc")) for line in done.stderr.splitlines())
+    assert all(line.startswith(("starting", "wrote", "desc")) for line in said.splitlines())
 
 
 def test_property_02_input_order_and_folder_do_not_matter(
