@@ -84,14 +84,12 @@ def _label(
     if problem or not spec.class_names:
         return problem, classes
     assert classes is not None
-    is_class = spec.kind == "class"
-    count, least = (
-        len(spec.class_names) if is_class else 2,
-        MISSING_CLASS if spec.has_missing else 0,
-    )
-    if classes.size and not least <= classes.min() <= classes.max() < count:
-        return f"class {classes.min()} to {classes.max()}, there are {count}", None
-    if not is_class:
+    has_several = spec.kind == "classes"
+    least = MISSING_CLASS if spec.has_missing else 0
+    most, what = (1, "") if has_several else (len(spec.class_names) - 1, "class ")
+    if classes.size and not least <= classes.min() <= classes.max() <= most:
+        return f"{what}{classes.min()} to {classes.max()}, expected {least} to {most}", None
+    if has_several:
         return "", classes
     return _other_classes(row.label, spec.summary(classes), spec), classes
 

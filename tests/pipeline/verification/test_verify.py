@@ -11,10 +11,18 @@ import tensorflow as tf
 
 from pipeline import verify as command
 from pipeline.verification import verify
+from pipeline.verification.record_check import check_record
 from pipeline.verification.verify import verify_dataset
-from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, SIGNAL_AND_CLASS, two_splits
+from tests.datasets import (
+    CLASS_PER_RECORD,
+    CLASS_PER_STEP,
+    CLASSES_PER_STEP,
+    SIGNAL_AND_CLASS,
+    two_splits,
+)
 from tfrecords_schema import (
     DatasetError,
+    IndexRow,
     InputSpec,
     RecordSchema,
     ShardEntry,
@@ -138,6 +146,13 @@ def test_swapped_records_and_unknown_classes_are_found_though_every_checksum_fit
     problems = "\n".join(verify_dataset(str(dataset)))
     assert "record 'train0' at byte 0 is not what the index says: label: class 7 to 7" in problems
     assert "record 'train1' at byte 0 is not what the index says: its id is [b'train9']" in problems
+
+
+def test_what_is_neither_there_nor_not_is_no_label_of_several_classes():
+    schema = RecordSchema(InputSpec("signal", "float32", (2,)), CLASSES_PER_STEP)
+    record = schema.encode("a", np.zeros((1, 2), np.float32), np.array([[0, 1, 2]], np.int8))
+    row = IndexRow("a", "", "train", 0, 0, len(record) + 16, 1, 0, "a.npz", "")
+    assert check_record(record, row, schema).problem == "label: 0 to 2, expected 0 to 1"
 
 
 def test_a_manifest_that_names_files_elsewhere_is_refused(dataset):
