@@ -68,7 +68,8 @@ def _first_rows(source: TableSource, path: str) -> dict[str, np.ndarray]:
             table = columns.pyarrow.Table.from_batches([batch])
     else:
         with text_columns.open_text(source.files, place) as file:
-            layout = text_columns.layout_of(file, place, source.options.has_header)
+            options = source.options
+            layout = text_columns.layout_of(file, place, options.has_header, options.decimal_comma)
             with reading("Python"):
                 file.seek(layout.start)
                 content = file.read(_FIRST_BYTES)

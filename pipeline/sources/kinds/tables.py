@@ -123,10 +123,7 @@ class TableSource(RecordingSource):
                 yield _Table(columns.parquet_columns(parquet, rows, limit_mib), self.options)
             return
         with text_columns.open_text(self.files, place) as file:
-            comma = self.options.decimal_comma
-            layout = text_columns.layout_of(
-                file, place, self.options.has_header, decimal_comma=comma
-            )
+            layout = text_columns.layout_of(file, place, *self._writing)
             table = text_columns.read_text(file, layout, rows, limit_mib)
         found = columns.Columns(table.schema, table.num_rows, table.select)
         doubtful = functools.partial(text_columns.mostly_numbers, table)
@@ -141,8 +138,14 @@ class TableSource(RecordingSource):
         from pipeline.sources.recordings.columns import find_recordings
 
         version = fingerprint(self.files, place)
-        column, has_header = self.options.recording_column, self.options.has_header
-        return find_recordings(self.files, place, version, column, has_header)
+        return find_recordings(
+            self.files, place, version, self.options.recording_column, *self._writing
+        )
+
+    @property
+    def _writing(self) -> tuple[bool, bool]:
+        """How text is written, as `layout_of` has it."""
+        return self.options.has_header, self.options.decimal_comma
 
 
 class _Table(Recording):

@@ -119,7 +119,7 @@ def _groups(file: pyarrow.parquet.ParquetFile, start: int, stop: int) -> tuple[i
 
 @functools.lru_cache(maxsize=16)
 def find_recordings(
-    files: Files, place: str, version: str, column: str, has_header: bool
+    files: Files, place: str, version: str, column: str, has_header: bool, decimal_comma: bool
 ) -> dict[str, Rows | None]:
     """The recordings of a long table; None for one whose rows are not together.
 
@@ -131,6 +131,7 @@ def find_recordings(
       version: its fingerprint.
       column: what says which recording a row is of.
       has_header: of text, whether the first line has the names.
+      decimal_comma: of text, whether numbers are written so.
 
     Raises:
       RejectedInputError: if it is damaged, or has no such column.
@@ -142,7 +143,7 @@ def find_recordings(
         if is_parquet:
             read = _parquet_ids(parquet_file(file), column)
         else:
-            layout = layout_of(file, place, has_header)
+            layout = layout_of(file, place, has_header, decimal_comma)
             read = text_ids(file, layout, _index(layout.named, column))
         for name, rows in _joined(read):
             found[name] = None if name in found else rows

@@ -78,9 +78,7 @@ def open_text(files: Files, place: str) -> Iterator[IO[bytes]]:
         yield gzip.GzipFile(fileobj=file) if is_packed else file  # type: ignore[misc]
 
 
-def layout_of(
-    file: IO[bytes], path: str, has_header: bool, *, decimal_comma: bool = False
-) -> Layout:
+def layout_of(file: IO[bytes], path: str, has_header: bool, decimal_comma: bool) -> Layout:
     """How a text file is written, by its first line.
 
     Raises:
@@ -91,7 +89,9 @@ def layout_of(
         line = _line(file)
         first = _decoded(line)
         is_tsv = path.lower().removesuffix(PACKED).endswith(".tsv")
-        delimiter = "\t" if is_tsv else delimiter_of(first)
+        # Commas of numbers stand between no cells, unless nothing else does.
+        separating = first.replace(",", "") if decimal_comma else first
+        delimiter = "\t" if is_tsv else delimiter_of(separating)
         cells = next(csv.reader([first], delimiter=delimiter), [])
     point = "," if decimal_comma else "."
     names = [cell.strip() for cell in cells]

@@ -41,6 +41,7 @@ def _csv(point: str = ".", between: str = ",", index: bool = False, end: str = "
         ("a.csv", _csv(between="|"), {}),
         ("a.csv", _csv(",", ";"), {"decimal_comma": True}),
         ("a.tsv", _csv(",", "\t"), {"decimal_comma": True}),
+        ("a.csv", _csv(",", ";")[6:], {"decimal_comma": True, "has_header": False}),
         ("a.csv", _csv(index=True), {}),
         ("a.csv", _csv(end=","), {}),
         ("a.csv.gz", _csv(), {}),
@@ -95,6 +96,13 @@ def test_what_is_no_table_is_refused(folders: Folders, text: str, message: str) 
     (folders.inputs / "a.csv").write_bytes(text.encode("latin-1" if "\u00b5" in text else "utf-8"))
     with pytest.raises(RejectedInputError, match=message):
         _source(folders).describe("a.csv")
+
+
+def test_recordings_of_a_table_are_found_between_numbers_with_commas(folders: Folders) -> None:
+    (folders.inputs / "a.csv").write_text("a;1,5;2,5\na;3,5;4,5\nb;5,5;6,5\n")
+    source = _source(folders, decimal_comma=True, has_header=False, recording_column="0")
+    assert [file.path for file in inputs_of(source)] == ["a.csv/a", "a.csv/b"]
+    assert source.read("a.csv/a").data.tolist() == [[1.5, 2.5], [3.5, 4.5]]
 
 
 def test_names_that_are_numbers_are_said(folders: Folders) -> None:
@@ -154,7 +162,7 @@ def test_what_is_packed_is_bounded_and_no_table_of_many(folders: Folders) -> Non
 
 def _runs(content: bytes, monkeypatch: pytest.MonkeyPatch, block_bytes: int) -> list[Any]:
     monkeypatch.setattr(text_columns, "_BLOCK_BYTES", block_bytes)
-    layout = text_columns.layout_of(io.BytesIO(content), "a.csv", True)
+    layout = text_columns.layout_of(io.BytesIO(content), "a.csv", True, False)
     return [*columns._joined(text_columns.text_ids(io.BytesIO(content), layout, 0))]
 
 
