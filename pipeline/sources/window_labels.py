@@ -60,7 +60,8 @@ class WindowLabels:
         Args:
           label: of the samples.
           known: `[samples]` bool, whose label is known, which alone count; of a window without any
-            the result is not known, either. None for all.
+            the result is not known, either. None for all. Of any number of classes, each by itself,
+            `[samples, classes]`.
         """
         starts = np.arange(0, len(label), self.samples)
         ends = np.minimum(starts + self.samples, len(label))
@@ -70,6 +71,9 @@ class WindowLabels:
             return label[ends - 1]
         label = label[: ends[-1]]
         known = np.ones(len(label), bool) if known is None else known[: ends[-1]]
+        if known.ndim == 2:
+            pairs = zip(label.T, known.T, strict=True)
+            return np.stack([_majority(*pair, self.samples) for pair in pairs], axis=-1)
         if self.reduction == "mean":
             wide = (-1,) + (1,) * (label.ndim - 1)
             given = np.where(known.reshape(wide), label, 0).astype(np.float64)
@@ -78,13 +82,10 @@ class WindowLabels:
             missing = np.full(sums.shape, np.nan)
             means = np.divide(sums, counts, out=missing, where=counts > 0)
             return narrowed(means, "float32", "the label")
-        if label.ndim == 2 and label.shape[1] > 1:  # Any number of classes: each by itself.
-            columns = [_majority(column, self.samples, column >= 0) for column in label.T]
-            return np.stack(columns, axis=-1)
-        return _majority(label.reshape(-1), self.samples, known)
+        return _majority(label.reshape(-1), known, self.samples)
 
 
-def _majority(label: np.ndarray, samples: int, known: np.ndarray) -> np.ndarray:
+def _majority(label: np.ndarray, known: np.ndarray, samples: int) -> np.ndarray:
     """The commonest label of each window; one that is not known only where all are."""
     classes, index = np.unique(label, return_inverse=True)
     window = np.arange(len(label)) // samples

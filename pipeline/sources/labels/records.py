@@ -87,7 +87,7 @@ def convert_label(label: np.ndarray, plan: LabelPlan, length: int = 0) -> np.nda
     elif plan.columns:
         label = one_hot.classes_of(label, plan.columns)
     if plan.windows:
-        known = _is_known(label, plan) if spec.has_missing and spec.kind != "classes" else None
+        known = _is_known(label, plan) if spec.has_missing or spec.kind == "classes" else None
         label = plan.windows.reduce(label, known)
     time = () if spec.per == "record" else (len(label),)
     if spec.kind == "class":
@@ -102,7 +102,9 @@ def convert_label(label: np.ndarray, plan: LabelPlan, length: int = 0) -> np.nda
 
 
 def _is_known(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
-    """`[samples]` bool of labels of samples."""
+    """`[samples]` bool of labels of samples, `[samples, classes]` of any number of classes."""
+    if plan.spec.kind == "classes":
+        return label >= 0
     if plan.spec.kind == "class":
         return _class_indices(label, plan) >= 0
     return ~np.isnan(label.reshape(len(label), -1)).any(1)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from pipeline.sources.label_kinds import LabelPlan, classes_spec
+from pipeline.sources.labels.records import convert_label
 from pipeline.sources.window_labels import WindowLabels
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
 
@@ -37,6 +39,13 @@ def test_the_label_of_a_window_is_the_commonest_mean_or_last_of_its_samples(
 def test_vectors_of_every_sample_have_a_mean_of_their_own() -> None:
     found = WindowLabels(2, "mean", True).reduce(np.array([[0, 1], [2, 3], [9, 7]]))
     np.testing.assert_array_equal(found, np.array([[1, 2], [9, 7]], np.float32))
+
+
+def test_of_a_single_class_samples_count_where_it_is_known() -> None:
+    spec, windows = classes_spec("step", ("a",), True), WindowLabels(5, "majority")
+    plan = LabelPlan(spec, "names", ("a",), "", windows, ignored=("?",), separator=";")
+    label = np.array(["?", "?", "?", "a", "a", ";", ";", "?", "a", "?", *"?????"])
+    assert convert_label(label, plan).tolist() == [[1], [0], [-1]]
 
 
 def _write(folders: Folders, label: list[np.ndarray], axis: int = 0) -> None:
