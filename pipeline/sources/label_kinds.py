@@ -64,9 +64,9 @@ class LabelPlan:
         if label is None or label.is_missing:
             return True
         if self.spec.kind == "classes":
-            return label.form != "names" and {*label.classes} == {MISSING_CLASS}
-        is_whole = self.spec.kind == "value" and self.spec.per == "record"
-        return is_whole and label.unknown > 0
+            return bool(label.looks.ones) and not label.looks.known
+        least = 1 if self.spec.per == "record" else label.looks.rows
+        return self.spec.kind == "value" and 0 < least <= label.unknown
 
     def counts(self, label: Label) -> Iterator[tuple[int, int]]:
         """Index of each class that a label has, and how often it has it."""
@@ -114,7 +114,7 @@ def plan_labels(
     if form != "names" and not columns and not kind.endswith("_class"):
         row_of, columns = one_hot.find(of_form, kind, operator.attrgetter("ones"))
         if columns and (kind != "auto" or columns <= several.MOST_GUESSED):
-            gaps.require_no_rows(ignore_label)
+            gaps.require_none(ignore_label, gaps.ROWS)
             return _of_rows(of_form, kind, row_of, columns, class_names, windows, has_missing)
         columns = 0
     found, why, guess = kind, "--label_kind", ""
@@ -137,7 +137,7 @@ def plan_labels(
     windows = windows.of_kind(label_kind) if windows and per == "sample" else None
     why = f"{why}; {windows.why}" if windows else why
     if label_kind == "value":
-        gaps.require_classes(ignore_label)
+        gaps.require_none(ignore_label, gaps.VALUES)
         if kind == "auto":
             _require_values(of_form, per)
             guess = guess or several.said_of_values(of_form, per)
@@ -145,7 +145,7 @@ def plan_labels(
         spec = _value_spec(of_form, per, windows, has_missing)
         return LabelPlan(spec, form, (), why, windows, guess, dtype)
     if columns:
-        gaps.require_no_rows(ignore_label)
+        gaps.require_none(ignore_label, gaps.ROWS)
         names = one_hot.names_of(columns, class_names)
         spec = LabelSpec(_stored_per(per), "class", class_names=names, has_missing=has_missing)
         guess = guess or (one_hot.said(columns, per) if kind == "auto" else "")

@@ -27,29 +27,24 @@ def ignored(ignore_label: Iterable[str], form: str) -> tuple[int, ...] | tuple[s
     return tuple(map(normal, ignore_label))
 
 
-def require_classes(ignore_label: Iterable[str]) -> None:
-    """Refuses `--ignore_label` where labels are values.
+VALUES = "values; store NaN where one is not known, or name --label_kind"
+ROWS = "rows of 0 and 1; store NaN (or of any number of classes -1) where none is known"
+
+
+def require_none(ignore_label: Iterable[str], labels: str) -> None:
+    """Refuses `--ignore_label` where labels are no classes as numbers or texts.
+
+    Args:
+      ignore_label: as given.
+      labels: what they are, and what to do: `VALUES` or `ROWS`.
 
     Raises:
       UsageError: it is given.
     """
     if given := ",".join(ignore_label):
         raise UsageError(
-            f"--ignore_label={given} is for classes, and the labels are values; store NaN where "
-            "one is not known, or name --label_kind"
-        )
-
-
-def require_no_rows(ignore_label: Iterable[str]) -> None:
-    """Refuses `--ignore_label` where labels are rows of 0 and 1.
-
-    Raises:
-      UsageError: it is given.
-    """
-    if given := ",".join(ignore_label):
-        raise UsageError(
-            f"--ignore_label={given} is for classes as numbers or texts, and the labels are rows "
-            "of 0 and 1; store NaN (or of any number of classes -1) where none is known"
+            f"--ignore_label={given} is for classes as numbers or texts, and the labels are "
+            f"{labels}"
         )
 
 

@@ -63,7 +63,7 @@ class Label(NamedTuple):
         """
         looks = looks_of(label)
         if label_kind.endswith("_value"):  # Rows of 0 and 1 are not taken for classes.
-            looks = looks._replace(columns=(), ones=(), unsure=0)
+            looks = looks._replace(columns=(), ones=(), unsure=0, known=0)
         if not label_kind.endswith("_class") or not looks.is_whole:
             return cls("value", dtype, label.shape, is_loose=is_loose, looks=looks)
         known = label[np.isfinite(label)].astype(np.int64)
@@ -86,7 +86,7 @@ class Label(NamedTuple):
     def is_missing(self) -> bool:
         """Whether nothing of it is known."""
         if self.form == "value":
-            return 0 < self.looks.rows == self.looks.missing and not any(self.looks.ones)
+            return 0 < self.looks.rows == self.looks.missing and not self.looks.known
         if self.form == "names":
             return 0 < self.missing == math.prod(self.shape)
         return bool(self.missing) and not self.classes

@@ -19,6 +19,7 @@ class Looks(NamedTuple):
       ones: how often a 1 is in each column, where along the last axis, of two or more, all is 0 or
         1, or -1 or NaN for what is not known; else empty.
       unsure: entries along the last axis of which something is not known, where there are `ones`.
+      known: numbers that are 0 or 1, where there are `ones`.
     """
 
     rows: int = 0
@@ -27,6 +28,7 @@ class Looks(NamedTuple):
     columns: tuple[int, ...] = ()
     ones: tuple[int, ...] = ()
     unsure: int = 0
+    known: int = 0
 
 
 def looks_of(label: np.ndarray) -> Looks:
@@ -54,7 +56,8 @@ def _with_ones(found: Looks, label: np.ndarray) -> Looks:
     if not ((rows == 0) | (rows == 1) | unknown).all():
         return found
     ones = tuple((rows == 1).sum(0).tolist())
-    return found._replace(ones=ones, unsure=int(unknown.any(1).sum()))
+    known = unknown.size - int(unknown.sum())
+    return found._replace(ones=ones, unsure=int(unknown.any(1).sum()), known=known)
 
 
 def _one_hot_columns(label: np.ndarray) -> tuple[int, ...]:

@@ -195,7 +195,7 @@ def test_values_of_annotations_may_be_null() -> None:
         (_class_per_step, ["--ignore_label=7"], "--ignore_label=7 is the label of no recording"),
         (lambda rng, steps, _: np.eye(2, dtype=int)[rng.integers(0, 2, steps)],
          ["--ignore_label=0"], "the labels are rows of 0 and 1; store NaN"),
-        (_value_per_step, ["--ignore_label=-1"], "is for classes, and the labels are values; store "
+        (_value_per_step, ["--ignore_label=-1"], "the labels are values; store "
          "NaN"),
         (lambda *_: _NAN, [], "not one label is known: all are NaN"),
         (lambda *_: -1, ["--ignore_label=-1"], "as --ignore_label=-1 is all there is"),

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from pipeline.sources.label_kinds import LabelPlan, classes_spec
 from pipeline.sources.labels.label import Label
 from pipeline.sources.labels.looks import looks_of
+from tfrecords_schema.schema import LabelSpec
 
 _NAN = np.nan
 
@@ -45,11 +47,32 @@ def test_what_is_seen_in_a_label(label, rows, missing, is_whole, columns):
     ],
 )
 def test_rows_of_0_and_1_are_seen(label, ones, unsure):
-    assert looks_of(np.asarray(label))[4:] == (ones, unsure)
+    assert looks_of(np.asarray(label))[4:6] == (ones, unsure)
 
 
 def test_rows_of_values_are_never_taken_for_classes():
     """As shares of classes are, of windows that are all one or another."""
     rows = np.array([[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
     assert Label.of_numbers(rows, "float32", "auto").looks.ones == (1, 1)
-    assert Label.of_numbers(rows, "float32", "step_value").looks[3:] == ((), (), 0)
+    assert Label.of_numbers(rows, "float32", "step_value").looks[3:] == ((), (), 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("label", "known_classes", "known_rows"),
+    [
+        ([[_NAN, 0.0], [0.0, _NAN]], 2, 0),
+        ([[_NAN, -1.0], [_NAN, -1.0]], 0, 0),
+        ([[-1.0, -1.0]], 0, 1),
+        ([[-1.0, 0.0]], 1, 1),
+        ([[_NAN, _NAN]], 0, 0),
+        ([[_NAN, 2.0], [0.0, 1.0]], 1, 1),  # Something else than 0 and 1 is told elsewhere.
+    ],
+)
+def test_a_label_is_missing_where_no_class_or_no_row_of_it_is_known(
+    label, known_classes, known_rows
+):
+    found = Label.of_numbers(np.array(label), "float32", "auto")
+    classes = LabelPlan(classes_spec("step", ("a", "b"), True), "value", (0, 1), "", columns=2)
+    values = LabelPlan(LabelSpec("step", "value", "float32", (2,)), "value", (), "")
+    assert classes.is_missing(found) == (not known_classes)
+    assert values.is_missing(found) == (not known_rows)
