@@ -25,8 +25,11 @@ def is_hdf5(file: IO[bytes]) -> bool:
     with reading("Python"):
         for place in _PLACES:
             file.seek(place)
-            if file.read(len(_START)) == _START:
+            start = file.read(len(_START))
+            if start == _START:
                 return True
+            if len(start) < len(_START):  # Each place behind its end would be asked for, too.
+                break
         file.seek(0)
     return False
 
