@@ -26,14 +26,7 @@ from pipeline.sources.recordings.extents import Extent, find_extent
 from pipeline.sources.recordings.joining import long_enough, stretches
 from pipeline.sources.several.joint import JointFile
 from pipeline.sources.several.signal_options import SeveralOptions, constants_of
-from pipeline.sources.source import (
-    Constant,
-    Description,
-    Grid,
-    RawRecord,
-    Source,
-    Stretches,
-)
+from pipeline.sources.source import Constant, Description, Grid, RawRecord, Source, Stretches
 from pipeline.sources.windows import cut_in_windows
 from tfrecords_schema.channels import MOST_FEATURES
 from tfrecords_schema.left_out import LeftOut

@@ -17,15 +17,8 @@ from pipeline.sources.recordings.annotations import Annotation
 
 _RECORDINGS = (*IDS, "recording", "record", "recording_id", "record_id")
 _STARTS = (
-    "onset",
-    "start",
-    "begin",
-    "start_secs",
-    "start_time",
-    "start_s",
-    "onset_secs",
-    "t_start",
-)
+    "onset", "start", "begin", "start_secs", "start_time", "start_s", "onset_secs", "t_start",
+)  # fmt: skip
 _ENDS = ("offset", "end", "stop", "end_secs", "end_time", "end_s", "offset_secs", "t_end")
 _DURATIONS = ("duration", "duration_secs", "duration_s")
 _EVENTS = ("trial_type", "event_label", "event", "annotation", "stage", "description", *LABELS)
