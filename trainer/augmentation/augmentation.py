@@ -228,7 +228,7 @@ def augmented(
       seed: of the training.
       epoch: scalar tensor.
       label: labels of steps move with them.
-      roles: of the channels; those that are the same at all times change only where a partner does.
+      roles: of the channels; values and flags move in time, and change only where a partner does.
 
     Returns:
       The batch, perhaps with `other_label` and `other_share`, see `Recordings`.
@@ -275,7 +275,7 @@ def _changed(
     values = tf.cast(given, tf.float32)
     if origin is not None:
         values = exact_difference(as_exact(given, tf.float32), origin, tf.float32)
-    constant, padding = first_sample(values), batch.get("padding")
+    padding, are_signals = batch.get("padding"), [role.kind == "signal" for role in roles]
     if padding is not None:  # Else what fills the last step would enter its neighbours.
         values = _with_edge(Recordings(values, lengths, label, padding))
     for one in used:
@@ -288,9 +288,8 @@ def _changed(
             if per == "step":
                 label = _at(label, times, lengths, smooth=False)
             lengths = new_lengths
-        values = one.values(values, lengths, draws)
-    if any(role.kind != "signal" for role in roles):
-        values = tf.where([role.kind == "signal" for role in roles], values, constant)
+        changed = one.values(values, lengths, draws)
+        values = changed if all(are_signals) else tf.where(are_signals, changed, values)
     return Recordings(values, lengths, label, padding), origin
 
 

@@ -77,6 +77,7 @@ class Facts(NamedTuple):
       rate_hz: of samples, if it is known.
       has_statistics: whether those of the split's channels are known.
       has_several: whether a label is any number of classes.
+      has_roles: whether channels are not alike.
     """
 
     kind: str
@@ -92,6 +93,7 @@ class Facts(NamedTuple):
     rate_hz: float | None
     has_statistics: bool
     has_several: bool = False
+    has_roles: bool = False
 
     @classmethod
     def of(cls, dataset: Dataset, train_split: str, samples: int) -> Facts:
@@ -122,6 +124,7 @@ class Facts(NamedTuple):
             has_statistics=manifest.statistics is not None
             and train_split == DataOptions.train_split,
             has_several=label is not None and label.kind == "classes",
+            has_roles=bool(schema.input.roles),
         )
 
 
@@ -210,7 +213,9 @@ def _frames(facts: Facts, so_far: Decisions) -> None:
 def _front_end(facts: Facts, so_far: Decisions) -> None:
     """What comes before the network, so that it sees some hundred rows of a record."""
     rate, samples = facts.rate_hz or 0, facts.median_steps * facts.samples
-    if facts.channels <= 2 and rate >= _SOUND_HZ:
+    if facts.has_roles:
+        so_far.decide("front_end", "none", "spectra are of channels of sound alone")
+    elif facts.channels <= 2 and rate >= _SOUND_HZ:
         so_far.decide("front_end", "log_mel", f"sound: {rate:g} samples a second")
     elif facts.per == "step" and facts.samples >= _FAST_STEP:
         reason = f"{facts.samples:,} samples in a step"

@@ -139,7 +139,7 @@ def find_extent(
     section = find_section(own, options, stretch)
     chosen = [names[part.channel] if part else ChannelName("") for part in section.parts]
     channels = [one._replace(name="") if one.name.isdigit() else one for one in chosen]
-    channels += [ChannelName(MASK)] * options.adds_mask
+    channels += [ChannelName(MASK, kind="flag")] * options.adds_mask
     found_hz = section.rate_hz if options.rate_key or options.resample_hz else 0.0
     found = Extent(shape, (section.samples, len(channels)), section, own, tuple(channels), found_hz)
     return found._replace(label_lengths=joint.label_lengths) if joint else found

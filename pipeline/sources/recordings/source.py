@@ -251,7 +251,7 @@ class RecordingSource(Source):
     def _names(self, recording: Recording, section: Section) -> tuple[ChannelName, ...]:
         names = [recording.channels[part.channel].name if part else "" for part in section.parts]
         units = [unit for unit, _ in self._units(recording, section)]
-        mask = (ChannelName(MASK),) * self.options.adds_mask
+        mask = (ChannelName(MASK, kind="flag"),) * self.options.adds_mask
         return (
             *(
                 ChannelName("" if name.isdigit() else name, unit)

@@ -134,6 +134,26 @@ def test_augmentations_leave_values_and_flags_alone(used):
         assert _IS_THERE[record] or not rows[:, 4].any()
 
 
+@pytest.mark.parametrize("used", [Gain(1.0), Noise(1.0), Masks(1.0, 1.0), Crop(0.5)])
+def test_a_flag_of_samples_moves_with_them_and_stays_as_it_is(used):
+    values = np.empty((2, 8, _WINDOW, 2), np.float32)
+    values[..., 0] = np.arange(8 * _WINDOW).reshape(8, _WINDOW)
+    values[..., 1] = values[..., 0] % 3 > 0
+    batch = {
+        "signal": tf.constant(values), "lengths": tf.constant([8, 6]),
+        "record": tf.range(2), "label": tf.zeros(2, tf.int64),
+    }  # fmt: skip
+    roles = (ChannelRole("signal", 0), ChannelRole("flag", 1))
+    found = augmented(batch, [used], 3, tf.constant(1), CLASS_PER_RECORD, roles)
+    moved = augmented({**batch}, [used], 3, tf.constant(1), CLASS_PER_RECORD)["signal"].numpy()
+    for record, length in enumerate(found["lengths"].numpy()):
+        rows = found["signal"].numpy()[record, :length].reshape(-1, 2)
+        is_cut = isinstance(used, Crop)
+        places = rows[:, 0].astype(int) if is_cut else np.arange(len(rows))
+        np.testing.assert_array_equal(rows[:, 1], places % 3 > 0)
+        np.testing.assert_array_equal(rows[:, 0], moved[record, :length].reshape(-1, 2)[:, 0])
+
+
 def test_what_does_not_go_with_a_signal_that_may_be_missing_is_refused():
     spec = InputSpec("signal", "float32", (_WINDOW, 7), roles=_ROLES)
     with pytest.raises(UsageError, match="--mixup cannot mix a signal that some recordings lack"):

@@ -70,6 +70,10 @@ def test_sound_is_heard_and_long_recordings_of_unknown_rate_are_tried_both_ways(
     unknown = _decided(_FACTS._replace(channels=1, median_steps=4000, steps=400_000))
     assert unknown["front_end"].candidates == ("none", "log_mel")
     assert unknown["patch_samples"].value == 4
+    for rate_hz in (8000.0, None):  # As of sound with age beside it, or with gaps.
+        facts = _FACTS._replace(channels=2, rate_hz=rate_hz, median_steps=4000, steps=400_000)
+        beside = _decided(facts._replace(has_roles=True))["front_end"]
+        assert (beside.value, beside.candidates) == ("none", ())
 
 
 @pytest.mark.parametrize(("networks", "tried"), [(1, ()), (3, ("0.25", "0.4"))])

@@ -85,7 +85,8 @@ def front_end(x: Features, options: FrontEndOptions, data: DataSpec) -> tuple[Fe
         if data.input.roles:
             raise UserError(
                 "--front_end=log_mel is for channels of sound alone; leave it out, or convert "
-                "without values and with signals of one rate (--resample_hz)"
+                "without values, with signals of one rate (--resample_hz), and not with "
+                "--non_finite=mask"
             )
         x = Features(
             *layers.LogMel(

@@ -112,6 +112,7 @@ def test_gaps_are_filled_masked_or_zero(folders: Folders, name: str) -> None:
     _require_equal(found.data[..., :2].reshape(-1, 2), lines)
     assert found.data[..., 2].reshape(-1).tolist() == known.tolist()
     assert (described.steps, described.step_shape) == (4, (20, 3))
+    assert [channel.kind for channel in described.channels] == ["signal", "signal", "flag"]
     source = _source(folders, name, non_finite="zero")
     _require_equal(source.read(_only(source)).data, np.nan_to_num(values))
     source = _source(folders, name, non_finite="fill", max_fill_secs=0.9)

@@ -114,6 +114,8 @@ def test_what_is_predicted_is_read_by_the_names_of_the_set(converter: Converter)
         "--window_samples=10", "--splits=train=1",
     )  # fmt: skip
     assert dataset.manifest.options["channels"] == ["Fpz", "EOG", "EMG", "is_recorded"]
+    kinds = [role.kind for role in dataset.schema.input.roles]
+    assert kinds == ["signal", "signal", "signal", "flag"]
     turned = converter.folders.output / "turned"
     turned.mkdir()
     np.savez(turned / "3.npz", x=_VALUES[:, ::-1] + 3, names=_NAMES[::-1], fs=10)
