@@ -17,8 +17,8 @@ class ChannelRole:
     """What one channel is.
 
     Attributes:
-      kind: `signal`; `value`, a number that is the same all through a recording; or `flag`, which is
-        0 or 1 and means just that, all through a recording or of a sample.
+      kind: `signal`; `value`, a number that is the same all through a recording; or `flag`, 0 or 1
+        that means just that, of a recording or of a sample.
       like: number of the first channel that holds other samples of the same, and so has the same
         mean and deviation; its own where there is none before it.
       shown_by: number of the flag that is 0 in recordings that lack this channel; it is 0 there.

@@ -31,7 +31,8 @@ def require_library(name: str, extra: str) -> None:
       UsageError: if it is not installed; the message says which extra has it.
     """
     if importlib.util.find_spec(name) is None:
-        raise UsageError(_missing(name, extra, "reads such files", "is not installed"))
+        text = _missing(name, extra, "reads such files", "is not installed")
+        raise UsageError(text) from ModuleNotFoundError(text, name=name)
 
 
 @functools.cache
