@@ -152,7 +152,8 @@ class _Describe(beam.DoFn):
 
 def _weigh(outcome: Outcome) -> int:
     label = outcome.label if isinstance(outcome, Description) else None
-    return 1 + (len(label.classes) // _CLASSES_PER_WEIGHT if label else 0)
+    classes = len(label.classes) + len(label.looks.ones) if label else 0
+    return 1 + classes // _CLASSES_PER_WEIGHT
 
 
 def _group_of(

@@ -13,6 +13,7 @@ from pipeline.conversion.job import _weigh
 from pipeline.conversion.packs import group_in_packs, pack, pack_all, shuffle_bucket, unpack
 from pipeline.conversion.runner import make_runner
 from pipeline.sources.labels.label import Label
+from pipeline.sources.labels.looks import Looks
 from pipeline.sources.source import Description, Reject
 
 _REJECT = Reject("a.npz", "list", "it is empty")
@@ -53,6 +54,8 @@ def test_a_description_weighs_what_its_classes_do() -> None:
     heavy = usual._replace(label=label._replace(classes=tuple(range(5000))))
     assert _weigh(usual) == _weigh(usual._replace(label=None)) == _weigh(_REJECT) == 1
     assert 200 < _weigh(heavy) < 500  # 180 kB
+    rows = usual._replace(label=label._replace(looks=Looks(ones=(0,) * 5000)))
+    assert 40 < _weigh(rows) < 500  # 40 kB, or more of larger numbers.
 
 
 def test_grouped_packs_are_groups() -> None:
