@@ -271,17 +271,3 @@ def _check_predictions(
     table = pyarrow.csv.read_csv("new.csv")
     assert table.num_rows == _COUNT
     assert table.column_names[:3] == ["id", "source", "steps"]
-
-
-def test_the_script_that_makes_recordings_of_tables_runs(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    pathlib.Path("tables").mkdir()
-    pathlib.Path("tables/a.csv").write_text("x,y,class\n1,2,0\n3,4,1\n")
-    script = re.search(r"```python\n(.*?)```", _PAGE, re.DOTALL)
-    assert script
-    exec(script[1], {})
-    with np.load("recordings/a.npz") as stored:
-        assert stored["signal"].tolist() == [[1, 2], [3, 4]]
-        assert stored["label"].tolist() == [0, 1]
