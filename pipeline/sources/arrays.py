@@ -4,6 +4,8 @@ import dataclasses
 import math
 from collections.abc import Collection, Iterator
 
+import numpy as np
+
 from pipeline.console.errors import MissingLabelError, RejectedInputError
 from pipeline.console.texts import listed
 from pipeline.sources.names import class_of, normal
@@ -136,6 +138,22 @@ def required_key(npz: ArrayFile, key: str, flag: str) -> str:
         kind = MissingLabelError if flag == "label_key" else RejectedInputError
         raise kind(f"no array {key!r} (--{flag}); the file has {listed(npz.keys) or 'no arrays'}")
     return normal(key)
+
+
+def time_first(shape: tuple[int, ...], axis: int, key: str) -> tuple[int, ...]:
+    """The shape of an array with its axis of time in front.
+
+    Raises:
+      RejectedInputError: if it has no such axis.
+    """
+    if not axis:
+        return shape
+    if not -len(shape) <= axis < len(shape):
+        raise RejectedInputError(
+            f"array {key!r} has shape {[*shape]}, no axis {axis} (--time_axis); give the axis of "
+            "time, or repair the recording"
+        )
+    return (shape[axis], *np.delete(shape, axis).tolist())
 
 
 def rate_in(file: ArrayFile, key: str) -> float:

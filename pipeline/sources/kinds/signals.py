@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.console.errors import MissingLabelError, RejectedInputError, UsageError
 from pipeline.console.options import option
-from pipeline.sources.arrays import ArrayChoice, required_key
+from pipeline.sources.arrays import ArrayChoice, required_key, time_first
 from pipeline.sources.files import require_file
 from pipeline.sources.grouping import text_of
 from pipeline.sources.labels.label import Label
@@ -229,13 +229,12 @@ class SignalSource(Source):
             raise type(error)(f"target file '{target}': {error}") from error
 
     def _extent(self, npz: ArrayFile, key: str) -> Extent:
-        shape = self._time_first(npz.header(key).shape, key)
+        shape = time_first(npz.header(key).shape, self.options.time_axis, key)
         return find_extent(npz, key, shape, self.options, self.stretch)
 
     def _given(self, npz: ArrayFile, key: str) -> np.ndarray:
         """The array with its time first."""
         given = npz.array(key)
-        self._time_first(given.shape, key)  # Whether there is such an axis.
         # Of a single number there is none to move.
         return np.moveaxis(given, self.options.time_axis, 0) if given.ndim else given
 
@@ -255,17 +254,6 @@ class SignalSource(Source):
     def _padding(self, extent: Extent) -> int:
         """Samples that a signal has only since it was cut in windows."""
         return self.options.padding(extent.shape[0]) if extent.shape else 0
-
-    def _time_first(self, shape: tuple[int, ...], key: str) -> tuple[int, ...]:
-        axis = self.options.time_axis
-        if not axis:
-            return shape
-        if not -len(shape) <= axis < len(shape):
-            raise RejectedInputError(
-                f"signal {key!r} has shape {list(shape)}, no axis {axis} (--time_axis); give the "
-                "axis of time, or repair the recording"
-            )
-        return (shape[axis], *np.delete(shape, axis).tolist())
 
     def _label_axis(self, shape: tuple[int, ...], length: tuple[int, ...]) -> int:
         """Which axis of a label is time: with channels first that of the signal, too."""

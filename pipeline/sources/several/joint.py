@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.console.texts import listed
-from pipeline.sources.arrays import names_in, rate_in
+from pipeline.sources.arrays import names_in, rate_in, time_first
 from pipeline.sources.gaps.closing import close_gaps, said_of
 from pipeline.sources.names import normal
 from pipeline.sources.npz import ArrayFile, ArrayHeader
@@ -140,9 +140,9 @@ class JointFile:
         names = names_in(self._file, names_key, count)
         return [key] if count == 1 and not names_key else [f"{key}:{name}" for name in names]
 
-    def _time_first(self, array: np.ndarray) -> np.ndarray:
-        """An array; of one axis there is none to move."""
-        return np.moveaxis(array, self._several.time_axis, 0) if array.ndim > 1 else array
+    def _axis(self, axes: int) -> int:
+        """Which axis of an array is time; of one axis there is none to move."""
+        return self._several.time_axis if axes > 1 else 0
 
     @functools.cached_property
     def _dtype(self) -> np.dtype:
@@ -199,13 +199,7 @@ class JointFile:
                 f"array {key!r} (--signal_key) is {header.dtype} {[*header.shape]}; expected "
                 "numbers: [samples], [samples, channels] or [steps, samples, channels]"
             )
-        count, axis = len(header.shape), self._several.time_axis
-        if count > 1 and not -count <= axis < count:
-            raise RejectedInputError(
-                f"array {key!r} has shape {[*header.shape]}, no axis {axis} (--time_axis); give "
-                "the axis of time, or repair the recording"
-            )
-        return self._time_first(np.broadcast_to(False, header.shape)).shape
+        return time_first(header.shape, self._axis(len(header.shape)), key)
 
     def _rates(self) -> list[float]:
         several, count = self._several, len(self._given)
@@ -233,7 +227,8 @@ class JointFile:
     def _values(self, number: int) -> np.ndarray:
         """A signal with its time first, at the rate to which it is brought."""
         options, signal = self._several.options, self._given_signals[number]
-        values = self._time_first(self._file.array(signal.key))
+        given = self._file.array(signal.key)
+        values = np.moveaxis(given, self._axis(given.ndim), 0)
         if not options.resample_hz:
             return values
         closed = close_gaps(values, "float32", options, signal.rate_hz)
