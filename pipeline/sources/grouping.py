@@ -54,18 +54,24 @@ def search(regex: str, path: str) -> re.Match[str] | None:
     return re.search(normal(regex), normal(path))
 
 
+def group_in(regex: str, path: str) -> str | None:
+    """What `--group_regex` finds in a path, its group 1 if that is there; None without a match."""
+    found = search(regex, path)
+    return found and (found[1] if found.re.groups and found[1] is not None else found[0])
+
+
 def _group_of(options: ConvertOptions, path: str, record_id: str, read: ReadText) -> str:
     if options.group_key:
         return read(options.group_key, "group_key")
     if not options.group_regex:
         return record_id
-    found = search(options.group_regex, path)
-    if found is None:
+    group = group_in(options.group_regex, path)
+    if group is None:
         raise RejectedInputError(
             f"--group_regex={options.group_regex} does not match the path; every recording needs "
             "a group"
         )
-    return found[1] if found.re.groups and found[1] is not None else found[0]
+    return group
 
 
 def _split_of(options: ConvertOptions, path: str, read: ReadText) -> str:

@@ -32,9 +32,7 @@ _ANNOTATIONS = "annotations"
 _HEADER_BYTES = 256
 _NUM_RECORDS = slice(236, 244)
 _ONSET = re.compile(rb"([+-]\d+(?:\.\d*)?)[\x14\x15]")
-_NO_ASCII = re.compile(
-    "\ufffd+"
-)  # Headers are ASCII; what is none in a unit is a letter for micro.
+_NO_ASCII = re.compile("\ufffd+")  # Headers are ASCII; in a unit, a letter for micro is none.
 _HALF_DAY_SECS = 12 * 3600
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.console.errors import MissingLabelError, RejectedInputError, printable
 from pipeline.sources.annotations import describe_label, label_array
 from pipeline.sources.files import Files
-from pipeline.sources.grouping import search
+from pipeline.sources.grouping import group_in, search
 from pipeline.sources.in_front import InFront, digest
 from pipeline.sources.names import normal, require_class, require_name
 from pipeline.sources.outside.table import Columns, Row, Table, keys_of, read_table
@@ -153,9 +153,9 @@ class OutsideSource(InFront):
         found = table.find(keys_of(path, self.record_id(path), folder))
         is_shared = False
         if not found and self.options.group_regex:
-            group = search(self.options.group_regex, path)
+            group = group_in(self.options.group_regex, path)
             is_shared = group is not None
-            found = table.find([group[1] if group.re.groups else group[0]] if group else [])
+            found = table.find([] if group is None else [group])
         return [_Match(table, table.rows[index], is_shared) for index in found]
 
     def _match(self, path: str) -> _Match | None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.sources.files import Files
-from pipeline.sources.grouping import search
+from pipeline.sources.grouping import group_in
 from pipeline.sources.outside.table import IDS, key_of, keys_of, read_columns
 
 
@@ -29,9 +29,8 @@ class ValueTable(NamedTuple):
         Raises:
           RejectedInputError: there is no row for it, or there are several.
         """
-        found = search(group_regex, path) if group_regex else None
-        group = [key_of(found[1] if found.re.groups else found[0])] if found else []
-        keys = (*keys_of(path, record_id), *group)
+        group = group_in(group_regex, path) if group_regex else None
+        keys = [*keys_of(path, record_id), *([] if group is None else [key_of(group)])]
         rows: list[int] = next((self.rows[key] for key in keys if key in self.rows), [])
         if len(rows) != 1:
             what = f"rows {rows[0] + 1} and {rows[1] + 1} of {self.name} are" if rows else (

@@ -86,7 +86,7 @@ def test_a_row_may_be_for_all_inputs_of_a_group(folders: Folders) -> None:
     for name in ("sub-01_a", "sub-01_b", "sub-02_a"):
         write_npz(folders, name, signal=_X)
     table = _table(folders, "participant_id\tdiagnosis\nsub-01\tALS\nsub-02\tno\n", "people.tsv")
-    source = _source(folders, labels=table, group_regex=r"sub-\d+")
+    source = _source(folders, labels=table, group_regex=r"(ses-)?sub-\d+")
     assert not any(file.problem for file in inputs_of(source))
     labels = [source.read(f"{name}.npz").label.tolist() for name in ("sub-01_a", "sub-01_b")]
     assert labels == ["ALS", "ALS"]

@@ -169,7 +169,7 @@ def test_values_may_be_in_a_table_by_recording_or_by_group(
     table = tmp_path / "values.tsv"
     options = {
         "signal_key": "x", "input_values": ("size", "age", "device"), "value_classes": ("watch",),
-        "values_table": str(table), "group_regex": r"p\d",
+        "values_table": str(table), "group_regex": r"(q)?p\d",
     }  # fmt: skip
     table.write_text("id\tage\tdevice\np1\t30\twatch\np2/a\t45.5\twatch\n")
     source = source_of(folders, **options)
