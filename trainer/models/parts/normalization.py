@@ -130,11 +130,13 @@ def _by_role(
 
     With the kind `record` that of signals is not asked for.
     """
-    moments = {}
-    for role in roles:
-        is_used = role.kind == "value" or (role.kind == "signal" and kind != "record")
-        alike = [number for number, other in enumerate(roles) if other.like == role.like]
-        moments[role.like] = _pooled(_known(statistics), alike) if is_used else (0.0, 1.0)
+    alike: dict[int, list[int]] = {}
+    for number, role in enumerate(roles):
+        alike.setdefault(role.like, []).append(number)
+    moments = {like: (0.0, 1.0) for like in alike}
+    for like, channels in alike.items():
+        if roles[like].kind == "value" or (roles[like].kind == "signal" and kind != "record"):
+            moments[like] = _pooled(_known(statistics), channels)
     found = [moments[role.like] for role in roles]
     return [mean for mean, _ in found], [deviation for _, deviation in found]
 
