@@ -110,6 +110,11 @@ def plan_labels(
         raise UsageError(gaps.nothing_known(ignore_label))
     form = _commonest({fit: fit.form for fit in fits}, fits)
     of_form = {fit: count for fit, count in fits.items() if fit.form == form}
+    if separator and form != "names":
+        raise UsageError(
+            f"--label_separator={separator} is between names, and the labels are numbers; leave it "
+            "out, or check --label_key"
+        )
     row_of, columns = one_hot.find(of_form, kind) if not kind.endswith("_classes") else ("", 0)
     if form != "names" and not columns and not kind.endswith("_class"):
         row_of, columns = one_hot.find(of_form, kind, operator.attrgetter("ones"))
