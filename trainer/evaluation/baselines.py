@@ -9,7 +9,7 @@ import tensorflow as tf
 from pipeline.batches.valid_labels import flat_labels
 from tfrecords_schema import LabelSpec
 from trainer.data.split_data import SplitData
-from trainer.evaluation.group_sums import GroupSums
+from trainer.evaluation.group_sums import one_group
 
 
 def majority_baseline(
@@ -18,7 +18,7 @@ def majority_baseline(
     """Metrics of always answering the training split's commonest class, with how common it is."""
     scores = np.array(train_counts) / max(sum(train_counts), 1)
     answers = np.broadcast_to(scores, (len(truth), len(scores)))
-    return {"name": "majority class", **_one_group(kind, truth, answers).total()}
+    return {"name": "majority class", **one_group(kind, truth, answers).total()}
 
 
 def mean_baseline(truth: np.ndarray, train_mean: np.ndarray) -> dict[str, Any]:
@@ -50,9 +50,5 @@ def label_mean(split: SplitData) -> np.ndarray:
 
 
 def _value_baseline(name: str, truth: np.ndarray, answers: np.ndarray) -> dict[str, Any]:
-    sums = _one_group("value", truth, answers)
+    sums = one_group("value", truth, answers)
     return {"name": name, **sums.total(), "per_component": sums.per_component()}
-
-
-def _one_group(kind: str, truth: np.ndarray, answers: np.ndarray) -> GroupSums:
-    return GroupSums(kind, truth, answers, np.zeros(len(truth), np.int8))

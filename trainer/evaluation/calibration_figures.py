@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.console.tables import Table
 from tfrecords_schema import LabelSpec
-from trainer.evaluation.group_sums import GroupSums
+from trainer.evaluation.group_sums import one_group
 from trainer.evaluation.predictions import Predictions
 from trainer.evaluation.probability_figures import reliability
 from trainer.evaluation.temperature import without_temperature
@@ -21,7 +21,7 @@ _FIGURE = "{:.3f}".format
 
 def of_probabilities(label: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     """The metrics that read probabilities themselves, of labels `[n]` and `[n, classes]`."""
-    found = GroupSums("class", label, probabilities, np.zeros(len(label), np.int8)).total()
+    found = one_group("class", label, probabilities).total()
     return {m.name: found[m.name] for m in of_kind("class") if m.of_probabilities}
 
 

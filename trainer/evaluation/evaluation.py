@@ -15,7 +15,7 @@ from tfrecords_schema.storage import atomic_write, remove
 from trainer.data.split_data import SplitData
 from trainer.evaluation.calibration_figures import calibration_figures
 from trainer.evaluation.evaluation_table import evaluation_text, stem
-from trainer.evaluation.group_sums import RESAMPLES, GroupSums
+from trainer.evaluation.group_sums import RESAMPLES, GroupSums, one_group
 from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.predictions import Predictions, predict_split
 from trainer.metrics.table import better_mode
@@ -143,7 +143,7 @@ def evaluate(predictions: Predictions, label: LabelSpec, groups: list[str]) -> d
     kind = scored_kind(label.kind)
     sums = GroupSums(label.kind, truth, prediction, of_label, predictions.answer)
     listed, rest = _of_groups(sums, names)
-    of_units, every = kind.units(predictions, label, sums)
+    of_units, every = kind.units(predictions, label)
     more = kind.more(predictions, label)
     rest |= every | more.arrays
     return {
@@ -166,8 +166,7 @@ def figure_of_split(name: str, steps: Steps, split: SplitData) -> float:
     found = predict_split(steps, split, label, with_prefixes=False)
     if not np.isfinite(found.prediction).all():
         return math.nan
-    one_group = np.zeros(len(found.label), np.int8)
-    figures = GroupSums(label.kind, found.label, found.prediction, one_group).total()
+    figures = one_group(label.kind, found.label, found.prediction).total()
     if name not in figures:
         figures |= scored_kind(label.kind).ranked(found.label, found.prediction)
     return figures.get(name, math.nan)

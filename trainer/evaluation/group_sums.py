@@ -162,6 +162,11 @@ class GroupSums:
         return {name: of.score(sums[of.sums]) for name, of in self._metrics.items()}
 
 
+def one_group(label_kind: str, label: np.ndarray, prediction: np.ndarray) -> GroupSums:
+    """The sums of all labels as those of one group; see `GroupSums`."""
+    return GroupSums(label_kind, label, prediction, np.zeros(len(label), np.int8))
+
+
 def interval(values: np.ndarray) -> tuple[float, float]:
     """The percentiles between which 95% of resampled figures lie."""
     low, high = np.quantile(values, [(1 - _SHARE) / 2, (1 + _SHARE) / 2]).tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -18,13 +18,6 @@ from trainer.step.task import Task
 
 MOST_COLUMNS = 1_000
 """Of more classes a table has no column for each."""
-
-
-class Sums(Protocol):
-    """What `GroupSums` has for the figures of components."""
-
-    def per_component(self) -> list[dict[str, float]]:
-        """Metrics of each component of values."""
 
 
 class Details(NamedTuple):
@@ -42,13 +35,13 @@ class Details(NamedTuple):
 
 
 class ScoredKind:
-    """One kind of labels; each file of `kinds/` is one.
+    """One kind of labels; each file of `kinds/` is one. The defaults are those of classes.
 
     Attributes:
       of_record: name of the figure that a table gives of a record.
     """
 
-    of_record: ClassVar[str]
+    of_record: ClassVar[str] = "right_share"
 
     def read(
         self, label: np.ndarray, prediction: np.ndarray, answer: np.ndarray | None
@@ -71,7 +64,7 @@ class ScoredKind:
         return {}
 
     def units(
-        self, predictions: Predictions, label: LabelSpec, sums: Sums
+        self, predictions: Predictions, label: LabelSpec
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Figures of each class or component, and as arrays what is left out by its size."""
         raise NotImplementedError
@@ -146,7 +139,9 @@ class ScoredKind:
           figure: mean of `of_records` over models.
           spec: of the label.
         """
-        raise NotImplementedError
+        true, predicted = self.label_columns([truth, answers], spec)["label"]
+        of_true = {"probability_of_true": certainty, self.of_record: figure}
+        return {"true": true, "predicted": predicted, **of_true}
 
     def agreed(self, mean: np.ndarray, found: Sequence[Predictions]) -> np.ndarray | None:
         """What most of several models state, where anything but their mean prediction says it."""

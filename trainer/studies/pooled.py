@@ -204,8 +204,7 @@ def _baselines(runs: Sequence[Run]) -> list[dict[str, Any]]:
 def _details(draws: Sequence[Scored], label: LabelSpec) -> dict[str, Any]:
     """Per class with the confusion, or per component: of the labels of all draws."""
     found = Predictions.joined([scored.predictions for scored in draws])
-    sums = GroupSums(label.kind, found.label, found.prediction, np.zeros(len(found.label), int))
-    return scored_kind(label.kind).units(found, label, sums)[0]
+    return scored_kind(label.kind).units(found, label)[0]
 
 
 def worst_records(draws: Sequence[Scored], label: LabelSpec) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from trainer.evaluation.class_figures import class_figures
 from trainer.evaluation.predictions import Predictions
 from trainer.evaluation.probability_figures import curve_figures, ranked_figures, reliability
 from trainer.evaluation.rows import Row
-from trainer.evaluation.scored_kind import MOST_COLUMNS, Details, ScoredKind, Sums
+from trainer.evaluation.scored_kind import MOST_COLUMNS, Details, ScoredKind
 from trainer.evaluation.temperature import fit_temperature
 from trainer.evaluation.threshold import choose_threshold
 from trainer.metrics.ranking import Rankings
@@ -29,8 +29,6 @@ from trainer.step.task import Task
 
 class ClassLabel(ScoredKind):
     """Labels are class indices."""
-
-    of_record = "right_share"
 
     def read(
         self, label: np.ndarray, prediction: np.ndarray, answer: np.ndarray | None
@@ -56,7 +54,7 @@ class ClassLabel(ScoredKind):
         return ranked_figures(Rankings(label, prediction), "class")
 
     def units(
-        self, predictions: Predictions, label: LabelSpec, sums: Sums
+        self, predictions: Predictions, label: LabelSpec
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """See `ScoredKind`."""
         return class_figures(predictions.label, predictions.answers, label.class_names)
@@ -148,19 +146,6 @@ class ClassLabel(ScoredKind):
         """Mean probability of the true class."""
         at = np.arange(len(predictions.label))
         return predictions.means(predictions.prediction[at, predictions.label])
-
-    def described(
-        self,
-        truth: np.ndarray,
-        answers: np.ndarray,
-        certainty: float,
-        figure: float,
-        spec: LabelSpec,
-    ) -> dict[str, Any]:
-        """See `ScoredKind`."""
-        true, predicted = (spec.class_names[np.bincount(of).argmax()] for of in (truth, answers))
-        probability = {"probability_of_true": certainty, "right_share": figure}
-        return {"true": true, "predicted": predicted, **probability}
 
     def agreed(self, mean: np.ndarray, found: Sequence[Predictions]) -> np.ndarray | None:
         """Where thresholds decide, the class that most of them state."""

@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from tfrecords_schema import LabelSpec
 from trainer.data.split_data import SplitData
-from trainer.evaluation.group_sums import GroupSums, rows
+from trainer.evaluation.group_sums import one_group, rows
 from trainer.evaluation.predictions import Predictions
 from trainer.evaluation.probability_figures import curve_figures, ranked_figures
 from trainer.evaluation.rows import Row
-from trainer.evaluation.scored_kind import MOST_COLUMNS, Details, ScoredKind, Sums
+from trainer.evaluation.scored_kind import MOST_COLUMNS, Details, ScoredKind
 from trainer.evaluation.threshold import choose_threshold
 from trainer.metrics.metric import ratio
 from trainer.metrics.ranking import Ranking, Rankings
@@ -30,8 +30,6 @@ SEPARATOR = ";"
 
 class ClassesLabel(ScoredKind):
     """Labels are `[n, classes]`: 1 where a class is there, 0 where not, -1 where nobody knows."""
-
-    of_record = "right_share"
 
     def decided(self, predictions: Predictions, reading: Reading) -> Predictions:
         """See `ScoredKind`: a class is stated from its threshold on."""
@@ -50,7 +48,7 @@ class ClassesLabel(ScoredKind):
         return ranked_figures(Rankings(label, prediction), "classes")
 
     def units(
-        self, predictions: Predictions, label: LabelSpec, sums: Sums
+        self, predictions: Predictions, label: LabelSpec
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Precision, recall, F1 and support of each class."""
         truth, stated = predictions.label, predictions.answers > 0
@@ -82,7 +80,7 @@ class ClassesLabel(ScoredKind):
         labels = max(train.known_labels(), 1)
         shares = [entry.class_counts.get(name, 0) / labels for name in split.label.class_names]
         answers = np.broadcast_to(np.array(shares), truth.shape)
-        sums = GroupSums("classes", truth, answers, np.zeros(len(truth), np.int8))
+        sums = one_group(split.label.kind, truth, answers)
         return [{"name": "commonest classes", **sums.total()}]
 
     def choose(
@@ -142,19 +140,6 @@ class ClassesLabel(ScoredKind):
         truth, found = predictions.label, predictions.prediction
         of_truth = np.where(truth > 0, found, 1 - found) * (truth >= 0)
         return predictions.means(of_truth.sum(-1) / np.maximum((truth >= 0).sum(-1), 1))
-
-    def described(
-        self,
-        truth: np.ndarray,
-        answers: np.ndarray,
-        certainty: float,
-        figure: float,
-        spec: LabelSpec,
-    ) -> dict[str, Any]:
-        """See `ScoredKind`."""
-        true, predicted = (_names(of, spec.class_names) for of in (truth, answers))
-        probability = {"probability_of_true": certainty, "right_share": figure}
-        return {"true": true, "predicted": predicted, **probability}
 
     def agreed(self, mean: np.ndarray, found: Sequence[Predictions]) -> np.ndarray | None:
         """The classes that more than half of them state; of as many those with the greater mean."""

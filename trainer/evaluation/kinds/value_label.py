@@ -11,9 +11,10 @@ import numpy as np
 from tfrecords_schema import LabelSpec
 from trainer.data.split_data import SplitData
 from trainer.evaluation.baselines import label_mean, last_value_baseline, mean_baseline
+from trainer.evaluation.group_sums import one_group
 from trainer.evaluation.predictions import Predictions
 from trainer.evaluation.rows import Row
-from trainer.evaluation.scored_kind import Details, ScoredKind, Sums
+from trainer.evaluation.scored_kind import Details, ScoredKind
 from trainer.evaluation.value_figures import agreement, differences, record_errors
 
 
@@ -29,9 +30,10 @@ class ValueLabel(ScoredKind):
         return label.reshape(prediction.shape).astype(np.float64), prediction
 
     def units(
-        self, predictions: Predictions, label: LabelSpec, sums: Sums
+        self, predictions: Predictions, label: LabelSpec
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """See `ScoredKind`."""
+        sums = one_group(label.kind, predictions.label, predictions.prediction)
         return {"per_component": sums.per_component()}, {}
 
     def more(self, predictions: Predictions, label: LabelSpec) -> Details:
