@@ -84,9 +84,4 @@ class StepKind:
           predictions: `[batch, (time), units]`, see `predictions`.
           valid: `[batch, (time)]` bool; all else is padding, and 0 or -1 in the answers.
         """
-        raise NotImplementedError
-
-
-def zero_outside(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
-    """Values `[..., units]` with 0 where `[...]` is not valid."""
-    return tf.where(valid[..., None], values, tf.zeros_like(values))
+        return {self.output: tf.where(valid[..., None], predictions, tf.zeros_like(predictions))}

@@ -2,9 +2,8 @@
 
 import tensorflow as tf
 
-from trainer.step.step_kind import Scoring, StepKind, zero_outside
-
-NO_CLASS = -1
+from tfrecords_schema.schema import MISSING_CLASS
+from trainer.step.step_kind import Scoring, StepKind
 
 
 class ClassLabel(StepKind):
@@ -43,7 +42,5 @@ class ClassLabel(StepKind):
         """`probabilities`, and `class_index` `[batch, (time)]` int32; see `Serving.answer`."""
         chosen = of.reading.answer(predictions)
         has_class = valid & tf.reduce_all(tf.math.is_finite(predictions), -1)
-        return {
-            self.output: zero_outside(predictions, valid),
-            self.stated: tf.where(has_class, chosen, NO_CLASS),
-        }
+        stated = tf.where(has_class, chosen, MISSING_CLASS)
+        return {**super().answers(of, predictions, valid), self.stated: stated}

@@ -8,7 +8,8 @@ weighs nothing.
 import tensorflow as tf
 
 from tfrecords_schema import DatasetError
-from trainer.step.step_kind import Scoring, StepKind, zero_outside
+from tfrecords_schema.schema import MISSING_CLASS
+from trainer.step.step_kind import Scoring, StepKind
 
 
 class ClassesLabel(StepKind):
@@ -43,7 +44,5 @@ class ClassesLabel(StepKind):
         """`probabilities`, and `present` `[batch, (time), classes]` int32; see `Serving.answer`."""
         known = valid & tf.reduce_all(tf.math.is_finite(predictions), -1)
         present = tf.cast(of.reading.present(predictions), tf.int32)
-        return {
-            self.output: zero_outside(predictions, valid),
-            self.stated: tf.where(known[..., None], present, -1),
-        }
+        stated = tf.where(known[..., None], present, MISSING_CLASS)
+        return {**super().answers(of, predictions, valid), self.stated: stated}

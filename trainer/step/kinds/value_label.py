@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tfrecords_schema import DatasetError
 from trainer.metrics.mse import squared_error
-from trainer.step.step_kind import Scoring, StepKind, zero_outside
+from trainer.step.step_kind import Scoring, StepKind
 
 
 class ValueLabel(StepKind):
@@ -27,9 +27,3 @@ class ValueLabel(StepKind):
     def losses(self, of: Scoring, label: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """See `StepKind`."""
         return self.of_label(squared_error(self.flat(of, label), outputs))
-
-    def answers(
-        self, of: Scoring, predictions: tf.Tensor, valid: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        """`values`; see `Serving.answer`."""
-        return {self.output: zero_outside(predictions, valid)}
