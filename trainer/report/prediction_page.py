@@ -12,7 +12,6 @@ from pipeline.console.tables import Part, Table
 from pipeline.inspect.samples import Sample, TimeAxis, label_text
 from tfrecords_schema import InputSpec, LabelSpec
 from trainer.evaluation.rows import Row
-from trainer.report.kinds import shown_kind
 from trainer.report.over_time import OverTime
 from trainer.report.prediction_pictures import prediction_picture
 
@@ -39,7 +38,7 @@ def write_prediction_page(
       warnings: why the predictions are not to be believed.
       paper: see `page.write`.
     """
-    axis, kind = TimeAxis.of_options(spec, options), shown_kind(label.kind)
+    axis = TimeAxis.of_options(spec, options)
     drawn = [(row, samples[row.order]) for row in rows if row.order in samples]
     return page.write(
         path,
@@ -54,7 +53,8 @@ def write_prediction_page(
         recordings=[
             {
                 "id": row.id,
-                "prediction": label_text(kind.answer(row), label) or "unknown",
+                "prediction": label_text(row.classes if label.class_names else row.output, label)
+                or "unknown",
                 "picture": prediction_picture(
                     sample, spec.kind, axis, label, _over_time(row, sample, label)
                 ),

@@ -46,9 +46,8 @@ def prediction_picture(
     over = axis.of_label(label)
     edges, steps = np.append(0, found.steps) * over.unit, int(found.steps.max())
     draw = functools.partial(draw_prediction, edges=edges, found=found, label=label)
-    has_course = shown_kind(label.kind).has_course
     below = [Panel(draw, _HEIGHT, over, steps)]
-    rows = _rows(found) if has_course and label.per != "record" else ()
+    rows = _rows(found) if label.is_single and label.per != "record" else ()
     if 0 < len(rows) <= _MAX_ROWS:
         course = functools.partial(draw_course, edges=edges, found=found, rows=rows, label=label)
         below.append(Panel(course, _AROUND_ROWS + _ROW_HEIGHT * len(rows), over, steps))

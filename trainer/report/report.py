@@ -18,6 +18,7 @@ from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
 from trainer.evaluation import evaluation_table, page_tables
 from trainer.evaluation.class_figures import MOST_CLASSES
+from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.predictions import Predictions
 from trainer.metrics.table import LOSS, headline
 from trainer.report import report_tables
@@ -179,7 +180,8 @@ def _recordings(dataset: Dataset, split: str, predictions: Predictions) -> list[
     label = dataset.schema.label
     assert label is not None
     kind, axis = dataset.schema.input.kind, TimeAxis.of(dataset)
-    rows = predictions.record[:_RECORDINGS]
+    rows, scored = predictions.record[:_RECORDINGS], scored_kind(label.kind)
+    figures = scored.of_records(predictions)
     # Inputs alone: what was predicted may not be the label of the records.
     samples = read_samples(dataset, split, rows, with_label=False)
     return [
@@ -189,6 +191,7 @@ def _recordings(dataset: Dataset, split: str, predictions: Predictions) -> list[
                 sample, kind, axis, label, _over_time(predictions, i, label, kind)
             ),
             **_verdict(predictions, i, label),
+            scored.of_record: float(figures[i]),
         }
         for i, sample in enumerate(samples)
         if predictions.lengths[i]  # Else there is nothing to compare.
@@ -204,10 +207,10 @@ def _over_time(predictions: Predictions, i: int, label: LabelSpec, kind: str) ->
 
 
 def _verdict(predictions: Predictions, i: int, label: LabelSpec) -> dict[str, Any]:
-    """A record's labels and predictions in words, and how right they are."""
-    answer, figure = shown_kind(label.kind).verdict(predictions, i)
-    truth, _ = predictions.of(i)
-    return {"truth": label_text(truth, label), "prediction": label_text(answer, label), **figure}
+    """A record's labels and predictions in words."""
+    truth, found = predictions.of(i)
+    answer = predictions.answers_of(i) if label.class_names else found
+    return {"truth": label_text(truth, label), "prediction": label_text(answer, label)}
 
 
 def _mistakes(dataset: Dataset, split: str, predictions: Predictions) -> Table:

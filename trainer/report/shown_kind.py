@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from tfrecords_schema import Dataset, LabelSpec
 from trainer.evaluation.predictions import Predictions
-from trainer.evaluation.rows import Row
 from trainer.report.over_time import OverTime
 
 
 class ShownKind:
-    """One kind of labels.
-
-    Attributes:
-      has_course: whether one class at a time can be drawn as a course of steps.
-    """
-
-    has_course: ClassVar[bool] = False
+    """One kind of labels."""
 
     def pictures(
         self, dataset: Dataset, split: str, evaluation: dict[str, Any], predictions: Predictions
@@ -31,14 +24,6 @@ class ShownKind:
     def scatters(self, predictions: Predictions) -> list[str]:
         """Pictures of predictions over the truth."""
         return []
-
-    def answer(self, row: Row) -> np.ndarray:
-        """What is said of a record."""
-        return row.classes
-
-    def verdict(self, predictions: Predictions, position: int) -> tuple[np.ndarray, dict[str, Any]]:
-        """What is said of a record, and the figure that says how right it is."""
-        raise NotImplementedError
 
     def mistakes(
         self, predictions: Predictions, label: LabelSpec, most: int

@@ -20,8 +20,6 @@ _MAX_CLASSES = 100
 class ClassLabel(ShownKind):
     """Labels are class indices."""
 
-    has_course = True
-
     def pictures(
         self, dataset: Dataset, split: str, evaluation: dict[str, Any], predictions: Predictions
     ) -> dict[str, str]:
@@ -34,11 +32,6 @@ class ClassLabel(ShownKind):
             "Reliability diagram": reliability_picture(evaluation["reliability"], before),
             **curve_pictures(evaluation, predictions, label.class_names),
         }
-
-    def verdict(self, predictions: Predictions, position: int) -> tuple[np.ndarray, dict[str, Any]]:
-        """See `ShownKind`."""
-        truth, answers = predictions.of(position)[0], predictions.answers_of(position)
-        return answers, {"right_share": float(np.mean(answers == truth))}
 
     def mistakes(
         self, predictions: Predictions, label: LabelSpec, most: int

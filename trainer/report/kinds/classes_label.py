@@ -25,12 +25,6 @@ class ClassesLabel(ShownKind):
         label = dataset.schema.label
         return curve_pictures(evaluation, predictions, label.class_names) if label else {}
 
-    def verdict(self, predictions: Predictions, position: int) -> tuple[np.ndarray, dict[str, Any]]:
-        """See `ShownKind`; right is a label of which every class is."""
-        truth, answers = predictions.of(position)[0], predictions.answers_of(position)
-        is_right = ((answers > 0) == (truth > 0)) | (truth < 0)
-        return answers, {"right_share": float(is_right.all(-1).mean())}
-
     def mistakes(
         self, predictions: Predictions, label: LabelSpec, most: int
     ) -> list[tuple[int, str, str, float]]:

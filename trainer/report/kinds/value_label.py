@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 
 from tfrecords_schema import Dataset
 from trainer.evaluation.predictions import Predictions
-from trainer.evaluation.rows import Row
 from trainer.evaluation.value_figures import group_errors, record_errors
 from trainer.report.over_time import OverTime
 from trainer.report.report_figures import draw_lines, scatter
@@ -48,16 +47,6 @@ class ValueLabel(ShownKind):
         truth = predictions.label.reshape(prediction.shape)
         units = range(min(prediction.shape[1], _MOST_COMPONENTS))
         return [scatter(truth[:, one], prediction[:, one], f"value {one + 1}") for one in units]
-
-    def answer(self, row: Row) -> np.ndarray:
-        """See `ShownKind`."""
-        return row.output
-
-    def verdict(self, predictions: Predictions, position: int) -> tuple[np.ndarray, dict[str, Any]]:
-        """See `ShownKind`."""
-        truth, prediction = predictions.of(position)
-        errors = truth.reshape(prediction.shape) - prediction
-        return prediction, {"rmse": float(np.sqrt(np.mean(errors**2)))}
 
     def draw(self, axes: Axes, edges: np.ndarray, found: OverTime) -> None:
         """See `ShownKind`."""
