@@ -34,33 +34,27 @@ class MemberMean(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="trainer")
 class Pool(keras.layers.Layer):
-    """Two answers as one: the mean of their values, or of the logs of their probabilities.
+    """Two answers as one: the mean of their values, or of their logits.
 
-    The logarithmic opinion pool (Genest and Zidek 1986): what one of them holds to be impossible
-    is, however sure the other is.
-
-    Of any number of classes the pool of each is the mean of its logits.
+    Of logits it is the logarithmic opinion pool (Genest and Zidek 1986): what one of them holds to
+    be impossible is, however sure the other is.
 
     Args:
-      of_classes: whether outputs are logits of classes; the result is the log of probabilities.
       share: of the second in the mean.
     """
 
-    def __init__(self, of_classes: bool, share: float, **kwargs: Any):
+    def __init__(self, share: float, **kwargs: Any):
         super().__init__(**kwargs)
-        self.of_classes, self.share = of_classes, share
+        self.share = share
 
     def call(self, answers: list[tf.Tensor]) -> tf.Tensor:
         """Two `[batch, (time), units]` -> the same shape."""
-        if self.of_classes:
-            answers = [tf.nn.log_softmax(answer) for answer in answers]
         first, second = answers
-        mean = (1 - self.share) * first + self.share * second
-        return tf.nn.log_softmax(mean) if self.of_classes else mean
+        return (1 - self.share) * first + self.share * second
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
-        return {**super().get_config(), "of_classes": self.of_classes, "share": self.share}
+        return {**super().get_config(), "share": self.share}
 
 
 @keras.saving.register_keras_serializable(package="trainer")

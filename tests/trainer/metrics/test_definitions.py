@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.datasets import CLASS_PER_RECORD, VALUE_PER_RECORD
-from trainer.evaluation.group_sums import GroupSums
+from trainer.evaluation.group_sums import one_group
 from trainer.metrics.table import epoch_figures, epoch_means, evaluated
 from trainer.step.task import Task
 
@@ -18,12 +18,8 @@ _PAIRS = st.lists(
 _NUMBERS = st.integers(-99, 99).map(float)
 
 
-def _figures(kind, truth, prediction):
-    return GroupSums(kind, truth, prediction, np.zeros(len(truth), np.int8))
-
-
 def _class_figures(truth, answers, classes):
-    return _figures("class", truth, np.eye(classes)[answers]).total()
+    return one_group("class", truth, np.eye(classes)[answers]).total()
 
 
 def _plain_class_table(pairs):
@@ -70,7 +66,7 @@ def test_kappa_of_a_published_table():
 def test_value_metrics_are_those_of_their_definitions(rows):
     rows = np.array(rows)
     truth, prediction = rows[:, :2], rows[:, 2:]
-    sums = _figures("value", truth, prediction)
+    sums = one_group("value", truth, prediction)
     found, components = sums.total(), sums.per_component()
     error = truth - prediction
     r2 = []
@@ -91,7 +87,7 @@ def test_r2_keeps_its_digits_far_from_zero():
     truth = rng.normal(size=(200, 1)) + 1e7
     prediction = truth + rng.normal(size=(200, 1)) * 0.5
     expected = 1 - np.sum((truth - prediction) ** 2) / np.sum((truth - truth.mean()) ** 2)
-    assert _figures("value", truth, prediction).total()["r2"] == pytest.approx(expected, rel=1e-6)
+    assert one_group("value", truth, prediction).total()["r2"] == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("label", [CLASS_PER_RECORD, VALUE_PER_RECORD], ids=lambda x: x.kind)
@@ -113,7 +109,7 @@ def test_an_epoch_and_an_evaluation_measure_the_same(label):
     found = epoch_figures({"loss": (0.0, 1.0), **totals})
     assert found.keys() == {"loss", *epoch_means(label.kind)}
     shares = np.exp(outputs) / np.exp(outputs).sum(1, keepdims=True)
-    everything = _figures(label.kind, truth, shares if is_class else outputs).total()
+    everything = one_group(label.kind, truth, shares if is_class else outputs).total()
     assert everything.keys() == evaluated(label.kind).keys()
     both = found.keys() & everything.keys()
     assert both >= ({"accuracy"} if is_class else {"rmse", "mae"})

@@ -74,8 +74,7 @@ def averaged(
     trained = _mean(data, "mean_of_trained")(networks)
     mean = trained
     if fitted is not None and share is not None:
-        of_classes = data.label.is_single
-        mean = layers.Pool(of_classes, share, name="pool_with_fitted")([trained, fitted])
+        mean = layers.Pool(share, name="pool_with_fitted")([trained, fitted])
     elif fitted is not None:
         mean = _mean(data, "mean")([*networks, fitted])
     members = keras.Model(inputs, [trained, *networks], name="members")
