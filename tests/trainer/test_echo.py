@@ -38,7 +38,7 @@ def test_the_sequence_comes_back(problem, kind, parameters, epochs, recordings, 
     dataset = open_dataset(str(tmp_path / problem / "1.0.0"))
     run_dir = tmp_path / "run"
     flagfile = _CONFIGS / f"echo_{problem}.flags"
-    train(dataset.path, run_dir, f"--flagfile={flagfile}")
+    train(dataset.path, run_dir, f"--flagfile={flagfile}", "--noreport", "--notensorboard")
     output = capsys.readouterr().out
     assert f"predicted values: {_ECHO}\n" in output
     assert "evaluating split 'train'" in output
