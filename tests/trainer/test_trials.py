@@ -85,7 +85,7 @@ def test_one_command_trains_goes_on_and_says_why(tmp_path, capsys):
     pathlib.Path(dataset.path, "manifest.json").write_text(manifest.to_json())
     flags = [f"--dataset={dataset.path}", f"--run_dir={tmp_path / 'run'}", "--notensorboard"]
     small = ["--width=4", "--depth=1", "--kernel_groups=4", "--epochs=3", "--ensemble=1"]
-    assert run_trainer(*flags, *small) == 0
+    assert run_trainer(*flags, *small, "--noreport") == 0
     said = capsys.readouterr().out
     assert said.endswith("\nleft out or changed:\n  2 links: to a folder (as a)\n")
     left_out = json.loads((tmp_path / "run" / "left_out.json").read_text())
@@ -97,7 +97,7 @@ def test_one_command_trains_goes_on_and_says_why(tmp_path, capsys):
     assert "--model=inception_time" in config
     assert "--width=4" in config
     # The second start reads what the first decided, and tries nothing again.
-    assert run_trainer(*flags, *small) == 0
+    assert run_trainer(*flags, *small, "--noreport") == 0
     assert "--" not in capsys.readouterr().out
     assert (tmp_path / "run" / "config.flags").read_text() == config
     assert run_trainer(f"--run_dir={tmp_path / 'run'}", "--mode=export") == 0
@@ -123,18 +123,13 @@ def _records(lengths, labels, values=None, classes=2):
     ("records", "schema"),
     [
         pytest.param(*_records([9], [0]), id="one record"),
-        pytest.param(*_records([9, 5, 7], [0, 1, 0]), id="three records"),
         pytest.param(*_records([9, 5, 7, 6], [0] * 4), id="one class of two"),
         pytest.param(*_records([9, 5, 7, 6], [0] * 4, classes=1), id="one class only"),
         pytest.param(*_records([9, 5, 7], [0, 5, 9], classes=10), id="more classes than records"),
         pytest.param(*_records([1, 1, 2, 1], [0, 1, 0, 1]), id="one step"),
         pytest.param(
-            *_records([9, 5, 7, 6], [0, 1, 0, 1], lambda n: np.full((n, 2), 7, "float32")),
-            id="constant channels",
-        ),
-        pytest.param(
-            *_records([9, 5, 7, 6], [0, 1, 0, 1], lambda n: np.full((n, 2), 1e9, "float32")),
-            id="constant and far from zero",
+            *_records([9, 5, 7, 6], [0, 1, 0, 1], lambda n: np.full((n, 2), [7, 1e9], "float32")),
+            id="constant channels, one far from zero",
         ),
         pytest.param(*_records([1, 3000, 2], [0, 1, 0]), id="one long record"),
     ],
