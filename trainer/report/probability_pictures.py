@@ -61,22 +61,22 @@ def curve_pictures(
       names: of the classes.
     """
     rankings = Rankings(predictions.label, predictions.prediction)
-    counts = rankings.counts
     asked = (evaluation.get("calibration") or {}).get("asked", {}).get("positive_class")
-    shown = np.argsort(-counts, kind="stable")[:_MOST_CURVES].tolist()
-    if len(names) == 2 and predictions.label.ndim == 1:  # Each is what the other is not.
+    shown = np.argsort(-rankings.counts, kind="stable")[:_MOST_CURVES].tolist()
+    is_one = len(names) == 2 and predictions.label.ndim == 1  # Each is what the other is not.
+    if is_one:
         shown = [names.index(asked) if asked in names else 1]
-    shown = sorted(number for number in shown if 0 < counts[number] < len(predictions.label))
-    if not shown:
+    of_shown = ((number, rankings.of(number)) for number in sorted(shown))
+    found = {names[of[0]]: of for of in of_shown if np.isfinite(of[1].roc_auc)}
+    if not found:
         return {}
-    found = {names[number]: (number, rankings.of(number)) for number in shown}
     pictures = {}
     for name, title, points, area, axis_names in (
         ("ROC curves", "ROC", roc_points, "roc_auc", ("1 - specificity", "sensitivity")),
         ("Precision-recall curves", "Precision and recall", precision_recall_points,
          "average_precision", ("recall", "precision")),
     ):  # fmt: skip
-        mean = evaluation["metrics"].get(area) if len(names) > 2 else None
+        mean = evaluation["metrics"].get(area) if not is_one else None
         about = "" if mean is None else f", mean area {mean:.3f}"
         pictures[name] = _curves(f"{title}{about}", found, points, area, axis_names)
     return pictures

@@ -104,6 +104,18 @@ def test_of_two_classes_one_curve_is_drawn(tmp_path, asked, monkeypatch):
     assert ranking.roc_auc == result["curves"][name]["roc_auc"]
 
 
+def test_a_class_that_is_known_only_where_it_is_there_has_no_curve(monkeypatch):
+    label = np.array([[1, 1], [-1, 0], [1, -1], [-1, 1]], np.int8)
+    ones, shares = np.ones(4, np.int32), np.full((4, 2), 0.5, np.float32)
+    drawn = []
+    monkeypatch.setattr(probability_pictures, "_curves", lambda *given: drawn.append(given) or "")
+    evaluation = {"metrics": {"roc_auc": 0.25, "average_precision": 0.25}}
+    found = Predictions(np.arange(4, dtype=np.int32), ones, label, shares)
+    probability_pictures.curve_pictures(evaluation, found, ("a", "b"))
+    assert [[*given[1]] for given in drawn] == [["b"]] * 2
+    assert all(given[0].endswith(", mean area 0.250") for given in drawn)
+
+
 def test_of_many_classes_the_commonest_are_drawn(tmp_path, monkeypatch):
     names = tuple(f"c{number}" for number in range(9))
     label = dataclasses.replace(CLASS_PER_RECORD, class_names=names)
