@@ -53,13 +53,14 @@ def write_predictions(path: str, rows: Sequence[Row], label: LabelSpec) -> str:
     The table has the columns id, source, steps and
       a class per record: prediction (its name), probability_<class>;
       classes per step: prediction (the class of most steps), share_<class> of the steps;
+      any number of classes: prediction (their names), and a column of each class as for one;
       more than 1,000 classes: instead of a column for each, probability or share of the prediction;
       values: prediction, or prediction_1, prediction_2, ...; of values per step their mean.
     Where there is no step to predict, shares and values are NaN, and the class is missing. Steps
     whose probabilities are not finite have no share.
     Of labels per step (or sequence), and of so many classes, an npz file of the same name has all:
     `id` [records], `lengths` [records] int32, `output` [sum of lengths, units] float32 in the order
-    of `id`, and `class_names`.
+    of `id`, `class_names`, and what is stated: `class_index`, or `present` of any number of classes.
 
     Args:
       path: ends in .parquet or .csv.
