@@ -56,8 +56,9 @@ def _least(choice: Choice, loss: Callable[..., float]) -> Choice:
 
 def _by_groups(choice: Choice, loss: Callable[..., float]) -> Choice:
     """The last candidate where other groups are much harder than other records of the same."""
-    of_groups, of_records = (loss(choice, choice.candidates[0], singly=one) for one in (0, 1))
-    value = choice.candidates[-1 if of_groups > _MUCH * of_records else 0]
+    equal, more = choice.candidates
+    of_groups, of_records = loss(choice, equal), loss(choice, equal, singly=True)
+    value = more if of_groups > _MUCH * of_records else equal
     said = f"loss on training groups left out {of_groups:.3f}, on records left out {of_records:.3f}"
     return Choice(choice.name, value, said)
 
