@@ -345,13 +345,12 @@ def _regularization(facts: Facts, so_far: Decisions) -> None:
     so_far.decide("head_dropout", 0.4, "few recordings are learnt by heart")
     if facts.has_several:
         so_far.decide("decide_by", "f1", "a threshold for each class, on the validation split")
-    if facts.has_several or not facts.class_counts:
-        return
-    so_far.decide("label_smoothing", 0.1, "classes")
-    present = [count for count in facts.class_counts if count]
-    if present and max(present) > 3 * min(present):
-        reason = f"classes of {min(present):,} to {max(present):,} labels"
-        so_far.decide("class_weights", "balanced", reason)
+    elif facts.class_counts:
+        so_far.decide("label_smoothing", 0.1, "classes")
+        present = [count for count in facts.class_counts if count] or [0]
+        if max(present) > 3 * min(present):
+            reason = f"classes of {min(present):,} to {max(present):,} labels"
+            so_far.decide("class_weights", "balanced", reason)
 
 
 def _median(histogram: dict[int, int]) -> int:

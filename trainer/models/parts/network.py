@@ -49,8 +49,8 @@ class NetworkOptions(EnsembleOptions, FrontEndOptions):
     )
     random_share: float | None = option(
         None,
-        "What random convolutions count for beside the networks together, logs of probabilities "
-        "averaged; without it they are one more of the networks.",
+        "Share of --random_convolutions in the mean of their logits (or values) and those of the "
+        "networks together; without it they are one more network, and probabilities are averaged.",
         low=0, high=1,
     )  # fmt: skip
 
