@@ -60,7 +60,7 @@ def write_predictions(path: str, rows: Sequence[Row], label: LabelSpec) -> str:
     whose probabilities are not finite have no share.
     Of labels per step (or sequence), and of so many classes, an npz file of the same name has all:
     `id` [records], `lengths` [records] int32, `output` [sum of lengths, units] float32 in the order
-    of `id`, `class_names`, and what is stated: `class_index`, or `present` of any number of classes.
+    of `id`, `class_names`, and what is stated: `class_index`, or `present` of any number of them.
 
     Args:
       path: ends in .parquet or .csv.
