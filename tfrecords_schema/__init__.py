@@ -12,19 +12,20 @@ if TYPE_CHECKING:
     from tfrecords_schema.errors import DatasetError
     from tfrecords_schema.files import finish_dataset, hash_file
     from tfrecords_schema.index import IndexRow, SplitIndex, read_rows, write_index
+    from tfrecords_schema.labels import Head, LabelSpec
     from tfrecords_schema.manifest import Manifest, ShardEntry, SplitEntry, Statistics
-    from tfrecords_schema.schema import InputSpec, LabelSpec, RecordSchema
+    from tfrecords_schema.schema import InputSpec, RecordSchema
 
 __all__ = [
-    "Dataset", "DatasetError", "IndexRow", "InputSpec", "LabelSpec", "Manifest", "RecordSchema",
-    "ShardEntry", "SplitEntry", "SplitIndex", "Statistics", "finish_dataset", "hash_file",
-    "open_dataset", "read_rows", "write_index",
+    "Dataset", "DatasetError", "Head", "IndexRow", "InputSpec", "LabelSpec", "Manifest",
+    "RecordSchema", "ShardEntry", "SplitEntry", "SplitIndex", "Statistics", "finish_dataset",
+    "hash_file", "open_dataset", "read_rows", "write_index",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        for module in ("schema", "manifest", "errors", "files", "index", "dataset"):
+        for module in ("schema", "labels", "manifest", "errors", "files", "index", "dataset"):
             found = vars(importlib.import_module(f"{__name__}.{module}"))
             if name in found:
                 return found[name]

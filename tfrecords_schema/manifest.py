@@ -205,6 +205,8 @@ def _schema_fields(schema: RecordSchema) -> dict[str, Any]:
         del fields["input"]["roles"]
     if schema.label and not schema.label.has_missing:
         del fields["label"]["has_missing"]
+    if schema.label and not schema.label.heads:
+        del fields["label"]["heads"]
     return fields
 
 

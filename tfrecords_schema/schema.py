@@ -6,8 +6,6 @@ times longer to write.
 """
 
 import dataclasses
-import math
-import reprlib
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -18,28 +16,7 @@ import tensorflow_datasets as tfds
 from tfrecords_schema.channels import ChannelRole, roles_problem
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.example import Feature, encode_example
-from tfrecords_schema.names import UNLABELLED, WIDER_KINDS
-
-# What tf.io.decode_raw reads; float64 is stored as float32.
-SUPPORTED_DTYPES = (
-    "bool",
-    "uint8",
-    "int8",
-    "uint16",
-    "int16",
-    "int32",
-    "int64",
-    "float16",
-    "float32",
-)
-
-_SHOWN_CLASSES = 10
-_MOST_STEP_BYTES = 2**31 - 1  # Of a record.
-
-LabelPer = Literal["step", "record", "sequence"]
-LabelKind = Literal["class", "value", "classes", "ordinal"]
-LABEL_SEPARATOR = ";"  # Between the names of classes in a cell.
-MISSING_CLASS = -1  # As tensorflow-datasets has it, where a class is not known.
+from tfrecords_schema.labels import LabelSpec, bytes_tensor, require_dtype, require_shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +41,8 @@ class InputSpec:
     roles: tuple[ChannelRole, ...] = dataclasses.field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        _require_dtype("input", self.dtype)
-        _require_shape("input", self.step_shape, self.dtype)
+        require_dtype("input", self.dtype)
+        require_shape("input", self.step_shape, self.dtype)
         if problem := roles_problem(self.roles, (1, *self.step_shape)[-1]):
             raise DatasetError(f"input: {problem}")
 
@@ -73,120 +50,7 @@ class InputSpec:
         """The tensorflow-datasets feature of this input."""
         if self.kind == "frames":
             return tfds.features.Sequence(tfds.features.Image(shape=self.step_shape))
-        return _bytes_tensor((None, *self.step_shape), self.dtype)
-
-
-@dataclasses.dataclass(frozen=True)
-class LabelSpec:
-    """What a model learns to predict.
-
-    Attributes:
-      per: one label per `step`, one per `record`, or a `sequence` with a time axis of its own.
-      kind: `class` (stored as int64 index into `class_names`), `value`, or `classes`, any number of
-        them (stored as int8 [classes], 1 for those that are there, 0 for others). A training may
-        take classes for `ordinal`, which have an order.
-      dtype: NumPy name of the stored dtype.
-      shape: shape of one label: `()` for a class, `(2,)` for a velocity.
-      class_names: names in the order of their index; empty for values.
-      has_missing: whether some labels may not be known: a class is -1 then, a value holds NaN;
-        of `classes` each may be.
-    """
-
-    per: LabelPer
-    kind: LabelKind
-    dtype: str = "int64"
-    shape: tuple[int, ...] = ()
-    class_names: tuple[str, ...] = ()
-    # What is predicted is the same.
-    has_missing: bool = dataclasses.field(default=False, compare=False)
-
-    def __post_init__(self) -> None:
-        _require_dtype("label", self.dtype)
-        _require_shape("label", self.shape, self.dtype)
-        if len({*self.class_names}) < len(self.class_names):
-            raise DatasetError("label: got a class name twice; name each class once")
-        if self.is_single and (self.dtype != "int64" or self.shape):
-            raise DatasetError(
-                f"a class label is a single int64 index, got dtype {self.dtype}, shape {self.shape}"
-            )
-        expected = ("int8", (len(self.class_names),))
-        if self.kind == "classes" and (self.dtype, self.shape) != expected:
-            raise DatasetError(
-                f"a label of any number of classes is {expected[0]} {[*expected[1]]}, got "
-                f"{self.dtype} {[*self.shape]}"
-            )
-
-    @property
-    def array_shape(self) -> tuple[int | None, ...]:
-        """Shape of a whole record's label; None stands for the time axis."""
-        return self.shape if self.per == "record" else (None, *self.shape)
-
-    @property
-    def is_single(self) -> bool:
-        """Whether a label is one class."""
-        return "class" in (self.kind, WIDER_KINDS.get(self.kind))
-
-    @property
-    def as_stored(self) -> "LabelSpec":
-        """The label as the dataset has it, whatever a training takes it for."""
-        kind: Any = WIDER_KINDS.get(self.kind, self.kind)
-        return dataclasses.replace(self, kind=kind)
-
-    @property
-    def is_class_feature(self) -> bool:
-        """Whether the label is stored as a plain int64 feature (one class per record)."""
-        return self.is_single and self.per == "record"
-
-    def is_known(self, labels: np.ndarray) -> np.ndarray:
-        """Which labels are known: `[...]` bool of `[..., *shape]`."""
-        if self.is_single:
-            return labels >= 0
-        if self.kind == "classes":
-            return np.any(labels >= 0, axis=-1, keepdims=False)
-        units = tuple(range(labels.ndim - len(self.shape), labels.ndim))
-        return ~np.isnan(labels).any(axis=units)
-
-    def unknown(self, steps: int) -> np.ndarray:
-        """The label of a record of which none is known; a sequence has no step.
-
-        Args:
-          steps: of the record.
-        """
-        lead = {"step": (steps,), "record": (), "sequence": (0,)}[self.per]
-        value = MISSING_CLASS if self.class_names else np.nan
-        return np.full((*lead, *self.shape), value, self.dtype)
-
-    def class_totals(self, labels: np.ndarray) -> np.ndarray:
-        """How many of some known labels, `[..., *shape]`, are of each class: `[classes]` int64."""
-        if self.kind == "classes":
-            return (labels.reshape(-1, len(self.class_names)) > 0).sum(0)
-        return np.bincount(labels.reshape(-1), minlength=len(self.class_names))
-
-    def names_in(self, labels: np.ndarray) -> list[str]:
-        """Names of the classes that are among some known labels, `[..., *shape]`."""
-        return [self.class_names[at] for at in np.flatnonzero(self.class_totals(labels))]
-
-    def summary(self, label: np.ndarray) -> str:
-        """A label in a few words, for people, as the index has it."""
-        known = self.is_known(label)
-        if not known.all():
-            rest = self.summary(label[known]) if known.any() else ""
-            return f"{rest} {UNLABELLED}:{known.size - int(known.sum())}".strip()
-        if self.kind == "value":
-            return f"mean {label.mean(dtype=np.float64):.4g}" if label.size else "empty"
-        if self.per == "record":
-            return LABEL_SEPARATOR.join(self.names_in(label))
-        counts = self.class_totals(label).tolist()
-        pairs = [
-            f"{one}:{count}" for one, count in zip(self.class_names, counts, strict=True) if count
-        ]
-        return " ".join(pairs[:_SHOWN_CLASSES]) + (" ..." if len(pairs) > _SHOWN_CLASSES else "")
-
-    def feature(self) -> tfds.features.FeatureConnector:
-        """The tensorflow-datasets feature of this label."""
-        if self.is_class_feature:
-            return tfds.features.ClassLabel(names=list(self.class_names))
-        return _bytes_tensor(self.array_shape, self.dtype)
+        return bytes_tensor((None, *self.step_shape), self.dtype)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -286,31 +150,8 @@ class RecordSchema:
         return _decode_array(raw, self.input.dtype, (None, *self.input.step_shape))
 
 
-def _require_shape(what: str, shape: tuple[int, ...], dtype: str) -> None:
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    if min(shape, default=1) < 1 or size > _MOST_STEP_BYTES:
-        raise DatasetError(
-            f"{what} shape of a step: got {reprlib.repr(list(shape))}, expected sizes of 1 or more "
-            f"that take {_MOST_STEP_BYTES} bytes together at most"
-        )
-
-
-def _require_dtype(what: str, dtype: str) -> None:
-    if dtype not in SUPPORTED_DTYPES:
-        raise DatasetError(
-            f"{what} dtype: got {reprlib.repr(dtype)}, expected one of "
-            f"{', '.join(SUPPORTED_DTYPES)}; convert the arrays before writing them"
-        )
-
-
 def _decode_label(raw: tf.Tensor, spec: LabelSpec) -> tf.Tensor:
     return raw if spec.is_class_feature else _decode_array(raw, spec.dtype, spec.array_shape)
-
-
-def _bytes_tensor(shape: tuple[int | None, ...], dtype: str) -> tfds.features.Tensor:
-    return tfds.features.Tensor(
-        shape=shape, dtype=np.dtype(dtype), encoding=tfds.features.Encoding.BYTES
-    )
 
 
 def _array_feature(

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from pipeline.console import exit_codes
+from pipeline.console.output_problems import output_problem
 from pipeline.console.run import run_command
 from pipeline.console.terminal import say
 from tfrecords_schema.errors import UserError
-from tfrecords_schema.output_problems import output_problem
 from trainer.distribution import cluster
 from trainer.runs.asked import Asked, asked
 from trainer.training.termination import StoppedError

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from pipeline.console.errors import UsageError
 from pipeline.console.options import Effect
+from pipeline.console.output_problems import output_problem
 from pipeline.console.run import run_command
 from pipeline.console.terminal import say
 from pipeline.conversion.asked import COMMAND, asked
@@ -31,7 +32,6 @@ from tfrecords_schema.dataset import open_dataset
 from tfrecords_schema.decoding import decode
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.left_out import LeftOut
-from tfrecords_schema.output_problems import output_problem
 from tfrecords_schema.places import gfile
 from tfrecords_schema.places.store_error import StoreError
 

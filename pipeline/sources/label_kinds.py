@@ -18,7 +18,7 @@ from pipeline.sources.labels.fits import LabelFit, has_length, label_shape
 from pipeline.sources.labels.label import Label
 from pipeline.sources.names import normal
 from pipeline.sources.window_labels import WindowLabels
-from tfrecords_schema.schema import MISSING_CLASS, LabelPer, LabelSpec
+from tfrecords_schema.labels import MISSING_CLASS, LabelPer, LabelSpec
 
 MAX_CLASSES = 10_000
 _FEW_CLASSES = 20

@@ -9,7 +9,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from tfrecords_schema.index import IndexRow
-from tfrecords_schema.schema import MISSING_CLASS, LabelSpec, RecordSchema
+from tfrecords_schema.labels import MISSING_CLASS, LabelSpec
+from tfrecords_schema.schema import RecordSchema
 
 _CLASS_INDEX = np.dtype("<i8")
 _COUNTS = re.compile(r":\d+(?= |$)")

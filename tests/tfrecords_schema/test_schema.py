@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfrecords_schema import DatasetError, InputSpec, LabelSpec, RecordSchema
-from tfrecords_schema.schema import SUPPORTED_DTYPES
+from tfrecords_schema.labels import SUPPORTED_DTYPES
 
 _CLASSES = ("rest", "move")
 

@@ -282,7 +282,7 @@ class SignalSource(Source):
         return math.prod(shape) * np.dtype(label.dtype).itemsize
 
     def _describe_label(self, npz: ArrayFile, key: str | None, extent: Extent) -> Label | None:
-        from tfrecords_schema.schema import SUPPORTED_DTYPES  # Help must not wait for TensorFlow.
+        from tfrecords_schema.labels import SUPPORTED_DTYPES  # Help must not wait for TensorFlow.
 
         if key is None:
             return None
@@ -356,7 +356,7 @@ def _value_key(key: str | None, label: Label | None) -> str | None:
 
 
 def _converted_dtype(dtype: np.dtype, key: str) -> str:
-    from tfrecords_schema.schema import SUPPORTED_DTYPES  # Help must not wait for TensorFlow.
+    from tfrecords_schema.labels import SUPPORTED_DTYPES  # Help must not wait for TensorFlow.
 
     name = _stored_dtype(dtype)
     if name not in SUPPORTED_DTYPES:

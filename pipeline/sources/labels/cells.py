@@ -6,7 +6,7 @@ from pipeline.console.errors import ChangedInputError
 from pipeline.sources.label_kinds import LabelPlan
 from pipeline.sources.labels.several import names_in
 from pipeline.sources.names import class_of
-from tfrecords_schema.schema import MISSING_CLASS
+from tfrecords_schema.labels import MISSING_CLASS
 
 
 def cells_of(label: np.ndarray, plan: LabelPlan) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.console.errors import ChangedInputError, UsageError
 from pipeline.sources.labels.fits import LabelFit, has_length, label_shape
 from pipeline.sources.names import normal
-from tfrecords_schema.schema import MISSING_CLASS
+from tfrecords_schema.labels import MISSING_CLASS
 
 
 def find(

@@ -15,7 +15,7 @@ from pipeline.sources.labels.label import Label
 from pipeline.sources.names import class_of
 from pipeline.sources.narrowing import narrowed
 from pipeline.sources.source import Description
-from tfrecords_schema.schema import MISSING_CLASS
+from tfrecords_schema.labels import MISSING_CLASS
 
 
 def misfit(description: Description, plan: LabelPlan) -> str:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tests.datasets import CLASS_PER_RECORD
 from tfrecords_schema import InputSpec, Statistics
 from tfrecords_schema.errors import UserError
-from tfrecords_schema.schema import SUPPORTED_DTYPES
+from tfrecords_schema.labels import SUPPORTED_DTYPES
 from trainer.layers import LogMel, Normalization, pack_steps
 from trainer.models.parts.normalization import normalize
 from trainer.models.signal import SignalModelOptions, build_signal_model

@@ -9,9 +9,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tfrecords_schema import InputSpec, LabelSpec
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.manifest import Statistics
-from tfrecords_schema.schema import InputSpec, LabelSpec
 from trainer import layers
 from trainer.models.signal import SignalModelOptions, build_signal_model
 

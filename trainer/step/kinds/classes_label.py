@@ -8,7 +8,7 @@ weighs nothing.
 import tensorflow as tf
 
 from tfrecords_schema import DatasetError
-from tfrecords_schema.schema import MISSING_CLASS
+from tfrecords_schema.labels import MISSING_CLASS
 from trainer.step.step_kind import Scoring, StepKind
 
 
