@@ -193,6 +193,9 @@ def _shard_entry(path: str, file: str, records: int) -> ShardEntry:
 def _class_counts(records: Sequence[Record], label: LabelSpec | None) -> dict[str, int]:
     if label is None or label.kind == "value":
         return {}
+    if label.heads:
+        totals = sum(label.class_totals(record.label) for record in records)
+        return dict(zip(label.class_names, np.asarray(totals).tolist(), strict=True))
     indices = [np.zeros(0, int)]
     for labels in (np.asarray(record.label) for record in records):
         indices.append(np.nonzero(labels > 0)[-1] if label.shape else np.ravel(labels))

@@ -106,6 +106,26 @@ class LabelSpec:
             tuple(heads),
         )
 
+    def named(self, name: str) -> "LabelSpec":
+        """One of several labels; what it is itself, where no name is given.
+
+        Raises:
+          DatasetError: there is none of that name.
+        """
+        return self.head(name).label if name else self
+
+    def head(self, name: str) -> "Head":
+        """One of several labels.
+
+        Raises:
+          DatasetError: there is none of that name.
+        """
+        for one in self.heads:
+            if one.name == name:
+                return one
+        known = ", ".join(head.name for head in self.heads) or "one, which has no name"
+        raise DatasetError(f"the dataset has no label {name!r}; it has {known}")
+
     @property
     def columns(self) -> int:
         """How many numbers a label is."""
@@ -117,6 +137,11 @@ class LabelSpec:
         if self.heads:
             return sum(head.label.outputs for head in self.heads)
         return len(self.class_names) or self.columns
+
+    @property
+    def has_values(self) -> bool:
+        """Whether numbers are among what a model answers."""
+        return self.kind == "value" or any(head.label.has_values for head in self.heads)
 
     @property
     def array_shape(self) -> tuple[int | None, ...]:
@@ -252,6 +277,14 @@ def output_spans(label: LabelSpec) -> list[tuple[Head, slice]]:
     return [*zip(label.heads, spans([head.label.outputs for head in label.heads]), strict=True)]
 
 
+def _own_columns(label: LabelSpec, labels: np.ndarray) -> Iterator[tuple["Head", np.ndarray]]:
+    """Each label of a record `[..., columns]`, as it is when it stands alone."""
+    for head, span in column_spans(label):
+        found = of_head(labels[..., span], head.label)
+        is_repeated = label.per == "step" and head.label.per == "record"
+        yield head, found[:1] if is_repeated else found
+
+
 def of_head(columns: np.ndarray, label: LabelSpec) -> np.ndarray:
     """One label as it is when it stands alone, `[..., *shape]` of its columns `[..., columns]`."""
     found = columns.reshape(*columns.shape[:-1], *label.shape)
@@ -282,20 +315,18 @@ def side_by_side(labels: Mapping[str, np.ndarray], several: LabelSpec, steps: in
 
 def _summaries(label: LabelSpec, labels: np.ndarray) -> Iterator[str]:
     """Each label of a record in a few words, behind its name, as the index has it."""
-    for head, span in column_spans(label):
-        found = of_head(labels[..., span], head.label)
-        if label.per == "step" and head.label.per == "record":
-            found = found[0]
-        yield f"{head.name} {head.label.summary(found)}"
+    for head, found in _own_columns(label, labels):
+        of_record = found.reshape(head.label.shape) if head.label.per == "record" else found
+        yield f"{head.name} {head.label.summary(of_record)}"
 
 
 def _class_totals(label: LabelSpec, labels: np.ndarray) -> np.ndarray:
-    """How many of labels are of each class of all heads: `[classes]` int64."""
-    totals: list[Any] = []
-    for head, span in column_spans(label):
-        if head.label.class_names:
-            found = of_head(labels[..., span], head.label)
-            totals.append(head.label.class_totals(found[head.label.is_known(found)]))
+    """How many labels of a record are of each class of all heads: `[classes]` int64."""
+    totals = [
+        head.label.class_totals(found[head.label.is_known(found)])
+        for head, found in _own_columns(label, labels)
+        if head.label.class_names
+    ]
     return np.concatenate([np.zeros(0, np.int64), *totals])
 
 

@@ -13,8 +13,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from pipeline.console import quiet
 
 quiet.start(gpu=True)
@@ -33,6 +31,7 @@ from trainer.__main__ import perform
 from trainer.data.raw_arrays import RawArrays
 from trainer.data.raw_batches import RawFolder
 from trainer.distribution.strategy import configure
+from trainer.evaluation.apart import rows_apart
 from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.rows import Row
 from trainer.report.report_data import RunFiles
@@ -55,12 +54,12 @@ class Prediction:
       output: probabilities or values: `[units]` of one label per recording, else `[labels, units]`.
       answer: the class that is stated, empty where a probability is not finite; the classes, a
         tuple, of any number of them, None there; or the values. Of labels per step an array of
-        them.
+        them. Of several labels both are dicts by name.
     """
 
     id: str
     steps: int
-    output: np.ndarray
+    output: Any
     answer: Any
 
 
@@ -254,6 +253,15 @@ def _as_it_was() -> Iterator[None]:
 
 
 def _prediction(row: Row, label: LabelSpec) -> Prediction:
+    if label.heads:
+        parts = {
+            head.name: _prediction(own[0], head.label) for head, own in rows_apart([row], label)
+        }
+        outputs, answers = (
+            {name: getattr(part, field) for name, part in parts.items()}
+            for field in ("output", "answer")
+        )
+        return Prediction(row.id, row.steps, outputs, answers)
     answer = scored_kind(label.kind).said(row, label)
     if label.per == "record":
         return Prediction(row.id, row.steps, row.output[0], answer[0])

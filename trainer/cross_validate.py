@@ -31,12 +31,13 @@ from tfrecords_schema.errors import UserError
 from tfrecords_schema.locks import Lock
 from tfrecords_schema.names import join
 from trainer.__main__ import main as train
+from trainer.data.heads import described
 from trainer.distribution.strategy import configure
 from trainer.options.options import RunOptions
 from trainer.report.report_data import with_label
 from trainer.runs import asked
 from trainer.studies import study_page
-from trainer.studies.asked_study import of_trainer, require_same, write_study
+from trainer.studies.asked_study import of_trainer, require_one_label, require_same, write_study
 from trainer.studies.fold_datasets import (
     TEST,
     Fold,
@@ -75,6 +76,7 @@ def _cross_validate(argv: Sequence[str]) -> None:
     run, data, _, flags = of_trainer(given.rest, COMMAND.prog)
     configure(run)
     dataset = open_dataset(run.dataset)
+    require_one_label(dataset, flags)
     splits = splits_to_divide(dataset, options, data.test_split)
     study = _study(options, dataset, splits, flags)
     require_same(run.run_dir, study, "cross-validation", "--seeds and --repeats")
@@ -116,7 +118,7 @@ def _cross_validate(argv: Sequence[str]) -> None:
         say(f"\n{study_text(result)}")
         if run.report:
             places = [one.job.run_dir for one in planned]
-            divided = with_label(dataset, label)
+            divided = with_label(described(dataset, flags.get("label", "")), label)
             page = study_page.write_page(run.run_dir, result, table, places, run.paper, divided)
             say(f"report: {page}")
 

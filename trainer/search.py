@@ -42,6 +42,7 @@ from trainer.studies.asked_study import (
     OfTrainer,
     earlier_study,
     of_trainer,
+    require_one_label,
     require_same,
     write_study,
 )
@@ -78,6 +79,7 @@ def _search(argv: Sequence[str]) -> None:
     run = of_run.run
     configure(run)
     dataset = open_dataset(run.dataset)
+    require_one_label(dataset, of_run.given)
     model = asked(given.rest).model
     space = read_space(options.space, of_run.given, model.family.name)
     label = model.label(dataset.schema.input, dataset.schema.label)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from pipeline.console.terminal import say
 from tfrecords_schema import Dataset, DatasetError, LabelSpec, open_dataset
 from trainer.augmentation.augmentation import Draws, require_suited
+from trainer.data.heads import described
 from trainer.data.split_data import SplitData, class_weights, load_split
 from trainer.distribution import cluster
 from trainer.layers import drawing
@@ -24,6 +25,7 @@ from trainer.runs.asked import Asked
 from trainer.step.steps import Steps
 from trainer.step.task import Batch, Task
 from trainer.training.feature_cache import FeatureCache, open_cache
+from trainer.training.initial_bias import label_weights
 from trainer.training.optimizers import make_optimizer, slow_down
 
 
@@ -106,7 +108,9 @@ def open_data(asked: Asked) -> Data:
         _mention_tails(dataset)
     task = asked.model.task(
         label,
-        class_weights=class_weights(dataset, label, data) if is_training else None,
+        class_weights=class_weights(described(dataset, training.label), label, data)
+        if is_training
+        else None,
         label_smoothing=training.label_smoothing,
         activation=training.class_activation,
     )
@@ -126,6 +130,8 @@ def open_data(asked: Asked) -> Data:
     if is_training:
         train_split = load_split(dataset, data.train_split, data, task)
         train_split.has_partners = any(one.needs_partner for one in asked.augmentations)
+        weights = label_weights(train_split, train_split.plan(seed=run.seed), data.label_weights)
+        task = dataclasses.replace(task, label_weights=weights)
         train: SplitData | None = train_split
     else:
         train = _split_of_baseline(dataset, data, task)

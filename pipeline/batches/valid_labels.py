@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrecords_schema import LabelSpec
+from tfrecords_schema.labels import MISSING_CLASS
 
 
 def label_lengths(batch: Mapping[str, tf.Tensor], label: LabelSpec) -> tf.Tensor:
@@ -22,8 +23,19 @@ def is_known(labels: tf.Tensor, label: LabelSpec) -> tf.Tensor:
         return labels >= 0
     if label.kind == "classes":
         return tf.reduce_any(labels >= 0, axis=-1)
+    if label.kind == "heads":
+        return tf.reduce_any(~tf.math.is_nan(labels), axis=-1)
     units = [*range(len(labels.shape) - len(label.shape), len(labels.shape))]
     return ~tf.reduce_any(tf.math.is_nan(tf.cast(labels, tf.float32)), axis=units)
+
+
+def of_head(columns: tf.Tensor, label: LabelSpec) -> tf.Tensor:
+    """One of several labels as it is when it stands alone: `[..., *shape]` of its columns."""
+    found = tf.reshape(columns, tf.concat([tf.shape(columns)[:-1], [*label.shape]], 0))
+    found = tf.ensure_shape(found, [*columns.shape[:-1], *label.shape])
+    if label.class_names:
+        found = tf.where(tf.math.is_nan(found), float(MISSING_CLASS), found)
+    return tf.cast(found, label.dtype)
 
 
 def filled(labels: tf.Tensor, label: LabelSpec) -> tf.Tensor:

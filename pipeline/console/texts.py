@@ -73,6 +73,8 @@ def label_kind_text(spec: LabelSpec | None) -> str:
     """What is known of a recording, as `one of 7 classes per record`."""
     if spec is None:
         return "none"
+    if spec.heads:
+        return ", ".join(f"{head.name} {label_kind_text(head.label)}" for head in spec.heads)
     if spec.is_single:
         ordered = ", in order," if spec.kind == "ordinal" else ""
         return f"one of {len(spec.class_names)} classes{ordered} per {spec.per}"

@@ -1,5 +1,6 @@
 """From a dataset folder to the batches of each epoch, for all replicas of a strategy."""
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,9 +14,11 @@ from pipeline.batches.plan import BatchOptions, EpochPlan, covering, plan_epoch,
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import nearest
 from pipeline.console.texts import listed
-from tfrecords_schema import Dataset, DatasetError, LabelSpec
+from tfrecords_schema import Dataset, DatasetError, Head, LabelSpec
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.labels import spans
 from tfrecords_schema.storage import reading
+from trainer.data.heads import of_one_label, with_one_label
 from trainer.distribution.cluster import this_worker
 from trainer.options.options import DataOptions
 from trainer.step.task import Batch, Task
@@ -47,6 +50,7 @@ class SplitData:
         has_partners: bool = False,
     ):
         self.dataset = dataset
+        self._records = dataset
         self.name = name
         self.options = options
         self.index = dataset.split(name)
@@ -56,11 +60,23 @@ class SplitData:
         self._preparation = preparation
         self._readers: dict[tuple[Any, ...], BatchReader] = {}
 
+    @property
+    def known_label(self) -> LabelSpec:
+        """What its records are labelled with, where they are."""
+        assert self.label is not None
+        return self.label
+
+    def of_head(self, head: Head) -> "SplitData":
+        """The same records, of which one of several labels is all that is labelled."""
+        found, several = copy.copy(self), self.known_label
+        found.dataset, found.label = of_one_label(self.dataset, head), head.label
+        found._preparation = lambda batch: with_one_label(batch, several, head)
+        return found
+
     def known_labels(self) -> int:
         """How many labels it has that are known, of one per record or step."""
         entry = self.dataset.manifest.splits[self.name]
-        assert self.label is not None
-        return entry.labels(self.label.per) - entry.missing_labels
+        return entry.labels(self.known_label.per) - entry.missing_labels
 
     def plan(self, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> EpochPlan:
         """The batches of one epoch."""
@@ -81,7 +97,7 @@ class SplitData:
         key = (num_replicas, replicas, decodes_frames, has_partners)
         if key not in self._readers:
             self._readers[key] = BatchReader(
-                self.dataset, self.name, num_replicas=num_replicas, replicas=replicas,
+                self._records, self.name, num_replicas=num_replicas, replicas=replicas,
                 index=self.index, decodes_frames=decodes_frames, has_partners=has_partners,
             )  # fmt: skip
         batches = self._readers[key].epoch(plan, start_step=start_step)
@@ -216,8 +232,12 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | N
     )
     split = SplitData(
         dataset, name, batch_options,
-        label=task.label if task else None, preparation=task.preparation if task else None,
+        label=task.label if task and not task.one_label else None,
+        preparation=task.preparation if task else None,
     )  # fmt: skip
+    if task and task.one_label:
+        split = split.of_head(split.known_label.head(task.one_label))
+        split.label = task.label
     split.options = covering(batch_options, int(split.lengths.max()))
     if task:
         _require_labels(split)
@@ -264,10 +284,11 @@ def class_weights(
             dataset.split(options.train_split)  # Says which there are.
         entry = dataset.manifest.splits[options.train_split]
         counts = [entry.class_counts.get(name, 0) for name in label.class_names]
-        if label.kind == "classes":
-            labels = entry.labels(label.per) - entry.missing_labels
-            return tuple((labels - count) / count if count else 1.0 for count in counts)
-        return _balanced(counts)
+        heads = [head.label for head in label.heads] or [label]
+        places = spans([len(head.class_names) for head in heads])
+        labels = entry.labels(label.per) - entry.missing_labels if label.per != "sequence" else 0
+        parts = zip(heads, places, strict=True)
+        return tuple(weight for head, at in parts for weight in _balanced(head, counts[at], labels))
     given = ",".join(options.class_weights)
     if len(options.class_weights) != len(label.class_names):
         near = nearest(given, ("none", "balanced"))
@@ -287,6 +308,8 @@ def class_weights(
     return weights
 
 
-def _balanced(counts: list[int]) -> tuple[float, ...]:
+def _balanced(label: LabelSpec, counts: list[int], labels: int) -> tuple[float, ...]:
+    if label.kind == "classes":
+        return tuple((labels - count) / count if count else 1.0 for count in counts)
     present = [count for count in counts if count]
     return tuple(sum(counts) / (len(present) * count) if count else 0.0 for count in counts)

@@ -13,12 +13,13 @@ from tfrecords_schema import DatasetError, LabelSpec
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write, remove
 from trainer.data.split_data import SplitData
+from trainer.evaluation.apart import predictions_apart
 from trainer.evaluation.calibration_figures import calibration_figures
 from trainer.evaluation.evaluation_table import evaluation_text, stem
 from trainer.evaluation.group_sums import RESAMPLES, GroupSums, one_group
 from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.predictions import Predictions, predict_split
-from trainer.metrics.table import better_mode
+from trainer.metrics.table import apart, better_mode
 from trainer.runs.calibration import Calibration
 from trainer.step.steps import Steps
 
@@ -65,29 +66,47 @@ def run(
     Raises:
       DatasetError: if a prediction is not finite: no class, and no figure, would follow from it.
     """
-    label = split.label
-    assert label is not None
+    label = split.known_label
     predictions = predict_split(steps, split, label, with_prefixes=for_report)
     require_finite(predictions, split.name, split.index.ids())
-    kind = scored_kind(label.kind)
-    predictions = kind.decided(predictions, steps.task.reading)
     unchanged()
+    if not label.heads:
+        parts = [("", split, train, predictions)]
+    else:
+        parts = [
+            (head.name, split.of_head(head), train and train.of_head(head), found)
+            for head, found in predictions_apart(predictions, label)
+        ]
+    for head_name, own, own_train, found in parts:
+        result: dict[str, Any] = {"split": split.name, **about}
+        result |= {"other_data": other_data} if other_data else {}
+        result |= {"label": head_name} if head_name else {}
+        result |= {"trained_on": seen, "decided_by_it": decided}
+        found = scored_kind(own.known_label.kind).decided(found, steps.task.reading)
+        result |= _measured(found, own, own_train, calibration)
+        result["predictions"] = found.write(run_dir, stem(result))
+        _write(join(run_dir, f"evaluation-{stem(result)}"), result)
+        say(evaluation_text(result))
+
+
+def _measured(
+    predictions: Predictions,
+    split: SplitData,
+    train: SplitData | None,
+    calibration: Calibration | None,
+) -> dict[str, Any]:
+    """The figures of a split of one label."""
+    label = split.known_label
     missing = split.dataset.manifest.splits[split.name].missing_labels
-    named: dict[str, Any] = {"other_data": other_data} if other_data else {}
-    named |= {"missing_labels": missing} if missing else {}
-    figures = evaluate(predictions, label, split.index.groups())
-    result: dict[str, Any] = {"split": split.name, **about, **named, **figures}
-    result["trained_on"] = seen
-    result["decided_by_it"] = decided
+    result: dict[str, Any] = {"missing_labels": missing} if missing else {}
+    result |= evaluate(predictions, label, split.index.groups())
     if calibration:
         result["calibration"] = calibration_figures(calibration, predictions, label)
-    result["baselines"] = kind.baselines(predictions.label, split, train)
+    result["baselines"] = scored_kind(label.kind).baselines(predictions.label, split, train)
     result["baseline"] = next(iter(result["baselines"]), {})
     if predictions.prediction.size <= _MAX_LISTED_VALUES and not label.class_names:
         result["predicted"] = _in_order_of_ids(predictions, split.index.ids())
-    result["predictions"] = predictions.write(run_dir, stem(result))
-    _write(join(run_dir, f"evaluation-{stem(result)}"), result)
-    say(evaluation_text(result))
+    return result
 
 
 def require_finite(predictions: Predictions, split: str, ids: list[str]) -> None:
@@ -161,11 +180,14 @@ def evaluate(predictions: Predictions, label: LabelSpec, groups: list[str]) -> d
 
 def figure_of_split(name: str, steps: Steps, split: SplitData) -> float:
     """One metric of a model as it is now, by predicting a split; NaN where nothing can be said."""
-    label = split.label
-    assert label is not None
+    label = split.known_label
     found = predict_split(steps, split, label, with_prefixes=False)
     if not np.isfinite(found.prediction).all():
         return math.nan
+    of_label, name = apart(name)
+    if of_label:
+        every = {head.name: (head.label, own) for head, own in predictions_apart(found, label)}
+        label, found = every[of_label]
     figures = one_group(label.kind, found.label, found.prediction).total()
     if name not in figures:
         figures |= scored_kind(label.kind).ranked(found.label, found.prediction)

@@ -29,7 +29,7 @@ def evaluation_text(result: Mapping[str, Any]) -> str:
     if "predicted" in result:
         # Adding 0 turns -0.0 into 0.0.
         values = " ".join(f"{round(value, 1) + 0.0:.1f}" for value in result["predicted"])
-        parts.append(f"{result['split']}, predicted values: {values}")
+        parts.append(f"{measured(result)}, predicted values: {values}")
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -40,7 +40,7 @@ def warnings(result: Mapping[str, Any]) -> list[str]:
     found = [seen_text(result.get("trained_on", {}))]
     if result.get("decided_by_it"):
         found.append(
-            f"the training was validated on {result['split']} and chose its weights by it: the "
+            f"the training was validated on {measured(result)} and chose its weights by it: the "
             "figure is better than that of new records; give another --validation_split"
         )
     if metric in baseline:
@@ -64,7 +64,7 @@ def metric_table(result: Mapping[str, Any]) -> Table:
     other = f" of {result['other_data']}" if "other_data" in result else ""
     missing = result.get("missing_labels", 0)
     about = (
-        f"{result['split']}{other}: {records} of {counted(group_count(result), 'group')}, {labels}"
+        f"{measured(result)}{other}: {records} of {counted(group_count(result), 'group')}, {labels}"
         + (f" ({missing:,} more are not known)" if missing else "")
     )
     note = "no interval: that takes at least four groups"
@@ -84,13 +84,13 @@ def metric_table(result: Mapping[str, Any]) -> Table:
             for name, value in result["metrics"].items()
         ],
         note=note,
-        name=f"metrics of {result['split']}",
+        name=f"metrics of {measured(result)}",
     )
 
 
 def column_table(result: Mapping[str, Any]) -> Table:
     """The metrics of each class, or of each component of the values if they have several."""
-    split = result["split"]
+    split = measured(result)
     if "per_class" in result:
         keys = operator.itemgetter("precision", "recall", "f1", "support")
         shares = dict.fromkeys(("precision", "recall", "F1"), _THOUSANDTHS)
@@ -131,7 +131,7 @@ def group_table(result: Mapping[str, Any], names: Sequence[str] = ()) -> Table:
     metric = headline(result["metrics"])
     names = names or (metric,)
     sign = 1 if better_mode(metric) == "max" else -1
-    split, groups = result["split"], result["groups"]
+    split, groups = measured(result), result["groups"]
     return Table(
         f"Groups of {split}",
         {"group, the worst first": None, "labels": COUNT, **dict.fromkeys(names, _THOUSANDTHS)},
@@ -153,7 +153,19 @@ def _file(result: Mapping[str, Any], ending: str) -> str:
 def stem(result: Mapping[str, Any]) -> str:
     """What the files of an evaluation are called by: nothing of one dataset replaces another's."""
     other = result.get("other_data")
-    return f"{other}-{result['split']}" if other else str(result.get("split"))
+    return f"{other}-{of_split(result)}" if other else of_split(result)
+
+
+def of_split(result: Mapping[str, Any]) -> str:
+    """The split that was measured, and which of several labels: `test`, or `test.stage`."""
+    name = str(result.get("split"))
+    return f"{name}.{result['label']}" if result.get("label") else name
+
+
+def measured(result: Mapping[str, Any]) -> str:
+    """What was measured, for people: a split, and which of several labels."""
+    name = str(result["split"])
+    return f"{name}, {result['label']}" if result.get("label") else name
 
 
 def group_count(result: Mapping[str, Any]) -> int:
@@ -165,5 +177,5 @@ def confusion_table(result: Mapping[str, Any]) -> Table:
     """The commonest confusions, where there are too many classes for a table of all."""
     columns = {"true": None, "predicted": None, "labels": COUNT}
     rows = [(row["true"], row["predicted"], row["count"]) for row in result.get("confusions", ())]
-    split = result["split"]
+    split = measured(result)
     return Table(f"Confusions of {split}, the commonest", columns, rows, of="of them")

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.console.tables import COUNT, Table
 from trainer.evaluation.class_figures import MOST_CLASSES
-from trainer.evaluation.evaluation_table import group_count, group_table
+from trainer.evaluation.evaluation_table import group_count, group_table, measured
 from trainer.metrics.table import all_metrics
 
 _THOUSANDTHS = "{:.3f}".format
@@ -27,7 +27,7 @@ def confusion_tables(result: Mapping[str, Any]) -> list[Table]:
     if not len(counts) or len(names) > MOST_CLASSES:
         return []
     percent = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    title = f"Confusion of {result['split']}"
+    title = f"Confusion of {measured(result)}"
     return [
         Table(
             f"{title}{unit}",
@@ -58,12 +58,12 @@ def over_groups_table(result: Mapping[str, Any]) -> Table:
         )
     figures = ("mean", "deviation", "median", "least", "greatest")
     return Table(
-        f"Over the {len(groups):,} groups of {result['split']}",
+        f"Over the {len(groups):,} groups of {measured(result)}",
         {"metric": None, **dict.fromkeys(figures, _THOUSANDTHS)},
         rows,
         note="a figure for each group, each counted once, however many labels it has; the "
         "deviation is that of a sample (n - 1)",
-        name=f"over the groups of {result['split']}",
+        name=f"over the groups of {measured(result)}",
     )
 
 

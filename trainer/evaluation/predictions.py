@@ -231,7 +231,8 @@ def _of_prefixes(
     the fewer the longer a record is; the last prefix is the record.
     """
     records, lengths, predictions = [], [], []
-    for number in range(min(_PREFIX_RECORDS, len(split.index))):
+    with_label = [number for number in sorted(whole) if len(whole[number])]
+    for number in with_label[:_PREFIX_RECORDS]:
         batch = None
         for prefix in _prefix_steps(int(split.index.steps[number])):
             records.append(number)

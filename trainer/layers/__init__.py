@@ -21,7 +21,7 @@ from trainer.layers.feedback_decoder import FeedbackDecoder
 from trainer.layers.frozen import Frozen, SplitFeatures
 from trainer.layers.handmade_filters import HandmadeFilters
 from trainer.layers.label_scale import LabelScale
-from trainer.layers.merging import Add, MeanOfSigmoids, MemberMean, Pool
+from trainer.layers.merging import Add, MeanOfHeads, MeanOfSigmoids, MemberMean, Pool
 from trainer.layers.normalization import ChannelRoles, Normalization
 from trainer.layers.packing import (
     PackRecords,
@@ -69,6 +69,7 @@ __all__ = [
     "LabelScale",
     "LengthsInSamples",
     "LogMel",
+    "MeanOfHeads",
     "MeanOfSigmoids",
     "MemberMean",
     "NeverEmpty",

@@ -1,5 +1,6 @@
 """From several tensors to one: sums of packed rows, and one answer of several networks."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -21,11 +22,8 @@ class MemberMean(keras.layers.Layer):
 
     def call(self, members: list[tf.Tensor]) -> tf.Tensor:
         """A list of `[batch, (time), units]` -> the same shape."""
-        stacked = tf.stack(members)
-        if not self.of_classes:
-            return tf.reduce_mean(stacked, axis=0)
-        logs = tf.nn.log_softmax(stacked)
-        return tf.reduce_logsumexp(logs, axis=0) - tf.math.log(tf.cast(len(members), logs.dtype))
+        mean = _mean_of_softmax if self.of_classes else _mean
+        return mean(tf.stack(members))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
@@ -63,9 +61,35 @@ class MeanOfSigmoids(keras.layers.Layer):
 
     def call(self, members: list[tf.Tensor]) -> tf.Tensor:
         """A list of `[batch, (time), classes]` -> the same shape."""
-        stacked = tf.stack(members)
-        there = tf.reduce_logsumexp(tf.math.log_sigmoid(stacked), axis=0)
-        return there - tf.reduce_logsumexp(tf.math.log_sigmoid(-stacked), axis=0)
+        return _mean_of_sigmoids(tf.stack(members))
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class MeanOfHeads(keras.layers.Layer):
+    """The mean over networks of each of several labels, by its kind.
+
+    Args:
+      kinds: of each label, as `LabelSpec.kind`.
+      sizes: outputs of each.
+    """
+
+    def __init__(self, kinds: Sequence[str], sizes: Sequence[int], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.kinds, self.sizes = [*kinds], [*sizes]
+
+    def call(self, members: list[tf.Tensor]) -> tf.Tensor:
+        """A list of `[batch, (time), units]` -> the same shape."""
+        parts = tf.split(tf.stack(members), self.sizes, axis=-1)
+        means = {"value": _mean, "classes": _mean_of_sigmoids}
+        found = (
+            means.get(kind, _mean_of_softmax)(part)
+            for kind, part in zip(self.kinds, parts, strict=True)
+        )
+        return tf.concat([*found], -1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "kinds": self.kinds, "sizes": self.sizes}
 
 
 @keras.saving.register_keras_serializable(package="trainer")
@@ -78,3 +102,17 @@ class Add(keras.layers.Add):
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         """A list of `[rows, ...]` -> the same shape."""
         return tf.add_n(inputs)
+
+
+def _mean(stacked: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(stacked, axis=0)
+
+
+def _mean_of_softmax(stacked: tf.Tensor) -> tf.Tensor:
+    logs = tf.nn.log_softmax(stacked)
+    return tf.reduce_logsumexp(logs, axis=0) - tf.math.log(tf.cast(tf.shape(logs)[0], logs.dtype))
+
+
+def _mean_of_sigmoids(stacked: tf.Tensor) -> tf.Tensor:
+    there = tf.reduce_logsumexp(tf.math.log_sigmoid(stacked), axis=0)
+    return there - tf.reduce_logsumexp(tf.math.log_sigmoid(-stacked), axis=0)

@@ -11,6 +11,8 @@ from trainer.metrics.metric import FromSums, Mean, Metric
 
 LOSS = "loss"
 """Name of what is minimized; it stands beside the metrics in every epoch."""
+OF_LABEL = "/"
+"""Between the name of one of several labels and that of a metric of it."""
 
 
 @functools.cache
@@ -48,8 +50,19 @@ def of_kind(label_kind: str) -> tuple[Metric, ...]:
 
 
 def monitored(label_kind: str) -> tuple[str, ...]:
-    """What `--monitor` takes for one kind of labels: the loss and every metric."""
-    return (LOSS, *(metric.name for metric in of_kind(label_kind)))
+    """What `--monitor` takes for one kind of labels beside the loss: every metric."""
+    return tuple(metric.name for metric in of_kind(label_kind))
+
+
+def in_label(head: str, name: str) -> str:
+    """A metric's name where it is that of one of several labels; as it is where there is one."""
+    return f"{head}{OF_LABEL}{name}" if head else name
+
+
+def apart(name: str) -> tuple[str, str]:
+    """The inverse of `in_label`: the label, empty where there is one, and the metric."""
+    head, _, metric = name.rpartition(OF_LABEL)
+    return head, metric
 
 
 def epoch_figures(pairs: Mapping[str, Sequence[float]]) -> dict[str, float]:
@@ -61,22 +74,33 @@ def epoch_figures(pairs: Mapping[str, Sequence[float]]) -> dict[str, float]:
       pairs: the loss and `Mean.pair` to (weighted sum, sum of weights).
     """
     means = {name: pair[0] / pair[1] if pair[1] else math.nan for name, pair in pairs.items()}
-    measured = {name: mean for name, mean in epoch_means().items() if mean.pair in means}
-    figures = {name: float(mean.finish(means[mean.pair])) for name, mean in measured.items()}
+    heads = dict.fromkeys(apart(pair)[0] for pair in means)
+    figures = {
+        in_label(head, name): float(mean.finish(means[in_label(head, mean.pair)]))
+        for head in heads
+        for name, mean in epoch_means().items()
+        if in_label(head, mean.pair) in means
+    }
     return {LOSS: means[LOSS], **figures}
 
 
 def better_mode(name: str) -> str:
     """`max` for a metric of which more is better, `min` for others and for the loss."""
+    _, name = apart(name)
     return "max" if any(m.name == name and m.higher_is_better for m in all_metrics()) else "min"
 
 
 def limits(name: str) -> tuple[float, float]:
     """The least and the greatest figure of a metric that there can be."""
-    return next(metric.limits for metric in all_metrics() if metric.name == name)
+    return next(metric.limits for metric in all_metrics() if metric.name == apart(name)[1])
 
 
 def headline(names: Iterable[str]) -> str:
-    """The metric among these names that people read first; if none is known, the first name."""
+    """The metric among these names that people read first; if none is known, the first name.
+
+    Of several labels that of the first.
+    """
     given = [*names]
-    return next((metric.name for metric in all_metrics() if metric.name in given), given[0])
+    heads = dict.fromkeys(apart(name)[0] for name in given if name != LOSS)
+    every = (in_label(head, metric.name) for head in heads for metric in all_metrics())
+    return next((name for name in every if name in given), given[0])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -42,7 +41,7 @@ class DataSpec(NamedTuple):
     @property
     def units(self) -> int:
         """Outputs for one label: its classes, or its values."""
-        return len(self.label.class_names) or math.prod(self.label.shape)
+        return self.label.outputs
 
 
 class BuiltModel(NamedTuple):
@@ -148,6 +147,9 @@ class Family:
         return options
 
 
+_NOT_SINGLE = {"classes": "any number of classes", "value": "values", "heads": "several"}
+
+
 class ChosenModel(NamedTuple):
     """A family with options.
 
@@ -155,31 +157,35 @@ class ChosenModel(NamedTuple):
       family: the family.
       options: one of each kind in `family.options`.
       is_ordinal: whether classes are taken for ordinal ones.
+      one_label: name of the one of several labels that is learned; empty for all there are.
     """
 
     family: Family
     options: tuple[Any, ...]
     is_ordinal: bool = False
+    one_label: str = ""
 
     def label(self, input_spec: InputSpec, label: LabelSpec | None) -> LabelSpec | None:
         """See `Family.label`.
 
         Raises:
-          UsageError: an order is asked for, and labels are no single classes.
+          UsageError: an order is asked for, and labels are no single classes; or one label, and
+            there is none of that name.
         """
         found = self.family.label(input_spec, label)
+        found = found and found.named(self.one_label)
         if not self.is_ordinal or found is None:
             return found
         if not found.is_single:
             raise UsageError(
                 "--ordinal is for labels of one class each, the labels are "
-                f"{'any number of classes' if found.class_names else 'values'}; leave it out"
+                f"{_NOT_SINGLE[found.kind]}; leave it out"
             )
         return dataclasses.replace(found, kind="ordinal")
 
     def task(self, label: LabelSpec, **scoring: Any) -> Task:
         """See `Family.task`."""
-        return self.family.task(label, *self.options, **scoring)
+        return self.family.task(label, *self.options, one_label=self.one_label, **scoring)
 
     def build(self, data: DataSpec) -> BuiltModel:
         """See `Family.build`.

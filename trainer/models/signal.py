@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import math
 from typing import TYPE_CHECKING, Any
 
 from pipeline.console.errors import UsageError
@@ -197,9 +196,7 @@ def head_units(label_spec: LabelSpec) -> int:
             f"The signal model predicts one label per step or per record, got labels per "
             f"{label_spec.per}; choose a model for sequences."
         )
-    if label_spec.kind == "value":
-        return math.prod(label_spec.shape)
-    return len(label_spec.class_names)
+    return label_spec.outputs
 
 
 def encode_steps(

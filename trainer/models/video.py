@@ -14,7 +14,8 @@ from pipeline.console.options import option
 from trainer.models.family import BuiltModel, DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.parts.ensemble import EnsembleFamily, EnsembleOptions, averaged
-from trainer.models.signal import float32_at_least, head_units, unpack_predictions
+from trainer.models.parts.head import head
+from trainer.models.signal import float32_at_least, unpack_predictions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +79,7 @@ def _network(shape: Any, data: DataSpec, options: VideoOptions, name: str) -> ke
     if data.label.per == "record":
         x = layers.RecordPooling("mean", name="pool")(x, lengths)
         x = layers.PackRecords(name="pack_records")(x, lengths)
-    x = keras.layers.Dense(head_units(data.label), dtype=float32_at_least(), name="head")(x)
-    if data.label.kind == "value":
-        x = layers.LabelScale(dtype=float32_at_least(), name="label_scale")(x)
-    return keras.Model({"rows": rows, "row_lengths": lengths}, x, name=name)
+    return keras.Model({"rows": rows, "row_lengths": lengths}, head(x, data.label), name=name)
 
 
 def _of_frame(x: Any, options: VideoOptions) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from trainer.options.options import DataOptions
 
 if TYPE_CHECKING:
-    from tfrecords_schema import Dataset
+    from tfrecords_schema import Dataset, LabelSpec, SplitEntry
 
 # Rows that a training computes on, in all: some five minutes of two processor cores.
 _ROWS = 8_000_000
@@ -108,13 +108,12 @@ class Facts(NamedTuple):
         if train_split not in manifest.splits:
             dataset.split(train_split)  # Says which there are.
         split, label = manifest.splits[train_split], schema.label
-        names = label.class_names if label else ()
         return cls(
             kind=schema.input.kind,
             samples=samples,
             channels=math.prod(schema.input.step_shape) // samples,
             per=label.per if label else "record",
-            class_counts=tuple(split.class_counts.get(name, 0) for name in names),
+            class_counts=_class_counts(label, split),
             records=split.records,
             groups=split.groups,
             steps=split.steps,
@@ -351,6 +350,21 @@ def _regularization(facts: Facts, so_far: Decisions) -> None:
         if max(present) > 3 * min(present):
             reason = f"classes of {min(present):,} to {max(present):,} labels"
             so_far.decide("class_weights", "balanced", reason)
+
+
+def _class_counts(label: LabelSpec | None, split: SplitEntry) -> tuple[int, ...]:
+    """Labels of each class; of several labels of the one whose classes are the most unequal."""
+    names = label.class_names if label else ()
+    counts = tuple(split.class_counts.get(name, 0) for name in names)
+    if label is None or not label.heads:
+        return counts
+    from tfrecords_schema.labels import spans  # Help must not wait for TensorFlow.
+
+    places = spans([len(head.label.class_names) for head in label.heads])
+    single = [
+        counts[at] for head, at in zip(label.heads, places, strict=True) if head.label.is_single
+    ]
+    return max(single, key=lambda found: max(found) / max(min(found), 1), default=())
 
 
 def _median(histogram: dict[int, int]) -> int:

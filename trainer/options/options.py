@@ -229,6 +229,12 @@ class DataOptions(Options):
         "of classes, of each where it is there; balanced weighs that as much as where it is not.",
         common=True,
     )
+    label_weights: tuple[float, ...] = option(
+        (),
+        "Of several labels (--label_key=stage,age): how much the loss of each counts, in their "
+        "order; without it 1 each. An error of values is one in their deviation.",
+        low=0,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -263,6 +269,11 @@ class TrainingOptions(Options):
         "From logits to probabilities: softmax, or sigmoid, whose probabilities do not add up to "
         "1; the loss divides them by their sum.",
         ("softmax", "sigmoid"),
+    )
+    label: str = option(
+        "",
+        "One of several labels (--label_key=stage,age), to be learned alone; without it all are.",
+        common=True,
     )
     ordinal: bool = option(
         False,

@@ -72,6 +72,11 @@ class ReadingOptions(Options):
         if label.kind == "classes":
             self._require_each()
             return
+        if self.is_asked and label.heads:
+            raise UsageError(
+                "--decide_by and --calibrate are for one label, and the dataset has several; leave "
+                f"them out, or learn one alone: --label={label.heads[0].name}"
+            )
         if self.is_asked and not label.is_single:
             flag = "decide_by" if self.decide_by else "calibrate"
             raise UsageError(

@@ -23,7 +23,7 @@ from tfrecords_schema.storage import atomic_write
 from trainer.augmentation.augmentation import augmentations
 from trainer.data.left_out import left_out
 from trainer.evaluation.calibration_figures import calibration_tables
-from trainer.evaluation.evaluation_table import group_count, warnings
+from trainer.evaluation.evaluation_table import group_count, measured, warnings
 from trainer.evaluation.page_tables import over_groups_table
 from trainer.metrics.table import headline
 from trainer.models.named import family_named
@@ -48,14 +48,16 @@ def write_methods(run_dir: str, paragraphs: Mapping[str, str]) -> None:
     atomic_write(join(run_dir, FILE), "\n".join(lines).encode("utf-8", "backslashreplace"))
 
 
-def run_methods(run: RunFiles, dataset: Dataset) -> dict[str, str]:
+def run_methods(
+    run: RunFiles, dataset: Dataset, evaluations: Sequence[dict[str, Any]]
+) -> dict[str, str]:
     """The paragraphs about a run by itself, by their titles.
 
     Args:
       run: its files.
       dataset: described with the label that is predicted.
+      evaluations: of that dataset.
     """
-    evaluations = run.evaluated_on(dataset.manifest.fingerprint).values()
     return written(
         {
             "Data": [
@@ -202,7 +204,7 @@ def about_figures(result: Mapping[str, Any]) -> list[str]:
         for name, value in result["metrics"].items()
     ]
     lines = [
-        f"On {result['split']} ({counted(result['records'], 'recording')} of "
+        f"On {measured(result)} ({counted(result['records'], 'recording')} of "
         f"{counted(groups, 'group')}, {counted(result['labels'], 'label')}): {', '.join(figures)}."
     ]
     if intervals:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from pipeline.console import page
 from pipeline.console.tables import Part, Table
 from pipeline.inspect.samples import Sample, TimeAxis, label_text
 from tfrecords_schema import InputSpec, LabelSpec
+from tfrecords_schema.labels import CLASS_SEPARATOR
+from trainer.evaluation.apart import rows_apart
 from trainer.evaluation.rows import Row
 from trainer.report.over_time import OverTime
 from trainer.report.prediction_pictures import prediction_picture
@@ -39,7 +41,7 @@ def write_prediction_page(
       paper: see `page.write`.
     """
     axis = TimeAxis.of_options(spec, options)
-    drawn = [(row, samples[row.order]) for row in rows if row.order in samples]
+    drawn = [row for row in rows if row.order in samples]
     return page.write(
         path,
         "trainer.report",
@@ -52,16 +54,31 @@ def write_prediction_page(
         classes=predicted_classes(rows, label),
         recordings=[
             {
-                "id": row.id,
-                "prediction": label_text(row.classes if label.class_names else row.output, label)
+                "id": f"{row.id}, {name}" if name else row.id,
+                "prediction": label_text(row.classes if one.class_names else row.output, one)
                 or "unknown",
                 "picture": prediction_picture(
-                    sample, spec.kind, axis, label, _over_time(row, sample, label)
+                    samples[row.order],
+                    spec.kind,
+                    axis,
+                    one,
+                    _over_time(row, samples[row.order], one),
                 ),
             }
-            for row, sample in drawn
+            for name, one, drawn in _labels(drawn, label)
+            for row in drawn
         ],
     )
+
+
+def _labels(
+    rows: Sequence[Row], label: LabelSpec
+) -> Iterator[tuple[str, LabelSpec, Sequence[Row]]]:
+    """Rows of the one label, or of each of several behind its name."""
+    if not label.heads:
+        yield "", label, rows
+    for head, own in rows_apart(rows, label):
+        yield head.name, head.label, own
 
 
 def _over_time(row: Row, sample: Sample, label: LabelSpec) -> OverTime:
@@ -72,11 +89,14 @@ def _over_time(row: Row, sample: Sample, label: LabelSpec) -> OverTime:
 
 def predicted_classes(rows: Sequence[Row], label: LabelSpec) -> Table:
     """How often each class is predicted."""
-    names = label.class_names
-    rows = rows if names else ()
-    counts = sum((label.class_totals(row.classes) for row in rows), np.zeros(len(names), int))
-    total = max(sum(len(row.classes) for row in rows), 1)
-    rows_of = [(name, Part(n, n / total)) for name, n in zip(names, counts.tolist(), strict=True)]
+    rows_of = []
+    for prefix, one, own in _labels(rows, label):
+        names = [f"{prefix}{CLASS_SEPARATOR}{name}" if prefix else name for name in one.class_names]
+        if names:
+            counts = sum((one.class_totals(row.classes) for row in own), np.zeros(len(names), int))
+            total = max(sum(len(row.classes) for row in own), 1)
+            found = zip(names, counts.tolist(), strict=True)
+            rows_of += [(name, Part(count, count / total)) for name, count in found]
     form = "{0.number:,} ({0.share:.1%})".format
     columns = {"class": None, f"{label.per}s": form}
     return Table("Predicted classes", columns, rows_of, of="classes", is_key=True)

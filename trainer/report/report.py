@@ -3,6 +3,7 @@
 Reads only the files of the run folder, and the manifest, index and a few records of the dataset.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ from pipeline.inspect.samples import TimeAxis, label_text, read_samples
 from pipeline.inspect.shortcuts import shortcut_table, shortcuts
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.names import join
+from trainer.data.heads import described
 from trainer.evaluation import evaluation_table, page_tables
 from trainer.evaluation.class_figures import MOST_CLASSES
 from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.predictions import Predictions
-from trainer.metrics.table import LOSS, headline
+from trainer.metrics.table import LOSS, apart, headline
 from trainer.report import report_tables
 from trainer.report.kinds import shown_kind
 from trainer.report.methods import run_methods, write_methods
@@ -60,11 +62,13 @@ def write_report(
     run = RunFiles.read(run_dir).of_weights(weights)
     found = shortcuts(dataset)
     lengths = _lengths(run, dataset)
-    dataset = with_label(dataset, label or dataset.schema.label)
     evaluations = run.evaluated_on(dataset.manifest.fingerprint)
+    dataset = described(dataset, run.options.get("label", ""))
+    dataset = with_label(dataset, label or dataset.schema.label)
     for evaluation in evaluations.values():
         require_shown(evaluation, run_dir)
-    methods = {} if other_data else run_methods(run, dataset)
+    ordered = [*_in_order(evaluations.values(), dataset)]
+    methods = {} if other_data else run_methods(run, dataset, ordered)
     if methods:
         write_methods(run_dir, methods)
     return page.write(
@@ -77,7 +81,7 @@ def write_report(
         run=run,
         curves=_curves(run.epochs),
         lengths=lengths,
-        results=[_result(run, dataset, *one) for one in evaluations.items()],
+        results=[_result(run, dataset, one) for one in ordered],
         other_data=other_data,
         others=report_tables.other_data(run.evaluations.values()),
         left_out=report_tables.left_out(run.left_out),
@@ -104,9 +108,12 @@ def _choices(run: RunFiles) -> Table:
 
 
 def _curves(epochs: list[dict[str, Any]]) -> dict[str, str]:
-    """Pictures of the loss and of the metric that the task has, by their names."""
+    """Pictures of the loss and of the metric that each label has, by their names."""
     if not epochs:
         return {}
+    names = [name for name in epochs[0]["train"] if name != LOSS]
+    labels = dict.fromkeys(apart(name)[0] for name in names)
+    first = (headline([name for name in names if apart(name)[0] == one]) for one in labels)
     numbers = [line["epoch"] + 1 for line in epochs]
     return {
         name: training_curve(
@@ -115,7 +122,7 @@ def _curves(epochs: list[dict[str, Any]]) -> dict[str, str]:
             [line["train"].get(name) for line in epochs],
             [(line.get("validation") or {}).get(name) for line in epochs],
         )
-        for name in dict.fromkeys((LOSS, headline([*epochs[0]["train"], LOSS])))
+        for name in (LOSS, *first)
     }
 
 
@@ -142,19 +149,29 @@ def _lengths(run: RunFiles, dataset: Dataset) -> dict[str, Any] | None:
     }
 
 
-def _result(
-    run: RunFiles, dataset: Dataset, split: str, evaluation: dict[str, Any]
-) -> dict[str, Any]:
-    """What the page says of one evaluated split."""
+def _in_order(evaluations: Iterable[dict[str, Any]], dataset: Dataset) -> Iterator[dict[str, Any]]:
+    """Those of one split after the other, each in the order of the labels."""
+    label, given = dataset.schema.label, [*evaluations]
+    names = [head.name for head in label.heads] if label else []
+    for split in dict.fromkeys(one["split"] for one in given):
+        own = (one for one in given if one["split"] == split)
+        yield from sorted(own, key=lambda one: [*names, one.get("label")].index(one.get("label")))
+
+
+def _result(run: RunFiles, dataset: Dataset, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """What the page says of one evaluated split, and one of several labels."""
     predictions = Predictions.read(
         run.run_dir, evaluation_table.stem(evaluation), evaluation.get("predictions", "")
     )
+    dataset, split = described(dataset, evaluation.get("label", "")), evaluation["split"]
     label = dataset.schema.label
     assert label is not None
     kind, metric = shown_kind(label.kind), headline(evaluation["metrics"])
     value = evaluation["metrics"][metric]
     return {
         **evaluation,
+        "title": evaluation_table.measured(evaluation),
+        "per": label.per,
         "class_names": _class_names(label),
         "confusion_tables": page_tables.confusion_tables(evaluation),
         "metric": metric,

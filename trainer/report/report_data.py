@@ -11,7 +11,7 @@ from tfrecords_schema.decoding import json_object
 from tfrecords_schema.names import join
 from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import read
-from trainer.evaluation.evaluation_table import stem
+from trainer.evaluation.evaluation_table import of_split, stem
 from trainer.report.run_shapes import (
     Choices,
     Epoch,
@@ -88,9 +88,12 @@ class RunFiles:
         return dataclasses.replace(self, evaluations=kept)
 
     def evaluated_on(self, fingerprint: str) -> dict[str, dict[str, Any]]:
-        """By split the evaluations of this dataset; those of another may be there, too."""
+        """By split the evaluations of this dataset; those of another may be there, too.
+
+        Of several labels by split and label, as in test.stage.
+        """
         return {
-            str(evaluation.get("split")): evaluation
+            of_split(evaluation): evaluation
             for evaluation in self.evaluations.values()
             if evaluation.get("dataset_fingerprint") == fingerprint
         }

@@ -144,6 +144,7 @@ class Evaluation:
     """`evaluation-<stem>.json`."""
 
     split: str
+    label: str = ""
     metrics: Figures = dataclasses.field(default_factory=dict)
     records: int = 0
     labels: int = 0

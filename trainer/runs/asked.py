@@ -194,7 +194,7 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
     data, training = read(DataOptions, values), read(TrainingOptions, values)
     reading = read(ReadingOptions, values)
     of_family = tuple(read(kind, values) for kind in family.options)
-    model = ChosenModel(family, of_family, training.ordinal)
+    model = ChosenModel(family, of_family, training.ordinal, training.label)
     changes = tuple(read(kind, values) for kind in augmentations())
     said = (run, name, data, training, start, reading, *model.options, *changes)
     used = tuple(one for one in changes if one.is_on)
@@ -247,7 +247,7 @@ def _decide(
     if model and not family_named(model).automatic:
         values["model"].parse(model)
         return ()
-    facts = _facts(run.dataset, read(DataOptions, values).train_split)
+    facts = _facts(run.dataset, read(DataOptions, values).train_split, values["label"].value or "")
     of_model = family_for(facts)
     is_open = not model
     if model:
@@ -273,10 +273,11 @@ def _decide(
     return tuple(choices)
 
 
-def _facts(dataset: str, train_split: str) -> Facts:
+def _facts(dataset: str, train_split: str, label: str) -> Facts:
     from tfrecords_schema import open_dataset
+    from trainer.data.heads import described
 
-    found = open_dataset(dataset)
+    found = described(open_dataset(dataset), label)
     return Facts.of(found, train_split, samples_of_step(found.schema.input.step_shape))
 
 

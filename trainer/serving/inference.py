@@ -146,18 +146,13 @@ def raw_batches(asked: Asked, serving: Serving, raw: RawFolder | RawArrays) -> I
 def _predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> list[Row]:
     """Predicts every record of some batches, and takes padding out."""
     specs: Any = serving.input_specs
-    predict = tf.function(
-        lambda inputs: (serving.answer(inputs), serving.answer_lengths(inputs)),
-        input_signature=[specs],
-    )
+    predict = tf.function(serving.rows, input_signature=[specs])
     rows: list[Row] = []
     for batch in batches:
         inputs = inputs_of(batch.inputs, specs)
-        answer, lengths = predict(inputs)
-        task = serving.task
-        outputs, stated = answer[task.kind.output].numpy(), answer.get(task.kind.stated)
+        outputs, stated, lengths = predict(inputs)
         stated = None if stated is None else stated.numpy()
-        rows += rows_of(batch, outputs, lengths.numpy(), task.label, stated)
+        rows += rows_of(batch, outputs.numpy(), lengths.numpy(), serving.task.label, stated)
     return sorted(rows, key=lambda row: row.order)
 
 

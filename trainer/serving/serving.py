@@ -44,16 +44,27 @@ class Serving:
           [batch, (time), units] float32. The class is the likeliest, or the one that the task's
           threshold states; present is a class from its threshold on. At padding and in rows of
           length 0 probabilities and values are 0, the class and what is present -1; that is so,
-          too, where probabilities are not finite, as of recordings with NaN.
+          too, where probabilities are not finite, as of recordings with NaN. Of several labels the
+          answers of each stand behind its name, as in `stage_probabilities`; of a label of the
+          recording beside those of steps `[batch, units]`, from the mean over steps.
 
         Raises:
           tf.errors.InvalidArgumentError: if a length is below 0, or beyond the time axis.
         """
-        inputs = {name: tf.convert_to_tensor(given) for name, given in inputs.items()}
-        inputs["lengths"] = self._checked_lengths(inputs)
-        outputs = self.task.predictions(self.model(self._all_inputs(inputs), training=False))
-        valid = self._valid(inputs, outputs)
+        outputs, valid, _ = self._predicted(inputs)
         return self.task.kind.answers(self.task, outputs, valid)
+
+    def rows(self, inputs: Batch) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor]:
+        """What tables are made of; takes what `answer` takes.
+
+        Returns:
+          Predictions `[batch, (time), units]` float32; what is stated of them, see `answer`, or
+          None where that is nothing, or several labels; valid steps `[batch]` int32, 1 for one
+          answer a record.
+        """
+        outputs, valid, inputs = self._predicted(inputs)
+        stated = self.task.kind.answers(self.task, outputs, valid).get(self.task.kind.stated)
+        return outputs, stated, self.answer_lengths(inputs)
 
     def answer_lengths(self, inputs: Batch) -> tf.Tensor:
         """Valid steps of each row of the answer, `[batch]` int32; 1 for one answer a record."""
@@ -63,6 +74,13 @@ class Serving:
         ):  # As long as the model's.
             return tf.where(inputs["lengths"] > 0, self.model.output.shape[1], 0)
         return label_lengths(inputs, label)
+
+    def _predicted(self, inputs: Batch) -> tuple[tf.Tensor, tf.Tensor, Batch]:
+        """Predictions, which of them are of something recorded, and the inputs as tensors."""
+        inputs = {name: tf.convert_to_tensor(given) for name, given in inputs.items()}
+        inputs["lengths"] = self._checked_lengths(inputs)
+        outputs = self.task.predictions(self.model(self._all_inputs(inputs), training=False))
+        return outputs, self._valid(inputs, outputs), inputs
 
     def _checked_lengths(self, inputs: Batch) -> tf.Tensor:
         data = next(iter(self._specs))  # People name the recording first.

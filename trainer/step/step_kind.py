@@ -8,7 +8,10 @@ from typing import ClassVar
 
 import tensorflow as tf
 
+from pipeline.batches.valid_labels import filled, is_known
 from tfrecords_schema import LabelSpec
+from trainer.metrics.metric import Mean
+from trainer.metrics.table import epoch_means, monitored
 from trainer.step.reading import AS_THEY_ARE, Reading
 
 
@@ -23,6 +26,7 @@ class Scoring:
       activation: turns logits into probabilities. Those of `sigmoid` do not add up to 1; the loss
         is the cross-entropy of them divided by their sum. `none` leaves predictions logits.
       reading: how predictions are made of logits, and classes of those.
+      label_weights: factor of each of several labels in the loss, or None.
     """
 
     label: LabelSpec
@@ -30,6 +34,7 @@ class Scoring:
     label_smoothing: float = 0.0
     activation: str = "softmax"
     reading: Reading = AS_THEY_ARE
+    label_weights: tuple[float, ...] | None = None
 
 
 class StepKind:
@@ -51,6 +56,33 @@ class StepKind:
         Raises:
           DatasetError: something is asked for that has none; the message says what to do.
         """
+
+    def means(self, of: Scoring) -> dict[str, Mean]:
+        """What is measured on every batch beside the loss, by the name of its sums."""
+        return {mean.pair: mean for mean in epoch_means(of.label.kind).values()}
+
+    def monitored(self, of: Scoring) -> tuple[str, ...]:
+        """What is measured of a split, also by predicting it."""
+        return monitored(of.label.kind)
+
+    def measured(
+        self, of: Scoring, label: tf.Tensor, outputs: tf.Tensor, valid: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """A replica's share of every mean, by the names of `means`: float32 `[2]`.
+
+        Args:
+          of: what labels are.
+          label: `[batch, (time), *shape]`.
+          outputs: `[batch, (time), units]` float32.
+          valid: `[batch, (time)]` float32, 1 where a label counts, known or not.
+        """
+        if of.label.has_missing:
+            valid *= tf.cast(is_known(label, of.label), tf.float32)
+        label = self.flat(of, filled(label, of.label))
+        return {
+            name: weighted_sum(self.of_label(mean.of(label, outputs)), valid)
+            for name, mean in self.means(of).items()
+        }
 
     def flat(self, of: Scoring, label: tf.Tensor) -> tf.Tensor:
         """Labels as metrics take them: `[batch, (time), units]` float32."""
@@ -85,3 +117,10 @@ class StepKind:
           valid: `[batch, (time)]` bool; all else is padding, and 0 or -1 in the answers.
         """
         return {self.output: tf.where(valid[..., None], predictions, tf.zeros_like(predictions))}
+
+
+def weighted_sum(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """`[sum of weighted values, sum of weights]` float32, of two of one shape."""
+    # A padded position may hold anything, even what is not finite; it must not enter as 0 * inf.
+    counted = tf.where(weights > 0, values * weights, tf.zeros_like(values))
+    return tf.stack([tf.reduce_sum(counted), tf.reduce_sum(weights)])

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
-from pipeline.batches.valid_labels import filled, is_known, places, validity
+from pipeline.batches.valid_labels import filled, is_known, places
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import not_one_of
 from tfrecords_schema import DatasetError, SplitIndex
 from trainer.metrics.metric import Mean
-from trainer.metrics.table import LOSS, epoch_means, monitored
+from trainer.metrics.table import LOSS, epoch_figures
 from trainer.step.kinds import step_kind
-from trainer.step.step_kind import Scoring, StepKind
+from trainer.step.step_kind import Scoring, StepKind, weighted_sum
 
 Batch = dict[str, tf.Tensor]
 # Name -> float32 [2]: weighted sum, sum of weights.
@@ -31,7 +31,13 @@ def inputs_of(batch: Batch, names: Iterable[str]) -> Batch:
 
 @dataclasses.dataclass(frozen=True)
 class Task(Scoring):
-    """Losses, metrics and predictions of a model, whatever its labels are."""
+    """Losses, metrics and predictions of a model, whatever its labels are.
+
+    Attributes:
+      one_label: name of the one of several labels of the records that it is; else empty.
+    """
+
+    one_label: str = ""
 
     def __post_init__(self) -> None:
         self.kind.require(self)
@@ -58,10 +64,10 @@ class Task(Scoring):
                 "to learn or to measure; convert again with labels that hold steps"
             )
 
-    @property
+    @functools.cached_property
     def means(self) -> dict[str, Mean]:
         """What is measured on every batch beside the loss, by the name of its sums."""
-        return {mean.pair: mean for mean in epoch_means(self.label.kind).values()}
+        return self.kind.means(self)
 
     def require_metric(self, name: str, *, validates: bool = True) -> None:
         """Checks `--monitor`.
@@ -73,10 +79,10 @@ class Task(Scoring):
         Raises:
           UsageError: if that is not measured.
         """
-        names = monitored(self.label.kind)
+        names = (LOSS, *self.kind.monitored(self))
         if name not in names:
             raise UsageError(f"--monitor={name}: {not_one_of(name, names)}")
-        of_batches = (LOSS, *epoch_means(self.label.kind))
+        of_batches = epoch_figures(dict.fromkeys(self.sum_names, (0.0, 1.0)))
         if name not in of_batches and not validates:
             raise UsageError(
                 f"--monitor={name} needs predictions of a validation split, and there is none; "
@@ -111,13 +117,8 @@ class Task(Scoring):
 
     def metric_sums(self, batch: Batch, outputs: tf.Tensor) -> Sums:
         """This replica's share of every metric, by the names of `means`."""
-        label = self.kind.flat(self, filled(batch["label"], self.label))
-        outputs = tf.cast(outputs, tf.float32)
-        valid = validity(batch, self.label)
-        return {
-            name: _pair(self.kind.of_label(mean.of(label, outputs)), valid)
-            for name, mean in self.means.items()
-        }
+        valid = places(batch, self.label)
+        return self.kind.measured(self, batch["label"], tf.cast(outputs, tf.float32), valid)
 
     def predictions(self, outputs: tf.Tensor) -> tf.Tensor:
         """Probabilities of classes, or values, float32 in the shape of `outputs`."""
@@ -128,7 +129,7 @@ class Task(Scoring):
             weights *= tf.cast(is_known(label, self.label), tf.float32)
             label = filled(label, self.label)
         weights = self.kind.weights(self, label, weights)
-        return _pair(self.losses(label, outputs), weights)
+        return weighted_sum(self.losses(label, outputs), weights)
 
 
 def _trimmed(batch: Batch) -> Batch:
@@ -139,9 +140,3 @@ def _trimmed(batch: Batch) -> Batch:
     missing = longest - tf.shape(label)[1]
     paddings = [[0, 0], [0, missing], *([0, 0] for _ in label.shape[2:])]
     return {**batch, "label": tf.pad(label, paddings)}
-
-
-def _pair(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    # A padded position may hold anything, even what is not finite; it must not enter as 0 * inf.
-    counted = tf.where(weights > 0, values * weights, tf.zeros_like(values))
-    return tf.stack([tf.reduce_sum(counted), tf.reduce_sum(weights)])

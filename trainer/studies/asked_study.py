@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.console.command import with_help
 from pipeline.console.errors import UsageError
@@ -16,6 +16,9 @@ from tfrecords_schema.storage import atomic_write, make_folder
 from tfrecords_schema.storage import read as read_file
 from trainer.options.options import DataOptions, RunOptions
 from trainer.runs import asked
+
+if TYPE_CHECKING:
+    from tfrecords_schema import Dataset
 
 _STUDY = "study.json"
 # A study decides on these itself, and on those of each fold.
@@ -64,6 +67,25 @@ def of_trainer(argv: Sequence[str], prog: str) -> OfTrainer:
         if name not in _OF_FOLDS and fields[name].metadata["effect"] is not Effect.NONE
     }
     return OfTrainer(run, read(DataOptions, values), given, decisive)
+
+
+def require_one_label(dataset: Dataset, given: Mapping[str, str]) -> None:
+    """Refuses several labels where one is not named: a figure is of one.
+
+    Args:
+      dataset: what is divided.
+      given: options of the trainer.
+
+    Raises:
+      UsageError: that is so.
+    """
+    label = dataset.schema.label
+    if label and label.heads and "label" not in given:
+        names = ", ".join(head.name for head in label.heads)
+        raise UsageError(
+            f"{dataset.path} has several labels, {names}; name the one that is studied, such as "
+            f"--label={label.heads[0].name}"
+        )
 
 
 def earlier_study(run_dir: str) -> dict[str, Any]:

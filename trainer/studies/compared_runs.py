@@ -12,7 +12,7 @@ from tfrecords_schema.decoding import json_object
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import read
-from trainer.evaluation.evaluation_table import warnings
+from trainer.evaluation.evaluation_table import of_split, warnings
 from trainer.report.report_data import RunFiles
 from trainer.report.run_shapes import Evaluation, RunsOfStudy, require, require_shown
 from trainer.runs.asked import asked
@@ -86,7 +86,7 @@ def _of_run(run_dir: str, split: str, dataset: str) -> tuple[LabelSpec, dict[str
     flags = ["--mode=evaluate", f"--run_dir={run_dir}"]
     command = asked([*flags, *([f"--dataset={dataset}"] if dataset else [])])
     run = RunFiles.read(run_dir)
-    splits = dict.fromkeys(evaluation.get("split") for evaluation in run.evaluations.values())
+    splits = dict.fromkeys(map(of_split, run.evaluations.values()))
     if split not in splits:
         there = f"it has {', '.join(map(str, splits))}; name one with --split" if splits else ""
         raise UserError(
@@ -103,7 +103,8 @@ def _of_run(run_dir: str, split: str, dataset: str) -> tuple[LabelSpec, dict[str
     require_shown(evaluation, run_dir)
     label = command.model.label(found.schema.input, found.schema.label)
     assert label is not None
-    return label, evaluation, Scored.of_run(run_dir, found, split, evaluation)
+    label = label.named(evaluation.get("label", ""))
+    return label, evaluation, Scored.of_run(run_dir, found, evaluation["split"], evaluation)
 
 
 def paired_draws(first: Predicted, second: Predicted) -> list[tuple[Scored, Scored]]:

@@ -23,6 +23,11 @@ _FLAGS = {
 }  # fmt: skip
 
 
+def _of_run(run, dataset):
+    evaluations = [*run.evaluated_on(dataset.manifest.fingerprint).values()]
+    return run_methods(run, dataset, evaluations)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run folder as `python -m trainer` leaves it, with its dataset."""
@@ -47,7 +52,7 @@ def _flags(run_dir, **changed):
 
 def _methods(run):
     run_dir, dataset = run
-    return run_methods(RunFiles.read(str(run_dir)), dataset)
+    return _of_run(RunFiles.read(str(run_dir)), dataset)
 
 
 def test_every_part_of_a_run_is_said(run):
@@ -82,17 +87,17 @@ def test_every_part_of_a_run_is_said(run):
 
 
 def test_what_the_files_do_not_say_is_not_said(run, tmp_path):
-    found = run_methods(RunFiles.read(str(tmp_path)), run[1])
+    found = _of_run(RunFiles.read(str(tmp_path)), run[1])
     assert [*found] == ["Data"]
     (tmp_path / "config.flags").write_text("--dropout=0.4\n--train_split=train\n")
-    found = run_methods(RunFiles.read(str(tmp_path)), run[1])
+    found = _of_run(RunFiles.read(str(tmp_path)), run[1])
     assert [*found] == ["Data"]
 
 
 def test_a_model_that_no_gradient_trains_has_no_updates(run):
     found = RunFiles.read(str(run[0]))
     found.versions["trainable_parameters"] = 0
-    text = run_methods(found, run[1])["Training"]
+    text = _of_run(found, run[1])["Training"]
     assert "3 epochs on split train." in text
     assert "update" not in text.lower()
     assert "learning_rate" not in text
@@ -105,14 +110,14 @@ def test_exclusions_and_shared_groups_are_said(run, monkeypatch):
     monkeypatch.setitem(dataset.manifest.__dict__, "left_out", rows)
     found = RunFiles.read(str(run_dir))
     found.options["test_split"] = "other"
-    text = run_methods(found, dataset)["Data"]
+    text = _of_run(found, dataset)["Data"]
     for part in (
         "70 samples: less than a window of 50 (as a/r0.npz)", "3 inputs: rejected", "of split test",
     ):  # fmt: skip
         assert part in text
     shared = {split: dataset.split(split) for split in ("train", "validation", "test")}
     monkeypatch.setattr(type(dataset), "split", lambda self, _: shared["train"])
-    assert "20 groups are in two splits" in run_methods(found, dataset)["Data"]
+    assert "20 groups are in two splits" in _of_run(found, dataset)["Data"]
 
 
 def test_numbers_of_a_study_are_those_of_its_files(run):

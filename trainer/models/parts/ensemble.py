@@ -85,4 +85,7 @@ def _mean(data: DataSpec, name: str) -> keras.layers.Layer:
     """The layer that makes one answer of several: of probabilities where labels are of classes."""
     if data.label.kind == "classes":
         return layers.MeanOfSigmoids(name=name)
+    if heads := [head.label for head in data.label.heads]:
+        sizes = [label.outputs for label in heads]
+        return layers.MeanOfHeads([label.kind for label in heads], sizes, name=name)
     return layers.MemberMean(data.label.is_single, name=name)

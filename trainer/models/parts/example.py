@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from tfrecords_schema import LabelSpec
     from trainer.models.family import DataSpec
 
 
@@ -26,14 +27,22 @@ def example(data: DataSpec, lengths: Sequence[int], time: int, seed: int = 0) ->
     values = rng.normal(size=shape) if is_float else rng.integers(0, 100, shape)
     rows = np.asarray(lengths, np.int32)
     of_label = (len(lengths),) if label.per == "record" else (len(lengths), time)
-    if label.is_single:
-        target: np.ndarray = rng.integers(0, data.units, of_label)
-    elif label.kind == "classes":
-        target = rng.integers(0, 2, (*of_label, data.units)).astype(np.int8)
-    else:
-        target = rng.normal(size=(*of_label, *label.shape)).astype(np.float32)
-    given = {spec.kind: values.astype(spec.dtype), "lengths": rows, "label": target}
+    heads = [head.label for head in label.heads] or [label]
+    targets = [_labels(head, of_label, rng) for head in heads]
+    if label.heads:
+        columns = [target.reshape(*of_label, -1).astype(label.dtype) for target in targets]
+        targets = [np.concatenate(columns, -1)]
+    given = {spec.kind: values.astype(spec.dtype), "lengths": rows, "label": targets[0]}
     return {**given, "padding": np.zeros_like(rows), "label_lengths": rows}
+
+
+def _labels(label: LabelSpec, places: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Random labels of one kind, `[*places, *shape]`, all known."""
+    if label.is_single:
+        return rng.integers(0, label.outputs, places)
+    if label.kind == "classes":
+        return rng.integers(0, 2, (*places, label.outputs)).astype(np.int8)
+    return rng.normal(size=(*places, *label.shape)).astype(np.float32)
 
 
 def padded_to(time: int, batch: dict[str, Any], data: DataSpec) -> dict[str, Any]:

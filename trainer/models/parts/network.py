@@ -17,13 +17,14 @@ from trainer.models.family import BuiltModel, DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.parts.ensemble import EnsembleFamily, EnsembleOptions, averaged
 from trainer.models.parts.front_end import Features, FrontEndOptions, front_end
+from trainer.models.parts.head import head
 from trainer.models.parts.normalization import padding_input
 from trainer.models.parts.random_convolutions import (
     RandomConvolutionOptions,
     random_convolutions,
     ridge_fit,
 )
-from trainer.models.signal import float32_at_least, head_units, unpack_predictions
+from trainer.models.signal import unpack_predictions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,11 +143,8 @@ class Network(EnsembleFamily):
             y = _to_steps(found.rows, scale._replace(lengths=step_lengths))
         if options.head_dropout:
             y = layers.Dropout(options.head_dropout, name="head_dropout")(y)
-        y = keras.layers.Dense(head_units(data.label), dtype=float32_at_least(), name="head")(y)
-        if data.label.kind == "value":
-            y = layers.LabelScale(dtype=float32_at_least(), name="label_scale")(y)
         inputs = {"rows": rows, "row_lengths": lengths, "step_lengths": step_lengths}
-        member = keras.Model(inputs, y, name=name)
+        member = keras.Model(inputs, head(y, data.label), name=name)
         return member({"rows": x.rows, "row_lengths": x.lengths, "step_lengths": scale.lengths})
 
 

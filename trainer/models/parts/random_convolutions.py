@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.console.options import Options, option
+from tfrecords_schema.labels import column_spans, of_head
 from trainer.models.family import DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.parts.platt import calibrated
@@ -17,6 +18,7 @@ from trainer.models.parts.ridge import fit_ridge, one_against_others, sharpness,
 from trainer.models.signal import float32_at_least, head_units
 
 if TYPE_CHECKING:
+    from tfrecords_schema import LabelSpec
     from trainer.step.task import Batch
 
 FITTED = ("features", "standardize", "ridge")
@@ -94,23 +96,45 @@ def _fit_head(
     values, label, groups = _gathered(features, data, batches, most)
     standardize = full.get_layer("standardize")
     standardize.adapt_to(values)
-    values = standardize(values).numpy()
-    head = full.get_layer("ridge")
-    if data.label.kind == "value":
+    fits = [
+        _fitted(standardize(values[known]).numpy(), of_head, groups[known], spec)
+        for spec, of_head, known in _apart(data.label, label)
+    ]
+    kernels, biases, losses = zip(*fits, strict=True)
+    full.get_layer("ridge").set_weights([np.concatenate(kernels, -1), np.concatenate(biases, -1)])
+    return sum(losses)
+
+
+def _apart(
+    label: LabelSpec, labels: np.ndarray
+) -> Iterator[tuple[LabelSpec, np.ndarray, np.ndarray | slice]]:
+    """Each of several labels, or the one: what it is, those that are known, and which they are."""
+    for head, span in column_spans(label):
+        found = of_head(labels[:, span], head.label)
+        known = head.label.is_known(found)
+        yield head.label, found[known].reshape(-1, head.label.columns), known
+    if not label.heads:
+        yield label, labels, slice(None)
+
+
+def _fitted(
+    values: np.ndarray, label: np.ndarray, groups: np.ndarray, spec: LabelSpec
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Kernel `[features, units]` and bias of a ridge; its mean loss on groups left out in turn."""
+    if not len(label):
+        return np.zeros((values.shape[1], spec.outputs)), np.zeros(spec.outputs), 0.0
+    if spec.kind == "value":
         targets = label.astype(np.float64)
         ridge = fit_ridge(values, targets, groups)
-        head.set_weights([ridge.kernel, ridge.bias])
-        return float(np.mean((ridge.left_out - targets) ** 2))
-    if data.label.kind == "classes":
+        return ridge.kernel, ridge.bias, float(np.mean((ridge.left_out - targets) ** 2))
+    if spec.kind == "classes":
         ridge = fit_ridge(values, with_and_without(label), groups)
-        factors, offsets, of_rows = calibrated(ridge.left_out, label)
-        head.set_weights([factors * ridge.kernel, factors * ridge.bias + offsets])
-        return of_rows
+        factors, offsets, loss = calibrated(ridge.left_out, label)
+        return factors * ridge.kernel, factors * ridge.bias + offsets, loss
     classes = label[:, 0]
-    ridge = fit_ridge(values, one_against_others(classes, data.units), groups)
+    ridge = fit_ridge(values, one_against_others(classes, spec.outputs), groups)
     factor, loss = sharpness(ridge.left_out, classes)
-    head.set_weights([factor * ridge.kernel, factor * ridge.bias])
-    return loss
+    return factor * ridge.kernel, factor * ridge.bias, loss
 
 
 def _gathered(

@@ -1,0 +1,45 @@
+"""One of several labels by itself: what a dataset, and a batch, are without the others."""
+
+import dataclasses
+
+from pipeline.batches.valid_labels import of_head
+from tfrecords_schema import Dataset, Head, LabelSpec
+from tfrecords_schema.labels import CLASS_SEPARATOR, column_spans
+from trainer.step.task import Batch
+
+
+def described(dataset: Dataset, name: str) -> Dataset:
+    """The dataset described with one of its labels alone, or as it is where none is named.
+
+    Raises:
+      DatasetError: it has no label of that name.
+    """
+    label = dataset.schema.label
+    return of_one_label(dataset, label.head(name)) if name and label else dataset
+
+
+def of_one_label(dataset: Dataset, head: Head) -> Dataset:
+    """The dataset described with one label alone; its records are read as they are."""
+    schema = dataclasses.replace(dataset.schema, label=head.label)
+    start = f"{head.name}{CLASS_SEPARATOR}"
+    splits = {}
+    for name, entry in dataset.manifest.splits.items():
+        counts = {
+            one.removeprefix(start): count
+            for one, count in entry.class_counts.items()
+            if one.startswith(start)
+        }
+        missing = entry.missing_labels
+        if head.label.is_single:
+            missing = entry.labels(head.label.per) - sum(counts.values())
+        splits[name] = dataclasses.replace(entry, class_counts=counts, missing_labels=missing)
+    manifest = dataclasses.replace(dataset.manifest, schema=schema, splits=splits)
+    return dataclasses.replace(dataset, manifest=manifest)
+
+
+def with_one_label(batch: Batch, several: LabelSpec, head: Head) -> Batch:
+    """A batch with one of its labels; one of records that is of every step, once."""
+    columns = next(span for one, span in column_spans(several) if one.name == head.name)
+    found = of_head(batch["label"][..., columns], head.label)
+    is_repeated = several.per == "step" and head.label.per == "record"
+    return {**batch, "label": found[:, 0] if is_repeated else found}
