@@ -1,15 +1,18 @@
 """A split as an ordinary `tf.data.Dataset` that goes into anyone's `model.fit`."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.batch_reader import BatchReader, Element
 from pipeline.batches.plan import BatchOptions, plan_epoch, plan_lengths
-from pipeline.batches.valid_labels import filled, validity
+from pipeline.batches.valid_labels import filled, of_head, validity
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
+from tfrecords_schema.labels import column_spans
 
 
 def keras_batches(
@@ -50,6 +53,9 @@ def keras_batches(
           value per step [batch, time, 1], as an output has it, for losses weigh no other;
         sample_weight: [batch] or [batch, time] float32, 0 where the label is padding, or not known
           (it is 0 then).
+      Of several labels the last two are dicts by the names of their heads, as outputs of a model
+      are, each label as it would be alone; one of the record is there at each step beside those of
+      steps.
 
     Raises:
       DatasetError: there is no such split, it has no labels, or no classes to weigh.
@@ -86,23 +92,35 @@ def _as_vectors(function: Callable[[], tuple[np.ndarray, ...]]) -> tuple[tf.Tens
 
 def _fit_element(
     batch: Element, kind: str, label: LabelSpec, class_weights: tf.Tensor | None
-) -> tuple[Element, tf.Tensor, tf.Tensor]:
+) -> tuple[Element, Any, Any]:
     names = {kind, "lengths", "padding", *(["label_lengths"] if label.per == "sequence" else [])}
     inputs = {name: part for name, part in batch.items() if name in names}
+    if not label.heads:
+        return inputs, *_weighed(batch, label, class_weights)
+    labels, weights = {}, {}
+    for head, span in column_spans(label):
+        spec = dataclasses.replace(head.label, per=label.per, has_missing=label.has_missing)
+        alone = {**batch, "label": of_head(batch["label"][..., span], spec)}
+        labels[head.name], weights[head.name] = _weighed(alone, spec, None)
+    return inputs, labels, weights
+
+
+def _weighed(
+    batch: Element, label: LabelSpec, class_weights: tf.Tensor | None
+) -> tuple[tf.Tensor, tf.Tensor]:
     weight, labels = validity(batch, label), filled(batch["label"], label)
     if class_weights is not None:
         weight *= tf.gather(class_weights, labels)
     is_number = label.kind == "value" and not label.shape and label.per != "record"
-    return inputs, labels[..., None] if is_number else labels, weight
+    return labels[..., None] if is_number else labels, weight
 
 
 def _checked(class_weights: Sequence[float] | None, label: LabelSpec) -> tf.Tensor | None:
     if class_weights is None:
         return None
-    if label.kind == "classes":
-        raise DatasetError(
-            "class_weights: the labels are any number of classes; weigh them in the loss instead"
-        )
+    if label.kind in ("classes", "heads"):
+        what = "any number of classes" if label.kind == "classes" else "several"
+        raise DatasetError(f"class_weights: the labels are {what}; weigh them in the loss instead")
     if label.kind != "class" or len(class_weights) != len(label.class_names):
         raise DatasetError(
             f"class_weights: got {len(class_weights)}, expected one for each of the "

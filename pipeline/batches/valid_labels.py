@@ -39,12 +39,24 @@ def of_head(columns: tf.Tensor, label: LabelSpec) -> tf.Tensor:
 
 
 def filled(labels: tf.Tensor, label: LabelSpec) -> tf.Tensor:
-    """Labels with 0 in the place of what is not known, to compute on: it has no weight."""
+    """Labels with 0 in the place of what is not known, to compute on: it has no weight.
+
+    What is not known in part stays: -1 among any number of classes, NaN among several labels.
+    """
     if not label.has_missing:
         return labels
     known = is_known(labels, label)
     known = tf.reshape(known, tf.concat([tf.shape(known), [1] * len(label.shape)], 0))
     return tf.where(known, labels, tf.zeros_like(labels))
+
+
+def of_head(columns: tf.Tensor, label: LabelSpec) -> tf.Tensor:
+    """One of several labels as it is when it stands alone: `[..., *shape]` of its columns."""
+    found = tf.reshape(columns, tf.concat([tf.shape(columns)[:-1], [*label.shape]], 0))
+    found = tf.ensure_shape(found, [*columns.shape[:-1], *label.shape])
+    if label.class_names:
+        found = tf.where(tf.math.is_nan(found), float(MISSING_CLASS), found)
+    return tf.cast(found, label.dtype)
 
 
 def validity(batch: Mapping[str, tf.Tensor], label: LabelSpec) -> tf.Tensor:
