@@ -330,6 +330,12 @@ def _class_totals(label: LabelSpec, labels: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.int64), *totals])
 
 
+def missing_of_heads(label: LabelSpec, labels: np.ndarray) -> dict[str, int]:
+    """How many of some labels, `[..., columns]`, are not known, of each head."""
+    found = ((head, of_head(labels[..., span], head.label)) for head, span in column_spans(label))
+    return {head.name: int((~head.label.is_known(one)).sum()) for head, one in found}
+
+
 def _is_name(name: str) -> bool:
     return name.replace("-", "_").isidentifier()
 

@@ -53,6 +53,8 @@ class SplitEntry:
       class_counts: labels per class name (steps or records, as the labels are).
       length_histogram: number of records for each number of time steps.
       missing_labels: labels that are not known (of steps or records, as the labels are).
+      missing_heads: the same of each of several labels, by the name of its head; empty of one
+        label, and where it was not counted, as in a selection.
     """
 
     shards: tuple[ShardEntry, ...]
@@ -63,6 +65,7 @@ class SplitEntry:
     class_counts: dict[str, int]
     length_histogram: dict[int, int]
     missing_labels: int = 0
+    missing_heads: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def labels(self, per: str) -> int:
         """How many labels there are, known or not, of one per `record` or `step`."""
@@ -146,6 +149,9 @@ class Manifest:
         says who wrote them as little as any checksum: compare it with one from a place you trust.
         """
         about = {name: dataclasses.asdict(entry) for name, entry in self.splits.items()}
+        for entry in about.values():
+            if not entry["missing_heads"]:  # As before there were several labels.
+                del entry["missing_heads"]
         statistics = self.statistics and dataclasses.asdict(self.statistics)
         index = self.files[INDEX].sha256 if INDEX in self.files else ""
         content = json.dumps([self.fingerprint, index, about, statistics], sort_keys=True)
@@ -155,8 +161,9 @@ class Manifest:
         """The manifest as JSON text with its own checksum; equal manifests give equal text."""
         content = {**dataclasses.asdict(self), "schema": _schema_fields(self.schema)}
         for split in content["splits"].values():
-            if not split["missing_labels"]:
-                del split["missing_labels"]
+            for name in ("missing_labels", "missing_heads"):
+                if not split[name]:
+                    del split[name]
         if not self.shards_of:
             del content["shards_of"]  # As in every manifest before there were selections.
         return sealed_json(content)
@@ -232,6 +239,7 @@ def _contradictions(manifest: Manifest) -> Iterator[tuple[str, str]]:
                 for f in ("records", "groups", "steps", "size_bytes", "missing_labels")
             },
             **{f"class_counts[{one!r}]": count for one, count in split.class_counts.items()},
+            **{f"missing_heads[{one!r}]": count for one, count in split.missing_heads.items()},
             **{f"length_histogram[{n}]": count for n, count in split.length_histogram.items()},
         }
         for field, count in counts.items():

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from tfrecords_schema.index import IndexRow
-from tfrecords_schema.labels import MISSING_CLASS, LabelSpec
+from tfrecords_schema.labels import MISSING_CLASS, LabelSpec, column_spans
 from tfrecords_schema.schema import RecordSchema
 
 _CLASS_INDEX = np.dtype("<i8")
@@ -85,14 +86,28 @@ def _label(
     if problem or not spec.class_names:
         return problem, classes
     assert classes is not None
-    has_several = spec.kind == "classes"
-    least = MISSING_CLASS if spec.has_missing else 0
-    most, what = (1, "") if has_several else (len(spec.class_names) - 1, "class ")
-    if classes.size and not least <= classes.min() <= classes.max() <= most:
-        return f"{what}{classes.min()} to {classes.max()}, expected {least} to {most}", None
-    if has_several:
+    if problem := next(_class_problems(spec, classes), ""):
+        return problem, None
+    if not spec.is_single:
         return "", classes
     return _other_classes(row.label, spec.summary(classes), spec), classes
+
+
+def _class_problems(spec: LabelSpec, label: np.ndarray) -> Iterator[str]:
+    """What of a label is no class, of several labels behind the name of its own."""
+    for head, span in column_spans(spec):
+        columns = label[..., span].astype(np.float64)
+        columns = np.where(np.isnan(columns), MISSING_CLASS, columns)
+        if head.label.class_names:
+            yield from (
+                f"{head.name}: {problem}" for problem in _class_problems(head.label, columns)
+            )
+    if spec.heads:
+        return
+    least = MISSING_CLASS if spec.has_missing else 0
+    most, what = (1, "") if spec.kind == "classes" else (len(spec.class_names) - 1, "class ")
+    if ((label < least) | (label > most) | (label != np.rint(label))).any():
+        yield f"{what}{label.min():g} to {label.max():g}, expected {least} to {most}"
 
 
 def _other_classes(listed: str, found: str, spec: LabelSpec) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.batches.channel_sums import ChannelSums, merged
 from pipeline.verification.record_check import Checked
 from tfrecords_schema.index import IndexRow
+from tfrecords_schema.labels import missing_of_heads
 from tfrecords_schema.manifest import Manifest, SplitEntry, Statistics
 from tfrecords_schema.names import UNLABELLED
 
@@ -29,6 +30,7 @@ class Recount:
         self._shared = ""
         self._classes: dict[str, np.ndarray] = {}
         self._missing: collections.Counter[str] = collections.Counter()
+        self._missing_heads: collections.Counter[tuple[str, str]] = collections.Counter()
         self._channels: ChannelSums | None = None
 
     def add_row(self, row: IndexRow) -> None:
@@ -46,6 +48,8 @@ class Recount:
         if spec and found.label is not None:
             known = spec.is_known(found.label)
             self._missing[split] += known.size - int(known.sum())
+            for head, missing in missing_of_heads(spec, found.label).items():
+                self._missing_heads[split, head] += missing
             if spec.class_names:
                 counts = spec.class_totals(found.label[known])
                 self._classes[split] = self._classes.get(split, 0) + counts
@@ -94,6 +98,12 @@ class Recount:
                 f"split {name!r} has {missing} labels that are not known, the manifest says "
                 f"{entry.missing_labels}"
             )
+        for head, said in entry.missing_heads.items():
+            if (missing := self._missing_heads[name, head]) != said:
+                yield (
+                    f"split {name!r} has {missing} labels {head!r} that are not known, the "
+                    f"manifest says {said}"
+                )
         if not spec or not spec.class_names:
             return
         counts = self._classes.get(name, np.zeros(len(spec.class_names), np.int64))
