@@ -232,9 +232,7 @@ class Head:
 
 def _class_names_of(heads: Sequence[Head]) -> tuple[str, ...]:
     """The classes of all labels, each behind the name of its label."""
-    return tuple(
-        f"{head.name}{CLASS_SEPARATOR}{name}" for head in heads for name in head.label.class_names
-    )
+    return tuple(class_in(head, name) for head in heads for name in head.label.class_names)
 
 
 def _require_heads(label: LabelSpec) -> None:
@@ -261,6 +259,18 @@ def _require_heads(label: LabelSpec) -> None:
         raise DatasetError("a label's dtype, shape and class_names are not those of its heads")
 
 
+def views(label: LabelSpec) -> list[Head]:
+    """The labels that there are, each as one of as many as all have; a single one has no name."""
+    if not label.heads:
+        return [Head("", label)]
+    return [Head(head.name, dataclasses.replace(head.label, per=label.per)) for head in label.heads]
+
+
+def class_in(head: Head, name: str) -> str:
+    """A class of a label, as it is called among those of all."""
+    return f"{head.name}{CLASS_SEPARATOR}{name}" if head.name else name
+
+
 def spans(sizes: Sequence[int]) -> Iterator[slice]:
     """Where each of several parts of such sizes stands."""
     ends = [0, *itertools.accumulate(sizes)]
@@ -277,20 +287,26 @@ def output_spans(label: LabelSpec) -> list[tuple[Head, slice]]:
     return [*zip(label.heads, spans([head.label.outputs for head in label.heads]), strict=True)]
 
 
-def _own_columns(label: LabelSpec, labels: np.ndarray) -> Iterator[tuple["Head", np.ndarray]]:
-    """Each label of a record `[..., columns]`, as it is when it stands alone."""
-    for head, span in column_spans(label):
-        found = of_head(labels[..., span], head.label)
-        is_repeated = label.per == "step" and head.label.per == "record"
-        yield head, found[:1] if is_repeated else found
-
-
 def of_head(columns: np.ndarray, label: LabelSpec) -> np.ndarray:
     """One label as it is when it stands alone, `[..., *shape]` of its columns `[..., columns]`."""
-    found = columns.reshape(*columns.shape[:-1], *label.shape)
+    found = columns.reshape((*columns.shape[:-1], *label.shape))
     if not label.class_names:
         return found.astype(label.dtype)
     return np.where(np.isnan(found), -1, found).astype(label.dtype)
+
+
+def apart(label: LabelSpec, labels: np.ndarray) -> Iterator[tuple[Head, np.ndarray]]:
+    """Each label of a record as it would hold it alone; a single one has no name.
+
+    Args:
+      label: what the record has.
+      labels: of all its steps, where that is of steps.
+    """
+    if not label.heads:
+        yield Head("", label), labels
+    for head, span in column_spans(label):
+        found = of_head(labels[..., span], head.label)
+        yield head, found[0] if label.per == "step" and head.label.per == "record" else found
 
 
 def side_by_side(labels: Mapping[str, np.ndarray], several: LabelSpec, steps: int) -> np.ndarray:
@@ -315,25 +331,26 @@ def side_by_side(labels: Mapping[str, np.ndarray], several: LabelSpec, steps: in
 
 def _summaries(label: LabelSpec, labels: np.ndarray) -> Iterator[str]:
     """Each label of a record in a few words, behind its name, as the index has it."""
-    for head, found in _own_columns(label, labels):
-        of_record = found.reshape(head.label.shape) if head.label.per == "record" else found
-        yield f"{head.name} {head.label.summary(of_record)}"
+    for head, found in apart(label, labels):
+        yield f"{head.name} {head.label.summary(found)}"
 
 
 def _class_totals(label: LabelSpec, labels: np.ndarray) -> np.ndarray:
     """How many labels of a record are of each class of all heads: `[classes]` int64."""
     totals = [
         head.label.class_totals(found[head.label.is_known(found)])
-        for head, found in _own_columns(label, labels)
+        for head, found in apart(label, labels)
         if head.label.class_names
     ]
     return np.concatenate([np.zeros(0, np.int64), *totals])
 
 
 def missing_of_heads(label: LabelSpec, labels: np.ndarray) -> dict[str, int]:
-    """How many of some labels, `[..., columns]`, are not known, of each head."""
-    found = ((head, of_head(labels[..., span], head.label)) for head, span in column_spans(label))
-    return {head.name: int((~head.label.is_known(one)).sum()) for head, one in found}
+    """How many labels of a record, `[..., columns]`, are not known, of each head."""
+    return {
+        head.name: int((~np.asarray(head.label.is_known(found))).sum())
+        for head, found in apart(label, labels)
+    }
 
 
 def _is_name(name: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import DatasetError
+from tfrecords_schema.labels import Head, class_in
 from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.names import INDEX
 from tfrecords_schema.schema import RecordSchema
@@ -70,6 +71,13 @@ class SplitEntry:
     def labels(self, per: str) -> int:
         """How many labels there are, known or not, of one per `record` or `step`."""
         return {"record": self.records, "step": self.steps}[per]
+
+    def of_head(self, head: Head) -> "SplitEntry":
+        """The same with the counts of one of `views` of a label alone."""
+        names = head.label.class_names
+        counts = {name: self.class_counts.get(class_in(head, name), 0) for name in names}
+        missing = self.missing_heads.get(head.name, self.missing_labels)
+        return dataclasses.replace(self, class_counts=counts, missing_labels=missing)
 
 
 @dataclasses.dataclass(frozen=True)

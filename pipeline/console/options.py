@@ -45,6 +45,7 @@ def option(
     common: bool = False,
     effect: Effect = Effect.RESULT,
     parse: Callable[[str], Any] | None = None,
+    lists: bool = False,
 ) -> Any:
     """A field of `Options`, which is a flag of the same name.
 
@@ -58,10 +59,12 @@ def option(
       common: whether `--help` shows it; `--helpfull` shows all.
       effect: what depends on it.
       parse: from text to value, where the type of the field does not say it; raises ValueError.
+      lists: whether a text may have several of the `choices`, with commas between.
     """
     metadata = {
         "help": help_text, "choices": tuple(choices), "low": low, "high": high,
         "positive": positive, "common": common, "effect": effect, "parse": parse,
+        "lists": lists,
     }  # fmt: skip
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -90,9 +93,8 @@ class Options:
 
 
 def _check(field: Any, value: Any) -> None:
-    choices = field.metadata.get("choices")
-    if choices and value not in choices:
-        raise UsageError(f"--{field.name}={value}: {not_one_of(value, choices)}")
+    if problem := _not_chosen(field, value):
+        raise UsageError(f"--{field.name}={value}: {problem}")
     if field.metadata.get("positive") and value is not None and not 0 < value < math.inf:
         finite = "a finite" if value == math.inf else "a"
         raise UsageError(f"--{field.name}={value:g}: expected {finite} number above 0")
@@ -102,6 +104,15 @@ def _check(field: Any, value: Any) -> None:
     numbers = value if isinstance(value, tuple) else (value,)
     if not all(number is None or low <= number <= high for number in numbers):
         raise UsageError(f"--{field.name}={value_text(value)}: expected {_range_text(low, high)}")
+
+
+def _not_chosen(field: Any, value: Any) -> str:
+    """Why a value is none of the choices; empty if it is one, or there are none."""
+    choices = field.metadata.get("choices")
+    if not choices:
+        return ""
+    parts = value.split(",") if field.metadata["lists"] else [value]
+    return next((not_one_of(part, choices) for part in parts if part not in choices), "")
 
 
 def _range_text(low: float, high: float) -> str:
@@ -276,7 +287,7 @@ class _Parser(flags.ArgumentParser):
 
     def __init__(self, field: Any, hint: Any):
         self._custom = field.metadata["parse"]
-        self._choices = field.metadata["choices"]
+        self._field = field
         self._is_tuple = typing.get_origin(hint) is tuple
         self._kind = next(
             kind for kind in (int, float, str) if hint is kind or kind in typing.get_args(hint)
@@ -290,8 +301,8 @@ class _Parser(flags.ArgumentParser):
         """
         if self._custom:
             return self._custom(argument)
-        if self._choices and argument not in self._choices:
-            raise ValueError(not_one_of(argument, self._choices))
+        if problem := _not_chosen(self._field, argument):
+            raise ValueError(problem)
         if self._is_tuple:
             parts = argument.split(",") if argument else ()
             return tuple(self._number(part.strip(), "s with commas between them") for part in parts)

@@ -96,12 +96,23 @@ def as_text(table: Table) -> str:
 
 def label_table(label: LabelSpec | None, splits: Mapping[str, SplitEntry]) -> Table:
     """How often each class of a dataset occurs in each split; no row without classes."""
-    counts = {name: split.class_counts for name, split in splits.items()}
-    missing = {name: split.missing_labels for name, split in splits.items()}
-    labels = None
-    if label and label.kind == "classes":
-        labels = {name: split.labels(label.per) for name, split in splits.items()}
-    return class_table(label.class_names if label else (), counts, missing, labels)
+    from tfrecords_schema.labels import views  # Help must not wait for TensorFlow.
+
+    tables = {}
+    for head in views(label) if label else ():
+        entries = {name: split.of_head(head) for name, split in splits.items()}
+        counts = {name: entry.class_counts for name, entry in entries.items()}
+        missing = {name: entry.missing_labels for name, entry in entries.items()}
+        labels = None
+        if head.label.kind == "classes":
+            labels = {name: entry.labels(head.label.per) for name, entry in entries.items()}
+        tables[head.name] = class_table(head.label.class_names, counts, missing, labels)
+    if len(tables) < 2:
+        return tables.get("") or class_table((), {name: {} for name in splits})
+    rows = [
+        [f"{name}: {cell}", *cells] for name, table in tables.items() for cell, *cells in table.rows
+    ]
+    return dataclasses.replace(next(iter(tables.values())), rows=rows, is_key=False)
 
 
 def class_table(

@@ -228,7 +228,9 @@ def _count_groups(paths: Iterable[str]) -> int:
 def _split_entry(decision: Decision, parts: Sequence[Part], paths: Iterable[str]) -> SplitEntry:
     lengths: collections.Counter[int] = collections.Counter()
     classes: collections.Counter[int] = collections.Counter()
+    missing_heads: collections.Counter[str] = collections.Counter()
     for part in parts:
+        missing_heads.update(part.missing_heads)
         lengths.update(part.lengths)
         classes.update(part.class_counts)
     names = decision.labels.spec.class_names if decision.labels else ()
@@ -241,6 +243,7 @@ def _split_entry(decision: Decision, parts: Sequence[Part], paths: Iterable[str]
         class_counts={name: classes[index] for index, name in enumerate(names)},
         length_histogram=dict(sorted(lengths.items())),
         missing_labels=sum(part.missing_labels for part in parts),
+        missing_heads=dict(missing_heads),
     )
 
 

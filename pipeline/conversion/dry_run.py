@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.console.errors import UsageError
-from pipeline.console.tables import as_text, class_table
+from pipeline.console.tables import as_text, label_table
 from pipeline.conversion.inputs import (
     Decision,
     Outcome,
@@ -21,7 +21,7 @@ from pipeline.conversion.room import room_text
 from pipeline.conversion.shard_plan import ShardPlan, count_sizes, plan_shards
 from pipeline.conversion.summary import class_names_text, doubts_text, schema_text, splits_text
 from pipeline.doubts.division import doubts_of
-from pipeline.doubts.facts import Division, Rows, SplitFacts
+from pipeline.doubts.facts import Rows, division_of
 from pipeline.sources.division.group_splits import (
     GroupCounts,
     class_counts,
@@ -37,9 +37,9 @@ from pipeline.sources.rejects import (
     left_out_text,
     noted,
     rejects_text,
-    without_label,
 )
 from pipeline.sources.source import Description, Source
+from tfrecords_schema import SplitEntry
 from tfrecords_schema.left_out import Tally
 from tfrecords_schema.names import UNLABELLED
 
@@ -70,21 +70,24 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
     for found in records:
         left_out.update(noted(found.left_out, found.path))
     for found in kept:
-        if found.label and found.split != UNLABELLED:
-            what = "sample" if decision.labels and decision.labels.windows else "step"
-            left_out.update(noted(without_label(what, found.label.unknown), found.path))
+        if decision.labels and found.split != UNLABELLED:
+            left_out.update(noted(decision.labels.gaps(found), found.path))
     said = [
         rejects_text(group_rejects(sorted(rejects(outcomes, decision))), counts.total),
         left_out_text(left_out.rows()),
     ]
     if plan.refusal:
         raise UsageError("\n".join(filter(None, [plan.refusal, *said])))
-    division = _division(kept, records, decision, options)
+    by_split = _by_split(kept, records)
+    entries = {split: _entry(members, decision) for split, members in by_split.items()}
     summary = _summary(records, decision, plan)
-    if decision.labels and not decision.labels.windows:  # Else they are those of samples.
-        labels = {name: split.class_counts for name, split in division.splits.items()}
-        sizes = {name: split.labels for name, split in division.splits.items()}
-        summary += "\n\n" + as_text(class_table(division.classes, labels, labels=sizes))
+    label = decision.labels.spec if decision.labels else None
+    if decision.labels and not decision.labels.are_of_samples:  # Else they are those of samples.
+        summary += "\n\n" + as_text(label_table(label, entries))
+    division = division_of(
+        label, entries, lambda split: _rows(by_split[split], decision), lambda: 0,
+        is_stratified=options.stratify,
+    )  # fmt: skip
     if doubts := doubts_of(division):
         said.append(doubts_text(doubts))
     room = room_text(plan, options.dataset_dir)
@@ -112,35 +115,36 @@ def _groups(
     return decide_splits(counts, options, earlier)
 
 
-def _division(
-    kept: Sequence[Description],
-    records: Iterable[Description],
-    decision: Decision,
-    options: ConvertOptions,
-) -> Division:
-    """The dataset that would be, from inputs with their labels and the same with their splits."""
+def _by_split(
+    kept: Sequence[Description], records: Iterable[Description]
+) -> dict[str, list[Description]]:
+    """Inputs with their labels by the splits that they have in records."""
     by_split: dict[str, list[Description]] = collections.defaultdict(list)
     for found, record in zip(kept, records, strict=True):
         if record.split != UNLABELLED:
             by_split[record.split].append(found)
+    return dict(sorted(by_split.items()))
+
+
+def _entry(members: Sequence[Description], decision: Decision) -> SplitEntry:
+    """What a manifest would say of a split, as far as descriptions do."""
     names = decision.labels.spec.class_names if decision.labels else ()
-    is_class = bool(decision.labels and decision.labels.spec.is_class_feature)
-    has_several = bool(decision.labels and decision.labels.spec.kind == "classes")
-
-    def facts(members: Sequence[Description]) -> SplitFacts:
-        counts = [class_counts(found, decision.labels) for found in members]
-        total: collections.Counter[str] = collections.Counter(dict.fromkeys(names, 0))
-        for index, count in itertools.chain.from_iterable(counts):
+    total: collections.Counter[str] = collections.Counter(dict.fromkeys(names, 0))
+    for found in members:
+        for index, count in class_counts(found, decision.labels):
             total[names[index]] += count
-        labels = [names[of[0][0]] if is_class else "" for of in counts]
-        rows = Rows([one.group for one in members], labels, [one.path for one in members])
-        per, known = decision.labels.spec.per if decision.labels else "", total.total()
-        if has_several:
-            known = len(members) if per == "record" else sum(one.steps for one in members)
-        return SplitFacts(len(members), len({*rows.groups}), total, known, lambda: rows)
+    steps, groups = sum(one.steps for one in members), len({one.group for one in members})
+    return SplitEntry((), len(members), groups, steps, 0, dict(total), {})
 
-    splits = {split: facts(members) for split, members in sorted(by_split.items())}
-    return Division(splits, names, is_class, lambda: 0, options.stratify, has_several=has_several)
+
+def _rows(members: Sequence[Description], decision: Decision) -> Rows:
+    """Groups, labels where a record has one class, and paths."""
+    label = decision.labels.spec if decision.labels else None
+    labels = [""] * len(members)
+    if label and label.is_class_feature:
+        of = [class_counts(found, decision.labels) for found in members]
+        labels = [label.class_names[counts[0][0]] for counts in of]
+    return Rows([one.group for one in members], labels, [one.path for one in members])
 
 
 def _summary(records: Sequence[Description], decision: Decision, plan: ShardPlan) -> str:

@@ -1,6 +1,6 @@
 """Values that lie closer together than floats of their size do: a conversion says so."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -21,13 +21,22 @@ def indistinct(parts: Sequence[Part]) -> Iterator[LeftOut]:
     Args:
       parts: of all shards.
     """
-    kinds = (
-        ("unnarrowed", "channel {0} of the signal", np.float32, "float32, as which it is stored,"),
-        ("label_values", "component {0} of the label", np.float32, "float32, as a model gives it,"),
-        ("channels", "channel {0} of the signal", np.float64, "float64, as its mean is known,"),
-    )
-    for field, what, dtype, as_which in kinds:
-        total = merged(getattr(part, field) for part in parts)
+    signal, names = "channel {0} of the signal", {n for part in parts for n in part.label_values}
+    kinds: list[tuple[Iterable[ChannelSums | None], str, type, str]] = [
+        ((part.unnarrowed for part in parts), signal, np.float32, "as which it is stored,"),
+        *(
+            (
+                [part.label_values.get(name) for part in parts],
+                f"component {{0}} of {f'label {name}' if name else 'the label'}",
+                np.float32,
+                "as a model gives it,",
+            )
+            for name in sorted(names)
+        ),
+        ((part.channels for part in parts), signal, np.float64, "as its mean is known,"),
+    ]
+    for sums, what, dtype, as_which in kinds:
+        total = merged(sums)
         found = [*_too_close(total, dtype)] if total else []
         if found:
             channel, mean, deviation, step = found[0]
@@ -35,8 +44,8 @@ def indistinct(parts: Sequence[Part]) -> Iterator[LeftOut]:
             yield LeftOut(
                 "",
                 f"{what.format(channel)} has mean {mean:.10g} and deviation {deviation:.4g}, and "
-                f"{as_which} has steps of {step:.3g} there{more}: subtract an offset, and convert "
-                "again",
+                f"{np.dtype(dtype).name}, {as_which} has steps of {step:.3g} there{more}: "
+                "subtract an offset, and convert again",
                 0,
             )
 

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from pipeline.console.errors import (
     MissingLabelError,
@@ -11,6 +12,7 @@ from pipeline.console.errors import (
     UsageError,
     fault_named,
 )
+from pipeline.console.texts import counted
 from pipeline.conversion.layouts import (
     Layout,
     chosen_names,
@@ -21,8 +23,10 @@ from pipeline.conversion.layouts import (
 )
 from pipeline.sources.label_kinds import MAX_CLASSES, LabelPlan, plan_labels
 from pipeline.sources.labels import gaps, several
-from pipeline.sources.labels.fits import NOTHING_KNOWN, LabelFit, fit_of
-from pipeline.sources.labels.records import misfit
+from pipeline.sources.labels.asked import AskedLabel
+from pipeline.sources.labels.fits import NOTHING_KNOWN, LabelFit, fits_of
+from pipeline.sources.labels.label import Label
+from pipeline.sources.labels.plans import LabelPlans
 from pipeline.sources.listing import listing_rejects
 from pipeline.sources.names import normal
 from pipeline.sources.options import ConvertOptions
@@ -33,8 +37,8 @@ from tfrecords_schema.schema import InputSpec, RecordSchema
 
 KEEP_OR_DROP = "; --unlabelled=keep keeps such recordings for prediction, drop leaves them out"
 Outcome = Description | Reject
-# dtype, step shape, samples per second (0 if unknown), channels, label
-Signature = tuple[str, tuple[int, ...], float, Layout, LabelFit | None]
+# dtype, step shape, samples per second (0 if unknown), channels, labels
+Signature = tuple[str, tuple[int, ...], float, Layout, tuple[LabelFit | None, ...]]
 
 
 def describe(source: Source, record_id: str, files: Sequence[InputFile]) -> list[Outcome]:
@@ -61,26 +65,37 @@ def describe(source: Source, record_id: str, files: Sequence[InputFile]) -> list
 
 
 def _described(source: Source, path: str) -> Description:
-    """An input with its label as `--ignore_label` and `--unlabelled` have it."""
+    """An input with its labels as `--ignore_label` and `--unlabelled` have them."""
     options = source.options
+    asked = options.asked_labels
     try:
         found = source.describe(path)
     except MissingLabelError:
         if options.unlabelled == "auto":
             raise
         found = source.without_labels().describe(path)
-    if found.label is None:
-        return found
-    if found.label.form == "text" and options.has_names:
-        is_list = options.label_kind == "record_classes"
+    labels = found.labels if found.labels and asked else (None,) * len(asked)
+    if len(labels) != len(asked):
+        raise UsageError(
+            f"--source={options.source} reads {counted(len(labels), 'label')}, {len(asked)} are "
+            "named; name as many in --label_key"
+        )
+    pairs = zip(labels, asked, strict=True)
+    return found._replace(
+        labels=tuple(label and _known(label, one, options) for label, one in pairs)
+    )
+
+
+def _known(label: Label, asked: AskedLabel, options: ConvertOptions) -> Label:
+    """A label without what `--ignore_label` names."""
+    if label.form == "text" and asked.has_names(options.label_separator):
+        is_list = asked.kind == "record_classes"
         names = [*map(normal, options.ignore_label)]
         separator = options.label_separator
-        label = several.of_names(found.label, separator, is_list=is_list, ignored=names)
-        return found._replace(label=label)
+        return several.of_names(label, separator, is_list=is_list, ignored=names)
     if not options.ignore_label:
-        return found
-    ignored = gaps.ignored(options.ignore_label, found.label.form)
-    return found._replace(label=found.label.without(ignored))
+        return label
+    return label.without(gaps.ignored(options.ignore_label, label.form))
 
 
 @dataclasses.dataclass
@@ -89,24 +104,24 @@ class InputCounts:
 
     Attributes:
       rejected: number of rejected inputs.
-      signatures: number of inputs of each dtype, step shape, rate, channels and label fit.
-      classes: distinct classes of the inputs of each signature.
+      signatures: number of inputs of each dtype, step shape, rate, channels and fits of labels.
+      classes: distinct classes of the inputs of each signature, of the label in each place.
     """
 
     rejected: int = 0
     signatures: collections.Counter[Signature] = dataclasses.field(
         default_factory=collections.Counter
     )
-    classes: dict[Signature, set[int | str]] = dataclasses.field(default_factory=dict)
+    classes: dict[tuple[Signature, int], set[int | str]] = dataclasses.field(default_factory=dict)
 
     @property
     def total(self) -> int:
         """Number of inputs."""
         return self.rejected + self.signatures.total()
 
-    def add_classes(self, signature: Signature, classes: Iterable[int | str]) -> None:
-        """Adds to the classes of a signature."""
-        known = self.classes.setdefault(signature, set())
+    def add_classes(self, place: tuple[Signature, int], classes: Iterable[int | str]) -> None:
+        """Adds to the classes of a signature and place."""
+        known = self.classes.setdefault(place, set())
         if len(known) <= MAX_CLASSES:  # More are refused anyway; the exact number does not matter.
             known.update(classes)
 
@@ -119,11 +134,12 @@ def count_inputs(outcomes: Iterable[Outcome]) -> InputCounts:
             counts.rejected += 1
             continue
         signature = (
-            outcome.dtype, outcome.step_shape, outcome.rate_hz, outcome.channels, fit_of(outcome),
+            outcome.dtype, outcome.step_shape, outcome.rate_hz, outcome.channels, fits_of(outcome),
         )  # fmt: skip
         counts.signatures[signature] += 1
-        if outcome.label is not None and outcome.label.classes:
-            counts.add_classes(signature, outcome.label.classes)
+        for at, label in enumerate(outcome.labels):
+            if label is not None and label.classes:
+                counts.add_classes((signature, at), label.classes)
     return counts
 
 
@@ -133,8 +149,8 @@ def add_input_counts(parts: Iterable[InputCounts]) -> InputCounts:
     for part in parts:
         total.rejected += part.rejected
         total.signatures.update(part.signatures)
-        for signature, classes in part.classes.items():
-            total.add_classes(signature, classes)
+        for place, classes in part.classes.items():
+            total.add_classes(place, classes)
     return total
 
 
@@ -153,7 +169,7 @@ class Decision:
     """
 
     schema: RecordSchema | None
-    labels: LabelPlan | None = None
+    labels: LabelPlans | None = None
     refusal: str = ""
     source: Source | None = None
     rate_hz: float = 0.0
@@ -178,8 +194,7 @@ class Decision:
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """What is said of the labels' kind, and of channels, where they are not clear."""
-        guess = self.labels.guess if self.labels else ""
-        said = [LeftOut("", guess, 0)] if guess else []
+        said = [LeftOut("", guess, 0) for guess in self.labels.guesses] if self.labels else []
         if self.dropped:
             said.append(LeftOut("input", "without a label (--unlabelled=drop)", self.dropped))
         return (*said, *other_names(self.layouts, self.layout))
@@ -218,49 +233,91 @@ def _decide(counts: InputCounts, source: Source) -> Decision:
         inputs[signature[:3]] += count
     kept = min(inputs, key=lambda key: (-inputs[key], str(key)))
     dtype, step_shape, rate_hz = kept
-    fits: collections.Counter[LabelFit] = collections.Counter()
-    classes: dict[LabelFit, set[int | str]] = collections.defaultdict(set)
     layouts: collections.Counter[Layout] = collections.Counter()
     for signature, count in counts.signatures.items():
-        layout, fit = signature[3:]
-        layouts[layout] += count if signature[:3] == kept else 0
-        if signature[:3] == kept and fit is not None:
-            fits[fit] += count
-            classes[fit].update(counts.classes.get(signature, ()))
-    labels, options, windows = None, source.options, source.options.window_labels
-    unknown = fits.pop(NOTHING_KNOWN, 0)
-    if (fits or unknown) and options.label_kind != "none":
-        without = sum(count for (*_, fit), count in counts.signatures.items() if fit is None)
-        unlabelled = {"auto": unknown, "keep": unknown + without, "drop": 0}[options.unlabelled]
-        labels = plan_labels(
-            fits,
-            classes,
-            kind=options.label_kind,
-            class_names=options.class_names,
-            windows=windows,
-            ignore_label=options.ignore_label,
-            separator=options.label_separator,
-            has_missing=bool(unlabelled) or any(fit.has_missing for fit in fits),
-        )
+        layouts[signature[3]] += count if signature[:3] == kept else 0
+    labels, windows = _plan_labels(counts, kept, source.options), source.options.window_labels
     keeps_tail, roles = bool(windows and windows.keeps_tail), roles_of(commonest(layouts))
     spec = InputSpec(source.kind, dtype, step_shape, keeps_tail, roles)
     schema = RecordSchema(spec, labels.spec if labels else None)
-    dropped = _dropped(counts, labels) if options.unlabelled == "drop" else 0
+    dropped = _dropped(counts, labels) if source.options.unlabelled == "drop" else 0
     return Decision(
         schema, labels, source=source, rate_hz=rate_hz, layouts=+layouts, dropped=dropped
     )
 
 
-def _dropped(counts: InputCounts, labels: LabelPlan | None) -> int:
+def _plan_labels(
+    counts: InputCounts, kept: tuple[Any, ...], options: ConvertOptions
+) -> LabelPlans | None:
+    """The plan of every label, from inputs with signatures that begin like `kept`; None without."""
+    asked = options.asked_labels
+    of_kept = {one: count for one, count in counts.signatures.items() if one[:3] == kept}
+    if not asked or not any(fit for *_, fits in of_kept for fit in fits):
+        return None
+    plans = []
+    for at, one in enumerate(asked):
+        try:
+            plans.append(_plan_label(counts, of_kept, at, options))
+        except UsageError as error:
+            raise type(error)(f"{one.name}: {error}" if one.name else str(error)) from error
+    return LabelPlans.of(plans, [one.name for one in asked])
+
+
+def _plan_label(
+    counts: InputCounts, of_kept: Mapping[Signature, int], at: int, options: ConvertOptions
+) -> LabelPlan:
+    """The plan of the label in one place."""
+    asked, is_alone = options.asked_labels[at], len(options.asked_labels) == 1
+    fits: collections.Counter[LabelFit] = collections.Counter()
+    classes: dict[LabelFit, set[int | str]] = collections.defaultdict(set)
+    for signature, count in of_kept.items():
+        if (fit := signature[4][at]) is not None:
+            fits[fit] += count
+            classes[fit].update(counts.classes.get((signature, at), ()))
+    fits.pop(NOTHING_KNOWN, 0)
+    lacking = [
+        signature[4]
+        for signature in counts.signatures
+        if signature[4][at] is None or (signature[4][at] == NOTHING_KNOWN and signature in of_kept)
+    ]
+    return plan_labels(
+        fits,
+        classes,
+        kind=asked.kind,
+        class_names=asked.class_names,
+        windows=options.window_labels,
+        ignore_label=options.ignore_label,
+        separator=options.label_separator,
+        has_missing=any(fit.has_missing for fit in fits)
+        or any(_is_kept(of_input, at, options.unlabelled) for of_input in lacking),
+        is_alone=is_alone,
+    )
+
+
+def _is_kept(fits: Sequence[LabelFit | None], at: int, unlabelled: str) -> bool:
+    """Whether an input that lacks the label in one place is kept."""
+    is_labelled = any(map(_is_something, fits))
+    return {"auto": fits[at] is not None, "keep": True, "drop": is_labelled}[unlabelled]
+
+
+def _is_something(fit: LabelFit | None) -> bool:
+    return fit not in (None, NOTHING_KNOWN)
+
+
+def _dropped(counts: InputCounts, labels: LabelPlans | None) -> int:
     """How many inputs have no label: of values per record, also those of which one is NaN."""
     if labels is None:
         return 0
-    is_whole = labels.spec.kind == "value" and labels.spec.per == "record"
     return sum(
         count
-        for (*_, fit), count in counts.signatures.items()
-        if fit in (None, NOTHING_KNOWN) or (is_whole and fit.has_missing)
+        for (*_, fits), count in counts.signatures.items()
+        if all(map(_is_missing, fits, labels.plans))
     )
+
+
+def _is_missing(fit: LabelFit | None, plan: LabelPlan) -> bool:
+    is_whole = plan.spec.kind == "value" and plan.spec.per == "record"
+    return fit is None or fit == NOTHING_KNOWN or (is_whole and fit.has_missing)
 
 
 def fitting(outcomes: Iterable[Outcome], decision: Decision) -> Iterator[Description]:
@@ -270,8 +327,11 @@ def fitting(outcomes: Iterable[Outcome], decision: Decision) -> Iterator[Descrip
             continue
         if _is_dropped(outcome, decision) or check(outcome, decision):
             continue
-        is_kept = _is_unlabelled(outcome, decision)
-        yield outcome._replace(split=UNLABELLED) if is_kept else outcome
+        if _is_unlabelled(outcome, decision):
+            yield outcome._replace(split=UNLABELLED)
+        else:
+            labels = decision.labels
+            yield outcome._replace(lacking=labels.lacking(outcome.labels) if labels else ())
 
 
 def rejects(outcomes: Iterable[Outcome], decision: Decision) -> Iterator[Reject]:
@@ -286,7 +346,7 @@ def rejects(outcomes: Iterable[Outcome], decision: Decision) -> Iterator[Reject]
 
 
 def _is_unlabelled(found: Description, decision: Decision) -> bool:
-    return decision.labels is not None and decision.labels.is_missing(found.label)
+    return decision.labels is not None and decision.labels.is_missing(found.labels)
 
 
 def _is_dropped(found: Description, decision: Decision) -> bool:
@@ -319,6 +379,6 @@ def _misfit(found: Description, decision: Decision) -> str:
         return reason
     if decision.labels is None:
         return ""
-    if found.label is None and source.options.unlabelled == "auto":
+    if None in found.labels and source.options.unlabelled == "auto":
         return source.no_label + KEEP_OR_DROP
-    return "" if decision.labels.is_missing(found.label) else misfit(found, decision.labels)
+    return decision.labels.misfit(found)

@@ -151,8 +151,8 @@ class _Describe(beam.DoFn):
 
 
 def _weigh(outcome: Outcome) -> int:
-    label = outcome.label if isinstance(outcome, Description) else None
-    classes = len(label.classes) + len(label.looks.ones) if label else 0
+    labels = outcome.labels if isinstance(outcome, Description) else ()
+    classes = sum(len(label.classes) + len(label.looks.ones) for label in labels if label)
     return 1 + classes // _CLASSES_PER_WEIGHT
 
 

@@ -38,8 +38,9 @@ class Part:
       lengths: number of records per number of steps.
       channels: moments of the training split's values.
       unnarrowed: moments of what was stored in a dtype of fewer bits, as it was.
-      label_values: moments of labels that are values, as they were.
+      label_values: moments of labels that are values, as they were, by the names of heads.
       missing_labels: number of labels that are not known.
+      missing_heads: the same of each of several labels, by the name of its head.
       rejects: inputs that turned out to be unusable when they were read.
       left_out: what of its records was left out or changed.
     """
@@ -55,8 +56,9 @@ class Part:
     lengths: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
     channels: ChannelSums | None = None
     unnarrowed: ChannelSums | None = None
-    label_values: ChannelSums | None = None
+    label_values: dict[str, ChannelSums] = dataclasses.field(default_factory=dict)
     missing_labels: int = 0
+    missing_heads: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     rejects: list[Reject] = dataclasses.field(default_factory=list)
     left_out: list[LeftOut] = dataclasses.field(default_factory=list)
 
@@ -71,8 +73,9 @@ class Part:
             k: dataclasses.asdict(v) if isinstance(v, ChannelSums) else v
             for k, v in vars(self).items()
         }
-        left_out = [*map(dataclasses.asdict, self.left_out)]
-        return json.dumps({**values, "left_out": left_out}, sort_keys=True)
+        values["left_out"] = [*map(dataclasses.asdict, self.left_out)]
+        values["label_values"] = {k: dataclasses.asdict(v) for k, v in self.label_values.items()}
+        return json.dumps(values, sort_keys=True)
 
 
 def part_path(work_dir: str, split: str, shard: int) -> str:

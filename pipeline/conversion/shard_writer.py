@@ -26,15 +26,15 @@ from pipeline.conversion.packs import unpack
 from pipeline.conversion.parts import Part, find_part, part_path, write_part
 from pipeline.conversion.shard_plan import ShardPlan, record_order
 from pipeline.conversion.work_dir import ProgressFile, WorkDir
-from pipeline.sources.labels.records import convert_label
 from pipeline.sources.options import ConvertOptions
-from pipeline.sources.rejects import noted, without_label
+from pipeline.sources.rejects import noted
 from pipeline.sources.source import Description, RawRecord, Reject, Source
 from tfrecords_schema.channels import ChannelRole
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
 from tfrecords_schema.flushing import want
 from tfrecords_schema.index import IndexRow
+from tfrecords_schema.labels import apart, missing_of_heads
 from tfrecords_schema.left_out import LeftOut, Tally
 from tfrecords_schema.manifest import FileEntry
 from tfrecords_schema.names import UNLABELLED, join, shard_name
@@ -88,7 +88,7 @@ class ShardWriter(beam.DoFn):
 
     def _new_part(self, place: tuple[str, int, int], records: Sequence[Description]) -> Part:
         inputs = [(r.path, r.size_bytes, r.checksum, r.group) for r in records]
-        classes = self._labels.classes if self._labels else ()
+        classes = [plan.classes for plan in self._labels.plans] if self._labels else []
         schema = dataclasses.asdict(self._schema)
         content = [self._options.recorded(), schema, classes, place, inputs]
         key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -134,9 +134,8 @@ class ShardWriter(beam.DoFn):
             raw = self._read(record)
             if self._labels is not None and record.split == UNLABELLED:
                 label = self._labels.spec.unknown(len(raw.data))
-            elif self._labels is not None and raw.label is not None:
-                length = record.samples if self._labels.windows else record.steps
-                label = convert_label(raw.label, self._labels, length)
+            elif self._labels is not None:
+                label = self._labels.convert(raw.labels, record)
         moments = self._moments(raw, part)
         try:
             serialized = self._schema.encode(record.record_id, raw.data, label, raw.padding)
@@ -144,7 +143,7 @@ class ShardWriter(beam.DoFn):
             raise RejectedInputError(f"{error}; cut it into several") from error
         if moments is not None:
             part.channels = merged([part.channels, moments()])
-        self._add_unnarrowed(raw, part)
+        self._add_unnarrowed(raw, record, part)
         part.lengths[len(raw.data)] += 1
         spec = self._schema.label
         missing = 0
@@ -154,6 +153,7 @@ class ShardWriter(beam.DoFn):
             if spec.class_names:
                 totals = enumerate(spec.class_totals(label[known]).tolist())
                 part.class_counts.update({at: total for at, total in totals if total})
+            part.missing_heads.update(missing_of_heads(spec, label))
         part.missing_labels += missing
         has_own_axis = label is not None and spec is not None and spec.per == "sequence"
         row = IndexRow(
@@ -169,33 +169,46 @@ class ShardWriter(beam.DoFn):
             label=spec.summary(label) if label is not None and spec is not None else "",
         )
         said = (*record.left_out, *raw.left_out)
-        if record.split != UNLABELLED:
-            said += (*self._rounded(raw, label), *without_label("step", missing))
+        if record.split != UNLABELLED and label is not None and self._labels:
+            said += (*self._rounded(raw, record, label), *self._labels.stored_gaps(label))
         return serialized, row, said
 
-    def _rounded(self, raw: RawRecord, label: np.ndarray | None) -> tuple[LeftOut, ...]:
-        """What is said of whole numbers that are others in the dtype of the label."""
-        spec = self._schema.label
-        is_other = self._labels is not None and self._labels.windows is not None
-        if label is None or is_other or spec is None or spec.kind != "value":
-            return ()
-        given = np.asarray(raw.label).astype(np.float64).reshape(-1)
-        rounded = int(((given == np.rint(given)) & (given != label.reshape(-1))).sum())
-        why = f"whole number, {spec.dtype} holds the nearest that it can (to 16777216 all)"
-        return (LeftOut("label", why, rounded),) if rounded else ()
+    def _values(self, raw: RawRecord, record: Description) -> Iterator[tuple[int, np.ndarray]]:
+        """Place and numbers of each label that is stored as numbers."""
+        for at, plan in enumerate(self._labels.plans if self._labels else ()):
+            label = raw.labels[at] if raw.labels else None
+            if plan.spec.kind == "value" and label is not None and at not in record.lacking:
+                yield at, np.asarray(label)
 
-    def _add_unnarrowed(self, raw: RawRecord, part: Part) -> None:
+    def _rounded(self, raw: RawRecord, record: Description, label: np.ndarray) -> Iterator[LeftOut]:
+        """What is said of whole numbers that are others in the dtype of the label."""
+        assert self._labels is not None
+        stored = [found for _, found in apart(self._labels.spec, label)]
+        for at, values in self._values(raw, record):
+            found = stored[at]
+            if self._labels.plans[at].windows is not None:
+                continue
+            given = values.astype(np.float64).reshape(-1)
+            rounded = int(((given == np.rint(given)) & (given != found.reshape(-1))).sum())
+            why = f"whole number, {found.dtype} holds the nearest that it can (to 16777216 all)"
+            if rounded:
+                yield LeftOut("label", why, rounded)
+
+    def _add_unnarrowed(self, raw: RawRecord, record: Description, part: Part) -> None:
         """Adds up what records do not hold digit by digit."""
         if raw.unnarrowed is not None:
             moments = ChannelSums.of_record(raw.unnarrowed, raw.padding)
             part.unnarrowed = merged([part.unnarrowed, moments])
-        spec = self._schema.label
-        if spec is None or spec.kind != "value" or raw.label is None or part.split == UNLABELLED:
+        if self._labels is None or part.split == UNLABELLED:
             return
-        values = np.asarray(raw.label).reshape(-1, math.prod(spec.shape))
-        values = values[~np.isnan(values).any(1)] if spec.has_missing else values
-        if values.size:
-            part.label_values = merged([part.label_values, ChannelSums.of(values)])
+        for at, found in self._values(raw, record):
+            name, spec = self._labels.names[at], self._labels.plans[at].spec
+            values = found.reshape(-1, math.prod(spec.shape))
+            values = values[~np.isnan(values).any(1)] if spec.has_missing else values
+            if values.size:
+                sums = ChannelSums.of(values)
+                known = part.label_values.get(name)
+                part.label_values[name] = known.merge(sums) if known else sums
 
     def _moments(self, raw: RawRecord, part: Part) -> Callable[[], ChannelSums] | None:
         """Checks a signal; adds up one of the training split, if it is large in another thread.

@@ -8,6 +8,7 @@ from pipeline.console.texts import bytes_text, input_text, label_kind_text, wrap
 from pipeline.doubts.division import doubts
 from pipeline.sources.rejects import left_out_text, rejects_text
 from tfrecords_schema import Dataset
+from tfrecords_schema.labels import LabelSpec
 from tfrecords_schema.names import REJECTS, join
 from tfrecords_schema.schema import RecordSchema
 
@@ -46,15 +47,28 @@ def splits_text(rows: Iterable[tuple[str, int, int, int, int, int]]) -> str:
 
 
 def schema_text(schema: RecordSchema, why: str) -> str:
-    """What a record holds and what is known of it, and how that was found out."""
-    because = f" ({why})" if why and schema.label else ""
-    label = f"label: {label_kind_text(schema.label)}{because}"
-    return "\n".join([f"input: {input_text(schema.input)}", wrapped(label)])
+    """What a record holds and what is known of it, and how that was found out; a line a label."""
+    lines = [f"input: {input_text(schema.input)}"]
+    reasons = iter(why.split("\n") if why else ())
+    for name, label in _labels(schema):
+        because = f" ({reason})" if (reason := next(reasons, "")) and label else ""
+        lines.append(wrapped(f"label{name}: {label_kind_text(label)}{because}"))
+    return "\n".join(lines)
+
+
+def _labels(schema: RecordSchema) -> list[tuple[str, LabelSpec | None]]:
+    """Each label, and its name, with a space in front, where there are several."""
+    heads = schema.label.heads if schema.label else ()
+    return [(f" {head.name}", head.label) for head in heads] or [("", schema.label)]
 
 
 def class_names_text(schema: RecordSchema) -> str:
-    """Index and name of each class; empty without classes."""
-    names = schema.label.class_names if schema.label else ()
-    shown = ", ".join(f"{index} = {name}" for index, name in enumerate(names[:_SHOWN_CLASSES]))
-    more = ", ..." if len(names) > _SHOWN_CLASSES else ""
-    return wrapped(f"classes: {shown}{more}") if names else ""
+    """Index and name of each class, a line for each label; empty without classes."""
+    lines = []
+    for label, spec in _labels(schema):
+        names = spec.class_names if spec else ()
+        shown = ", ".join(f"{index} = {name}" for index, name in enumerate(names[:_SHOWN_CLASSES]))
+        more = ", ..." if len(names) > _SHOWN_CLASSES else ""
+        of = f" of{label}" if label else ""
+        lines += [wrapped(f"classes{of}: {shown}{more}")] if names else []
+    return "\n".join(lines)

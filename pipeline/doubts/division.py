@@ -30,6 +30,11 @@ def doubts_of(division: Division) -> list[str]:
     return [
         *(_group_doubts(division) if reads_names else ()),
         *_class_doubts(division, reads_names),
+        *(
+            f"{name}: {doubt}"
+            for name, of_label in division.of_labels.items()
+            for doubt in _class_doubts(of_label, reads_names)
+        ),
     ]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from tfrecords_schema import Dataset
+from tfrecords_schema import Dataset, LabelSpec, SplitEntry
 from tfrecords_schema.index import group_totals, shared_groups
+from tfrecords_schema.labels import views
 from tfrecords_schema.names import INDEX, UNLABELLED, join
 
 
@@ -48,6 +50,7 @@ class Division(NamedTuple):
       is_stratified: whether it was divided by classes.
       is_fold: whether it is one of several divisions, which hold all others.
       has_several: whether a label is any number of classes.
+      of_labels: of several labels the same for the classes of each, by their names; empty of one.
     """
 
     splits: Mapping[str, SplitFacts]
@@ -57,6 +60,7 @@ class Division(NamedTuple):
     is_stratified: bool = False
     is_fold: bool = False
     has_several: bool = False
+    of_labels: Mapping[str, Division] = types.MappingProxyType({})
 
     @property
     def records(self) -> int:
@@ -66,28 +70,68 @@ class Division(NamedTuple):
     @classmethod
     def of(cls, dataset: Dataset) -> Division:
         """That of a dataset."""
-        manifest, label = dataset.manifest, dataset.schema.label
+        manifest = dataset.manifest
+        return division_of(
+            dataset.schema.label,
+            manifest.splits,
+            functools.partial(_rows, dataset),
+            functools.partial(_shared_groups, dataset),
+            is_stratified=bool(manifest.options.get("stratify")),
+            is_fold=bool(manifest.shards_of),
+        )
+
+
+def division_of(
+    label: LabelSpec | None,
+    entries: Mapping[str, SplitEntry],
+    rows: Callable[[str], Rows],
+    shared_groups: Callable[[], int],
+    *,
+    is_stratified: bool,
+    is_fold: bool = False,
+) -> Division:
+    """A dataset and its splits.
+
+    Args:
+      label: what is learned.
+      entries: of the splits, by name.
+      rows: reads what is known of every record of one.
+      shared_groups: see `Division`.
+      is_stratified: likewise.
+      is_fold: likewise.
+    """
+
+    def of_label(label: LabelSpec | None, entries: Mapping[str, SplitEntry]) -> Division:
         several = label.per if label and label.kind == "classes" else ""
         splits = {
             name: SplitFacts(
                 entry.records,
                 entry.groups,
-                entry.class_counts,
+                entry.class_counts if label else {},
                 entry.labels(several) if several else sum(entry.class_counts.values()),
-                functools.partial(_rows, dataset, name),
+                functools.partial(rows, name),
             )
-            for name, entry in manifest.splits.items()
+            for name, entry in entries.items()
             if name != UNLABELLED
         }
-        return cls(
+        return Division(
             splits,
             label.class_names if label else (),
             label is not None and label.is_class_feature,
-            functools.partial(_shared_groups, dataset),
-            bool(manifest.options.get("stratify")),
-            bool(manifest.shards_of),
+            shared_groups,
+            is_stratified,
+            is_fold,
             bool(several),
         )
+
+    if label is None or not label.heads:
+        return of_label(label, entries)
+    of_labels = {}
+    for head in views(label):
+        of_head = {n: one.of_head(head) for n, one in entries.items() if one.records}
+        # Texts of rows are of all labels.
+        of_labels[head.name] = of_label(head.label, of_head)._replace(is_class_per_record=False)
+    return of_label(None, entries)._replace(of_labels=of_labels)
 
 
 def _rows(dataset: Dataset, split: str) -> Rows:

@@ -14,7 +14,8 @@ from pipeline.inspect.record_pictures import sample_picture
 from pipeline.inspect.samples import TimeAxis, label_text, read_samples
 from pipeline.inspect.shortcuts import shortcut_table
 from pipeline.inspect.text import about, all_notes, epoch_sentences
-from tfrecords_schema import Dataset
+from tfrecords_schema import Dataset, LabelSpec
+from tfrecords_schema.labels import Head, apart, class_in
 
 _MAX_NAMES = 60
 _DRAWN_BATCHES = 12
@@ -42,7 +43,7 @@ def inspect_page(facts: Facts, epoch: EpochFacts | None, samples: int) -> str:
         tables=tables,
         shortcuts=shortcut_table(facts.shortcuts, label),
         lengths_picture=lengths and lengths_picture(lengths, lengths.usual.boundaries, axis),
-        names=label.class_names[:_MAX_NAMES] if label and label.per != "record" else (),
+        keys=_keys(label) if label else [],
         samples=_samples(facts, samples) if samples > 0 else [],
         epoch=epoch,
         sentences=epoch_sentences(epoch) if epoch else [],
@@ -65,11 +66,23 @@ def _samples(facts: Facts, number: int) -> list[dict[str, Any]]:
         {
             "id": sample.id,
             "steps": steps_text(sample.steps, axis.step_secs),
-            "label": "" if label is None else label_text(np.asarray(sample.label), label),
+            "label": "" if label is None else _of_record(np.asarray(sample.label), label),
             "picture": sample_picture(sample, dataset.schema, axis),
         }
         for sample in read_samples(dataset, split, _rows(dataset, split, number))
     ]
+
+
+def _keys(label: LabelSpec) -> list[list[str]]:
+    """Names of the classes that pictures have in colours, of each label with a time axis."""
+    heads = [head for head in label.heads or [Head("", label)] if head.label.per != "record"]
+    return [[class_in(head, one) for one in head.label.class_names[:_MAX_NAMES]] for head in heads]
+
+
+def _of_record(label: np.ndarray, spec: LabelSpec) -> str:
+    """Labels of a whole record in words; others are in its picture."""
+    found = [one for one in apart(spec, label) if one[0].label.per == "record"]
+    return ", ".join(f"{head.name} {label_text(one, head.label)}".strip() for head, one in found)
 
 
 def _rows(dataset: Dataset, split: str, number: int) -> np.ndarray:

@@ -16,10 +16,12 @@ from pipeline.console.figures import (
     channel_colours,
     draw_channel,
     png,
+    shortened,
     whole_numbers,
 )
 from pipeline.inspect.samples import Sample, TimeAxis
 from tfrecords_schema import RecordSchema
+from tfrecords_schema.labels import Head, apart
 
 _WIDTH = 5.6
 _SIGNAL_HEIGHT, _BAND_HEIGHT, _VALUES_HEIGHT = 2.2, 0.8, 1.6
@@ -29,21 +31,27 @@ _MIN_COLUMNS = 3
 
 
 def sample_picture(sample: Sample, schema: RecordSchema, axis: TimeAxis) -> str:
-    """A record, and below it the label if that has a time axis."""
-    label, axis = schema.label, axis.fitting(sample.steps)
-    if label is None or label.per == "record":
-        return record_picture(sample, schema.input.kind, axis)
+    """A record, and below it each label that has a time axis."""
+    axis = axis.fitting(sample.steps)
+    panels = []
+    if schema.label is not None and sample.label is not None:
+        heads = apart(schema.label, sample.label)
+        panels = [
+            _label_panel(head, label, axis) for head, label in heads if head.label.per != "record"
+        ]
+    return record_picture(sample, schema.input.kind, axis, panels)
+
+
+def _label_panel(head: Head, label: np.ndarray, axis: TimeAxis) -> "Panel":
+    is_single, axis = head.label.is_single, axis.of_label(head.label)
 
     def draw(axes: Axes) -> None:
-        assert sample.label is not None
-        draw_label = _draw_classes if label.is_single else _draw_values
-        draw_label(axes, sample.label, axis.of_label(label).unit)
-        axes.set_ylabel("label")
+        draw_label = _draw_classes if is_single else _draw_values
+        draw_label(axes, label, axis.unit)
+        axes.set_ylabel(shortened(head.name) or "label")
 
-    assert sample.label is not None
-    height = _BAND_HEIGHT if label.is_single else _VALUES_HEIGHT
-    panel = Panel(draw, height, axis.of_label(label), max(len(sample.label), 1))
-    return record_picture(sample, schema.input.kind, axis, [panel])
+    height = _BAND_HEIGHT if is_single else _VALUES_HEIGHT
+    return Panel(draw, height, axis, max(len(label), 1))
 
 
 class Panel(NamedTuple):

@@ -14,6 +14,7 @@ from pipeline.batches.frames import decode_frame
 from pipeline.console.texts import listed
 from pipeline.sources.windows import recorded_window
 from tfrecords_schema import Dataset, DatasetError, InputSpec, LabelSpec, RecordSchema
+from tfrecords_schema.labels import apart
 from tfrecords_schema.places import gfile
 
 _LENGTH_BYTES = 8
@@ -134,6 +135,9 @@ def read_samples(
 
 def label_text(label: np.ndarray, spec: LabelSpec) -> str:
     """A record's label, or a prediction of the same kind, in words."""
+    if spec.heads:
+        heads = apart(spec, np.asarray(label))
+        return ", ".join(f"{head.name} {label_text(found, head.label)}" for head, found in heads)
     if not (known := spec.is_known(np.asarray(label))).all():
         rest = label_text(label[known], spec) if known.any() else ""
         return f"{rest}, and some without" if rest else "none"

@@ -1,12 +1,14 @@
 """`annotation.json` of a sample: its fields, and a field as a label."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.console.errors import MissingLabelError, RejectedInputError
 from pipeline.console.texts import listed
+from pipeline.sources.labels.asked import AskedLabel
 from pipeline.sources.labels.label import Label
 from pipeline.sources.names import normal
 from pipeline.sources.narrowing import narrowed
@@ -109,6 +111,20 @@ def describe_label(label: np.ndarray, label_kind: str) -> Label:
     if label.dtype.kind == "f":
         return Label.of_numbers(label, "float32", label_kind, is_loose=True)
     return Label.of_classes(label, label.shape, is_loose=True)
+
+
+def describe_labels(
+    labels: Sequence[np.ndarray | None], asked: Sequence[AskedLabel]
+) -> tuple[Label | None, ...]:
+    """What each of several looks like, as far as they are there.
+
+    Raises:
+      RejectedInputError: see `describe_label`.
+    """
+    return tuple(
+        None if label is None else describe_label(label, one.kind)
+        for label, one in zip(labels, asked, strict=True)
+    )
 
 
 def _kind(value: Any) -> str:

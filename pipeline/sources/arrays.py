@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from pipeline.console.errors import MissingLabelError, RejectedInputError
 from pipeline.console.texts import listed
 from pipeline.sources.names import class_of, normal
 from pipeline.sources.npz import ArrayFile
+from pipeline.sources.options import ConvertOptions
 from tfrecords_schema.left_out import LeftOut
 
 LABEL_KEYS = ("label", "y")
@@ -23,34 +24,35 @@ class ArrayChoice:
     """How the arrays of a file are told apart.
 
     Attributes:
+      options: of the conversion, which name the labels.
       signal: name of the array with the signal; empty if it is not given.
-      label: likewise with the label.
       others: names of those with the group and the split.
-      has_labels: whether there are labels at all.
-      has_targets: whether they are in files of their own.
+      has_targets: whether labels are in files of their own.
     """
 
+    options: ConvertOptions
     signal: str
-    label: str
     others: tuple[str, ...]
-    has_labels: bool
     has_targets: bool
 
-    def keys(self, npz: ArrayFile) -> tuple[str, str | None]:
-        """The array with the signal, and the one with the label if there is one in this file."""
-        label = None if self.has_targets else self.label_key(npz)
-        return self.signal_key(npz, label), label
+    def keys(self, npz: ArrayFile) -> tuple[str, tuple[str | None, ...]]:
+        """The array with the signal, and those with the labels if this file has labels."""
+        labels = () if self.has_targets else self.label_keys(npz)
+        return self.signal_key(npz, labels), labels
 
-    def label_key(self, npz: ArrayFile) -> str | None:
-        """The array with the label; of a file of targets, if that is what this is.
+    def label_keys(self, npz: ArrayFile) -> tuple[str | None, ...]:
+        """The array with each label; of a file of targets, if that is what this is.
 
         Raises:
-          RejectedInputError: if the one that is named is not there, or of targets none is clear.
+          RejectedInputError: if one that is named is not there, or of targets none is clear.
         """
-        if not self.has_labels:
-            return None
-        if self.label:
-            return required_key(npz, self.label, "label_key")
+        return self.options.each_label(
+            self.options.file_labels, lambda asked: self._label_key(npz, asked.key)
+        )
+
+    def _label_key(self, npz: ArrayFile, named: str) -> str | None:
+        if named:
+            return required_key(npz, named, "label_key")
         for default in LABEL_KEYS:
             if default in npz.keys and self._leaves_a_signal(npz, default):
                 return default
@@ -63,15 +65,15 @@ class ArrayChoice:
             "--label_key"
         )
 
-    def signal_key(self, npz: ArrayFile, label_key: str | None) -> str:
-        """The array with the signal, in a file whose label is known.
+    def signal_key(self, npz: ArrayFile, label_keys: Iterable[str | None]) -> str:
+        """The array with the signal, in a file whose labels are known.
 
         Raises:
           RejectedInputError: if the one that is named is not there, or none is clear.
         """
         if self.signal:
             return required_key(npz, self.signal, "signal_key")
-        keys = self._beside(npz, label_key)
+        keys = self._beside(npz, label_keys)
         if len(keys) > 1:
             # A number or a text beside the signal is no second signal; neither is an array of one
             # number, unless there is nothing else.
@@ -88,27 +90,30 @@ class ArrayChoice:
 
     def data_key(self, npz: ArrayFile) -> str:
         """The array with the signal, in a file whose label may be there or not."""
-        keys = [normal(self.label)] if self.label else LABEL_KEYS
-        is_sought = self.has_labels and not self.has_targets
-        found = (key for key in keys if is_sought and key in npz.keys)
-        return self.signal_key(
-            npz, next((key for key in found if self._leaves_a_signal(npz, key)), None)
-        )
+        asked = () if self.has_targets else self.options.file_labels
+        found: list[str] = []
+        for one in asked:
+            keys = [normal(one.key)] if one.key else LABEL_KEYS
+            there = (key for key in keys if key in npz.keys and self._leaves_a_signal(npz, key))
+            found += [*there][:1]
+        return self.signal_key(npz, found)
 
-    def unused(self, npz: ArrayFile, signal: str | None, label: str | None) -> Iterator[LeftOut]:
+    def unused(
+        self, npz: ArrayFile, signal: str | None, labels: Sequence[str | None]
+    ) -> Iterator[LeftOut]:
         """What is said of arrays that nothing is read from.
 
         Args:
           npz: the file.
           signal: the array with the signal; None in a file of targets.
-          label: the array with the label, if there is one.
+          labels: the arrays with labels, as far as there are some.
         """
-        names = sorted({*npz.keys}.difference((signal, label), map(normal, self.others)))
+        names = sorted({*npz.keys}.difference((signal, *labels), map(normal, self.others)))
         if not names:
             return
         shown = ", ".join(f"'{name[:_SHOWN_LETTERS]}'" for name in names[:_SHOWN])
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        is_asked = label is None and self.has_labels and not self.has_targets
+        is_asked = [*labels] == [None] and not self.has_targets
         cure = "; if the label is among them, name it with --label_key" if is_asked else ""
         what = "array" if len(names) == 1 else "arrays"
         yield LeftOut("recording", f"{what} {shown}{more} not used{cure}")
@@ -119,12 +124,12 @@ class ArrayChoice:
             return True
         if self.signal:
             return label_key != normal(self.signal)
-        best = max((_rank(npz, key) for key in self._beside(npz, label_key)), default=_NO_ARRAY)
+        best = max((_rank(npz, key) for key in self._beside(npz, [label_key])), default=_NO_ARRAY)
         # Beside nothing but an empty array a label is one still: that is a recording of no steps.
         return best in (_EMPTY, _VALUES) or best == _ONE_VALUE >= _rank(npz, label_key)
 
-    def _beside(self, npz: ArrayFile, label_key: str | None) -> list[str]:
-        other = {label_key, *map(normal, self.others)}
+    def _beside(self, npz: ArrayFile, label_keys: Iterable[str | None]) -> list[str]:
+        other = {*label_keys, *map(normal, self.others)}
         return [key for key in npz.keys if key not in other]
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -103,6 +103,7 @@ class InFront(Source):
         return self.inner.nothing
 
 
-def digest(label: np.ndarray | None) -> str:
-    """What a label from elsewhere adds to the checksum of an input."""
-    return "" if label is None else f";{zlib.crc32(repr(label.tolist()).encode()):08x}"
+def digest(found: Iterable[np.ndarray | None]) -> str:
+    """What labels or values from elsewhere add to the checksum of an input."""
+    contents = (repr(one.tolist()).encode() for one in found if one is not None)
+    return "".join(f";{zlib.crc32(content):08x}" for content in contents)

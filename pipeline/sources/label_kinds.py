@@ -90,6 +90,7 @@ def plan_labels(
     ignore_label: tuple[str, ...] = (),
     has_missing: bool = False,
     separator: str = "",
+    is_alone: bool = True,
 ) -> LabelPlan:
     """Decides what the labels of a set are.
 
@@ -102,15 +103,17 @@ def plan_labels(
       ignore_label: `--ignore_label`.
       has_missing: whether labels of some records are not known, in part or at all.
       separator: `--label_separator`.
+      is_alone: whether those two are for these labels, and not for others beside them.
 
     Raises:
       UsageError: if the labels fit no kind, or not the named one.
     """
     if not fits:
         raise UsageError(gaps.nothing_known(ignore_label))
+    for_classes = ignore_label if is_alone else ()
     form = _commonest({fit: fit.form for fit in fits}, fits)
     of_form = {fit: count for fit, count in fits.items() if fit.form == form}
-    if separator and form != "names":
+    if separator and form != "names" and is_alone:
         raise UsageError(
             f"--label_separator={separator} is between names, and the labels are numbers; leave it "
             "out, or check --label_key"
@@ -119,7 +122,7 @@ def plan_labels(
     if form != "names" and not columns and not kind.endswith("_class"):
         row_of, columns = one_hot.find(of_form, kind, operator.attrgetter("ones"))
         if columns and (kind != "auto" or columns <= several.MOST_GUESSED):
-            gaps.require_none(ignore_label, gaps.ROWS)
+            gaps.require_none(for_classes, gaps.ROWS)
             return _of_rows(of_form, kind, row_of, columns, class_names, windows, has_missing)
         columns = 0
     found, why, guess = kind, "--label_kind", ""
@@ -142,7 +145,7 @@ def plan_labels(
     windows = windows.of_kind(label_kind) if windows and per == "sample" else None
     why = f"{why}; {windows.why}" if windows else why
     if label_kind == "value":
-        gaps.require_none(ignore_label, gaps.VALUES)
+        gaps.require_none(for_classes, gaps.VALUES)
         if kind == "auto":
             _require_values(of_form, per)
             guess = guess or several.said_of_values(of_form, per)
@@ -150,7 +153,7 @@ def plan_labels(
         spec = _value_spec(of_form, per, windows, has_missing)
         return LabelPlan(spec, form, (), why, windows, guess, dtype)
     if columns:
-        gaps.require_none(ignore_label, gaps.ROWS)
+        gaps.require_none(for_classes, gaps.ROWS)
         names = one_hot.names_of(columns, class_names)
         spec = LabelSpec(_stored_per(per), "class", class_names=names, has_missing=has_missing)
         guess = guess or (one_hot.said(columns, per) if kind == "auto" else "")
@@ -161,7 +164,7 @@ def plan_labels(
     ordered, names = order_classes(found_classes, form, class_names)
     if kind == "auto" and (form, per) == ("integer", "record"):
         guess = guess or _guess_of_numbers(len(found_classes), sum(of_form.values()))
-    guess = "; ".join(filter(None, [guess, gaps.said(found_classes, ignore_label, has_missing)]))
+    guess = "; ".join(filter(None, [guess, gaps.said(found_classes, for_classes, has_missing)]))
     stored, ignored = _stored_per(per), gaps.ignored(ignore_label, form)
     if label_kind == "classes":
         spec = classes_spec(stored, names, has_missing)

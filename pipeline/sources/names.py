@@ -12,6 +12,11 @@ _MAX_LENGTH = 1000
 _MAX_CLASSES_PER_RECORD = 10_000
 
 
+def parts(text: str) -> tuple[str, ...]:
+    """The names in a flag that takes several, with commas between."""
+    return tuple(part.strip() for part in text.split(",")) if text else ()
+
+
 def normal(text: str) -> str:
     """A name, or a pattern of names, in the one form in which they are compared and stored.
 

@@ -9,27 +9,11 @@ from typing import Any
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import REQUIRED, Effect, Options, option
-from pipeline.sources.names import normal, require_class
 from pipeline.sources.outside.options import OutsideOptions
 from pipeline.sources.splits import SPLIT_NAME, SplitSpec
 from pipeline.sources.window_labels import WindowLabels
 from tfrecords_schema.names import UNLABELLED
 
-LABEL_KINDS = (
-    "auto",
-    "step_class",
-    "record_class",
-    "sample_class",
-    "step_classes",
-    "record_classes",
-    "sample_classes",
-    "step_value",
-    "record_value",
-    "sample_value",
-    "sequence_class",
-    "sequence_value",
-    "none",
-)
 DEFAULT_SPLITS = "train=0.8,validation=0.1,test=0.1"
 ALL_TRAIN = "train=1"
 MAX_RECORD_MIB = 1024.0
@@ -99,63 +83,6 @@ class FolderOptions(Options):
     def dataset_dir(self) -> str:
         """`<output_dir>/<name>/<version>`."""
         return f"{self.output_dir.rstrip('/')}/{self.name}/{self.dataset_version}"
-
-
-@dataclasses.dataclass(frozen=True)
-class LabelOptions(Options):
-    """Labels."""
-
-    label_key: str = option(
-        "",
-        "Array, field or column with the label; without it see --source.",
-        common=True,
-    )
-    label_kind: str = option(
-        "auto",
-        "With auto it is inferred, and shown; of _classes a label is any number.",
-        LABEL_KINDS,
-        common=True,
-    )
-    label_separator: str = option(
-        "",
-        "Between the names where a label is any number of classes: with ; a cell cough;sneeze has "
-        "two, and a cell of a ; alone none.",
-    )
-    class_names: tuple[str, ...] = option(
-        (), "In the order of their index: wake,sleep.", common=True
-    )
-    ignore_label: tuple[str, ...] = option(
-        (),
-        "Classes that mean not labelled: -1, or unknown. Of values NaN does.",
-        common=True,
-    )
-    unlabelled: str = option(
-        "auto",
-        "Recordings without any label, beside others: with keep they are in a split of their own, "
-        f"{UNLABELLED}, to be predicted, with drop left out. With auto those of which every label "
-        "is NaN or one of --ignore_label are kept, and where none is found, the recording is "
-        "rejected.",
-        ("auto", "keep", "drop"),
-    )
-
-    def check(self) -> None:
-        """See `Options`."""
-        super().check()
-        if "" in self.ignore_label:
-            raise UsageError("--ignore_label: a class is empty; name them with commas between")
-        names = self.class_names
-        if "" in names:  # It is not left out: each counts for its place.
-            raise UsageError(
-                f"--class_names: name {names.index('') + 1} of {len(names)} is empty; name every "
-                "class, with commas only between the names"
-            )
-        if len(set(map(normal, names))) < len(names):
-            raise UsageError("--class_names: a name occurs twice; name each class once")
-        try:
-            for name in names:
-                require_class(name)
-        except RejectedInputError as error:
-            raise UsageError(f"--class_names: {error}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -289,15 +216,14 @@ class LimitOptions(Options):
 
 
 @dataclasses.dataclass(frozen=True)
-class ConvertOptions(
-    ShardOptions, LimitOptions, SplitOptions, OutsideOptions, LabelOptions, FolderOptions
-):
+class ConvertOptions(ShardOptions, LimitOptions, SplitOptions, OutsideOptions, FolderOptions):
     """What every conversion depends on; the options of a kind of raw folder derive from it."""
 
     def check(self) -> None:
         """See `Options`."""
         super().check()
-        _require_one(self, "label_key", "label_column", "label_regex")
+        for one in ("label_key", "label_column"):
+            _require_one(self, one, "label_regex")
         if self.splits_from == self.dataset_dir:
             raise UsageError(
                 f"--splits_from={self.splits_from} would be replaced; keep it, and give another "
@@ -312,23 +238,17 @@ class ConvertOptions(
                 f"--labels={self.labels} has no effect: the label is elsewhere, and no column is "
                 "named; leave it out, or name --group_column or --split_column"
             )
-        if self.label_separator and self.label_kind.endswith(("_class", "_value")):
+        kinds = [asked.kind for asked in self.asked_labels]
+        if self.label_separator and kinds and all(k.endswith(("_class", "_value")) for k in kinds):
             raise UsageError(
                 f"--label_separator={self.label_separator} is between names of classes, and "
                 f"--label_kind={self.label_kind} is not of any number of them; leave one out"
             )
-        if self.label_kind.startswith("sample_") and self.window_labels is None:
+        if any(kind.startswith("sample_") for kind in kinds) and self.window_labels is None:
             raise UsageError(
                 f"--label_kind={self.label_kind} is for continuous signals; add --window_samples, "
                 "or --sample_rate_hz with --window_secs"
             )
-
-    @property
-    def has_names(self) -> bool:
-        """Whether texts are any number of classes each."""
-        if self.label_kind == "auto":
-            return bool(self.label_separator)
-        return self.label_kind.endswith("_classes")
 
     @property
     def names_label(self) -> bool:

@@ -62,12 +62,6 @@ def left_out_line(row: LeftOut) -> str:
     return f"{number}{row.reason}{f' (as {row.example})' if row.example else ''}"
 
 
-def without_label(what: str, count: int) -> tuple[LeftOut, ...]:
-    """What is said of labels that are not known, in a record that has others."""
-    why = "without a label, so without weight in training and figures"
-    return (LeftOut(what, why, count),) if count else ()
-
-
 def noted(left_out: Iterable[LeftOut], path: str) -> list[LeftOut]:
     """What a description or a record says of itself, with its path as the example."""
     return [dataclasses.replace(row, example=path) for row in left_out]

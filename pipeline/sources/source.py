@@ -77,12 +77,13 @@ class Description(NamedTuple):
       dtype: dtype of the converted data.
       steps: number of time steps of the converted data.
       step_shape: shape of one step of the converted data.
-      label: None without a label.
+      labels: one, or of several side by side each in its place; None where it has none.
       stored_bytes: bytes of the converted data, where it is not an array; otherwise 0.
       samples: samples of a continuous signal that is cut in windows; otherwise 0.
       left_out: what of it is left out or changed; the example is filled in with the path.
       rate_hz: samples per second as the input says; 0 if it does not.
       channels: those of a step, in its order, where the input names them.
+      lacking: places of those of several labels of which nothing is known.
     """
 
     record_id: str
@@ -93,12 +94,13 @@ class Description(NamedTuple):
     dtype: str
     steps: int
     step_shape: tuple[int, ...]
-    label: Label | None
+    labels: tuple[Label | None, ...] = ()
     stored_bytes: int = 0
     samples: int = 0
     left_out: tuple[LeftOut, ...] = ()
     rate_hz: float = 0.0
     channels: tuple[ChannelName, ...] = ()
+    lacking: tuple[int, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -122,7 +124,7 @@ class RawRecord:
 
     Attributes:
       data: `[time, *step_shape]`, or encoded frames.
-      label: the label as stored; None without one.
+      labels: the labels as stored, as in a description.
       checksum: the description's, of what was read.
       left_out: what only reading showed to be left out or changed, as in a description.
       padding: number of samples at the end of the last step that fill it and were not recorded;
@@ -131,7 +133,7 @@ class RawRecord:
     """
 
     data: np.ndarray | list[bytes]
-    label: np.ndarray | None
+    labels: tuple[np.ndarray | None, ...]
     checksum: str
     left_out: tuple[LeftOut, ...] = ()
     padding: int = 0
@@ -307,8 +309,7 @@ class Source:
 
     def without_labels(self) -> "Source":
         """The same of inputs that have none."""
-        options = dataclasses.replace(self.options, label_kind="none", label_key="")
-        return dataclasses.replace(self, options=options)
+        return dataclasses.replace(self, options=self.options.without_labels())
 
     def padding(self, path: str) -> int:
         """Samples at the end of what `read_data` reads that fill the last step; see `RawRecord`.

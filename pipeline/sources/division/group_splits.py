@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.console.texts import counted
 from pipeline.sources.division import even_division
 from pipeline.sources.division.split_table import SplitTable
-from pipeline.sources.label_kinds import LabelPlan
+from pipeline.sources.labels.plans import LabelPlans
 from pipeline.sources.options import ConvertOptions
 from pipeline.sources.source import Description
 from pipeline.sources.splits import SplitSpec, stable_hash
@@ -75,11 +75,9 @@ def earlier_splits(options: ConvertOptions) -> SplitTable:
     return SplitTable.of_dataset(options.splits_from, lambda group: _hash(group, options))
 
 
-def class_counts(found: Description, labels: LabelPlan | None) -> ClassCounts:
+def class_counts(found: Description, labels: LabelPlans | None) -> ClassCounts:
     """How many labels of each class an input has; of samples, as many as it has samples."""
-    if found.label is None or labels is None:
-        return ()
-    return tuple(labels.counts(found.label))
+    return tuple(labels.counts(found)) if labels else ()
 
 
 def count_groups(
@@ -198,7 +196,7 @@ def divide(
         value = _hash(found.group, options)
         split = found.split or decided.split_of(value)
         split = split or spec.split_of(value, groups.smallest_hashes)
-        yield found._replace(split=split, label=None)
+        yield found._replace(split=split, labels=())
 
 
 def said_of_splits(groups: GroupCounts, options: ConvertOptions) -> Iterator[LeftOut]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import option
+from pipeline.sources.names import parts
 from pipeline.sources.recordings.annotations import Annotation
 from pipeline.sources.recordings.companions import companion
 from pipeline.sources.recordings.libraries import (
@@ -50,7 +51,7 @@ class EdfOptions(RecordingOptions):
         """See `Options`."""
         super().check()
         require_library("edfio", "edf")
-        if self.annotation_suffix and self.label_key != _ANNOTATIONS:
+        if self.annotation_suffix and _ANNOTATIONS not in parts(self.label_key):
             raise UsageError(f"--annotation_suffix is for --label_key={_ANNOTATIONS}; add that")
 
 
@@ -81,9 +82,7 @@ class EdfSource(RecordingSource):
 
     def without_labels(self) -> Source:
         """See `Source`."""
-        options = dataclasses.replace(
-            self.options, label_kind="none", label_key="", annotation_suffix=""
-        )
+        options = self.options.without_labels(annotation_suffix="")
         return dataclasses.replace(self, options=options)
 
     def _is_companion(self, path: str) -> bool:

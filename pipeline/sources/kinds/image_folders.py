@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import io
 import posixpath
@@ -16,7 +17,7 @@ from pipeline.console.options import option
 from pipeline.console.texts import listed
 from pipeline.sources.annotations import (
     ANNOTATION,
-    describe_label,
+    describe_labels,
     field,
     label_array,
     parse_annotation,
@@ -36,6 +37,7 @@ from pipeline.sources.frames.names import (
 )
 from pipeline.sources.frames.options import ImageFileOptions
 from pipeline.sources.grouping import text_of
+from pipeline.sources.labels.asked import AskedLabel
 from pipeline.sources.names import normal
 from pipeline.sources.options import require_size
 from pipeline.sources.source import Description, InputFile, RawRecord, Source, passed_over
@@ -117,7 +119,7 @@ class ImageFolderSource(Source):
         headers = self._headers(contents)
         height, width = self.options.resize_shape or headers[0].upright_shape
         annotation, others = self._annotation(contents)
-        label = self._label(path, annotation)
+        labels = self._labels(path, annotation)
         # PNG of photographs takes a half to all of the raw bytes.
         stored_bytes = sum(
             frame.size_in_bytes if self._is_kept(header) else height * width * 3
@@ -134,7 +136,7 @@ class ImageFolderSource(Source):
             dtype="uint8",
             steps=len(headers),
             step_shape=(height, width, 3),
-            label=None if label is None else describe_label(label, self.options.label_kind),
+            labels=describe_labels(labels, self.options.file_labels),
             stored_bytes=stored_bytes,
             left_out=tuple(_left_out(headers, others, self.options.value_range)),
         )
@@ -150,12 +152,12 @@ class ImageFolderSource(Source):
         from pipeline.sources.frames.decoding import encode_png
 
         contents = self._contents(path)
-        label = self._label(path, self._annotation(contents)[0])
+        labels = self._labels(path, self._annotation(contents)[0])
         frames = []
         for frame in contents.frames:
             encoded, pixels = self._frame(frame)
             frames.append(encoded or encode_png(pixels))
-        return RawRecord(frames, label, _checksum(self._contents(path)))
+        return RawRecord(frames, labels, _checksum(self._contents(path)))
 
     def read_data(self, path: str) -> np.ndarray:
         """Reads a sample's frames alone, decoded; its annotation may be there or not.
@@ -261,19 +263,11 @@ class ImageFolderSource(Source):
     def _require_record_size(self, what: str, size_bytes: int) -> None:
         require_size(what, size_bytes, "max_record_mib", self.options.max_record_mib)
 
-    def _label(self, path: str, annotation: dict[str, Any] | None) -> np.ndarray | None:
-        key = self.options.label_key
-        if self.options.label_kind == "none":
-            return None
-        if key:
-            value = field(_required(annotation, key, "label_key"), key, "label_key")
-            return label_array(value, key, self.options.label_kind)
-        if annotation is not None:
-            raise RejectedInputError(
-                f"{ANNOTATION} has the fields {listed([*annotation]) or '(none)'}; name the label "
-                "with --label_key, or use --label_kind=none"
-            )
-        return _class_by_folder(path)
+    def _labels(
+        self, path: str, annotation: dict[str, Any] | None
+    ) -> tuple[np.ndarray | None, ...]:
+        read = functools.partial(_label, path, annotation)
+        return self.options.each_label(self.options.file_labels, read)
 
 
 @contextlib.contextmanager
@@ -353,6 +347,20 @@ def _reader(annotation: dict[str, Any] | None) -> Any:
         return text_of(value)
 
     return read
+
+
+def _label(path: str, annotation: dict[str, Any] | None, asked: AskedLabel) -> np.ndarray:
+    """A label; what is asked for without a name is a class, after which the folder is called."""
+    key = asked.key
+    if key:
+        value = field(_required(annotation, key, "label_key"), key, "label_key")
+        return label_array(value, key, asked.kind)
+    if annotation is not None:
+        raise RejectedInputError(
+            f"{ANNOTATION} has the fields {listed([*annotation]) or '(none)'}; name the label "
+            "with --label_key, or use --label_kind=none"
+        )
+    return _class_by_folder(path)
 
 
 def _class_by_folder(path: str) -> np.ndarray:

@@ -6,7 +6,7 @@ import functools
 import math
 import posixpath
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from pipeline.sources.arrays import ArrayChoice, required_key, time_first
 from pipeline.sources.files import require_file
 from pipeline.sources.grouping import text_of
 from pipeline.sources.labels.label import Label
-from pipeline.sources.names import decode, normal
+from pipeline.sources.names import decode, normal, parts
 from pipeline.sources.narrowing import stored
 from pipeline.sources.npz import ArrayFile, open_npz
 from pipeline.sources.options import read_folder, require_size
@@ -45,10 +45,9 @@ class SignalOptions(SeveralOptions):
     def check(self) -> None:
         """See `Options`."""
         super().check()
-        if self.label_key in filter(None, self.signal_keys) and not self.target_dir:
-            raise UsageError(
-                f"--signal_key and --label_key are both {self.label_key}; name two arrays"
-            )
+        both = [key for key in parts(self.label_key) if key in self.signal_keys]
+        if both and not self.target_dir:
+            raise UsageError(f"--signal_key and --label_key are both {both[0]}; name two arrays")
         others = (self.window, self.time_axis, self.selects, self.are_several)
         if self.single_step and any(others):
             raise UsageError(
@@ -80,29 +79,30 @@ class SignalSource(Source):
           RejectedInputError: if an array is missing, ambiguous, or of an unusable shape or dtype.
         """
         with self._opened(path) as npz:
-            signal_key, label_key = self._choice.keys(npz)
+            signal_key, label_keys = self._choice.keys(npz)
             header = npz.header(signal_key)
             extent = self._extent(npz, signal_key)
-            label = self._describe_label(npz, label_key, extent)
+            labels = self._describe_labels(npz, label_keys, extent)
             group, split = self.group_and_split(path, functools.partial(_scalar, npz))
             checksum = npz.checksum
-            left_out = [*self._choice.unused(npz, signal_key, label_key)]
+            left_out = [*self._choice.unused(npz, signal_key, label_keys)]
             left_out += npz.unused() if isinstance(npz, JointFile) else ()
-            left_out += _narrowed(npz, signal=signal_key, label=_value_key(label_key, label))
+            left_out += _narrowed(npz, "signal", [signal_key])
+            left_out += _narrowed(npz, "label", _value_keys(label_keys, labels))
         if self.options.target_dir:
             with self._open_target(path) as npz:
-                label_key = self._choice.label_key(npz)
-                label = self._describe_label(npz, label_key, extent)
+                label_keys = self._choice.label_keys(npz)
+                labels = self._describe_labels(npz, label_keys, extent)
                 checksum = f"{checksum};{npz.checksum}"
-                left_out += [*self._choice.unused(npz, None, label_key)]
-                left_out += _narrowed(npz, label=_value_key(label_key, label))
+                left_out += [*self._choice.unused(npz, None, label_keys)]
+                left_out += _narrowed(npz, "label", _value_keys(label_keys, labels))
         dtype = self._dtype(header.dtype, signal_key)
         steps, step_shape = self._steps(extent.shape, signal_key)
         samples = extent.shape[0] if self.options.window else 0
         left_out += self.options.dropped(samples, steps)
         description = Description(
-            self.record_id(path), path, group, split, checksum, dtype, steps, step_shape, label,
-            samples=samples, left_out=tuple(left_out), rate_hz=extent.rate_hz,
+            self.record_id(path), path, group, split, checksum, dtype, steps, step_shape,
+            labels, samples=samples, left_out=tuple(left_out), rate_hz=extent.rate_hz,
             channels=extent.channels,
         )  # fmt: skip
         limit_mib = self.options.max_record_mib
@@ -118,20 +118,21 @@ class SignalSource(Source):
           RejectedInputError: like `describe`, or if the file is damaged.
         """
         with self._opened(path) as npz:
-            signal_key, label_key = self._choice.keys(npz)
+            signal_key, label_keys = self._choice.keys(npz)
             extent = self._extent(npz, signal_key)
             found = self._signal(npz, signal_key, extent)
-            label = self._label(npz, label_key, extent)
+            labels = tuple(self._label(npz, key, extent) for key in label_keys)
             checksum = npz.checksum
         if self.options.target_dir:
             with self._open_target(path) as npz:
-                label = self._label(npz, self._choice.label_key(npz), extent)
+                label_keys = self._choice.label_keys(npz)
+                labels = tuple(self._label(npz, key, extent) for key in label_keys)
                 checksum = f"{checksum};{npz.checksum}"
-        return dataclasses.replace(found, label=label, checksum=checksum)
+        return dataclasses.replace(found, labels=labels, checksum=checksum)
 
     def without_labels(self) -> Source:
         """See `Source`."""
-        options = dataclasses.replace(self.options, label_kind="none", label_key="", target_dir="")
+        options = self.options.without_labels(target_dir="")
         return dataclasses.replace(self, options=options)
 
     def padding(self, path: str) -> int:
@@ -185,10 +186,9 @@ class SignalSource(Source):
     def _choice(self) -> ArrayChoice:
         options = self.options
         return ArrayChoice(
+            options,
             options.signal_key,
-            options.label_key,
             options.other_arrays,
-            has_labels=options.label_kind != "none",
             has_targets=bool(options.target_dir),
         )
 
@@ -245,7 +245,7 @@ class SignalSource(Source):
         found, changed = extent.of(given, dtype, self.options)
         changed += npz.said() if isinstance(npz, JointFile) else ()
         signal, unnarrowed = stored(self._cut(found, key), dtype, "the signal")
-        return RawRecord(signal, None, "", changed, self._padding(extent), unnarrowed)
+        return RawRecord(signal, (), "", changed, self._padding(extent), unnarrowed)
 
     def _dtype(self, dtype: np.dtype, key: str) -> str:
         converted = _converted_dtype(dtype, key)
@@ -272,21 +272,32 @@ class SignalSource(Source):
 
     def _label_bytes(self, description: Description) -> int:
         """Bytes of the label as it is stored: classes are int64, windows have one label each."""
-        label = description.label
-        if label is None:
-            return 0
-        shape, kind = label.shape, self.options.label_kind
-        is_per_sample = description.samples and shape[:1] == (description.samples,)
-        if is_per_sample and kind.startswith(("auto", "sample_")):
-            shape = (description.steps, *shape[1:])
-        return math.prod(shape) * np.dtype(label.dtype).itemsize
+        size = 0
+        for label, asked in zip(description.labels, self.options.file_labels, strict=True):
+            if label is None:
+                continue
+            shape = label.shape
+            is_per_sample = description.samples and shape[:1] == (description.samples,)
+            if is_per_sample and asked.kind.startswith(("auto", "sample_")):
+                shape = (description.steps, *shape[1:])
+            size += math.prod(shape) * np.dtype(label.dtype).itemsize
+        return size
 
-    def _describe_label(self, npz: ArrayFile, key: str | None, extent: Extent) -> Label | None:
+    def _describe_labels(
+        self, npz: ArrayFile, keys: Sequence[str | None], extent: Extent
+    ) -> tuple[Label | None, ...]:
+        asked = self.options.file_labels if keys else ()
+        pairs = zip(keys, asked, strict=True)
+        return tuple(self._describe_label(npz, key, extent, one.kind) for key, one in pairs)
+
+    def _describe_label(
+        self, npz: ArrayFile, key: str | None, extent: Extent, kind: str
+    ) -> Label | None:
         from tfrecords_schema.labels import SUPPORTED_DTYPES  # Help must not wait for TensorFlow.
 
         if key is None:
             return None
-        header, kind = npz.header(key), self.options.label_kind
+        header = npz.header(key)
         dtype = _stored_dtype(header.dtype)
         is_class = header.dtype.kind in "iubUS" and not kind.endswith("_value")
         if not is_class and dtype not in SUPPORTED_DTYPES:
@@ -341,18 +352,16 @@ def _stored_dtype(dtype: np.dtype) -> str:
     return "float32" if name == "float64" else name
 
 
-def _narrowed(npz: ArrayFile, **keys: str | None) -> list[LeftOut]:
-    """What is said of float64; `keys` has the array for each of signal and label."""
-    return [
-        LeftOut("recording", f"{what} float64, stored as float32")
-        for what, key in keys.items()
-        if key and npz.header(key).dtype.newbyteorder("=") == np.float64
-    ]
+def _narrowed(npz: ArrayFile, what: str, keys: Iterable[str]) -> list[LeftOut]:
+    """What is said of float64 in any of these arrays."""
+    is_wide = any(npz.header(key).dtype.newbyteorder("=") == np.float64 for key in keys)
+    return [LeftOut("recording", f"{what} float64, stored as float32")] * is_wide
 
 
-def _value_key(key: str | None, label: Label | None) -> str | None:
-    """The array with the label, if its numbers are stored: of classes their places are."""
-    return key if label and label.form == "value" and not label.looks.ones else None
+def _value_keys(keys: Sequence[str | None], labels: Sequence[Label | None]) -> list[str]:
+    """The arrays with labels whose numbers are stored: of classes their places are."""
+    pairs = zip(keys, labels, strict=True)
+    return [k for k, one in pairs if k and one and one.form == "value" and not one.looks.ones]
 
 
 def _converted_dtype(dtype: np.dtype, key: str) -> str:

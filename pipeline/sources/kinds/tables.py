@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import math
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +14,8 @@ import numpy as np
 from pipeline.console.errors import MissingLabelError, RejectedInputError, UsageError
 from pipeline.console.options import option
 from pipeline.console.texts import listed
+from pipeline.sources.labels.asked import AskedLabel
+from pipeline.sources.names import parts
 from pipeline.sources.outside.source import METADATA
 from pipeline.sources.recordings.clocks import Clock, clock_of
 from pipeline.sources.recordings.libraries import fingerprint, open_file, reading
@@ -159,8 +162,8 @@ class _Table(Recording):
         self._columns, self._options = columns, options
         self._unused, self._doubtful = [*unused], doubtful
         named = {
-            options.time_column, options.recording_column, options.label_key, options.group_key,
-            options.split_key,
+            options.time_column, options.recording_column, options.group_key, options.split_key,
+            options.label_key, *parts(options.label_key),
         } - {""}  # fmt: skip
         others = [name for name in columns.names if name not in named]
         self._names = [name for name in others if columns.is_number(name)]
@@ -209,25 +212,27 @@ class _Table(Recording):
     def fields(self) -> dict[str, str | int | float]:
         options = self._options
         keys = {options.group_key, options.split_key}
-        if options.label_kind.startswith("record_"):
-            keys.add(options.label_key)
+        labels = (one.key for one in options.file_labels if one.kind.startswith("record_"))
+        keys.update(key for key in labels if key in self._columns)
         found: dict[str, str | int | float] = {}
         for key in keys - {""}:
-            distinct = {*self._column(key).tolist()}
-            if len(distinct) != 1 or None in distinct:
+            cells = self._column(key).tolist()  # Without a value in any row it has one, NaN.
+            distinct = {math.nan if one is None or one != one else one for one in cells}
+            if len(distinct) != 1:
                 raise RejectedInputError(
                     f"column {key!r} has {len(distinct)} values, expected one for all rows"
                 )
             found[key] = distinct.pop()
         return found
 
-    def labels(self, key: str) -> np.ndarray | None:
-        if self._options.label_kind.startswith("record_"):
-            return None
+    def labels(self, asked: AskedLabel) -> np.ndarray | None:
+        key = asked.key
         if key not in self._columns:
             raise MissingLabelError(
                 f"no column {key!r} (--label_key); it has {', '.join(self._columns.names)}"
             )
+        if asked.kind.startswith("record_"):
+            return None
         labels = self._column(key)
         is_text = labels.dtype.kind == "O"
         if is_text and not all(isinstance(label, str) for label in labels.tolist()):
@@ -240,6 +245,6 @@ class _Table(Recording):
                 f"column {key!r} holds {labels.dtype}; expected text or numbers"
             )
         if not is_text:
-            is_value = labels.dtype.kind == "f" or self._options.label_kind.endswith("_value")
+            is_value = labels.dtype.kind == "f" or asked.kind.endswith("_value")
             labels = labels.astype(np.float64 if is_value else np.int64)
         return labels[self._clock.rows] if self._clock else labels

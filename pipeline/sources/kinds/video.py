@@ -103,7 +103,7 @@ class VideoSource(Source):
         steps = len(video.chosen)
         return Description(
             self.record_id(path), path, group, split, fingerprint(self.files, place), "uint8",
-            steps, (video.height, video.width, 3), None, steps * video.height * video.width * 3,
+            steps, (video.height, video.width, 3), (), steps * video.height * video.width * 3,
             left_out=(LeftOut("video", "turned upright, as it says"),) if video.turns else (),
         )  # fmt: skip
 
@@ -117,7 +117,7 @@ class VideoSource(Source):
         encode = encode_jpeg if is_jpeg else functools.partial(encode_png, compression=1)
         frames = [encode(frame) for frame in self._frames(place, video)]
         _require_all(frames, video)
-        return RawRecord(frames, None, fingerprint(self.files, place))
+        return RawRecord(frames, (), fingerprint(self.files, place))
 
     def read_data(self, path: str) -> np.ndarray:
         """See `Source`."""

@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.console.errors import MissingLabelError, RejectedInputError
 from pipeline.console.options import option
 from pipeline.sources.files import Files
+from pipeline.sources.names import parts
 from pipeline.sources.options import require_size
 from pipeline.sources.recordings.annotations import Annotation
 from pipeline.sources.recordings.libraries import library, open_file, reading, require_library
@@ -185,8 +186,8 @@ class _Record(Recording):
         return [found.get(name, "") for name in self._header.sig_name or []]
 
     def beside(self) -> Sequence[str]:
-        place = f"{self._name}.{self._options.label_key}"
-        return [*self._beside, place] if self._files.exists(place) else self._beside
+        places = [f"{self._name}.{key}" for key in parts(self._options.label_key)]
+        return [*self._beside, *filter(self._files.exists, places)]
 
     def _length(self) -> int:
         """Frames; where the header does not say it, the file with the signals does."""

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from pipeline.sources.labels.label import Label
 from pipeline.sources.source import Description
 
 
@@ -39,9 +40,13 @@ NOTHING_KNOWN = LabelFit("nothing", "", False, (), ())
 """The fit of every label of which nothing is known: it says nothing of the set's."""
 
 
-def fit_of(description: Description) -> LabelFit | None:
+def fits_of(description: Description) -> tuple[LabelFit | None, ...]:
+    """The fit of each of a record's labels."""
+    return tuple(fit_of(label, description) for label in description.labels)
+
+
+def fit_of(label: Label | None, description: Description) -> LabelFit | None:
     """Relates a record's label to its number of steps; None without a label."""
-    label = description.label
     if label is None:
         return None
     if label.is_missing:

@@ -18,10 +18,8 @@ from pipeline.sources.source import Description
 from tfrecords_schema.labels import MISSING_CLASS
 
 
-def misfit(description: Description, plan: LabelPlan) -> str:
-    """Why a record's label does not fit the set's; empty if it does."""
-    label = description.label
-    assert label is not None
+def misfit(label: Label, description: Description, plan: LabelPlan) -> str:
+    """Why a label of a record does not fit the set's; empty if it does."""
     if plan.columns and label.form != "text":
         return _shape_misfit(description, label, plan) or _row_misfit(label, plan)
     if label.form != plan.form:
@@ -111,7 +109,7 @@ def _is_known(label: np.ndarray, plan: LabelPlan) -> np.ndarray:
 
 
 def _shape_misfit(description: Description, label: Label, plan: LabelPlan) -> str:
-    fit, per, spec = fit_of(description), plan.spec.per, plan.spec
+    fit, per, spec = fit_of(label, description), plan.spec.per, plan.spec
     assert fit is not None
     if per == "sequence" and not label.shape:
         return "the label is a single number, expected [time, ...]; repair it, or name --label_kind"

@@ -11,7 +11,7 @@ from pipeline.console.errors import (
     UsageError,
     printable,
 )
-from pipeline.sources.annotations import describe_label
+from pipeline.sources.annotations import describe_labels
 from pipeline.sources.in_front import InFront, digest
 from pipeline.sources.outside.event_table import EventColumns, Events, read_events
 from pipeline.sources.outside.table import keys_of
@@ -45,15 +45,14 @@ class EventsSource(InFront):
 
     def describe(self, path: str) -> Description:
         """See `Source`."""
-        found, label = self.inner.describe(path), self._label(path)
-        if label is not None:
-            found = found._replace(label=describe_label(label, self.options.described_kind))
-        return found._replace(checksum=found.checksum + digest(label))
+        found, labels = self.inner.describe(path), self._labels(path)
+        described = describe_labels(labels, self.options.described_labels)
+        return found._replace(labels=described, checksum=found.checksum + digest(labels))
 
     def read(self, path: str) -> RawRecord:
         """See `Source`."""
-        raw, label = self.inner.read(path), self._label(path)
-        return dataclasses.replace(raw, label=label, checksum=raw.checksum + digest(label))
+        raw, labels = self.inner.read(path), self._labels(path)
+        return dataclasses.replace(raw, labels=labels, checksum=raw.checksum + digest(labels))
 
     def _is_table(self, path: str) -> bool:
         suffix = self.options.events_suffix
@@ -77,15 +76,15 @@ class EventsSource(InFront):
         except UsageError as error:
             raise RejectedInputError(str(error)) from error
 
-    def _label(self, path: str) -> np.ndarray | None:
-        if self.options.label_kind == "none":
-            return None
+    def _labels(self, path: str) -> tuple[np.ndarray, ...]:
+        if not self.options.asked_labels:
+            return ()
         annotations, grid = self._annotations(path), self.inner.grid(path)
         if not grid.rate_hz:
             raise RejectedInputError(
                 "its rate is not known, which events need; give --sample_rate_hz"
             )
-        return labels_of_steps(annotations, grid, self.options)
+        return (labels_of_steps(annotations, grid, self.options),)
 
     def _annotations(self, path: str) -> Sequence[Annotation]:
         if suffix := self.options.events_suffix:

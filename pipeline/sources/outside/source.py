@@ -4,17 +4,19 @@ import collections
 import dataclasses
 import functools
 import posixpath
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from pipeline.console.errors import MissingLabelError, RejectedInputError, printable
-from pipeline.sources.annotations import describe_label, label_array
+from pipeline.sources.annotations import describe_labels, label_array
 from pipeline.sources.files import Files
 from pipeline.sources.grouping import group_in, search
 from pipeline.sources.in_front import InFront, digest
+from pipeline.sources.labels.asked import AskedLabel
 from pipeline.sources.names import normal, require_class, require_name
+from pipeline.sources.outside.options import Found
 from pipeline.sources.outside.table import Columns, Row, Table, keys_of, read_table
 from pipeline.sources.source import (
     Description,
@@ -25,6 +27,7 @@ from pipeline.sources.source import (
 from pipeline.sources.splits import SPLIT_NAME
 from tfrecords_schema.left_out import LeftOut
 
+Read = TypeVar("Read")
 # As folders of Hugging Face have them: file_name and other columns, beside the files or above them.
 METADATA = ("metadata.csv", "metadata.jsonl")
 
@@ -80,26 +83,29 @@ class OutsideSource(InFront):
 
     def describe(self, path: str) -> Description:
         """See `Source`."""
-        match = self._match(path)
-        found = self._inner(match).describe(path)
-        label = self._label(path, match)
-        if label is not None:
-            found = found._replace(label=describe_label(label, self.options.label_kind))
+        match = self._matched(path)
+        asked = self._asked(match)
+        found = self._of_inner(match, lambda inner: inner.describe(path))
+        labels = self.options.each_label(asked, functools.partial(self._label, path, match))
         if match is not None:
             found = found._replace(
                 group=_name(match, match.row.group, "group") or found.group,
                 split=_split(match) or found.split,
             )
-        return found._replace(checksum=found.checksum + digest(label))
+        return found._replace(
+            labels=(*self._own(found.labels, asked), *describe_labels(labels, asked)),
+            checksum=found.checksum + digest(labels),
+        )
 
     def read(self, path: str) -> RawRecord:
         """See `Source`."""
-        match = self._match(path)
-        raw = self._inner(match).read(path)
-        label = self._label(path, match)
-        checksum = raw.checksum + digest(label)
-        label = raw.label if label is None else label
-        return dataclasses.replace(raw, label=label, checksum=checksum)
+        match = self._matched(path)
+        asked = self._asked(match)
+        raw = self._of_inner(match, lambda inner: inner.read(path))
+        labels = self.options.each_label(asked, functools.partial(self._label, path, match))
+        checksum = raw.checksum + digest(labels)
+        labels = (*self._own(raw.labels, asked), *labels)
+        return dataclasses.replace(raw, labels=labels, checksum=checksum)
 
     @property
     def _is_bare(self) -> bool:
@@ -113,21 +119,44 @@ class OutsideSource(InFront):
         """The source without labels of its own."""
         return self.inner.without_labels()
 
-    def _inner(self, match: _Match | None) -> Source:
-        has_label = bool(match and match.table.label_column)
-        return self._bare if has_label or self.options.label_regex else self.inner
+    def _asked(self, match: _Match | None) -> tuple[AskedLabel, ...]:
+        """The labels that are outside of an input."""
+        options = self.options
+        if len(options.asked_labels) > 1:
+            return tuple(asked for asked in options.asked_labels if asked.column)
+        is_outside = options.label_regex or (match and match.table.label_columns)
+        return options.asked_labels if is_outside else ()
+
+    def _own(
+        self, labels: tuple[Found | None, ...], outside: Sequence[AskedLabel]
+    ) -> tuple[Found | None, ...]:
+        """Labels of the input itself; the source without any has none to say of them."""
+        count = len(self.options.asked_labels) - len(outside)
+        return (*labels, *(None,) * count)[:count]
+
+    def _of_inner(self, match: _Match | None, act: Callable[[Source], Read]) -> Read:
+        """What the source behind has, without its labels where all are outside, or it has none."""
+        asked = self._asked(match)
+        if asked and len(asked) == len(self.options.asked_labels):
+            return act(self._bare)
+        try:
+            return act(self.inner)
+        except MissingLabelError:
+            if not self.options.may_lack_labels:
+                raise
+            return act(self._bare)
 
     @property
     def _columns(self) -> Columns:
         options = self.options
-        return Columns(
-            options.id_column, options.label_column, options.group_column, options.split_column
-        )
+        labels = tuple(asked.column for asked in options.asked_labels if asked.column)
+        return Columns(options.id_column, labels, options.group_column, options.split_column)
 
     @property
     def _needs_label(self) -> bool:
         options = self.options
-        return options.label_kind != "none" and not options.names_label
+        is_elsewhere = options.names_label and not options.label_column
+        return options.label_kind != "none" and not is_elsewhere
 
     @property
     def _given_table(self) -> Table | None:
@@ -158,6 +187,16 @@ class OutsideSource(InFront):
             found = table.find([] if group is None else [group])
         return [_Match(table, table.rows[index], is_shared) for index in found]
 
+    def _matched(self, path: str) -> _Match | None:
+        """The row for an input; None where it may lack its labels, and nothing else is there."""
+        try:
+            return self._match(path)
+        except MissingLabelError:
+            options = self.options
+            if not options.may_lack_labels or options.group_column or options.split_column:
+                raise
+            return None
+
     def _match(self, path: str) -> _Match | None:
         matches = self._matches(path)
         if len(matches) == 1:
@@ -182,22 +221,21 @@ class OutsideSource(InFront):
         rows = " and ".join(str(match.row.number) for match in matches[:2])
         raise RejectedInputError(f"rows {rows} of {table.name} are both for it; remove one")
 
-    def _label(self, path: str, match: _Match | None) -> np.ndarray | None:
-        if self.options.label_kind == "none":
-            return None
+    def _label(self, path: str, match: _Match | None, asked: AskedLabel) -> np.ndarray | None:
         if self.options.label_regex:
             return self._label_in(path)
-        if match is None or not match.table.label_column:
+        if match is None:
             return None
-        if match.row.label is None:
+        columns = match.table.label_columns
+        at = columns.index(asked.column) if asked.column else 0
+        value, column = match.row.labels[at], columns[at]
+        if value is None:
             raise MissingLabelError(
-                f"{_where(match)} has no {match.table.label_column!r}; add it, or remove the row "
-                "and the input"
+                f"{_where(match)} has no {column!r}; add it, or remove the row and the input"
             )
-        value = match.row.label
         if isinstance(value, str):
             require_class(value)
-        return label_array(value, match.table.label_column, self.options.label_kind, _where(match))
+        return label_array(value, column, asked.kind, _where(match))
 
     def _label_in(self, path: str) -> np.ndarray:
         regex = self.options.label_regex

@@ -30,7 +30,7 @@ class Columns(NamedTuple):
     """Which columns of a table are what, as the options name them; empty where they do not."""
 
     id: str = ""
-    label: str = ""
+    labels: tuple[str, ...] = ()
     group: str = ""
     split: str = ""
 
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
     number: int
     key: str
-    label: Any
+    labels: tuple[Any, ...]
     group: str | None
     split: str | None
 
@@ -51,12 +51,12 @@ class Table:
     Attributes:
       path: of the file.
       rows: those with an id; their numbers begin behind the header, with 1.
-      label_column: empty if the table has no labels.
+      label_columns: none if the table has no labels.
     """
 
-    def __init__(self, path: str, label_column: str, rows: list[Row]):
+    def __init__(self, path: str, label_columns: tuple[str, ...], rows: list[Row]):
         self.path = path
-        self.label_column = label_column
+        self.label_columns = label_columns
         self.rows = rows
         self._by_key: dict[str, list[int]] = {}
         for index, row in enumerate(rows):
@@ -118,39 +118,42 @@ def _table(
     path: str, header: list[str], cells: list[list[Any]], columns: Columns, needs_label: bool
 ) -> Table:
     name = posixpath.basename(path)
-    for flag, column in columns._asdict().items():
+    named = [("id", columns.id), *(("label", column) for column in columns.labels)]
+    for flag, column in (*named, ("group", columns.group), ("split", columns.split)):
         if column and column not in header:
             raise UsageError(
                 f"{name} has no column {column!r} (--{flag}_column); it has {', '.join(header)}"
             )
     id_column = columns.id or next((c for c in IDS if c in header), header[0])
     taken = {id_column, columns.group, columns.split}
-    label_column = columns.label if needs_label else ""
-    if needs_label and not label_column:
-        label_column = _label_column(name, [c for c in header if c not in taken])
+    label_columns = columns.labels if needs_label else ()
+    if needs_label and not label_columns:
+        label_columns = _label_column(name, [c for c in header if c not in taken])
     empty = itertools.repeat(None)
 
     def of(column: str) -> Iterable[Any]:
         return cells[header.index(column)] if column else empty
 
-    ids, labels = of(id_column), of(label_column)
+    ids = of(id_column)
+    labels = zip(*map(of, label_columns), strict=True) if label_columns else itertools.repeat(())
     groups, splits = map(_text, of(columns.group)), map(_text, of(columns.split))
+    lines = enumerate(zip(ids, labels, groups, splits, strict=False), 1)
     rows = [
-        Row(number, key_of(value), *rest)
-        for number, (value, *rest) in enumerate(zip(ids, labels, groups, splits, strict=False), 1)
+        Row(number, key_of(value), of_row, group, split)
+        for number, (value, of_row, group, split) in lines
         if value is not None
     ]
-    return Table(path, label_column, rows)
+    return Table(path, label_columns, rows)
 
 
-def _label_column(name: str, others: list[str]) -> str:
+def _label_column(name: str, others: list[str]) -> tuple[str, ...]:
     found = [column for column in others if column.lower() in LABELS]
     if len(found or others) > 1:
         raise UsageError(
             f"{name}: any of the columns {', '.join(others)} could be the label; name it with "
             "--label_column, or use --label_kind=none"
         )
-    return next(iter(found or others), "")
+    return tuple(found or others)
 
 
 def key_of(value: Any) -> str:

@@ -5,6 +5,7 @@ import re
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import Effect, option
+from pipeline.sources.labels.asked import AskedLabel
 from pipeline.sources.names import require_class
 from pipeline.sources.outside.options import as_file
 from pipeline.sources.recordings.section_options import SectionOptions
@@ -40,11 +41,17 @@ class AnnotationOptions(SectionOptions):
             raise UsageError(f"--unannotated: {error}") from error
         if self.window_label == "share" and not self.class_names:
             raise UsageError("--window_label=share needs --class_names, of which shares are")
+        if self.window_label == "share" and len(self.asked_labels) > 1:
+            raise UsageError(
+                "--window_label=share is for one label, and several are named; leave it out"
+            )
 
     @property
-    def described_kind(self) -> str:
-        """Kind of labels as they are described: shares are values, also where all are 0 or 1."""
-        return "step_value" if self.window_label == "share" else self.label_kind
+    def described_labels(self) -> tuple[AskedLabel, ...]:
+        """Labels as they are described: shares are values, also where all are 0 or 1."""
+        if self.window_label != "share":
+            return self.file_labels
+        return tuple(asked._replace(kind="step_value") for asked in self.file_labels)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import abc
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar
@@ -10,9 +11,10 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.console.errors import MissingLabelError, RejectedInputError
-from pipeline.sources.annotations import describe_label, label_array
+from pipeline.sources.annotations import describe_labels, label_array
 from pipeline.sources.files import require_file
 from pipeline.sources.gaps.options import MASK
+from pipeline.sources.labels.asked import AskedLabel
 from pipeline.sources.options import require_size
 from pipeline.sources.recordings.annotations import Annotation, labels_of_steps
 from pipeline.sources.recordings.joining import Joined, Read, join, long_enough, stretches
@@ -79,9 +81,9 @@ class Recording(abc.ABC):
         del key
         return None
 
-    def labels(self, key: str) -> np.ndarray | None:
-        """A label for every sample of the file under a key, or None if there is none."""
-        del key
+    def labels(self, asked: AskedLabel) -> np.ndarray | None:
+        """A label for every sample of the file, or None if there is none."""
+        del asked
         return None
 
 
@@ -112,15 +114,14 @@ class RecordingSource(Source):
             section = self._section(recording)
             steps, step_shape = self._steps(section)
             self._require_size(section, steps, step_shape)
-            label = self._label(recording, section)
+            labels = self._labels(recording, section)
             checksum, unused = self._checksum(path, recording), recording.unused()
             group, split = self.group_and_split(
                 path, lambda *key: str(_field(recording.fields(), *key))
             )
         return Description(
             self.record_id(path), path, group, split, checksum, recording.dtype,
-            steps, step_shape,
-            None if label is None else describe_label(label, self.options.described_kind),
+            steps, step_shape, describe_labels(labels, self.options.described_labels),
             samples=section.samples if self.options.window else 0, rate_hz=section.rate_hz,
             left_out=(*self.options.dropped(section.samples, steps), *unused),
             channels=self._names(recording, section),
@@ -130,10 +131,10 @@ class RecordingSource(Source):
         """See `Source`."""
         with self._opened(path) as recording:
             section = self._section(recording)
-            label = self._label(recording, section)
+            labels = self._labels(recording, section)
             data, changed = self._joined(recording, section)
             checksum = self._checksum(path, recording)
-        return RawRecord(data, label, checksum, changed, self.options.padding(section.samples))
+        return RawRecord(data, labels, checksum, changed, self.options.padding(section.samples))
 
     def padding(self, path: str) -> int:
         """See `Source`."""
@@ -264,17 +265,23 @@ class RecordingSource(Source):
         steps, step_shape = self._steps(section)
         return (steps, step_shape[0]) if self.options.window else (steps, 1)
 
-    def _label(self, recording: Recording, section: Section) -> np.ndarray | None:
-        key = self.options.label_key
-        if not key or self.options.label_kind == "none":
+    def _labels(self, recording: Recording, section: Section) -> tuple[np.ndarray | None, ...]:
+        read = functools.partial(self._label, recording, section)
+        return self.options.each_label(self.options.file_labels, read)
+
+    def _label(
+        self, recording: Recording, section: Section, asked: AskedLabel
+    ) -> np.ndarray | None:
+        key = asked.key
+        if not key:
             return None
-        labels = recording.labels(key)
+        labels = recording.labels(asked)
         if labels is not None:
             return labels[source_samples(section)]
         annotations = recording.annotations(key)
         if annotations is None:
             value = _field(recording.fields(), key, "label_key")
-            return label_array(value, key, self.options.label_kind, f"the {self.input_name}")
+            return label_array(value, key, asked.kind, f"the {self.input_name}")
         if not section.rate_hz:
             raise RejectedInputError(
                 "its rate is not known, which annotations need; give --sample_rate_hz"

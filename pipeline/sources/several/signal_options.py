@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.console.errors import UsageError
 from pipeline.console.options import option
 from pipeline.sources.arrays import required_key
-from pipeline.sources.names import normal
+from pipeline.sources.names import normal, parts
 from pipeline.sources.npz import ArrayFile
 from pipeline.sources.recordings.extents import ExtentOptions
 from pipeline.sources.several.joint import Several
@@ -59,7 +59,7 @@ class SeveralOptions(ExtentOptions):
         if not all(0 < rate < float("inf") for rate in self.signal_rates_hz):
             raise UsageError("--signal_rates_hz: expected numbers above 0")
         for flag, counts in (("rate_key", (0, 1, len(names))), ("channel_key", (0, len(names)))):
-            if names and len(_parts(getattr(self, flag))) not in counts:
+            if names and len(parts(getattr(self, flag))) not in counts:
                 raise UsageError(
                     f"--{flag}: name an array for each of --signal_key={self.signal_key}"
                 )
@@ -93,7 +93,7 @@ class SeveralOptions(ExtentOptions):
                 "--resample_hz makes of several has none; use fill, zero or reject"
             )
         clash = {*map(normal, self.input_values)} & {
-            *map(normal, (*self.signal_keys, self.label_key))
+            *map(normal, (*self.signal_keys, *parts(self.label_key)))
         }
         if clash:
             name = min(clash)
@@ -102,7 +102,7 @@ class SeveralOptions(ExtentOptions):
     @property
     def signal_keys(self) -> tuple[str, ...]:
         """The arrays that `signal_key` names."""
-        return _parts(self.signal_key)
+        return parts(self.signal_key)
 
     @property
     def are_several(self) -> bool:
@@ -139,15 +139,15 @@ class SeveralOptions(ExtentOptions):
     def several(self) -> Several:
         """Which arrays are joined, where they are several."""
         return Several(
-            self.signal_key, self.signal_keys, self.signal_rates_hz, _parts(self.rate_key),
-            _parts(self.channel_key), self.signal_channels, self.time_axis, self,
+            self.signal_key, self.signal_keys, self.signal_rates_hz, parts(self.rate_key),
+            parts(self.channel_key), self.signal_channels, self.time_axis, self,
         )  # fmt: skip
 
     @property
     def other_arrays(self) -> tuple[str, ...]:
         """Arrays that are neither signal nor label, and are read all the same."""
         named = (self.rate_key, self.channel_key) if self.are_several else ()
-        keys = [key for names in named for key in _parts(names)]
+        keys = [key for names in named for key in parts(names)]
         single = () if self.are_several else (self.rate_key, self.channel_key)
         return (self.group_key, self.split_key, *single, *keys, *self.input_values)
 
@@ -176,7 +176,3 @@ def constants_of(file: ArrayFile, names: Sequence[str], options: SeveralOptions)
 def presence_channel(key: str) -> str:
     """What the channel is called that says whether a recording has a signal."""
     return f"has_{normal(key)}"
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",")) if text else ()

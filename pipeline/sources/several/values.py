@@ -58,7 +58,7 @@ class ValueSource(InFront):
 
     def _digest(self, values: np.ndarray) -> str:
         """What values from elsewhere add to the checksum of an input."""
-        return digest(values) if self._options.values_table else ""
+        return digest([values]) if self._options.values_table else ""
 
     def _joined(self, data: np.ndarray, values: np.ndarray, padding: int) -> np.ndarray:
         """`[time, *step_shape]` with values behind the channels; in padding they are 0, too."""

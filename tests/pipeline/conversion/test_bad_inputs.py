@@ -314,7 +314,7 @@ def test_a_class_that_only_read_finds_is_named_with_its_file(
 
     def other_class(source: SignalSource, path: str) -> RawRecord:
         found = read(source, path)
-        return dataclasses.replace(found, label=np.full_like(found.label, 7))
+        return dataclasses.replace(found, labels=(np.full_like(found.labels[0], 7),))
 
     monkeypatch.setattr(SignalSource, "read", other_class)
     message = r"SignalSource.read\('/.*\.npz'\): LookupError: the class 7 .* listed only 0, 1"

@@ -26,7 +26,7 @@ def test_another_time_axis_is_suggested_where_none_is_given(time_axis: int) -> N
 
 def test_labels_that_a_kind_gives_unasked_are_left_aside() -> None:
     label = Label("integer", "int64", (), (1,))
-    found = _signal("a", (2,))._replace(label=label)
+    found = _signal("a", (2,))._replace(labels=(label,))
     source = SignalSource(SignalOptions("in", "out", "test", label_kind="none"), GFiles())
     decision = decide(count_inputs([found]), source)
     assert (decision.labels, decision.refusal) == (None, "")
@@ -58,4 +58,4 @@ def test_a_fault_of_a_kind_names_the_file_and_what_a_user_can_mend_stays_as_it_i
 
 
 def _signal(name: str, step_shape: tuple[int, ...]) -> Description:
-    return Description(name, f"{name}.npz", name, "", "", "float32", 5, step_shape, None)
+    return Description(name, f"{name}.npz", name, "", "", "float32", 5, step_shape)

@@ -98,7 +98,7 @@ def test_files_of_another_kind_are_named_where_there_are_no_others(
 
 def _guess(label: Label, count: int, classes: int, kind: str = "auto") -> str:
     """What is said of so many records with such a label each, of 7 steps."""
-    fit = fit_of(Description("r", "", "r", "", "", "uint8", 7, (1,), label))
+    fit = fit_of(label, Description("r", "", "r", "", "", "uint8", 7, (1,)))
     assert fit is not None
     found = {fit: range(classes)}
     return plan_labels({fit: count}, found, kind=kind, class_names=()).guess
@@ -187,9 +187,7 @@ def test_one_person_gets_an_advice_that_helps_and_a_folder_that_says_so(
     st.integers(0, 20),
 )
 def test_what_a_refusal_of_splits_advises_is_not_refused(count, splits, seed):
-    found = [
-        Description(f"r{i}", "", f"g{i}", "", "", "uint8", 1, (1,), None) for i in range(count)
-    ]
+    found = [Description(f"r{i}", "", f"g{i}", "", "", "uint8", 1, (1,)) for i in range(count)]
 
     def refused(splits: str) -> str:
         options = SignalOptions("", "", "test", splits=splits, split_seed=seed)

@@ -29,7 +29,7 @@ def test_descriptions_take_few_bytes_in_a_pack() -> None:
     ids = [f"{number // 100:03d}/{number % 100:03d}" for number in range(1000)]
     described = [
         Description(name, f"{name}.npz", name, "", f"x:{hash(name) % 2**32:08x}", "float32", 5,
-                    (3,), label)
+                    (3,), (label,))
         for name in ids
     ]  # fmt: skip
     packed = pack(described)
@@ -50,11 +50,11 @@ def test_packs_are_of_limited_weight() -> None:
 
 def test_a_description_weighs_what_its_classes_do() -> None:
     label = Label("integer", "int64", (), (1, 2))
-    usual = Description("a", "a.npz", "a", "", "", "float32", 5, (3,), label)
-    heavy = usual._replace(label=label._replace(classes=tuple(range(5000))))
-    assert _weigh(usual) == _weigh(usual._replace(label=None)) == _weigh(_REJECT) == 1
+    usual = Description("a", "a.npz", "a", "", "", "float32", 5, (3,), (label,))
+    heavy = usual._replace(labels=(label._replace(classes=tuple(range(5000))),))
+    assert _weigh(usual) == _weigh(usual._replace(labels=(None,))) == _weigh(_REJECT) == 1
     assert 200 < _weigh(heavy) < 500  # 180 kB
-    rows = usual._replace(label=label._replace(looks=Looks(ones=(0,) * 5000)))
+    rows = usual._replace(labels=(label._replace(looks=Looks(ones=(0,) * 5000)),))
     assert 40 < _weigh(rows) < 500  # 40 kB, or more of larger numbers.
 
 

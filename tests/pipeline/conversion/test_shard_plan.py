@@ -64,6 +64,5 @@ def test_small_records_make_small_shards_as_the_help_says(
 def _records(count: int) -> list[Description]:
     """Records of the training split without any data."""
     return [
-        Description(f"r{number}", "", "", "train", "", "uint8", 0, (), None)
-        for number in range(count)
+        Description(f"r{number}", "", "", "train", "", "uint8", 0, ()) for number in range(count)
     ]

@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.sources.label_kinds import LabelPlan, order_classes, plan_labels
-from pipeline.sources.labels.fits import fit_of
+from pipeline.sources.labels.fits import LabelFit, fits_of
 from pipeline.sources.labels.label import Label
 from pipeline.sources.labels.records import convert_label, misfit
 from pipeline.sources.source import Description
@@ -12,13 +12,19 @@ from pipeline.sources.source import Description
 def _described(steps: int, shape: tuple[int, ...], form: str) -> Description:
     dtype = "float32" if form == "value" else "int64"
     label = Label(form, dtype, shape)  # type: ignore[arg-type]
-    return Description("id", "id.npz", "id", "", "", "float32", steps, (2,), label)
+    return Description("id", "id.npz", "id", "", "", "float32", steps, (2,), (label,))
+
+
+def _fit(steps: int, shape: tuple[int, ...], form: str) -> LabelFit:
+    [fit] = fits_of(_described(steps, shape, form))
+    assert fit is not None
+    return fit
 
 
 def _plan(*records: tuple[int, tuple[int, ...]], form: str, kind: str = "auto") -> LabelPlan:
     fits: dict = {}
     for steps, shape in records:
-        fit = fit_of(_described(steps, shape, form))
+        fit = _fit(steps, shape, form)
         fits[fit] = fits.get(fit, 0) + 1
     return plan_labels(fits, dict.fromkeys(fits, (0, 1)), kind=kind, class_names=())
 
@@ -72,9 +78,10 @@ def test_whole_numbers_that_are_no_classes_get_a_hint() -> None:
 def test_numbers_in_json_are_of_one_kind_whichever_are_whole(forms: tuple[str, str]) -> None:
     most, other = forms
     found = _described(2, (2,), other)
-    assert found.label is not None
-    from_json = found._replace(label=found.label._replace(is_loose=True))
-    assert misfit(from_json, _plan((2, (2,)), form=most)) == (
+    label = found.labels[0]
+    assert label is not None
+    from_json = label._replace(is_loose=True)
+    assert misfit(from_json, found, _plan((2, (2,)), form=most)) == (
         f"the label's form is {other}, most of the set's are {most}; use --label_kind=step_value"
     )
 
@@ -96,17 +103,14 @@ def test_classes_are_sorted_by_value_or_ordered_by_name() -> None:
 
 
 def test_a_label_that_will_be_rejected_adds_no_class() -> None:
-    good, bad = (fit_of(_described(4, shape, "integer")) for shape in ((4,), (5,)))
-    assert good is not None
-    assert bad is not None
+    good, bad = (_fit(4, shape, "integer") for shape in ((4,), (5,)))
     plan = plan_labels({good: 9, bad: 1}, {good: [3, 4], bad: [5]}, kind="auto", class_names=())
     assert plan.classes == (3, 4)
 
 
 @pytest.mark.parametrize("names", ["3,1,2", "1,2,3"])
 def test_class_indices_are_positions_among_the_names(names: str) -> None:
-    fit = fit_of(_described(4, (4,), "integer"))
-    assert fit is not None
+    fit = _fit(4, (4,), "integer")
     class_names = tuple(names.split(","))
     plan = plan_labels({fit: 1}, {fit: [1, 2, 3]}, kind="auto", class_names=class_names)
     label = np.array([[1], [2], [3], [1]], np.uint8)

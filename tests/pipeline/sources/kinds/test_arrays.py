@@ -49,7 +49,8 @@ def test_arrays_are_those_that_were_written(folders: Folders, name: str) -> None
     described, raw = source.describe(name), source.read(name)
     np.testing.assert_array_equal(raw.data, _SIGNAL.astype(np.float32))
     np.testing.assert_array_equal(source.read_data(name), raw.data)
-    assert (described.group, described.label.classes, raw.label.item()) == ("7", ("walk",), "walk")
+    assert (described.group, described.labels[0].classes) == ("7", ("walk",))
+    assert raw.labels[0].item() == "walk"
     assert raw.checksum == described.checksum
 
 
@@ -84,7 +85,7 @@ def test_of_many_recordings_in_a_file_each_has_several_signals(folders: Folders)
 @pytest.mark.parametrize("name", _NAMES)
 def test_labels_of_steps_and_channels_first(folders: Folders, name: str) -> None:
     _write(folders, name, x=_SIGNAL, y=np.arange(20) % 2)
-    assert _source(folders).read(name).label.reshape(-1).tolist() == [0, 1] * 10
+    assert _source(folders).read(name).labels[0].reshape(-1).tolist() == [0, 1] * 10
     _write(folders, name, x=_SIGNAL.T)
     source = _source(folders, time_axis=1, window_samples=5)
     assert source.describe(name).step_shape == (5, 3)
@@ -98,7 +99,7 @@ def test_an_npy_file_is_one_array(folders: Folders, order: Any) -> None:
     np.save(folders.inputs / "a.npy", values)
     raw = _source(folders).read("a.npy")
     np.testing.assert_array_equal(raw.data, values)
-    assert raw.label is None
+    assert raw.labels[0] is None
 
 
 def test_hdf5_has_arrays_in_groups_and_attributes(folders: Folders) -> None:
@@ -108,7 +109,7 @@ def test_hdf5_has_arrays_in_groups_and_attributes(folders: Folders) -> None:
         file.attrs["who"] = 3
     source = _source(folders, signal_key="raw/eeg", group_key="who")
     assert source.describe("a.h5").group == "3"
-    assert source.read("a.h5").label.item() == "walk"
+    assert source.read("a.h5").labels[0].item() == "walk"
     with pytest.raises(
         RejectedInputError, match=r"no array 'x' .*; the file has raw/eeg, label, who"
     ):

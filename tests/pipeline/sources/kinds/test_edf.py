@@ -113,11 +113,11 @@ def test_annotations_are_classes_of_steps(folders: Folders, is_beside: bool) -> 
         folders, channels=("EEG*",), sample_rate_hz=100, window_secs=2, from_secs=1, **options
     )
     described, raw = source.describe("SC1E0-PSG.edf"), source.read("SC1E0-PSG.edf")
-    assert raw.label.tolist() == ["W", "2", "2", "2", "R"]  # From 1 s on, 2 s each.
-    assert (described.label.shape, described.label.classes) == ((5,), ("2", "R", "W"))
+    assert raw.labels[0].tolist() == ["W", "2", "2", "2", "R"]  # From 1 s on, 2 s each.
+    assert (described.labels[0].shape, described.labels[0].classes) == ((5,), ("2", "R", "W"))
     assert raw.checksum == described.checksum
     if is_beside:
-        assert source.without_labels().describe("SC2E0-PSG.edf").label is None
+        assert source.without_labels().describe("SC2E0-PSG.edf").labels == ()
         inputs = {file.path for file in inputs_of(source)}
         assert inputs == {"SC1E0-PSG.edf", "SC2E0-PSG.edf"}
         with pytest.raises(RejectedInputError, match="no file beside it ends in"):

@@ -50,8 +50,8 @@ def test_the_signal_is_not_its_own_label(
     record = source.read("a.npz")
     np.testing.assert_array_equal(record.data, signal)
     np.testing.assert_array_equal(source.read_data("a.npz"), signal)
-    np.testing.assert_array_equal(record.label, label)
-    assert (source.describe("a.npz").label is None) == (label is None)
+    np.testing.assert_array_equal(record.labels[0], label)
+    assert (source.describe("a.npz").labels[0] is None) == (label is None)
 
 
 @pytest.mark.parametrize("label_key", ["", "y", "missing"])
@@ -129,10 +129,10 @@ def test_with_channels_first_labels_of_several_values_are_turned_too(folders: Fo
     signal, label = np.arange(8.0).reshape(4, 2), np.arange(12.0).reshape(4, 3)
     write_npz(folders, "a", signal=signal.T, label=label.T)
     source = _source(folders, time_axis=1)
-    described = source.describe("a.npz").label
+    described = source.describe("a.npz").labels[0]
     assert described is not None
     assert described.shape == (4, 3)
-    np.testing.assert_array_equal(source.read("a.npz").label, label)
+    np.testing.assert_array_equal(source.read("a.npz").labels[0], label)
 
 
 @pytest.mark.parametrize("shape", [(0,), (100, 0), (0, 2)])
@@ -154,7 +154,7 @@ def test_the_signal_cannot_be_named_as_its_own_label(folders: Folders) -> None:
         _source(folders, signal_key="y", label_key="y")
     source = _source(folders, signal_key="y", label_key="y", target_dir=str(folders.inputs))
     write_npz(folders, "a", y=_Y)
-    assert source.describe("a.npz").label is not None
+    assert source.describe("a.npz").labels[0] is not None
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_label_counts_with_the_size_in_which_it_is_stored(
     write_npz(folders, "a", signal=np.zeros(10_000, np.uint8), label=np.zeros(10_000, np.uint8))
     source = _source(folders, max_record_mib=0.05, **options)
     if not size_bytes:
-        assert source.describe("a.npz").label is not None
+        assert source.describe("a.npz").labels[0] is not None
         return
     with pytest.raises(RejectedInputError, match="the label has 80000 bytes, more than --max_rec"):
         source.describe("a.npz")

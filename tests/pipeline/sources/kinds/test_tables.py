@@ -46,15 +46,15 @@ def test_columns_of_numbers_are_channels(folders: Folders, name: str) -> None:
     described, raw = source.describe(name), source.read(name)
     expected = np.stack([_X, _Y], 1).astype(np.float32)
     np.testing.assert_array_equal(raw.data, expected)
-    assert raw.label.tolist() == ["up", "up", "down", "up"]
+    assert raw.labels[0].tolist() == ["up", "up", "down", "up"]
     assert (described.group, described.rate_hz, described.record_id) == ("S1", 50, "a")
-    assert described.label.shape == (4,)
+    assert described.labels[0].shape == (4,)
     assert raw.checksum == described.checksum
     np.testing.assert_array_equal(
         _source(folders, channels=("y",)).read(name).data, expected[:, 1:]
     )
     one = _source(folders, label_key="who", label_kind="record_class").read(name)
-    assert one.label.tolist() == "S1"
+    assert one.labels[0].tolist() == "S1"
     with pytest.raises(RejectedInputError, match="column 'what' has 2 values, expected one"):
         _source(folders, group_key="what").describe(name)
 
@@ -112,7 +112,7 @@ def test_times_with_gaps_and_jitter_become_a_clock(folders: Folders) -> None:
     described, raw = source.describe("a.csv"), source.read("a.csv")
     clock = 10 + np.arange(13) / 20
     np.testing.assert_allclose(raw.data[:, 0], clock * 2, atol=1e-5)
-    assert raw.label.tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0]
+    assert raw.labels[0].tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0]
     assert (described.steps, described.rate_hz) == (13, 20)
     with pytest.raises(RejectedInputError, match=r"0\.2 s, more than 0\.15; cut it there"):
         _source(folders, time_column="t", resample_hz=20, max_gap_secs=0.15).describe("a.csv")

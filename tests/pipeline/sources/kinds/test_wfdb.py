@@ -45,7 +45,7 @@ def test_values_are_those_that_the_library_reads(folders: Folders, fmt: str) -> 
     expected = wfdb.rdrecord(str(path.with_suffix(""))).p_signal[:, ::-1].astype(np.float32)
     np.testing.assert_array_equal(raw.data, expected)
     assert (described.record_id, described.steps, described.rate_hz) == ("a", _SAMPLES, _HZ)
-    assert (described.group, raw.label.tolist()) == ("61", "M")
+    assert (described.group, raw.labels[0].tolist()) == ("61", "M")
     section = _source(folders, from_secs=1.234, to_secs=4.5).read("a.hea").data
     np.testing.assert_array_equal(section, expected[124:450, ::-1])
 
@@ -116,8 +116,8 @@ def test_beats_are_the_class_of_the_steps_that_they_are_in(folders: Folders) -> 
         steps[sample // 100][symbol] += 1
     expected = [min(s, key=lambda name: (-s[name], name)) if s else "none" for s in steps]
     described, raw = source.describe("a.hea"), source.read("a.hea")
-    assert raw.label.tolist() == expected
-    assert described.label.classes == tuple(sorted({*expected}))
+    assert raw.labels[0].tolist() == expected
+    assert described.labels[0].classes == tuple(sorted({*expected}))
     assert raw.checksum == described.checksum
 
 
@@ -133,7 +133,7 @@ def test_rhythms_last_until_the_next(folders: Folders) -> None:
         annotation_span="until_next", sample_rate_hz=100, window_secs=1, unannotated="unknown",
     )  # fmt: skip
     expected = [*["AFIB"] * 3, *["N"] * 5, *["AFIB"] * 2]  # Of 50 and 50, AFIB comes first.
-    assert source.read("a.hea").label.tolist() == expected
+    assert source.read("a.hea").labels[0].tolist() == expected
 
 
 def test_a_length_that_the_header_leaves_out_is_that_of_the_file(folders: Folders) -> None:

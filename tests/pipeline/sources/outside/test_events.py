@@ -69,17 +69,17 @@ def test_tables_beside_recordings_are_those_of_bids(folders: Folders, kind: str)
     source = _source(folders, kind, events_suffix="_events.tsv", unannotated="rest")
     files = [file.path for file in inputs_of(source)]
     assert len(files) == 3
-    labels = {path[:12]: source.read(path).label.tolist() for path in files}
+    labels = {path[:12]: source.read(path).labels[0].tolist() for path in files}
     assert labels == {
         "sub-01_run-1": ["rest", "go", "go", "go", "rest", "rest"],
         "sub-01_run-2": ["stop"] * 6,
         "sub-02_run-1": ["rest"] * 6,
     }
     any_ = _source(folders, kind, events_suffix="_events.tsv", window_label="any", from_secs=0.5)
-    found = any_.read(path.replace("sub-02", "sub-01")).label.tolist()
+    found = any_.read(path.replace("sub-02", "sub-01")).labels[0].tolist()
     assert found == ["go", "go", "go", "none", "none"]
     described = source.describe(path)
-    assert (described.label.shape, described.label.classes) == ((6,), ("rest",))
+    assert (described.labels[0].shape, described.labels[0].classes) == ((6,), ("rest",))
     assert described.checksum == source.read(path).checksum
 
 
@@ -89,7 +89,7 @@ def test_a_table_beside_one_that_cannot_be_read_rejects_that_one(folders: Folder
     (folders.inputs / "a_events.tsv").write_text("onset\ttrial_type\n1\tx\n")
     (folders.inputs / "b_events.tsv").write_text("onset\ttrial_type\n1\n")
     source = _source(folders, "signals", events_suffix="_events.tsv")
-    assert source.read("a.npz").label.tolist() == ["none", "x", *["none"] * 4]
+    assert source.read("a.npz").labels[0].tolist() == ["none", "x", *["none"] * 4]
     with pytest.raises(RejectedInputError, match="line 2 has 1 cells"):
         source.describe("b.npz")
 
@@ -108,13 +108,13 @@ def test_one_table_for_all_is_that_of_dcase(folders: Folders, kind: str) -> None
     assert [left.example for left in surplus] == ["d", "elsewhere"]
     raw = source.read(paths[1])
     expected = [[0, 0], [0, 0], [0, 1], [0.5, 1], [1, 0], [0, 0]]
-    np.testing.assert_allclose(raw.label, expected)
-    assert source.describe(paths[1]).label.shape == (6, 2)
+    np.testing.assert_allclose(raw.labels[0], expected)
+    assert source.describe(paths[1]).labels[0].shape == (6, 2)
     with pytest.raises(RejectedInputError, match=r"no row in strong\.csv for its path, id or file"):
         source.describe(paths[2])
     source = _source(folders, kind, events=str(table), missing_events="none")
-    assert source.read(paths[2]).label.tolist() == ["none"] * 6
-    assert source.read(paths[0]).label.tolist() == ["dog", *["none"] * 5]
+    assert source.read(paths[2]).labels[0].tolist() == ["none"] * 6
+    assert source.read(paths[0]).labels[0].tolist() == ["dog", *["none"] * 5]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_row_that_makes_no_sense_rejects_its_recording_alone(folders: Folders)
     rows = "a,1,2,x\nb,3,2,x\nc,soon,2,x\nd,,2,x\n"
     (folders.inputs / "e.csv").write_text(f"file,start,stop,label\n{rows}")
     source = _source(folders, "signals", events=str(folders.inputs / "e.csv"))
-    assert source.read("a.npz").label.tolist() == ["none", "x", "none", "none", "none", "none"]
+    assert source.read("a.npz").labels[0].tolist() == ["none", "x", "none", "none", "none", "none"]
     for name, message in {
         "b": "row 2 of e.csv: an event ends 1 s before it begins",
         "c": "row 3 of e.csv: 'soon' is no start in seconds",

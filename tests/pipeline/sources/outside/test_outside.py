@@ -41,8 +41,8 @@ def test_a_row_is_found_by_path_id_or_name(folders: Folders, key: str) -> None:
         folders, labels=labels, signal_key="signal", group_column="who", split_column="part"
     )
     found, raw = source.describe("s1/a.npz"), source.read("s1/a.npz")
-    assert (found.label.classes, found.group, found.split) == (("dog",), "Z\u00e9", "test")
-    assert raw.label.tolist() == "dog"
+    assert (found.labels[0].classes, found.group, found.split) == (("dog",), "Z\u00e9", "test")
+    assert raw.labels[0].tolist() == "dog"
     assert raw.checksum == found.checksum
     assert [file.path for file in inputs_of(source)] == ["s1/a.npz"]
 
@@ -88,7 +88,7 @@ def test_a_row_may_be_for_all_inputs_of_a_group(folders: Folders) -> None:
     table = _table(folders, "participant_id\tdiagnosis\nsub-01\tALS\nsub-02\tno\n", "people.tsv")
     source = _source(folders, labels=table, group_regex=r"(ses-)?sub-\d+")
     assert not any(file.problem for file in inputs_of(source))
-    labels = [source.read(f"{name}.npz").label.tolist() for name in ("sub-01_a", "sub-01_b")]
+    labels = [source.read(f"{name}.npz").labels[0].tolist() for name in ("sub-01_a", "sub-01_b")]
     assert labels == ["ALS", "ALS"]
 
 
@@ -96,7 +96,7 @@ def test_groups_alone_leave_the_label_where_it_is(folders: Folders) -> None:
     write_npz(folders, "a", signal=_X, label=3)
     table = _table(folders, "id,who\na,7\n")
     source = _source(folders, labels=table, group_column="who")
-    assert (source.describe("a.npz").group, source.read("a.npz").label) == ("7", 3)
+    assert (source.describe("a.npz").group, source.read("a.npz").labels[0]) == ("7", 3)
 
 
 def test_a_row_without_a_group_is_rejected_and_not_a_group_of_its_own(folders: Folders) -> None:
@@ -109,10 +109,10 @@ def test_a_row_without_a_group_is_rejected_and_not_a_group_of_its_own(folders: F
 def test_the_label_may_be_in_the_path_of_any_kind(folders: Folders) -> None:
     write_npz(folders, "walk/7_a", signal=_X, label=3)
     source = _source(folders, label_regex="^[^/]+", signal_key="signal")
-    assert source.describe("walk/7_a.npz").label.classes == ("walk",)
-    assert source.read("walk/7_a.npz").label.tolist() == "walk"
+    assert source.describe("walk/7_a.npz").labels[0].classes == ("walk",)
+    assert source.read("walk/7_a.npz").labels[0].tolist() == "walk"
     value = _source(folders, label_regex=r"(\d+)_", signal_key="signal", label_kind="record_value")
-    assert value.read("walk/7_a.npz").label == np.float32(7)
+    assert value.read("walk/7_a.npz").labels[0] == np.float32(7)
     with pytest.raises(RejectedInputError, match="does not match the path"):
         _source(folders, label_regex="run", signal_key="signal").describe("walk/7_a.npz")
 
@@ -123,7 +123,7 @@ def test_frames_may_have_their_label_in_a_table(folders: Folders) -> None:
     (folders.inputs / "clips" / "one").mkdir(parents=True)
     Image.new("RGB", (4, 3)).save(folders.inputs / "clips" / "one" / "1.png")
     source = _source(folders, ImageFolderOptions, labels=_table(folders, "id,y\none,0.5\n"))
-    assert source.read("clips/one").label == np.float32(0.5)
+    assert source.read("clips/one").labels[0] == np.float32(0.5)
 
 
 @pytest.fixture
@@ -147,9 +147,9 @@ def test_metadata_beside_or_above_is_read_by_itself(sounds: Folders) -> None:
     )
     assert unused.reason.startswith("of metadata.csv, for no input")
     assert unused.example == "z.wav"
-    labels = [source.read(p).label for p in ("train/a.wav", "train/deep/b.wav", "test/c.wav")]
+    labels = [source.read(p).labels[0] for p in ("train/a.wav", "train/deep/b.wav", "test/c.wav")]
     assert [label.tolist() for label in labels] == ["x", "y", 2]
-    assert source.read("d.wav").label is None
+    assert source.read("d.wav").labels[0] is None
 
 
 @pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
@@ -157,13 +157,13 @@ def test_a_pattern_of_labels_finds_a_letter_in_either_form(folders: Folders, for
     in_name, typed = (unicodedata.normalize(form, "th\u00e9") for form in forms)
     path = write_npz(folders, f"{in_name}_1", signal=_X)
     source = _source(folders, label_regex=f"^({typed}|caf)_")
-    assert source.read(path.name).label.tolist() == "th\u00e9"
+    assert source.read(path.name).labels[0].tolist() == "th\u00e9"
 
 
 def test_metadata_is_not_read_where_labels_are_named(sounds: Folders) -> None:
     _table(sounds, "file_name,label\na.wav,x\n", "train/metadata.csv")
     source = _source(sounds, AudioOptions, label_regex=r"\w+$|(\w)\.wav")
-    assert source.read("train/a.wav").label.tolist() == "a"
+    assert source.read("train/a.wav").labels[0].tolist() == "a"
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ def test_a_cell_has_the_type_that_all_of_its_column_have(
 ) -> None:
     rows = [f"{number:02}.wav,{cell}\n" for number, cell in enumerate(cells)]
     table = _read(tmp_path / "a.csv", "file_name,label\n" + "".join(rows))
-    assert [row.label for row in table.rows] == labels
-    assert [type(row.label) for row in table.rows] == [type(label) for label in labels]
+    assert [row.labels[0] for row in table.rows] == labels
+    assert [type(row.labels[0]) for row in table.rows] == [type(label) for label in labels]
     assert [row.key for row in table.rows] == ["00.wav", "01.wav", "02.wav"]
 
 
@@ -47,7 +47,7 @@ def test_all_kinds_of_tables_say_the_same(tmp_path: pathlib.Path) -> None:
     pyarrow.parquet.write_table(pyarrow.table(content), tmp_path / "a.parquet")
     for path in sorted(tmp_path.iterdir()):
         table = read_table(GFiles(), str(path), Columns(group="who"), True)
-        rows = [(row.key, row.label, row.group, row.split) for row in table.rows]
+        rows = [(row.key, row.labels[0], row.group, row.split) for row in table.rows]
         assert rows == [("01", "x", "7", None), ("02", "y", "8", None)], path.name
 
 
@@ -55,7 +55,11 @@ def test_all_kinds_of_tables_say_the_same(tmp_path: pathlib.Path) -> None:
     ("content", "columns", "message"),
     [
         ("id,a,b\n1,2,3\n", Columns(), "any of the columns a, b could be the label"),
-        ("id,a,b\n1,2,3\n", Columns(label="c"), r"no column 'c' \(--label_column\); it has id, a"),
+        (
+            "id,a,b\n1,2,3\n",
+            Columns(labels=("c",)),
+            r"no column 'c' \(--label_column\); it has id, a",
+        ),
         ("id,a\n1,2\n1,2,3\n", Columns(), "line 3 has 3 cells, the first line 2"),
         ('id,a\n1,"2\n', Columns(), "unexpected end of data"),
         ("id,id\n1,2\n", Columns(), "no first line with a name for each column"),

@@ -33,12 +33,12 @@ def test_channels_are_chosen_by_name_and_order(folders: Folders, dtype: str) -> 
     np.testing.assert_array_equal(raw.data, expected, strict=True)
     assert [channel.name for channel in described.channels] == ["EOG", "EMG", "Fpz"]
     assert described.dtype == expected.dtype.name
-    np.testing.assert_array_equal(raw.label, np.arange(100) % 3)
+    np.testing.assert_array_equal(raw.labels[0], np.arange(100) % 3)
     by_number = _source(folders, channels=("2", "0"), from_secs=2.05, to_secs=4, sample_rate_hz=10)
     described, raw = by_number.describe("a.npz"), by_number.read("a.npz")
     np.testing.assert_array_equal(raw.data, expected[21:40][:, [1, 2]])
-    assert raw.label.tolist() == (np.arange(21, 40) % 3).tolist()
-    assert (described.steps, described.label.shape) == (19, (19,))
+    assert raw.labels[0].tolist() == (np.arange(21, 40) % 3).tolist()
+    assert (described.steps, described.labels[0].shape) == (19, (19,))
     zero = _source(folders, channels=("9", "1"), missing_channels="zero").read("a.npz")
     np.testing.assert_array_equal(zero.data, np.stack([0 * values[:, 0], values[:, 1]], 1))
 
@@ -57,8 +57,8 @@ def test_files_of_unequal_rates_become_one(folders: Folders) -> None:
         found = raw.data.reshape(-1, 3)
         np.testing.assert_allclose(found, expected[: steps * 25], rtol=1e-6, atol=1e-6)
         assert (described.steps, described.dtype, described.rate_hz) == (steps, "float32", 50)
-        assert described.label.shape == (len(expected),)
-        assert raw.label.tolist() == (label.repeat(2) if up == 2 else label[::2]).tolist()
+        assert described.labels[0].shape == (len(expected),)
+        assert raw.labels[0].tolist() == (label.repeat(2) if up == 2 else label[::2]).tolist()
     with pytest.raises(RejectedInputError, match="channel 0 has 25 samples per second, not"):
         _source(folders, time_axis=1, rate_key="fs", sample_rate_hz=100).describe("a.npz")
 

@@ -95,7 +95,7 @@ def test_signals_that_are_cut_in_steps_are_joined_within_each(folders: Folders) 
     found = source_of(folders, signal_key="eeg,accel").read("a.npz")
     steps = [joined((one, 2), (other, 1)) for one, other in zip(eeg, accel, strict=True)]
     np.testing.assert_array_equal(found.data, steps)
-    np.testing.assert_array_equal(found.label, [0, 1, 0])
+    np.testing.assert_array_equal(found.labels[0], [0, 1, 0])
     found = source_of(folders, signal_key="eeg,long", signal_rates_hz=(2.0, 100.0)).read("a.npz")
     steps = [joined((one, 1), (other, 50)) for one, other in zip(eeg, long, strict=True)]
     np.testing.assert_array_equal(found.data, steps)
@@ -121,7 +121,7 @@ def test_lengths_may_differ_by_a_row(folders: Folders) -> None:
     source = source_of(folders, **_TWO)
     found = source.read("a.npz")
     np.testing.assert_array_equal(found.data, joined((eeg, 2), (accel, 1)))
-    np.testing.assert_array_equal(found.label, np.arange(20))
+    np.testing.assert_array_equal(found.labels[0], np.arange(20))
     assert [left.count for left in source.describe("a.npz").left_out] == [2]
 
 
