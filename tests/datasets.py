@@ -25,6 +25,7 @@ from tfrecords_schema import (
     open_dataset,
     write_index,
 )
+from tfrecords_schema.labels import missing_of_heads
 from tfrecords_schema.names import INDEX, REJECTS, join, shard_name
 from tfrecords_schema.record_writer import FRAMING_BYTES
 from tfrecords_schema.storage import atomic_write
@@ -149,6 +150,7 @@ def _write_split(
         class_counts=_class_counts(records, schema.label),
         length_histogram=dict(Counter(record.steps for record in records)),
         missing_labels=_missing_labels(records, schema.label),
+        missing_heads=_missing_heads(records, schema.label),
     )
     return entry, rows
 
@@ -208,6 +210,13 @@ def _missing_labels(records: Sequence[Record], label: LabelSpec | None) -> int:
     if label is None:
         return 0
     return sum(int((~label.is_known(np.asarray(record.label))).sum()) for record in records)
+
+
+def _missing_heads(records: Sequence[Record], label: LabelSpec | None) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for record in records if label and label.heads else ():
+        found.update(missing_of_heads(label, record.label))
+    return dict(found)
 
 
 def _statistics(records: Sequence[Record]) -> Statistics:

@@ -259,11 +259,9 @@ def _require_heads(label: LabelSpec) -> None:
         raise DatasetError("a label's dtype, shape and class_names are not those of its heads")
 
 
-def views(label: LabelSpec) -> list[Head]:
-    """The labels that there are, each as one of as many as all have; a single one has no name."""
-    if not label.heads:
-        return [Head("", label)]
-    return [Head(head.name, dataclasses.replace(head.label, per=label.per)) for head in label.heads]
+def views(label: LabelSpec) -> Sequence[Head]:
+    """The labels that there are; a single one has no name."""
+    return label.heads or [Head("", label)]
 
 
 def class_in(head: Head, name: str) -> str:
@@ -336,13 +334,14 @@ def _summaries(label: LabelSpec, labels: np.ndarray) -> Iterator[str]:
 
 
 def _class_totals(label: LabelSpec, labels: np.ndarray) -> np.ndarray:
-    """How many labels of a record are of each class of all heads: `[classes]` int64."""
-    totals = [
-        head.label.class_totals(found[head.label.is_known(found)])
-        for head, found in apart(label, labels)
-        if head.label.class_names
-    ]
-    return np.concatenate([np.zeros(0, np.int64), *totals])
+    """How many labels of a record, those that are known in part at least, are of each class."""
+    totals = [np.zeros(0, np.int64)]
+    for head, span in column_spans(label):
+        if head.label.class_names:
+            found = of_head(labels[..., span], head.label)
+            found = found[:1] if label.per == "step" and head.label.per == "record" else found
+            totals.append(head.label.class_totals(found[head.label.is_known(found)]))
+    return np.concatenate(totals)
 
 
 def missing_of_heads(label: LabelSpec, labels: np.ndarray) -> dict[str, int]:

@@ -29,15 +29,6 @@ def is_known(labels: tf.Tensor, label: LabelSpec) -> tf.Tensor:
     return ~tf.reduce_any(tf.math.is_nan(tf.cast(labels, tf.float32)), axis=units)
 
 
-def of_head(columns: tf.Tensor, label: LabelSpec) -> tf.Tensor:
-    """One of several labels as it is when it stands alone: `[..., *shape]` of its columns."""
-    found = tf.reshape(columns, tf.concat([tf.shape(columns)[:-1], [*label.shape]], 0))
-    found = tf.ensure_shape(found, [*columns.shape[:-1], *label.shape])
-    if label.class_names:
-        found = tf.where(tf.math.is_nan(found), float(MISSING_CLASS), found)
-    return tf.cast(found, label.dtype)
-
-
 def filled(labels: tf.Tensor, label: LabelSpec) -> tf.Tensor:
     """Labels with 0 in the place of what is not known, to compute on: it has no weight.
 

@@ -4,7 +4,7 @@ import dataclasses
 
 from pipeline.batches.valid_labels import of_head
 from tfrecords_schema import Dataset, Head, LabelSpec
-from tfrecords_schema.labels import CLASS_SEPARATOR, column_spans
+from tfrecords_schema.labels import column_spans
 from trainer.step.task import Batch
 
 
@@ -21,18 +21,7 @@ def described(dataset: Dataset, name: str) -> Dataset:
 def of_one_label(dataset: Dataset, head: Head) -> Dataset:
     """The dataset described with one label alone; its records are read as they are."""
     schema = dataclasses.replace(dataset.schema, label=head.label)
-    start = f"{head.name}{CLASS_SEPARATOR}"
-    splits = {}
-    for name, entry in dataset.manifest.splits.items():
-        counts = {
-            one.removeprefix(start): count
-            for one, count in entry.class_counts.items()
-            if one.startswith(start)
-        }
-        missing = entry.missing_labels
-        if head.label.is_single:
-            missing = entry.labels(head.label.per) - sum(counts.values())
-        splits[name] = dataclasses.replace(entry, class_counts=counts, missing_labels=missing)
+    splits = {name: entry.of_head(head) for name, entry in dataset.manifest.splits.items()}
     manifest = dataclasses.replace(dataset.manifest, schema=schema, splits=splits)
     return dataclasses.replace(dataset, manifest=manifest)
 

@@ -128,9 +128,9 @@ def _check_counts(dataset: Dataset, split: str, truth: dict[str, _Truth]) -> Non
             else:
                 counts[f"stage: {('W', 'N1', 'N2')[stage[at]]}"] += 1
             missing["apnea"] += int(max(apnea[at]) < 0)
-            missing["age"] += int(np.isnan(age))
             for named, there in zip(("central", "mixed"), apnea[at], strict=True):
                 counts[f"apnea: {named}"] += int(there > 0)
+        missing["age"] += int(np.isnan(age))
     entry = dataset.manifest.splits[split]
     assert entry.class_counts == counts
     assert entry.missing_heads == missing
