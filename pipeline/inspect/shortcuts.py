@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from pipeline.console.tables import Table
 from pipeline.inspect.samples import TimeAxis, open_records
 from tfrecords_schema import Dataset, LabelSpec
+from tfrecords_schema.labels import Head, apart, views
 
 _MOST_RECORDS = 1_000
 _MOST_BYTES = 256 << 20
@@ -63,12 +64,18 @@ def shortcuts(dataset: Dataset) -> list[Shortcut]:
     """The plainest guess (the majority, or the mean), then the others; empty where none is made.
 
     Looks at up to a thousand recordings. Frames are not decoded, so their levels are not looked at.
+    Of several labels each is guessed, and named in front of what it is guessed from.
     """
     label = dataset.schema.label
     if label is None or label.per != "record":
         return []
+    return [one for head in views(label) for one in _of_label(dataset, head)]
+
+
+def _of_label(dataset: Dataset, head: Head) -> list[Shortcut]:
+    label = head.label
     try:
-        found = _read(dataset, label)
+        found = _read(dataset, head)
     except (DecodeError, tf.errors.OpError, ValueError, IndexError):
         return []  # A record is damaged: verification says which.
     if len(found.steps) < _LEAST_RECORDS:
@@ -88,13 +95,20 @@ def shortcuts(dataset: Dataset) -> list[Shortcut]:
     if same_group.any():
         answers = _by_group(found.labels, same_group, plain, is_class)
         result.append(Shortcut("group alone", score(answers)))
-    return [_warned(one, result[0], len(found.steps), is_class) for one in result]
+    warned = [_warned(one, result[0], len(found.steps), is_class) for one in result]
+    return [_named(one, head.name) for one in warned] if head.name else warned
+
+
+def _named(one: Shortcut, label: str) -> Shortcut:
+    warning = f"{label}: {one.warning}" if one.warning else ""
+    return one._replace(by=f"{label}: {one.by}", warning=warning)
 
 
 def shortcut_table(found: list[Shortcut], label: LabelSpec | None) -> Table:
     """A row for each guess."""
+    error = "error, as a share of the mean's"
     is_class = label is not None and label.is_single
-    name = "accuracy" if is_class else "error, as a share of the mean's"
+    name = f"accuracy, or {error}" if label and label.heads else "accuracy" if is_class else error
     note = "length and level: by the nearest recordings of other groups; group: by the others of it"
     return Table(
         "What gives the label away",
@@ -104,17 +118,17 @@ def shortcut_table(found: list[Shortcut], label: LabelSpec | None) -> Table:
     )
 
 
-def _read(dataset: Dataset, label: LabelSpec) -> _Recordings:
-    parts = [part for name in dataset.manifest.splits for part in _of_split(dataset, name, label)]
+def _read(dataset: Dataset, head: Head) -> _Recordings:
+    parts = [part for name in dataset.manifest.splits for part in _of_split(dataset, name, head)]
     columns = [np.array(column) for column in zip(*parts, strict=True)] or [np.zeros(0)] * 4
     found = _Recordings(*columns)
-    if label.is_class_feature:
+    if head.label.is_single:
         return found._replace(labels=found.labels == np.unique(found.labels))
     return found
 
 
 def _of_split(
-    dataset: Dataset, split: str, label: LabelSpec
+    dataset: Dataset, split: str, head: Head
 ) -> Iterator[tuple[np.ndarray, str, int, np.ndarray]]:
     """Label, group, steps and levels of some recordings of a split, evenly over its order."""
     entry, entries = dataset.manifest.splits[split], dataset.manifest.splits.values()
@@ -124,28 +138,30 @@ def _of_split(
     share = min(1.0, _MOST_RECORDS / records, _MOST_BYTES / max(size, 1))
     number = math.ceil(share * entry.records)
     rows = np.unique(np.linspace(0, entry.records - 1, number).astype(int))
-    index, axis = dataset.split(split), TimeAxis.of(dataset)
+    index, axis, spec = dataset.split(split), TimeAxis.of(dataset), dataset.schema.label
+    assert spec is not None
     groups = index.groups()
     for row, record in zip(rows.tolist(), open_records(dataset, split, rows), strict=True):
         features = tf.train.Example.FromString(record).features.feature
         levels = np.zeros(0)
         if dataset.schema.input.kind == "signal":
-            spec = dataset.schema.input
-            values = np.frombuffer(features["signal"].bytes_list.value[0], spec.dtype)
-            samples = axis.unroll(values.reshape(-1, *spec.step_shape)).astype(np.float64)
+            signal = dataset.schema.input
+            values = np.frombuffer(features["signal"].bytes_list.value[0], signal.dtype)
+            samples = axis.unroll(values.reshape(-1, *signal.step_shape)).astype(np.float64)
             # Values of a recording are there to tell.
-            samples = samples[:, [r.kind == "signal" for r in spec.roles] or slice(None)]
+            samples = samples[:, [r.kind == "signal" for r in signal.roles] or slice(None)]
             levels = np.concatenate([samples.mean(0), samples.std(0)])
-        found = _label(features["label"], label)
-        if label.is_known(found).all():
-            yield found, groups[row], int(index.steps[row]), levels
+        labels = apart(spec, _label(features["label"], spec))
+        found = next(one for of, one in labels if of.name == head.name)
+        if head.label.is_known(found).all():
+            yield found.reshape(-1).astype(np.float64), groups[row], int(index.steps[row]), levels
 
 
 def _label(feature: tf.train.Feature, label: LabelSpec) -> np.ndarray:
     """`[1]`, the class, or `[values]`."""
     if label.is_class_feature:
         return np.array(feature.int64_list.value[:1])
-    return np.frombuffer(feature.bytes_list.value[0], label.dtype).astype(np.float64)
+    return np.frombuffer(feature.bytes_list.value[0], label.dtype)
 
 
 def _answer(labels: np.ndarray, is_class: bool) -> np.ndarray:
