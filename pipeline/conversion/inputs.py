@@ -268,6 +268,7 @@ def _plan_label(
 ) -> LabelPlan:
     """The plan of the label in one place."""
     asked, is_alone = options.asked_labels[at], len(options.asked_labels) == 1
+    windows = options.window_labels
     fits: collections.Counter[LabelFit] = collections.Counter()
     classes: dict[LabelFit, set[int | str]] = collections.defaultdict(set)
     for signature, count in of_kept.items():
@@ -285,7 +286,7 @@ def _plan_label(
         classes,
         kind=asked.kind,
         class_names=asked.class_names,
-        windows=options.window_labels,
+        windows=windows and dataclasses.replace(windows, is_shared=not is_alone),
         ignore_label=options.ignore_label,
         separator=options.label_separator,
         has_missing=any(fit.has_missing for fit in fits)

@@ -19,11 +19,13 @@ class WindowLabels:
       reduction: `majority` (of classes; of equally many, the one that comes first in the order of
         the classes), `mean` (of values), or `last` (the label of the window's last sample).
       keeps_tail: whether a last part of a window is a step, too (`--tail=pad`).
+      is_shared: whether it is for those of several labels that it suits.
     """
 
     samples: int
     reduction: str = "auto"
     keeps_tail: bool = False
+    is_shared: bool = False
 
     def of_kind(self, kind: str) -> "WindowLabels":
         """The same with the reduction decided.
@@ -34,13 +36,14 @@ class WindowLabels:
         Raises:
           UsageError: if labels of that kind cannot be reduced in this way.
         """
-        if self.reduction == "auto":
+        is_other = self.reduction == ("majority" if kind == "value" else "mean")
+        if self.reduction == "auto" or (is_other and self.is_shared):
             return dataclasses.replace(self, reduction="mean" if kind == "value" else "majority")
         if self.reduction in ("any", "share"):
             raise UsageError(
                 f"--window_label={self.reduction} is for annotations and events; leave it out"
             )
-        if self.reduction == ("majority" if kind == "value" else "mean"):
+        if is_other:
             other = "mean or last" if kind == "value" else "majority or last"
             raise UsageError(
                 f"--window_label={self.reduction}: the labels are "

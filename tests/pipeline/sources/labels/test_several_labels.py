@@ -194,6 +194,11 @@ def test_labels_of_samples_become_those_of_windows_each_by_its_kind(
     dataset = converter.dataset(*_SPLITS, *keys)
     for name, label in _labels(dataset).items():
         np.testing.assert_allclose(label, truth[name], rtol=1e-6)
+    named = converter.dataset(*_SPLITS, *keys, "--window_label=mean", "--overwrite")
+    assert named.schema == dataset.schema
+    assert {n: label.tobytes() for n, label in _labels(named).items()} == {
+        n: label.tobytes() for n, label in _labels(dataset).items()
+    }
 
 
 def test_a_table_has_several_columns(folders: Folders, converter: Converter) -> None:
