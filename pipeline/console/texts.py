@@ -80,7 +80,5 @@ def label_kind_text(spec: LabelSpec | None) -> str:
         return f"one of {len(spec.class_names)} classes{ordered} per {spec.per}"
     if spec.kind == "classes":
         return f"any of {len(spec.class_names)} classes per {spec.per}"
-    if spec.heads:
-        return ", ".join(f"{head.name}: {label_kind_text(head.label)}" for head in spec.heads)
     shape = f" {list(spec.shape)}" if spec.shape else ""
     return f"{spec.dtype}{shape} value per {spec.per}"

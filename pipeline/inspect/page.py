@@ -15,7 +15,7 @@ from pipeline.inspect.samples import TimeAxis, label_text, read_samples
 from pipeline.inspect.shortcuts import shortcut_table
 from pipeline.inspect.text import about, all_notes, epoch_sentences
 from tfrecords_schema import Dataset, LabelSpec
-from tfrecords_schema.labels import Head, apart, class_in
+from tfrecords_schema.labels import apart, class_in, views
 
 _MAX_NAMES = 60
 _DRAWN_BATCHES = 12
@@ -75,7 +75,7 @@ def _samples(facts: Facts, number: int) -> list[dict[str, Any]]:
 
 def _keys(label: LabelSpec) -> list[list[str]]:
     """Names of the classes that pictures have in colours, of each label with a time axis."""
-    heads = [head for head in label.heads or [Head("", label)] if head.label.per != "record"]
+    heads = [head for head in views(label) if head.label.per != "record"]
     return [[class_in(head, one) for one in head.label.class_names[:_MAX_NAMES]] for head in heads]
 
 

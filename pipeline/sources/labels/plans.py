@@ -87,9 +87,8 @@ class LabelPlans:
         """Index of each class that an input has, and how often; of samples as many as there are."""
         first = 0
         for plan, label in zip(self.plans, found.labels, strict=True):
-            times = found.steps if self._is_repeated(plan) else 1
             for index, count in plan.counts(label) if label else ():
-                yield first + index, count * times
+                yield first + index, count
             first += len(plan.spec.class_names)
 
     def gaps(self, found: Description) -> Iterator[LeftOut]:
@@ -126,10 +125,6 @@ class LabelPlans:
         for plan, (head, found) in zip(self.plans, apart(self.spec, label), strict=True):
             missing = int((~plan.spec.is_known(found)).sum())
             yield from without_label(_unit(plan, "step"), missing, head.name)
-
-    def _is_repeated(self, plan: LabelPlan) -> bool:
-        """Whether a label of the record is there at each of its steps."""
-        return self.spec.per == "step" and plan.spec.per == "record"
 
 
 def without_label(what: str, count: int, name: str = "") -> tuple[LeftOut, ...]:
