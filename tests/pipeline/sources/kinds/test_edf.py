@@ -116,6 +116,11 @@ def test_annotations_are_classes_of_steps(folders: Folders, is_beside: bool) -> 
     assert raw.labels[0].tolist() == ["W", "2", "2", "2", "R"]  # From 1 s on, 2 s each.
     assert (described.labels[0].shape, described.labels[0].classes) == ((5,), ("2", "R", "W"))
     assert raw.checksum == described.checksum
+    options["label_key"] += ",sex"
+    cut = {"channels": ("EEG*",), "sample_rate_hz": 100, "window_secs": 2, "from_secs": 1}
+    both = _source(folders, **cut, **options)
+    steps, sex = both.read("SC1E0-PSG.edf").labels
+    assert (steps.tolist(), sex.item()) == (raw.labels[0].tolist(), "F")
     if is_beside:
         assert source.without_labels().describe("SC2E0-PSG.edf").labels == ()
         inputs = {file.path for file in inputs_of(source)}

@@ -3,13 +3,16 @@
 import json
 import re
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from pipeline.inspect.facts import gather
 from pipeline.inspect.text import facts_text
+from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds.signals import SignalOptions, SignalSource
+from pipeline.sources.labels.asked import asked_labels
 from pipeline.verification.verify import verify_dataset
 from tests.pipeline.batches.test_frames_batches import encoded_image
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
@@ -56,10 +59,13 @@ def _name(number: int) -> str:
     return f"g{number // 2}_{number}"
 
 
-def _write(folders: Folders, **more: Any) -> dict[str, _Truth]:
+def _write(folders: Folders) -> dict[str, _Truth]:
     truth = {_name(number): _truth(number) for number in range(_COUNT)}
     for name, labels in truth.items():
-        write_npz(folders, name, signal=np.ones((len(labels.stage), 2)), **labels._asdict(), **more)
+        arrays = {"signal": np.ones((len(labels.stage), 2)), **labels._asdict()}
+        if name == _name(_NO_STAGE):
+            arrays["stage"] = np.array(-1)  # Of what nothing is known of, the shape is open.
+        write_npz(folders, name, **arrays)
     return truth
 
 
@@ -279,6 +285,32 @@ def test_columns_of_rows_have_several_labels(folders: Folders, converter: Conver
         age = np.nan if number == 2 else 40.5 + number
         expected = [[at % 2, age] for at in range(3 + number)]
         np.testing.assert_array_equal(label, np.array(expected, np.float32))
+
+
+@pytest.mark.parametrize("keys", ["stage,age", "labels/stage,age"])
+def test_a_recording_to_predict_has_its_labels_or_not(folders: Folders, keys: str) -> None:
+    signal = np.arange(8, dtype=np.float32).reshape(4, 2)
+    first = keys.partition(",")[0].replace("/", "_")
+    write_npz(folders, "all", x=signal, age=31.5, **{keys.partition(",")[0]: np.arange(4)})
+    write_npz(folders, "some", x=signal, age=31.5)
+    write_npz(folders, "none", x=signal)
+    options = SignalOptions(str(folders.inputs), "", "test", label_key=keys, unlabelled="keep")
+    assert [asked.name for asked in options.asked_labels] == [first, "age"]
+    source = SignalSource(options, GFiles())
+    for name, known in (("all", [True, True]), ("some", [False, True]), ("none", [False] * 2)):
+        np.testing.assert_array_equal(source.read_data(f"{name}.npz"), signal)
+        found = source.read(f"{name}.npz")
+        np.testing.assert_array_equal(found.data, signal)
+        assert [label is not None for label in found.labels] == known
+        described = source.describe(f"{name}.npz").labels
+        assert [label is not None for label in described] == known
+
+
+def test_a_name_is_one_of_a_file_and_a_flag() -> None:
+    asked = asked_labels("a b,2nd,x-y", "th\u00e9", "auto", ("x-y=a", "b;_2nd=c"))
+    assert [one.name for one in asked] == ["a_b", "_2nd", "x-y", "th\u00e9"]
+    assert [one.class_names for one in asked] == [(), ("c",), ("a", "b"), ()]
+    assert [(one.key, one.column) for one in asked][2:] == [("x-y", ""), ("", "th\u00e9")]
 
 
 @pytest.mark.parametrize(
