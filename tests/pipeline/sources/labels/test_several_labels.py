@@ -1,5 +1,6 @@
 """Several labels of one recording, from the folder to the dataset, beside a plain NumPy loop."""
 
+import dataclasses
 import json
 import re
 from collections import Counter
@@ -8,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from pipeline.console.errors import MissingLabelError
 from pipeline.inspect.facts import gather
 from pipeline.inspect.text import facts_text
 from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds import make_source
 from pipeline.sources.kinds.signals import SignalOptions, SignalSource
 from pipeline.sources.labels.asked import asked_labels
 from pipeline.verification.verify import verify_dataset
@@ -154,7 +157,7 @@ def _check_dry_run(said: str, dataset: Dataset) -> None:
     told = [row for row in dataset.manifest.left_out if any(one in row.reason for one in names)]
     assert {row.what for row in told} == {"step", "recording"}
     for row in told:
-        assert re.search(rf"{row.count} {row.what}s?: without", said)
+        assert re.search(rf"\b{row.count} {row.what}s?: {row.reason}", said)
 
 
 def test_labels_of_records_alone_are_one_row(folders: Folders, converter: Converter) -> None:
@@ -162,9 +165,9 @@ def test_labels_of_records_alone_are_one_row(folders: Folders, converter: Conver
     for number in range(12):
         serial = 2**24 + 2 * number + (number == 3)  # One that float32 does not hold.
         label = {"sex": ("f", "m")[number % 2], "serial": serial, "place": [number, 0.5]}
-        truth[f"g{number:02d}"] = [number % 2, serial, number, 0.5]
+        truth[f"g{number:02d}"] = [serial, number % 2, number, 0.5]
         write_npz(folders, f"g{number:02d}", signal=np.ones((3 + number % 3, 2)), **label)
-    keys = ("--label_key=sex,serial,place", "--label_kind=auto,record_value,auto")
+    keys = ("--label_key=serial,sex,place", "--label_kind=record_value,auto,auto")
     outcome = converter.run("--group_regex=g..", "--splits=test=3,train=rest", *keys)
     assert "1 label: whole number, float32 holds the nearest that it can" in outcome.text
     assert "component 0 of label serial has mean" in outcome.text
@@ -304,6 +307,29 @@ def test_a_recording_to_predict_has_its_labels_or_not(folders: Folders, keys: st
         assert [label is not None for label in found.labels] == known
         described = source.describe(f"{name}.npz").labels
         assert [label is not None for label in described] == known
+
+
+def test_labels_in_a_table_do_without_a_file_of_targets(folders: Folders) -> None:
+    targets = folders.output.parent / "targets"
+    targets.mkdir()
+    for name in ("a", "b"):
+        write_npz(folders, name, x=np.ones((4, 2)))
+    np.savez(targets / "a.npz", stage=np.arange(4))
+    table = folders.output.parent / "labels.csv"
+    table.write_text("id,age\na,31.5\nb,32.5\n")
+    options = SignalOptions(
+        str(folders.inputs), "", "test", label_key="stage", label_column="age",
+        labels=str(table), target_dir=str(targets), unlabelled="keep",
+    )  # fmt: skip
+    source = make_source(options, GFiles())
+    stage, age = source.read("a.npz").labels
+    assert (stage.tolist(), age) == ([0, 1, 2, 3], 31.5)
+    missing, age = source.read("b.npz").labels
+    assert (missing, age) == (None, 32.5)
+    assert source.describe("b.npz").labels[0] is None
+    strict = dataclasses.replace(options, unlabelled="auto")
+    with pytest.raises(MissingLabelError, match="no target file"):
+        make_source(strict, GFiles()).describe("b.npz")
 
 
 def test_a_name_is_one_of_a_file_and_a_flag() -> None:
