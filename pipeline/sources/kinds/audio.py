@@ -17,6 +17,7 @@ from pipeline.sources.recordings.libraries import (
     require_library,
 )
 from pipeline.sources.recordings.options import RecordingOptions
+from pipeline.sources.recordings.plain_wav import open_plain_wav
 from pipeline.sources.recordings.sections import Channel, Part
 from pipeline.sources.recordings.source import Recording, RecordingSource
 from pipeline.sources.source import Description
@@ -64,12 +65,13 @@ class AudioSource(RecordingSource):
     def open(self, path: str) -> Iterator[Recording]:
         """See `RecordingSource`."""
         soundfile = library("soundfile", "audio")
-        with contextlib.ExitStack() as stack:
-            file = stack.enter_context(path_or_file(self.files, self.full_path(path)))
+        is_float = self.options.as_float or self.options.resample_hz is not None
+        with path_or_file(self.files, self.full_path(path)) as file:
+            plain = open_plain_wav(file) if isinstance(file, str) and not is_float else None
             with reading("soundfile"):
-                sound = stack.enter_context(soundfile.SoundFile(file))
-            is_float = self.options.as_float or self.options.resample_hz is not None
-            yield _Sound(sound, "float32" if is_float else "")
+                opened = plain or soundfile.SoundFile(file)
+            with opened as sound:
+                yield _Sound(sound, "float32" if is_float else "")
 
     def make_alike(self, found: Description, step_shape: tuple[int, ...]) -> str:
         """See `Source`."""
@@ -81,19 +83,15 @@ class AudioSource(RecordingSource):
 class _Sound(Recording):
     def __init__(self, sound: Any, dtype: str):
         self._sound = sound
-        if sound.channels > _MAX_CHANNELS or sound.samplerate < 1:
-            raise RejectedInputError(
-                f"{sound.channels} channels at {sound.samplerate} Hz are no sound; remove it"
-            )
-        if sound.frames >= _UNKNOWN_FRAMES:
+        count, rate_hz, frames = sound.channels, sound.samplerate, sound.frames
+        if count > _MAX_CHANNELS or rate_hz < 1:
+            raise RejectedInputError(f"{count} channels at {rate_hz} Hz are no sound; remove it")
+        if frames >= _UNKNOWN_FRAMES:
             raise RejectedInputError(
                 "its header does not say how long it is, as of a stream; write it anew"
             )
         self.dtype = dtype or ("int16" if sound.subtype == "PCM_16" else "float32")
-        self.channels = [
-            Channel(str(number), float(sound.samplerate), sound.frames)
-            for number in range(sound.channels)
-        ]
+        self.channels = [Channel(str(number), float(rate_hz), frames) for number in range(count)]
 
     def read(self, parts: Sequence[Part]) -> np.ndarray:
         start, stop = parts[0].start, parts[0].stop  # All channels have one rate.
