@@ -30,7 +30,7 @@ from pipeline.sources.source import InputFile, Source
 from tfrecords_schema.left_out import LeftOut
 
 _ANNOTATIONS = "annotations"
-_HEADER_BYTES = 256
+_SMALL_BYTES = 1 << 20  # To map a file takes as long as to read so many.
 _NUM_RECORDS = slice(236, 244)
 _ONSET = re.compile(rb"([+-]\d+(?:\.\d*)?)[\x14\x15]")
 _NO_ASCII = re.compile("\ufffd+")  # Headers are ASCII; in a unit, a letter for micro is none.
@@ -96,24 +96,24 @@ class EdfSource(RecordingSource):
 
     @contextlib.contextmanager
     def opened(self, place: str) -> Iterator[Any]:
-        """A file as edfio reads it, of which no sample has been read."""
+        """A file as edfio reads it, of which no sample has been read but in a small one."""
         edfio = library("edfio", "edf")
         read = edfio.read_bdf if place.lower().endswith(".bdf") else edfio.read_edf
-        with local_path(self.files, place, self.options.max_record_mib) as local:
-            with open_file(self.files, place) as raw, reading("edfio"):
-                header = raw.read(_HEADER_BYTES)
-                file = read(local)
-            _require_whole(file, header)
+        with open_file(self.files, place) as raw, reading("edfio"):
+            content = raw.read(_SMALL_BYTES)
+        with contextlib.ExitStack() as stack:
+            given: str | bytes = content
+            if len(content) == _SMALL_BYTES:
+                limit_mib = self.options.max_record_mib
+                given = stack.enter_context(local_path(self.files, place, limit_mib))
+            with reading("edfio"):
+                file, announced = read(given), int(content[_NUM_RECORDS])
+            if file.num_data_records < announced:
+                raise RejectedInputError(
+                    f"its header announces {announced} data records, the file holds "
+                    f"{file.num_data_records}; copy it again"
+                )
             yield file
-
-
-def _require_whole(file: Any, header: bytes) -> None:
-    with reading("edfio"):
-        announced, found = int(header[_NUM_RECORDS]), file.num_data_records
-    if found < announced:
-        raise RejectedInputError(
-            f"its header announces {announced} data records, the file holds {found}; copy it again"
-        )
 
 
 class _Edf(Recording):

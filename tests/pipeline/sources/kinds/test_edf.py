@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds import edf
 from pipeline.sources.kinds.edf import EdfOptions, EdfSource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Folders
@@ -47,8 +48,12 @@ def _write(
     return path
 
 
+@pytest.mark.parametrize("small_bytes", [1 << 20, 256])
 @pytest.mark.parametrize("name", ["a.edf", "a.bdf"])
-def test_values_are_those_that_the_library_reads(folders: Folders, name: str) -> None:
+def test_values_are_those_that_the_library_reads(
+    folders: Folders, name: str, small_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edf, "_SMALL_BYTES", small_bytes)  # Larger files are mapped.
     path = _write(folders, name)
     source = _source(folders, channels=("EEG Pz*", "EEG Fpz-Cz"), group_key="patient_code")
     described, raw = source.describe(name), source.read(name)
