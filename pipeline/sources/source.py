@@ -183,7 +183,7 @@ def no_text(key: str, flag: str) -> str:
 
 def is_hidden(path: str) -> bool:
     """Whether a file, or a folder that it is in, has a name that begins with a dot."""
-    return any(part.startswith(".") for part in path.split("/"))
+    return path.startswith(".") or "/." in path
 
 
 def passed_over(path: str, why: str) -> Iterator[LeftOut]:

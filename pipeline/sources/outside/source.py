@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import functools
 import posixpath
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -53,33 +53,36 @@ class OutsideSource(InFront):
     """
 
     def list_inputs(self) -> Iterator[InputFile | LeftOut]:
-        """Lists the inputs, and the rows of tables that are for none."""
+        """Lists the inputs, and the rows of tables that are for none.
+
+        What no table is for passes by at once; of all else it is first counted how many a row has.
+        """
         if not (self.options.labels or self.options.reads_metadata):
             yield from self.inner.list_inputs()
             return
         inputs: dict[tuple[str, int], list[str]] = collections.defaultdict(list)
         tables: dict[str, Table] = {}
         for file in self.inner.list_inputs():
-            if isinstance(file, LeftOut):
-                continue
-            for match in self._matches(file.path):
-                tables[match.table.path] = match.table
-                inputs[match.place].append("" if match.is_shared else file.path)
-        for file in self.inner.list_inputs():
-            if isinstance(file, LeftOut):
+            table = None if isinstance(file, LeftOut) else self._table_of(file.path)[0]
+            if isinstance(file, LeftOut) or table is None:
                 yield file
                 continue
-            shared = {
-                other
-                for match in self._matches(file.path)
-                for other in inputs[match.place]
-                if other
-            } - {file.path}
-            problem = file.problem or (_several_inputs(min(shared)) if shared else "")
-            yield file._replace(problem=problem)
+            tables[table.path] = table
+            for match in self._matches(file.path):
+                inputs[match.place].append("" if match.is_shared else file.path)
+        for file in self.inner.list_inputs() if tables else ():
+            if not isinstance(file, LeftOut) and self._table_of(file.path)[0] is not None:
+                yield self._alone(file, inputs)
         for table in tables.values() or filter(None, [self._given_table]):
             unused = (row for row in table.rows if (table.path, row.number) not in inputs)
             yield from (_unused(table, row) for row in unused)
+
+    def _alone(self, file: InputFile, inputs: Mapping[tuple[str, int], Sequence[str]]) -> InputFile:
+        """An input, with a problem if it shares a row with others."""
+        matches = self._matches(file.path)
+        shared = {other for match in matches for other in inputs[match.place]} - {"", file.path}
+        problem = file.problem or (_several_inputs(min(shared)) if shared else "")
+        return file._replace(problem=problem)
 
     def describe(self, path: str) -> Description:
         """See `Source`."""
