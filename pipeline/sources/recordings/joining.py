@@ -42,9 +42,9 @@ def join(section: Section, read: Read, dtype: str, options: SectionOptions) -> J
     Raises:
       RejectedInputError: if there is a gap that cannot be filled.
     """
-    parts = [part for part in section.parts if part]
     if not options.closes_gaps:
         return Joined(_columns(section, read, dtype))
+    parts = [part for part in section.parts if part]
     if isinstance(read, np.ndarray) and len({part[1:] for part in parts}) == 1:
         channels = [part.channel for part in parts]
         closed = [close_gaps(read, dtype, options, _own_rate(section, parts[0]), channels)]

@@ -11,6 +11,7 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import IO, Any
 
@@ -62,22 +63,31 @@ def _missing(name: str, extra: str, does: str, what: str) -> str:
     )
 
 
-@contextlib.contextmanager
-def reading(name: str) -> Iterator[None]:
+def reading(name: str) -> AbstractContextManager[None]:
     """Turns whatever a library raises at a damaged file into a rejection.
 
     Raises:
       RejectedInputError: the block raised something else than a `UserError`.
     """
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # Parsers raise anything at what they do not expect.
-        text = " ".join(str(error).split())[:300] or type(error).__name__
-        raise RejectedInputError(
-            f"{name} cannot read it ({text}); copy it again, or remove it"
-        ) from error
+    return _Reading(name)
+
+
+class _Reading(AbstractContextManager[None]):
+    """No generator, as one takes longer than the header of a small file."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, UserError):
+            # Parsers raise anything at what they do not expect.
+            text = " ".join(str(error).split())[:300] or type(error).__name__
+            raise RejectedInputError(
+                f"{self._name} cannot read it ({text}); copy it again, or remove it"
+            ) from error
 
 
 class _Raw(io.RawIOBase):
@@ -114,20 +124,18 @@ def open_file(files: Files, path: str) -> Iterator[io.BufferedReader]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            raw: Any = _Raw(stack.enter_context(files.open(path)))
+            if "://" in path:
+                raw: Any = _Raw(stack.enter_context(files.open(path)))
+            else:
+                raw = stack.enter_context(io.FileIO(path))
         except OSError as error:
             raise RejectedInputError(f"it cannot be read ({error}); copy it again") from error
         yield io.BufferedReader(raw, _BUFFER_BYTES)
 
 
-@contextlib.contextmanager
-def path_or_file(files: Files, path: str) -> Iterator[str | io.BufferedReader]:
+def path_or_file(files: Files, path: str) -> AbstractContextManager[str | io.BufferedReader]:
     """What a library that takes either reads fastest: the name of a local file, else the file."""
-    if "://" not in path:
-        yield path
-        return
-    with open_file(files, path) as file:
-        yield file
+    return open_file(files, path) if "://" in path else contextlib.nullcontext(path)
 
 
 def fingerprint(files: Files, path: str) -> str:

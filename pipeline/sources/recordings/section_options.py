@@ -76,5 +76,7 @@ class SectionOptions(ValueOptions, GapOptions, WindowOptions):
     @property
     def wanted_channels(self) -> tuple[str, ...]:
         """Those of `channels` that are looked for in a file."""
+        if not self.channels:
+            return ()
         added = (MASK,) * self.adds_mask
         return tuple(n for n in self.channels if not (n in added or self.is_added(n)))

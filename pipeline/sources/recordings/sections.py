@@ -25,6 +25,11 @@ class Channel(NamedTuple):
     samples: int
     unit: str = ""
 
+    @property
+    def clock(self) -> tuple[float, int]:
+        """Rate and length; channels of one clock are read in one extent."""
+        return self.rate_hz, self.samples
+
 
 class Part(NamedTuple):
     """What is read of one channel: samples `start` to `stop` of channel `channel`, then resampled.
@@ -70,22 +75,27 @@ def find_section(
     if stretch is not None:
         fastest_hz = max(_own_rate(channel, rate_hz, options) for channel in found) or 1.0
         span = (stretch.start / fastest_hz, stretch.stop / fastest_hz)
-    parts = [None if i is None else _part(i, channels[i], rate_hz, span, options) for i in chosen]
-    lengths = [resampled_length(p.stop - p.start, p.factor) for p in parts if p]
-    if max(lengths) - min(lengths) > 1:
+    extents: dict[tuple[float, int], tuple[int, int, Fraction]] = {}
+    for channel in found:  # Mostly all have one rate and length.
+        if channel.clock not in extents:
+            extents[channel.clock] = _extent(channel, rate_hz, span, options)
+    parts = [None if i is None else Part(i, *extents[channels[i].clock]) for i in chosen]
+    lengths = [resampled_length(stop - start, by) for start, stop, by in extents.values()]
+    shortest, longest = min(lengths), max(lengths)
+    if longest - shortest > 1:
         raise RejectedInputError(
-            f"its channels have {min(lengths)} to {max(lengths)} samples; choose those of one "
-            "length with --channels"
+            f"its channels have {shortest} to {longest} samples; choose those of one length with "
+            "--channels"
         )
-    if not any(channel.samples for channel in found):
+    if not any(samples for _, samples in extents):
         raise RejectedInputError("it has no samples; remove it")
-    if min(lengths) < 1:
+    if shortest < 1:
         raise RejectedInputError(
             f"it has no sample from {options.from_secs:g} s on"
             f"{'' if options.to_secs is None else f' to {options.to_secs:g} s'}; check "
             "--from_secs and --to_secs, or remove it"
         )
-    return Section(tuple(parts), min(lengths), rate_hz, span[0])
+    return Section(tuple(parts), shortest, rate_hz, span[0])
 
 
 def source_samples(section: Section) -> np.ndarray:
@@ -103,11 +113,12 @@ def source_places(part: Part, samples: int) -> np.ndarray:
 def _choose(channels: Sequence[Channel], options: SectionOptions) -> list[int | None]:
     if not channels:
         raise RejectedInputError("it has no channel with a signal; remove it")
-    if not options.wanted_channels:
+    wanted = options.wanted_channels
+    if not wanted:
         return [*range(len(channels))]
     names = [normal(channel.name) for channel in channels]
     chosen: list[int | None] = []
-    for pattern in map(normal, options.wanted_channels):
+    for pattern in map(normal, wanted):
         found = [i for i, name in enumerate(names) if name == pattern] or [
             i for i, name in enumerate(names) if fnmatch.fnmatchcase(name, pattern)
         ]
@@ -138,13 +149,10 @@ def _own_rate(channel: Channel, rate_hz: float, options: SectionOptions) -> floa
     return channel.rate_hz or options.file_rate_hz or rate_hz
 
 
-def _part(
-    index: int,
-    channel: Channel,
-    rate_hz: float,
-    span_secs: tuple[float, float],
-    options: SectionOptions,
-) -> Part:
+def _extent(
+    channel: Channel, rate_hz: float, span_secs: tuple[float, float], options: SectionOptions
+) -> tuple[int, int, Fraction]:
+    """First sample and end of what is read of a channel, and how it is resampled."""
     own_hz = _own_rate(channel, rate_hz, options)
     if own_hz != rate_hz and not options.resample_hz:
         raise RejectedInputError(
@@ -160,13 +168,12 @@ def _part(
         raise RejectedInputError(
             "its rate is not known, which --from_secs and --to_secs need; give --sample_rate_hz"
         )
-    start, stop = (
-        channel.samples
-        if secs == math.inf
-        else min(first_sample(secs, own_hz or 1.0), channel.samples)
-        for secs in span_secs
-    )
-    return Part(index, start, stop, ratio(own_hz, rate_hz) if own_hz else Fraction(1))
+    start, stop = (_place(secs, own_hz or 1.0, channel.samples) for secs in span_secs)
+    return start, stop, ratio(own_hz, rate_hz) if own_hz else Fraction(1)
+
+
+def _place(secs: float, rate_hz: float, samples: int) -> int:
+    return samples if secs == math.inf else min(first_sample(secs, rate_hz), samples)
 
 
 def first_sample(secs: float, rate_hz: float) -> int:

@@ -1,10 +1,10 @@
 """What a kind of continuous recordings derives from: it says how a file is opened, no more."""
 
 import abc
-import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar
 
@@ -177,11 +177,9 @@ class RecordingSource(Source):
         cure = "choose channels that all have, with --channels"
         return cure if is_other else super().make_alike(found, step_shape)
 
-    @contextlib.contextmanager
-    def _opened(self, path: str) -> Iterator[Recording]:
+    def _opened(self, path: str) -> AbstractContextManager[Recording]:
         require_file(self.full_path(path))
-        with self.open(path) as recording:
-            yield recording
+        return self.open(path)
 
     def _checksum(self, path: str, recording: Recording) -> str:
         places = [self.full_path(path), *recording.beside()]
@@ -198,7 +196,7 @@ class RecordingSource(Source):
 
     def _require_size(self, section: Section, steps: int, step_shape: tuple[int, ...]) -> None:
         self._require_read(section)
-        size, limit_mib = steps * int(np.prod(step_shape)) * 4, self.options.max_record_mib
+        size, limit_mib = steps * math.prod(step_shape) * 4, self.options.max_record_mib
         require_size("the signal, cut and resampled,", size, "max_record_mib", limit_mib)
 
     def _require_read(self, section: Section) -> None:
@@ -221,7 +219,7 @@ class RecordingSource(Source):
         read = self._read(recording, section)
         data, said = join(section, read, recording.dtype, self.options)
         factors = [scale for _, scale in self._units(recording, section)]
-        if set(factors) != {1.0}:
+        if any(scale != 1 for scale in factors):
             data = data * np.array([*factors, *[1] * self.options.adds_mask], data.dtype)
         if self.options.window:
             data = cut_in_windows(data, *self._grid_steps(section))
@@ -234,15 +232,17 @@ class RecordingSource(Source):
           RejectedInputError: if there are fewer or more channels than units.
         """
         wanted, count = self.options.units, len(section.parts)
+        found = [recording.channels[part.channel].unit if part else "" for part in section.parts]
+        if not wanted:
+            return [(unit, 1.0) for unit in found]
         if not any(wanted[count:]):
             wanted = wanted[:count]  # Those of channels that are added are empty.
-        if len(wanted) not in (0, 1, count):
+        if len(wanted) not in (1, count):
             raise RejectedInputError(
                 f"it has {count} channels, --units has {len(wanted)}; give one for each, or one "
                 "for all"
             )
-        found = [recording.channels[part.channel].unit if part else "" for part in section.parts]
-        asked = found if not wanted else wanted if len(wanted) == count else wanted * count
+        asked = wanted if len(wanted) == count else wanted * count
         scales = map(factor, found, asked)
         return [
             (other if scale != 1 else unit, scale)
