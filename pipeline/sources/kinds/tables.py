@@ -17,7 +17,7 @@ from pipeline.console.texts import listed
 from pipeline.sources.labels.asked import AskedLabel
 from pipeline.sources.names import parts
 from pipeline.sources.outside.source import METADATA
-from pipeline.sources.recordings.clocks import Clock, clock_of
+from pipeline.sources.recordings.clocks import UNITS, Clock, clock_of
 from pipeline.sources.recordings.libraries import fingerprint, open_file, reading
 from pipeline.sources.recordings.options import RecordingOptions
 from pipeline.sources.recordings.sections import Channel, Part
@@ -41,11 +41,12 @@ class TableOptions(RecordingOptions):
     )
     time_column: str = option(
         "",
-        "Column with the time, in seconds or as date and time. With --resample_hz the others are "
+        "Column with the time, a number or date and time. With --resample_hz the others are "
         "interpolated linearly between rows, onto a regular clock from the first row on; without "
         "it rows must be regular, and the rate is theirs: a whole number of Hz, or else one of few "
         "digits, that is within 0.05%. Rows that are missing are a gap, see --non_finite.",
     )
+    time_unit: str = option("s", "Of times that are numbers.", tuple(UNITS))
     max_gap_secs: float | None = option(
         None,
         "With --time_column and --resample_hz: a longer time between two rows is a gap, see "
@@ -60,6 +61,12 @@ class TableOptions(RecordingOptions):
         super().check()
         if self.max_gap_secs and not (self.time_column and self.resample_hz):
             raise UsageError("--max_gap_secs needs --time_column and --resample_hz; add them")
+        if self.time_unit != "s" and not self.time_column:
+            raise UsageError("--time_unit is of --time_column; add that")
+
+    def recorded(self) -> dict[str, Any]:
+        """See `ConvertOptions`."""
+        return self.without_unused(super().recorded(), ("time_unit",))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +186,7 @@ class _Table(Recording):
         if options.time_column:
             self._clock = clock_of(
                 self._column(options.time_column), options.resample_hz, options.max_gap_secs,
-                has_gaps=options.non_finite != "reject",
+                has_gaps=options.non_finite != "reject", unit=options.time_unit,
             )  # fmt: skip
             rate_hz, samples = self._clock.rate_hz, self._clock.samples
         self.channels = [Channel(name, rate_hz, samples) for name in self._names]

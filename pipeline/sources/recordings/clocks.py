@@ -12,6 +12,7 @@ from pipeline.sources.gaps.closing import runs
 _MAX_JITTER = 0.1  # Of the time between two rows, as it mostly is.
 _CLOCK_ERROR = 5e-4  # Of a rate: recordings by clocks that differ less have the same.
 _USUAL_GAPS = 10
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # How many are a second.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,20 +48,26 @@ class Clock:
 
 
 def clock_of(
-    times: np.ndarray, resample_hz: float | None, max_gap_secs: float | None, *, has_gaps: bool
+    times: np.ndarray,
+    resample_hz: float | None,
+    max_gap_secs: float | None,
+    *,
+    has_gaps: bool,
+    unit: str = "s",
 ) -> Clock:
     """The clock of rows.
 
     Args:
-      times: of each row, in seconds or as dates, growing.
+      times: of each row, as numbers or as dates, growing.
       resample_hz: samples per second, where rows need not be regular.
       max_gap_secs: a longer time between rows is a gap then; 10 times the usual one if not given.
       has_gaps: whether there may be gaps.
+      unit: of times that are numbers, one of `UNITS`.
 
     Raises:
       RejectedInputError: if there are gaps, or no regular rows, where there must be.
     """
-    secs = _seconds(times)
+    secs = _seconds(times, unit)
     if len(secs) < 2:
         raise RejectedInputError("one row alone has no rate; remove it")
     between = np.diff(secs)
@@ -94,17 +101,21 @@ def _clock_of_regular(secs: np.ndarray, usual: float, *, has_gaps: bool) -> Cloc
     return Clock(places, rate_hz, int(places[-1]) + 1, 1.5)
 
 
-def _seconds(times: np.ndarray) -> np.ndarray:
-    """Times as float64 seconds that grow.
+def _seconds(times: np.ndarray, unit: str) -> np.ndarray:
+    """Times as float64 seconds that grow, from any moment on.
 
     Raises:
       RejectedInputError: if they are no times, or do not grow.
     """
     if times.dtype.kind in "mM":
         times = (times - times[:1]) / np.timedelta64(1, "s")
+    elif unit != "s" and times.dtype.kind in "iuf":
+        if times.dtype.kind != "f":  # Nanoseconds since 1970 have more digits than float64.
+            times = times.astype(np.int64) - int(times[:1].sum())
+        times = times / UNITS[unit]
     if times.dtype.kind not in "iuf":
         raise RejectedInputError(
-            f"--time_column holds {times.dtype}; expected seconds, or dates with times"
+            f"--time_column holds {times.dtype}; expected numbers, or dates with times"
         )
     times = times.astype(np.float64)
     if not np.isfinite(times).all() or (np.diff(times) <= 0).any():

@@ -33,3 +33,21 @@ def test_on_a_clock_of_its_own_only_long_times_between_rows_are_gaps() -> None:
     np.testing.assert_allclose(whole.values(times), np.arange(15) / 2)
     with pytest.raises(RejectedInputError, match=r"are 3\.5 s, more than 2; cut it there"):
         clock_of(times, 2.0, 2.0, has_gaps=False)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+@pytest.mark.parametrize(("unit", "count"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
+def test_numbers_are_times_in_any_unit(unit: str, count: int, dtype: type) -> None:
+    secs = np.array([0, 2, 3, 7])
+    clock = clock_of((secs * count).astype(dtype), 1.0, 5.0, has_gaps=False, unit=unit)
+    assert clock.values(secs.astype(float)).tolist() == [*range(8)]
+
+
+def test_nanoseconds_since_1970_keep_all_their_digits() -> None:
+    times = np.array([0, 100, 200, 301], np.uint64) + np.uint64(1_424_696_631_913_248_573)
+    clock = clock_of(times, 1e7, None, has_gaps=False, unit="ns")
+    np.testing.assert_allclose(clock.places, [0, 1, 2, 3.01], rtol=1e-12)
+    with pytest.raises(RejectedInputError, match="with none that is later than that before"):
+        clock_of(times[::-1], 1e7, None, has_gaps=False, unit="ns")
+    dates = times.astype("datetime64[ns]")
+    assert clock_of(dates, 1e7, None, has_gaps=False, unit="ns").samples == clock.samples
