@@ -40,7 +40,9 @@ class OutsideOptions(LabelOptions):
         parse=as_file,
     )
     id_column: str = option(
-        "", "Column of the table with path, id or file name; file_name, path, id, or the first."
+        "",
+        "Column of the table with path, id or file name; file_name, path, id, or the first. A "
+        "number, such as 0, says that its first line has no names: columns are 0, 1, ...",
     )
     label_column: str = option(
         "",

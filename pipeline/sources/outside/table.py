@@ -85,12 +85,22 @@ def read_table(files: Files, path: str, columns: Columns, needs_label: bool) -> 
     Raises:
       UsageError: if it is missing, damaged, too large, or a column is.
     """
-    header, cells = read_columns(files, path)
+    has_header = not columns.id.isdigit()
+    header, cells = read_columns(files, path, has_header=has_header)
+    if not has_header and columns.id in (str(column[0]) for column in cells):
+        header, cells = read_columns(files, path)
     return _table(path, header, cells, columns, needs_label)
 
 
-def read_columns(files: Files, path: str) -> tuple[list[str], list[list[Any]]]:
+def read_columns(
+    files: Files, path: str, *, has_header: bool = True
+) -> tuple[list[str], list[list[Any]]]:
     """Names and cells of a table's columns; what is empty is None.
+
+    Args:
+      files: where it is.
+      path: the file.
+      has_header: whether text begins with names of columns; else they are 0, 1, ...
 
     Raises:
       UsageError: if it is missing, damaged or too large.
@@ -105,7 +115,7 @@ def read_columns(files: Files, path: str) -> tuple[list[str], list[list[Any]]]:
             if size > _MAX_BYTES:
                 raise UsageError(f"{name} has {size} bytes, a table at most {_MAX_BYTES}; split it")
             file.seek(0)
-            header, cells = _READERS[suffix](file, name)
+            header, cells = _READERS[suffix](file, name, has_header)
     except (OSError, ValueError, csv.Error, RecursionError) as error:
         text = " ".join(str(error).split())
         raise UsageError(
@@ -166,7 +176,9 @@ def _text(value: Any) -> str | None:
     return None if value is None or value != value else text_of(value)
 
 
-def _read_text(file: IO[bytes], name: str, delimiter: str) -> tuple[list[str], list[list[Any]]]:
+def _read_text(
+    file: IO[bytes], name: str, has_header: bool, delimiter: str
+) -> tuple[list[str], list[list[Any]]]:
     """Columns of a text table; cells that are empty are None."""
     with io.TextIOWrapper(io.BytesIO(file.read()), "utf-8-sig", newline="") as text:
         first = text.readline()
@@ -174,9 +186,14 @@ def _read_text(file: IO[bytes], name: str, delimiter: str) -> tuple[list[str], l
             delimiter = delimiter_of(first)
         lines = csv.reader(itertools.chain([first], text), delimiter=delimiter, strict=True)
         header = next(lines, [])
-        _require_header(header, name)
+        rows: Iterable[list[str]] = lines
+        if has_header:
+            _require_header(header, name)
+        else:
+            rows = itertools.chain([header], lines)
+            header = [*map(str, range(len(header)))]
         cells: list[list[str]] = [[] for _ in header]
-        for row in lines:
+        for row in rows:
             if row and len(row) != len(header):
                 raise ValueError(
                     f"line {lines.line_num} has {len(row)} cells, the first line {len(header)}"
@@ -219,7 +236,7 @@ def _has_leading_zero(cell: str) -> bool:
     return bool(re.match(r"-?0\d", cell))
 
 
-def _read_json(file: IO[bytes], name: str) -> tuple[list[str], list[list[Any]]]:
+def _read_json(file: IO[bytes], name: str, _: bool) -> tuple[list[str], list[list[Any]]]:
     rows: list[Mapping[str, Any]] = []
     for number, line in enumerate(file.read().splitlines(), 1):
         if line.strip():
@@ -232,7 +249,7 @@ def _read_json(file: IO[bytes], name: str) -> tuple[list[str], list[list[Any]]]:
     return header, [[row.get(column) for row in rows] for column in header]
 
 
-def _read_parquet(file: IO[bytes], name: str) -> tuple[list[str], list[list[Any]]]:
+def _read_parquet(file: IO[bytes], name: str, _: bool) -> tuple[list[str], list[list[Any]]]:
     import pyarrow.parquet
 
     content = pyarrow.parquet.ParquetFile(io.BytesIO(file.read()))
@@ -243,7 +260,7 @@ def _read_parquet(file: IO[bytes], name: str) -> tuple[list[str], list[list[Any]
     return header, [column.to_pylist() for column in content.read().columns]
 
 
-_READERS: Mapping[str, Callable[[IO[bytes], str], tuple[list[str], list[list[Any]]]]] = {
+_READERS: Mapping[str, Callable[[IO[bytes], str, bool], tuple[list[str], list[list[Any]]]]] = {
     ".csv": functools.partial(_read_text, delimiter=","),
     ".tsv": functools.partial(_read_text, delimiter="\t"),
     ".jsonl": _read_json,

@@ -152,6 +152,21 @@ def test_metadata_beside_or_above_is_read_by_itself(sounds: Folders) -> None:
     assert source.read("d.wav").labels[0] is None
 
 
+def test_an_input_is_listed_once_whether_a_table_is_for_it_or_not(sounds: Folders) -> None:
+    for name in ("a/1.wav", "a/2.wav", "b/1.wav"):
+        (sounds.inputs / name).parent.mkdir(exist_ok=True)
+        (sounds.inputs / name).write_bytes(b"x")
+    (sounds.inputs / "a" / "x.txt").write_bytes(b"x")
+    _table(sounds, "file_name,label\n1.wav,x\n9.wav,y\n", "a/metadata.csv")
+    source = _source(sounds, AudioOptions)
+    assert sorted(f.path for f in inputs_of(source) if f.path[1] == "/") == [
+        "a/1.wav", "a/2.wav", "b/1.wav",
+    ]  # fmt: skip
+    left_out = [f for f in source.list_inputs() if isinstance(f, LeftOut)]
+    assert sum(f.example == "a/x.txt" for f in left_out) == 1
+    assert [f.example for f in left_out if f.what == "row"] == ["9.wav"]
+
+
 @pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
 def test_a_pattern_of_labels_finds_a_letter_in_either_form(folders: Folders, forms: Any) -> None:
     in_name, typed = (unicodedata.normalize(form, "th\u00e9") for form in forms)

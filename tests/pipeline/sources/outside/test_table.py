@@ -97,3 +97,21 @@ def test_an_input_has_its_path_id_and_name_as_keys_the_fullest_first() -> None:
     keys = [*keys_of("a/b/c.wav", "a/b/c")]
     assert keys == ["a/b/c.wav", "a/b/c", "c.wav", "c"]
     assert next(keys_of("a/b/c.wav", "a/b/c", "a/")) == "b/c.wav"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_a_number_as_column_of_ids_says_that_columns_have_no_names(
+    tmp_path: pathlib.Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_text("A1,7,7\nA2,8,9\n".replace(",", "," if name == "a.csv" else "\t"))
+    table = read_table(GFiles(), str(path), Columns("0", ("2",)), True)
+    assert [row[:3] for row in table.rows] == [(1, "A1", (7,)), (2, "A2", (9,))]
+    with pytest.raises(UsageError, match=r"no column '3' \(--label_column\); it has 0, 1, 2"):
+        read_table(GFiles(), str(path), Columns("0", ("3",)), True)
+
+
+def test_a_column_may_be_called_by_a_number(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.csv").write_text("0,1\nA1,x\n")
+    table = read_table(GFiles(), str(tmp_path / "a.csv"), Columns("0", ("1",)), True)
+    assert [row[1:3] for row in table.rows] == [("A1", ("x",))]
