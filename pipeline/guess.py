@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from pipeline.console import quiet, utf8
 from pipeline.console.command import Command
+from pipeline.console.errors import UsageError
 from pipeline.console.run import run_command
 from pipeline.console.terminal import say
 
@@ -33,16 +34,33 @@ def _guess(argv: Sequence[str]) -> None:
 
     place = as_folder(folder)
     found = guess(place, GFiles())
+    problems = problems_of(place, found.flags)
     say("\n".join(found.facts))
     say(f"\n{command(place, name_of(place), found.flags)}")
-    if found.problems:
-        say("\n" + "\n".join(map(wrapped, ["What shall become of these?", *found.problems])))
+    if problems:
+        say("\n" + "\n".join(map(wrapped, ["What shall become of these?", *problems])))
     for question, readings in found.questions:
         say(f"\n{question}")
         for number, reading in enumerate(readings):
             flags = " ".join(map(quoted, reading.flags))
             what = "as above" if not number else flags or "leave the flag out"
             say(f"  {reading.why}: {what}")
+
+
+def problems_of(folder: str, flags: Sequence[str]) -> list[str]:
+    """What a conversion would say against some of a folder's inputs, or against flags."""
+    from pipeline.conversion.asked import COMMAND as CONVERSION
+    from pipeline.conversion.asked import asked
+    from pipeline.conversion.dry_run import try_out
+    from pipeline.sources.gfiles import GFiles
+    from pipeline.sources.kinds import make_source
+
+    given = [f"--input_dir={folder}", f"--output_dir={folder}", "--name=tried", *flags]
+    given.append("--max_rejected_fraction=1")
+    try:
+        return try_out(make_source(asked(CONVERSION.parse(given).values), GFiles()))
+    except UsageError as error:
+        return [f"with these flags the conversion would refuse: {error}"]
 
 
 if __name__ == "__main__":

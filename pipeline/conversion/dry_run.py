@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.console.errors import UsageError
 from pipeline.console.tables import as_text, label_table
+from pipeline.console.texts import counted
 from pipeline.conversion.inputs import (
     Decision,
     Outcome,
@@ -44,6 +45,7 @@ from tfrecords_schema.left_out import Tally
 from tfrecords_schema.names import UNLABELLED
 
 _THREADS = 8
+_MAX_LISTED, _TRIED, _SHOWN_REASONS = 5000, 30, 3
 
 
 def dry_run(source: Source, options: ConvertOptions) -> str:
@@ -93,6 +95,28 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
     room = room_text(plan, options.dataset_dir)
     where = f"nothing was written; the dataset would be {options.dataset_dir}, which {room}"
     return "\n\n".join(filter(None, [summary, *said, where]))
+
+
+def try_out(source: Source) -> list[str]:
+    """Why a conversion would reject some inputs, a line for each reason, or be refused.
+
+    Args:
+      source: a few of its inputs are looked into; its options allow any number of rejects.
+    """
+    files = itertools.islice(listed(source, Tally()), _MAX_LISTED)
+    inputs = sorted(files)
+    tried = inputs[:: max(1, len(inputs) // _TRIED)][:_TRIED]
+    outcomes = [*itertools.chain(*(describe(source, file.path, [file]) for file in tried))]
+    counts = count_inputs(outcomes)
+    decision = decide(counts, source)
+    found = [
+        f"of {counted(len(tried), 'input')} tried, {group['count']} would be rejected: "
+        f"{group['reason']} (as {group['examples'][0]})"
+        for group in group_rejects(sorted(rejects(outcomes, decision)))[:_SHOWN_REASONS]
+    ]
+    if decision.refusal and counts.signatures:
+        found.append(f"the conversion would be refused: {decision.refusal}")
+    return found
 
 
 def _describe_all(source: Source, left_out: Tally) -> list[Outcome]:

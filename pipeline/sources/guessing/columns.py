@@ -10,7 +10,7 @@ from pipeline.console.errors import RejectedInputError
 from pipeline.sources.guessing.readings import Guess, Reading, digits
 from pipeline.sources.kinds.tables import TableSource
 from pipeline.sources.recordings import columns, text_columns
-from pipeline.sources.recordings.clocks import nominal_rate
+from pipeline.sources.recordings.clocks import UNITS, nominal_rate
 from pipeline.sources.recordings.libraries import open_file, reading
 
 _FIRST_BYTES = 4 << 20
@@ -18,9 +18,21 @@ _FIRST_ROWS = 100_000
 _RECORDINGS = (
     r"(recording|record|session|trial|sequence|series|sample|file|clip)s?(_?(id|name))?|id"
 )
-_TIMES = r"time|times|t|timestamp|time_?stamp|secs?|seconds|date|datetime"
-_LABELS = r"label|class|target|category|activity|event|state|stage"
+_NAMES_OF_UNITS = {
+    "s": "s|secs?|seconds?",
+    "ms": "ms|msecs?|millis|milliseconds?",
+    "us": "us|\u00b5s|micros|microseconds?",
+    "ns": "ns|nanos|nanoseconds?",
+}
+_UNIT = rf"[ _(\[]+({'|'.join(_NAMES_OF_UNITS.values())})[)\]]?"
+_TIMES = rf"((.*[ _])?(time|times|timestamp|time_?stamp|date|datetime)|t|secs?|seconds)({_UNIT})?"
+_LABELS = (
+    r"label|class|target|category|activity|event|state|stage|gesture|gt|(ground_?)?truth"
+    r"|(label|class|activity)_?(id|name)"
+)
 _GROUPS = r"(subject|speaker|participant|patient|person|user|volunteer)(_?(id|name))?"
+_SINCE_1970 = {"ns": 1e17, "us": 1e14, "ms": 1e11}  # In 1973; of seconds no one has so many.
+_MIN_ROWS = 3
 _MAX_JITTER = 0.01
 _ROWS_APART = 10
 
@@ -43,7 +55,7 @@ def guess_from_columns(source: TableSource, paths: Sequence[str], guess: Guess) 
         return False
     guess.facts.append(f"columns: {', '.join([*values][:20])}")
     recording = _named(values, _RECORDINGS)
-    group, label, time = (_named(values, names) for names in (_GROUPS, _LABELS, _TIMES))
+    group, label = (_named(values, names) for names in (_GROUPS, _LABELS))
     if not recording and len(paths) == 1:  # One file of all people: a recording is a person's.
         recording, group = group, ""
     if recording:
@@ -53,8 +65,14 @@ def guess_from_columns(source: TableSource, paths: Sequence[str], guess: Guess) 
         guess.take("Are there many recordings in a file?", readings[: 2 if many < 3 else 1])
     if group:
         guess.take("", [_reading("group_key", group, "group")])
-    if time:
-        _clock(values, time, recording, guess)
+    first = _of_first(values, recording)
+    times = _times_in(first, guess)
+    if times:
+        _clock(*next(iter(times.items())), guess)
+    named = {recording, group, label, *[*times][:1]}
+    _leave_out(
+        {name for name in values if name in times or _counts(first[name])}, named, values, guess
+    )
     if label:
         guess.take("Which kind of label is it?", _labels(values, label, recording))
     return bool(label)
@@ -87,29 +105,75 @@ def _reading(flag: str, name: str, what: str) -> Reading:
     return Reading((f"--{flag}={name}",), f"{what}: column {name}")
 
 
-def _clock(values: dict[str, np.ndarray], time: str, recording: str, guess: Guess) -> None:
+def _of_first(values: dict[str, np.ndarray], recording: str) -> dict[str, np.ndarray]:
+    """The rows of the first recording."""
+    if not recording:
+        return values
+    rows = values[recording] == values[recording][0]
+    return {name: column[rows] for name, column in values.items()}
+
+
+def _times_in(first: dict[str, np.ndarray], guess: Guess) -> dict[str, np.ndarray]:
+    """The columns that are a clock of a recording, `[rows]` numbers or dates."""
+    found = {}
+    for name, times in first.items():
+        is_called_so = re.fullmatch(_TIMES, name.strip(), re.IGNORECASE)
+        if not is_called_so or times.dtype.kind not in "mMiuf" or len(times) < _MIN_ROWS:
+            continue
+        if (np.diff(times.astype(np.float64)) > 0).all():
+            found[name] = times
+        else:
+            guess.facts.append(f"time: column {name} does not grow; it is read as a channel")
+    return found
+
+
+def _clock(name: str, times: np.ndarray, guess: Guess) -> None:
     """Rows by a clock that is none in places are brought to its usual rate."""
-    times = values[time]
-    if recording and len(times):
-        names = values[recording]
-        times = times[names == names[0]]
+    readings = []
+    for unit in _units(name, times):
+        secs = (times - times[0]) / (UNITS[unit] if unit else np.timedelta64(1, "s"))
+        between, apart = np.diff(secs), min(_ROWS_APART, len(secs) - 1)
+        usual = float(np.median(secs[apart:] - secs[:-apart]) / apart)  # Jitter cancels out.
+        rate_hz = nominal_rate(1 / usual)
+        flags, how = [f"--time_column={name}"], "regular"
+        if unit not in ("", "s"):
+            flags.append(f"--time_unit={unit}")
+        if np.abs(between - usual).max() > _MAX_JITTER * usual:
+            flags.append(f"--resample_hz={digits(rate_hz)}")
+            how = "with gaps or jitter, so interpolated"
+        why = f"time: column {name}{f' in {unit}' if unit else ''}, {digits(rate_hz)} rows a second"
+        readings.append(Reading((*flags,), f"{why}, {how}"))
+    guess.take("Which unit has the time?", readings)
+
+
+def _units(name: str, times: np.ndarray) -> list[str]:
+    """The unit that times probably have, or the two; empty of dates."""
     if times.dtype.kind in "mM":
-        times = (times - times[:1]) / np.timedelta64(1, "s")
-    if times.dtype.kind not in "iuf" or len(times) < 3:
-        return
-    times = times.astype(np.float64)
-    between, apart = np.diff(times), min(_ROWS_APART, len(times) - 1)
-    usual = float(np.median(times[apart:] - times[:-apart]) / apart)  # Jitter cancels out.
-    if not usual > 0:
-        guess.facts.append(f"time: column {time} does not grow; it is read as a channel")
-        return
-    rate_hz = nominal_rate(1 / usual)
-    is_regular = bool(np.abs(between - usual).max() <= _MAX_JITTER * usual)
-    flags = [f"--time_column={time}", *([] if is_regular else [f"--resample_hz={digits(rate_hz)}"])]
-    how = "regular" if is_regular else "with gaps or jitter, so interpolated"
-    guess.take(
-        "", [Reading((*flags,), f"time: column {time}, {digits(rate_hz)} rows a second, {how}")]
-    )
+        return [""]
+    if said := re.search(rf"{_UNIT}$", name.strip(), re.IGNORECASE):
+        word = said[1].lower()
+        return [unit for unit, names in _NAMES_OF_UNITS.items() if re.fullmatch(names, word)]
+    if since_1970 := [unit for unit, least in _SINCE_1970.items() if times[0] >= least]:
+        return since_1970[:1]
+    is_coarse = times.dtype.kind in "iu" and np.median(np.diff(times)) > 1
+    return ["ms", "s"] if is_coarse else ["s"]
+
+
+def _counts(column: np.ndarray) -> bool:
+    """Whether it numbers rows: it says nothing of what was recorded."""
+    is_whole = column.dtype.kind in "iu" and len(column) >= _MIN_ROWS
+    return is_whole and bool((np.diff(column.astype(np.float64)) == 1).all())
+
+
+def _leave_out(
+    names: set[str], named: set[str], values: dict[str, np.ndarray], guess: Guess
+) -> None:
+    """Chooses the channels where a column of numbers is none."""
+    left_out = [name for name in values if name in names - named]
+    others = [n for n in values if n not in named | names and values[n].dtype.kind in "biuf"]
+    if left_out and others and not any("," in name for name in others):
+        why = f"channels: {', '.join(others)}; {', '.join(left_out)} only counts rows, or time"
+        guess.take("", [Reading((f"--channels={','.join(others)}",), why)])
 
 
 def _labels(values: dict[str, np.ndarray], label: str, recording: str) -> list[Reading]:

@@ -2,14 +2,15 @@
 
 import collections
 import contextlib
-import math
+import re
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pipeline.console.errors import RejectedInputError
+from pipeline.sources.guessing.arrays import guess_from_arrays
 from pipeline.sources.guessing.columns import guess_from_columns
-from pipeline.sources.guessing.readings import Guess, Reading, digits
+from pipeline.sources.guessing.readings import Guess, Reading, digits, take_rate
 from pipeline.sources.kinds.edf import EdfSource
 from pipeline.sources.kinds.signals import SignalSource
 from pipeline.sources.kinds.tables import TableSource
@@ -22,11 +23,9 @@ from pipeline.sources.source import Source
 _LONG_SAMPLES = 100_000  # Longer ones are cut, as no step is a sample any more.
 _LONG_WINDOW_SECS = 10.0
 _WFDB_ANNOTATIONS = ("atr", "qrs", "ecg", "st", "apn")
-_RATES = ("rate_hz", "sample_rate", "sampling_rate", "fs", "sr", "rate")
-_GROUPS = ("subject", "speaker", "participant", "patient", "person", "who")
-_MAX_CHANNELS_FIRST = 64
 _PLACES = 12
 _EXAMPLES = 5
+_NO_LABEL = re.compile(r"(?i)age|sex|gender|height|weight|comment_\d+")
 
 
 class _Look(NamedTuple):
@@ -35,6 +34,7 @@ class _Look(NamedTuple):
     channels: list[Channel]
     annotations: list[Annotation]
     key: str
+    fields: dict[str, Any]
 
 
 def guess_from_contents(source: Source, paths: Sequence[str], guess: Guess) -> bool:
@@ -53,7 +53,7 @@ def guess_from_contents(source: Source, paths: Sequence[str], guess: Guess) -> b
     if isinstance(source, RecordingSource):
         return _recordings(source, paths, guess)
     if isinstance(source, SignalSource):
-        return _arrays(source, paths, guess)
+        return guess_from_arrays(source, paths, guess)
     return False
 
 
@@ -64,16 +64,36 @@ def _recordings(source: RecordingSource, paths: Sequence[str], guess: Guess) -> 
         guess.facts.append("none of the inputs that were looked into can be read")
         return False
     rates = _channels(looks, guess)
-    rate_hz = _rate(rates, guess)
+    rate_hz = take_rate(rates, guess)
     lengths = [look.channels[0].samples / (look.channels[0].rate_hz or 1) for look in looks]
     unit = "s" if rate_hz else "rows"
     guess.facts.append(f"length: {min(lengths):.4g} to {max(lengths):.4g} {unit}")
     annotated = [look for look in looks if look.annotations]
+    values = _repeated([look.fields for look in looks])
+    if isinstance(source, EdfSource) and "patient_code" in values:
+        guess.take("", [Reading(("--group_key=patient_code",), "group: the patient's code")])
     if annotated:
         _annotations(annotated, rate_hz, guess)
-    elif rate_hz and statistics.median(lengths) * rate_hz > _LONG_SAMPLES:
+        return True
+    if rate_hz and statistics.median(lengths) * rate_hz > _LONG_SAMPLES:
         guess.flags.append(f"--window_secs={_LONG_WINDOW_SECS:g}")
-    return bool(annotated)
+    readings = [
+        Reading((f"--label_key={key}",), f"label: {key} of headers ({', '.join(sorted(some)[:5])})")
+        for key, some in values.items()
+        if isinstance(source, WfdbSource) and not _NO_LABEL.fullmatch(key)
+    ]
+    guess.take("Which field of the header is the label?", readings)
+    return bool(readings)
+
+
+def _repeated(found: Sequence[dict[str, Any]]) -> dict[str, set[str]]:
+    """Values of the fields that all headers have, and that are the same in some."""
+    values = {
+        key: [str(fields.get(key, "")) for fields in found]
+        for key in found[0]
+        if all(fields.get(key) not in (None, "", "X") for fields in found)
+    }
+    return {k: {*v} for k, v in values.items() if 2 <= len({*v}) <= max(2, len(v) / 2)}
 
 
 def _look(source: RecordingSource, path: str) -> _Look | None:
@@ -83,8 +103,8 @@ def _look(source: RecordingSource, path: str) -> _Look | None:
         for key in keys:
             with contextlib.suppress(RejectedInputError):
                 if found := recording.annotations(key):
-                    return _Look(channels, [*found], key)
-        return _Look(channels, [], "")
+                    return _Look(channels, [*found], key, recording.fields())
+        return _Look(channels, [], "", recording.fields())
     return None
 
 
@@ -109,112 +129,16 @@ def _channels(looks: Sequence[_Look], guess: Guess) -> set[float]:
     return {c.rate_hz for look in looks for c in look.channels if c.name in (chosen or names)}
 
 
-def _rate(rates: set[float], guess: Guess) -> float:
-    if len(rates) == 1:
-        rate_hz = rates.pop()
-        if rate_hz:
-            rate = digits(rate_hz)
-            guess.take("", [Reading((f"--sample_rate_hz={rate}",), f"rate: {rate} Hz")])
-        return rate_hz
-    low, high = min(rates), max(rates)
-    guess.take(
-        "Which rate shall all have?",
-        [
-            Reading((f"--resample_hz={rate}",), f"rates: {low:g} to {high:g} Hz, made {rate}")
-            for rate in map(digits, (low, high))
-        ],
-    )
-    return low
-
-
 def _annotations(looks: Sequence[_Look], rate_hz: float, guess: Guess) -> None:
     """Annotations that last become classes of steps of their usual length; points, of 10 s."""
     found = [annotation for look in looks for annotation in look.annotations]
     lasting = [a.duration_secs for a in found if a.duration_secs > 0]
     texts = [text for text, _ in collections.Counter(a.text for a in found).most_common(_EXAMPLES)]
-    secs = _LONG_WINDOW_SECS
-    if lasting:
-        secs = min(lasting)  # Others are mostly several of it.
-    if rate_hz and abs(secs * rate_hz - round(secs * rate_hz)) > 1e-6:
-        secs = max(1.0, round(secs))
-    flags = (f"--label_key={looks[0].key}", f"--window_secs={secs:g}")
     why = f"label: annotations of {len(looks)} inputs looked into ({', '.join(texts)})"
-    guess.take("", [Reading(flags, f"{why}, a class for every {secs:g} s")])
-
-
-def _arrays(source: SignalSource, paths: Sequence[str], guess: Guess) -> bool:
-    shapes: dict[str, list[tuple[int, ...]]] = collections.defaultdict(list)
-    floats: set[str] = set()
-    values: dict[str, list[Any]] = collections.defaultdict(list)
-    for path in paths:
-        with (
-            contextlib.suppress(RejectedInputError),
-            source.open_input(path) as file,
-        ):
-            for key in file.keys:
-                with contextlib.suppress(RejectedInputError):
-                    header = file.header(key)
-                    shapes[key].append(header.shape)
-                    floats.update({key} if header.dtype.kind == "f" else ())
-                    if not header.shape:
-                        values[key].append(file.array(key).item())
-    if not shapes:
-        guess.facts.append("none of the inputs that were looked into can be read")
-        return False
-    guess.facts.append("arrays: " + ", ".join(f"{k} {[*s[0]]}" for k, s in shapes.items()))
-    signal = _signal(shapes, floats, guess)
-    if signal and _is_channels_first(shapes[signal]):
-        guess.take("", [Reading(("--time_axis=1",), "time is the second axis")])
-    rates = {key: found for key, found in values.items() if all(map(_is_rate, found))}
-    _named(rates, _RATES, lambda key, rate: f"--sample_rate_hz={digits(rate)}", "rate", guess)
-    _unlike_rates(rates, guess)
-    _named(values, _GROUPS, lambda key, _: f"--group_key={key}", "group", guess)
-    return "label" in shapes or "y" in shapes
-
-
-def _unlike_rates(rates: dict[str, list[Any]], guess: Guess) -> None:
-    for key, found in rates.items():
-        if key.lower() in _RATES and len({*found}) > 1:
-            guess.flags.append(f"--rate_key={key}")
-            _rate({*map(float, found)}, guess)
-            return
-
-
-def _is_rate(value: Any) -> bool:
-    return isinstance(value, int | float) and 0 < value < math.inf
-
-
-def _signal(shapes: dict[str, list[tuple[int, ...]]], floats: set[str], guess: Guess) -> str:
-    large = [k for k, s in shapes.items() if s[0] and max(s[0]) > 1 and k not in ("label", "y")]
-    readings = [Reading((f"--signal_key={key}",), f"signal: array {key}") for key in large]
-    together = [key for key in large if key in floats and "," not in key]
-    if len(together) > 1:
-        why = f"signal: arrays {', '.join(together)} as one; of unlike rates with --signal_rates_hz"
-        readings.append(Reading((f"--signal_key={','.join(together)}",), why))
-    if len(large) > 1:
-        guess.take("Which array is the signal?", readings)
-    return large[0] if large else ""
-
-
-def _is_channels_first(shapes: Sequence[tuple[int, ...]]) -> bool:
-    """Whether the first axis is short and the same in all, and the second long or of any length."""
-    if not all(len(shape) == 2 for shape in shapes):
-        return False
-    first, second = zip(*shapes, strict=True)
-    is_short = len({*first}) == 1 and first[0] <= _MAX_CHANNELS_FIRST
-    return is_short and min(second) > first[0] and (len({*second}) > 1 or second[0] > 8 * first[0])
-
-
-def _named(
-    values: dict[str, list[Any]],
-    names: Sequence[str],
-    flag: Callable[[str, Any], str],
-    what: str,
-    guess: Guess,
-) -> None:
-    for key, found in values.items():
-        is_constant = len({*found}) == 1
-        if key.lower() in names and (is_constant or what == "group"):
-            some = ", ".join(map(str, sorted({*map(str, found)})[:_EXAMPLES]))
-            guess.take("", [Reading((flag(key, found[0]),), f"{what}: array {key} ({some})")])
-            return
+    guess.take("", [Reading((f"--label_key={looks[0].key}",), why)])
+    of_points = (_LONG_WINDOW_SECS, 1.0)
+    secs = (min(lasting),) if lasting else of_points  # Others are mostly several of the shortest.
+    if rate_hz and abs(secs[0] * rate_hz - round(secs[0] * rate_hz)) > 1e-6:
+        secs = (max(1.0, round(secs[0])),)
+    readings = [Reading((f"--window_secs={n:g}",), f"a class for every {n:g} s") for n in secs]
+    guess.take("How long is a step, for which there is one label?", readings)

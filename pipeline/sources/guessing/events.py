@@ -50,7 +50,7 @@ def beside(paths: Sequence[str], inputs: Sequence[str]) -> str:
 
 
 def find_events(
-    source: Source, inputs: Sequence[str], tables: Sequence[str], suffix: str, guess: Guess
+    source: Source, inputs: Sequence[str], tables: Sequence[str], suffix: str
 ) -> FoundEvents | None:
     """The events of a folder, if it has some.
 
@@ -59,7 +59,6 @@ def find_events(
       inputs: paths of them.
       tables: relative paths of tables.
       suffix: from `beside`.
-      guess: takes what is said of tables that cannot be read.
     """
     if suffix:
         of_one = [table for table in tables if table.endswith(suffix)][:_LOOKED_INTO]
@@ -70,7 +69,7 @@ def find_events(
             [_read(source, place, EventColumns(), is_of_one=True) for place in places],
         )
     for table in tables[:_LOOKED_INTO]:
-        found = match_inputs(source, inputs, table, guess)
+        found = match_inputs(source, inputs, table)
         if not found:
             continue
         given = EventColumns(event_file=found.id_column)

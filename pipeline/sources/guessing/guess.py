@@ -11,12 +11,12 @@ from typing import Any
 from pipeline.console.errors import UsageError
 from pipeline.sources.annotations import ANNOTATION, parse_annotation
 from pipeline.sources.files import Files
+from pipeline.sources.guessing.arrays import recordings_within
 from pipeline.sources.guessing.contents import guess_from_contents
 from pipeline.sources.guessing.events import beside, find_events
 from pipeline.sources.guessing.paths import guess_from_paths
 from pipeline.sources.guessing.readings import Guess, Reading
 from pipeline.sources.guessing.tables import guess_from_tables, is_table
-from pipeline.sources.guessing.trial import try_out
 from pipeline.sources.kinds import sources
 from pipeline.sources.recordings.event_options import EventOptions
 from pipeline.sources.source import InputFile, Source
@@ -28,6 +28,8 @@ _ANNOTATION_BYTES = 1 << 20
 _FRAMES, _TABLES = "image_folders", "tables"
 _SECOND_SHARE = 0.2
 _EXAMPLES = 3
+_INSIDE_LABELS = ("--label_key", "--label_kind", "--annotation_suffix", "--window_secs")
+_OUTSIDE_LABELS = ("--label_column", "--events", "--window_secs")
 
 
 def guess(folder: str, files: Files) -> Guess:
@@ -44,7 +46,9 @@ def guess(folder: str, files: Files) -> Guess:
     paths = _list(folder, files)
     kind = _kind(folder, paths, found)
     source = _source(kind, folder, files)
-    inputs = sorted(file.path for file in source.list_inputs() if isinstance(file, InputFile))
+    inputs = _inputs(source)
+    if (within := recordings_within(source, inputs, found)) is not source:
+        source, inputs = within, _inputs(within)
     inputs, companions = _without_companions(kind, inputs, found)
     suffix = beside(paths, inputs)
     inputs = [path for path in inputs if not (suffix and path.endswith(suffix))]
@@ -57,9 +61,14 @@ def guess(folder: str, files: Files) -> Guess:
         source = _source(kind, folder, files, annotation_suffix=companions)
     found.facts.append(f"inputs: {len(inputs):,}, such as {', '.join(inputs[:_EXAMPLES])}")
     some = inputs[:: max(1, len(inputs) // _LOOKED_INTO)][:_LOOKED_INTO]
-    has_label = guess_from_contents(source, some, found)
+    inside, outside = Guess(), Guess()
+    has_label = guess_from_contents(source, some, inside)
     tables = [path for path in paths if is_table(path) and path not in {*inputs}]
-    has_label = _outside(source, inputs, tables, suffix, found) or has_label
+    if _outside(source, inputs, tables, suffix, outside) and has_label:
+        _ask_which(inside, outside)
+    has_label |= any(flag.startswith(_OUTSIDE_LABELS) for flag in outside.flags)
+    found.add(inside)
+    found.add(outside)
     if kind == _FRAMES:
         has_label = has_label or _frames(source, inputs, found)
     group_flags = [flag for flag in found.flags if flag.startswith("--group")]
@@ -67,9 +76,8 @@ def guess(folder: str, files: Files) -> Guess:
     guess_from_paths(inputs, found, needs_label=not has_label)
     if group_flags:  # What files or tables say comes first.
         found.flags[before:] = [f for f in found.flags[before:] if not f.startswith("--group")]
-    if not any(flag.startswith(("--label", "--id_column")) for flag in found.flags):
+    if not any(fact.startswith(("label: ", "events: ")) for fact in found.facts):
         found.facts.append("label: those in the inputs" if has_label else "label: none was found")
-    found.problems = try_out(kind, folder, files, found.flags)
     return found
 
 
@@ -88,7 +96,7 @@ def command(folder: str, name: str, flags: Sequence[str]) -> str:
 def quoted(flag: str) -> str:
     """A flag as a shell takes it: what a file or a column is called is never run by one."""
     name, equals, value = flag.partition("=")
-    return f"{name}{equals}{shlex.quote(value)}"
+    return f"{name}{equals}{shlex.quote(value)}" if equals else flag
 
 
 def name_of(folder: str) -> str:
@@ -129,6 +137,8 @@ def _kind(folder: str, paths: Sequence[str], found: Guess) -> str:
     readings = [
         Reading((f"--source={kind}",), f"kind: {kind}, {counts[kind]:,} files") for kind in kinds
     ]
+    if few := [f"{kind} ({n:,})" for kind, n in counts.most_common() if n and kind not in kinds]:
+        found.facts.append(f"also there: files of {', '.join(few)}; name the folder to read them")
     found.take("Which files are the recordings?", readings)
     return kinds[0]
 
@@ -138,6 +148,10 @@ def _source(kind: str, folder: str, files: Files, **options: Any) -> Source:
     label_key = "annotations" if options else ""
     made = source.options_kind()(folder, "", "guess", label_key=label_key, **options)
     return source(made, files)
+
+
+def _inputs(source: Source) -> list[str]:
+    return sorted(file.path for file in source.list_inputs() if isinstance(file, InputFile))
 
 
 def _without_companions(kind: str, inputs: list[str], found: Guess) -> tuple[list[str], str]:
@@ -161,7 +175,7 @@ def _outside(
 ) -> bool:
     """Whether tables have labels, of events or of recordings; if of both, it is asked."""
     is_timed = isinstance(source.options, EventOptions)
-    events = find_events(source, inputs, tables, suffix, found) if is_timed else None
+    events = find_events(source, inputs, tables, suffix) if is_timed else None
     if events is None:
         return guess_from_tables(source, inputs, tables, found)
     are_events = {table for table in tables if suffix and table.endswith(suffix)}
@@ -184,6 +198,20 @@ def _outside(
         found.flags += whole.flags
         events.take(found)
     return True
+
+
+def _ask_which(inside: Guess, outside: Guess) -> None:
+    """Of labels in the recordings and in a table one kind is taken, and it is asked."""
+    own = tuple(flag for flag in inside.flags if flag.startswith(_INSIDE_LABELS))
+    given = tuple(flag for flag in outside.flags if flag.startswith(_OUTSIDE_LABELS))
+    if own and given:
+        inside.flags = [flag for flag in inside.flags if flag not in own]
+        outside.flags = [flag for flag in outside.flags if flag not in given]
+        readings = [
+            Reading(given, "label: as the table has it"),
+            Reading(own, "label: as the recordings have it"),
+        ]
+        outside.take("Which are the labels?", readings)
 
 
 def _frames(source: Source, inputs: Sequence[str], found: Guess) -> bool:

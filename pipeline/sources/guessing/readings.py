@@ -29,13 +29,17 @@ class Guess:
       facts: a line each, for people.
       flags: of the conversion.
       questions: what only a person knows; of several readings the first is taken.
-      problems: why inputs that were tried would be rejected with the flags.
     """
 
     facts: list[str] = dataclasses.field(default_factory=list)
     flags: list[str] = dataclasses.field(default_factory=list)
     questions: list[tuple[str, list[Reading]]] = dataclasses.field(default_factory=list)
-    problems: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, other: "Guess") -> None:
+        """Takes all that another guess has."""
+        self.facts += other.facts
+        self.flags += other.flags
+        self.questions += other.questions
 
     def take(self, question: str, readings: list[Reading]) -> None:
         """Takes the first of several readings; if there are others, it is a question."""
@@ -45,3 +49,22 @@ class Guess:
         self.facts.append(readings[0].why)
         if len(readings) > 1:
             self.questions.append((question, readings))
+
+
+def take_rate(rates: set[float], guess: Guess) -> float:
+    """Adds the rate of all recordings, or asks which they shall have; returns the lowest."""
+    if len(rates) == 1:
+        rate_hz = rates.pop()
+        if rate_hz:
+            rate = digits(rate_hz)
+            guess.take("", [Reading((f"--sample_rate_hz={rate}",), f"rate: {rate} Hz")])
+        return rate_hz
+    low, high = min(rates), max(rates)
+    guess.take(
+        "Which rate shall all have?",
+        [
+            Reading((f"--resample_hz={rate}",), f"rates: {low:g} to {high:g} Hz, made {rate}")
+            for rate in map(digits, (low, high))
+        ],
+    )
+    return low

@@ -17,7 +17,11 @@ from pipeline.sources.source import Source
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 _MAX_TABLES = 20
 _MIN_SHARE = 0.5  # Of the inputs, whose names a column must have.
-_GROUPS = re.compile(r"(?i)(subject|speaker|participant|patient|person|user|client)(_?id)?|who")
+_GROUPS = re.compile(
+    r"(?i)(subject|speaker|participant|patient|person|user|client|volunteer|animal|identifier)"
+    r"(_?id)?|who|(src|source)(_?(file|id))?|session(_?id)?|location|site"
+)
+_FOLDS = re.compile(r"(?i)(cv_?)?folds?")
 _SPLITS = re.compile(r"(?i)split|subset|partition|set")
 _SHOWN = 4
 
@@ -45,7 +49,7 @@ def guess_from_tables(
     Returns:
       Whether one has a label.
     """
-    matches = (match_inputs(source, paths, name, guess) for name in tables[:_MAX_TABLES])
+    matches = (match_inputs(source, paths, name) for name in tables[:_MAX_TABLES])
     found = [table for table in matches if table]
     if not found:
         return False
@@ -55,7 +59,10 @@ def guess_from_tables(
     flags = [] if is_read_anyway else [f"--labels={source.full_path(best.path)}"]
     guess.take("", [Reading((*flags, f"--id_column={best.id_column}"), f"table: {where}")])
     others = {name: cells for name, cells in best.columns.items() if name != best.id_column}
-    _guess_column(others, _GROUPS, "group", guess)
+    repeated = {
+        name: cells for name, cells in others.items() if len({*map(str, cells)}) < len(cells)
+    }
+    _guess_column(repeated, _GROUPS, "group", guess)
     splits = {n: c for n, c in others.items() if are_splits(c)}
     _guess_column(splits, _SPLITS, "split", guess)
     labels = _labels(others, len(paths))
@@ -69,23 +76,17 @@ def guess_from_tables(
     return bool(labels)
 
 
-def match_inputs(
-    source: Source, paths: Sequence[str], name: str, guess: Guess
-) -> FoundTable | None:
-    """How a table names the inputs; None if it does not, or if its columns have no names."""
+def match_inputs(source: Source, paths: Sequence[str], name: str) -> FoundTable | None:
+    """How a table names the inputs; None if it does not."""
     try:
         header, cells = read_columns(source.files, source.full_path(name))
     except UsageError:
         return None
     folder = posixpath.dirname(name) if posixpath.basename(name) in METADATA else ""
-    columns = dict(zip(header, cells, strict=True))
     keys = [{*keys_of(path, source.record_id(path), folder), *_people(path)} for path in paths]
     if not {*map(key_of, header)}.isdisjoint(itertools.chain.from_iterable(keys)):
-        guess.facts.append(
-            f"table: {name} has a row for inputs, but no first line with names of "
-            "its columns; add one, such as id,label, and ask again"
-        )
-        return None
+        header, cells = read_columns(source.files, source.full_path(name), has_header=False)
+    columns = dict(zip(header, cells, strict=True))
     best = FoundTable(name, "", 0.0, columns)
     for column, values in columns.items():
         known = {key_of(value) for value in values if value is not None}
@@ -121,7 +122,8 @@ def _labels(columns: dict[str, list[Any]], total: int) -> list[str]:
     for name, cells in columns.items():
         distinct = len({str(cell) for cell in cells})
         is_number = all(isinstance(cell, float) for cell in cells)
-        if (_GROUPS.fullmatch(name) or are_splits(cells)) or distinct < 2:
+        is_other = _GROUPS.fullmatch(name) or _FOLDS.fullmatch(name) or are_splits(cells)
+        if is_other or distinct < 2:
             continue
         if is_number or distinct <= max(2, total / 3) or name.lower() in LABELS:
             likely.append(name)
