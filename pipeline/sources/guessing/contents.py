@@ -2,12 +2,14 @@
 
 import collections
 import contextlib
+import math
 import re
 import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pipeline.console.errors import RejectedInputError
+from pipeline.sources.frames.options import FrameOptions
 from pipeline.sources.guessing.arrays import guess_from_arrays
 from pipeline.sources.guessing.columns import guess_from_columns
 from pipeline.sources.guessing.readings import Guess, Reading, digits, take_rate
@@ -25,6 +27,7 @@ _LONG_WINDOW_SECS = 10.0
 _WFDB_ANNOTATIONS = ("atr", "qrs", "ecg", "st", "apn")
 _PLACES = 12
 _EXAMPLES = 5
+_SIZED = 10
 _NO_LABEL = re.compile(r"(?i)age|sex|gender|height|weight|comment_\d+")
 
 
@@ -54,7 +57,24 @@ def guess_from_contents(source: Source, paths: Sequence[str], guess: Guess) -> b
         return _recordings(source, paths, guess)
     if isinstance(source, SignalSource):
         return guess_from_arrays(source, paths, guess)
+    if isinstance(source.options, FrameOptions):
+        _sizes(source, paths[:_SIZED], guess)
     return False
+
+
+def _sizes(source: Source, paths: Sequence[str], guess: Guess) -> None:
+    """Asks for one size where frames have several."""
+    sizes: set[tuple[int, ...]] = set()
+    for path in paths:
+        with contextlib.suppress(RejectedInputError):
+            sizes.add(source.without_labels().describe(path).step_shape[:2])
+    if len(sizes) > 1:
+        by_area = sorted(sizes, key=lambda size: (math.prod(size), size))
+        readings = [
+            Reading((f"--resize={height}x{width}",), f"size: {height} x {width} pixels")
+            for height, width in (by_area[0], by_area[-1])
+        ]
+        guess.take("Which size shall all frames have?", readings)
 
 
 def _recordings(source: RecordingSource, paths: Sequence[str], guess: Guess) -> bool:

@@ -12,6 +12,7 @@ from tests.pipeline.sources.guessing.public_layouts import (
     write_cinc,
     write_edf,
     write_speech_commands,
+    write_video,
     write_wav,
 )
 
@@ -128,6 +129,12 @@ def _headers_with_labels(folder: pathlib.Path) -> None:
         path.write_text(path.read_text() + text)
 
 
+def _unlike_sizes(folder: pathlib.Path) -> None:
+    folder.mkdir()
+    for number in range(4):
+        write_video(folder / f"{number}.avi", 16 + 16 * (number % 2))
+
+
 def _mixed(folder: pathlib.Path) -> None:
     for number in range(6):
         write_wav(folder / "audio" / f"{number}.wav")
@@ -207,5 +214,8 @@ OTHER = {
         ("Which channels?", _GROUP),
     ),
     "headers_with_labels": Layout(_headers_with_labels, ("--label_key=Dx",)),
+    "unlike_sizes": Layout(
+        _unlike_sizes, ("--resize=16x16",), ("Which size shall all frames have?",)
+    ),
     "mixed": Layout(_mixed, ("--source=audio",), ("Which files are the recordings?",)),
 }  # fmt: skip

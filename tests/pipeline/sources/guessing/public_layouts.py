@@ -136,13 +136,13 @@ def _har(folder: pathlib.Path) -> None:
         path.write_text("x,y,z\n" + "0.1,0.2,9.8\n" * 5)
 
 
-def write_video(path: pathlib.Path) -> None:
+def write_video(path: pathlib.Path, size: int = 16) -> None:
     av = optional_library("av")
     with av.open(str(path), "w") as file:
         stream = file.add_stream("mjpeg", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 16, 16, "yuvj420p"
+        stream.width, stream.height, stream.pix_fmt = size, 16, "yuvj420p"
         for shade in range(3):
-            image = np.full((16, 16, 3), shade, np.uint8)
+            image = np.full((16, size, 3), shade, np.uint8)
             file.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
         file.mux(stream.encode())
 
