@@ -71,11 +71,8 @@ def guess(folder: str, files: Files) -> Guess:
     found.add(outside)
     if kind == _FRAMES:
         has_label = has_label or _frames(source, inputs, found)
-    group_flags = [flag for flag in found.flags if flag.startswith("--group")]
-    before = len(found.flags)
-    guess_from_paths(inputs, found, needs_label=not has_label)
-    if group_flags:  # What files or tables say comes first.
-        found.flags[before:] = [f for f in found.flags[before:] if not f.startswith("--group")]
+    has_group = any(flag.startswith("--group") for flag in found.flags)
+    guess_from_paths(inputs, found, needs_label=not has_label, needs_group=not has_group)
     if not any(fact.startswith(("label: ", "events: ")) for fact in found.facts):
         found.facts.append("label: those in the inputs" if has_label else "label: none was found")
     return found

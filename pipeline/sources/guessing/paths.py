@@ -63,8 +63,10 @@ class Part(NamedTuple):
         return len(words) == 1 and not _CLASS.fullmatch(words.pop())
 
 
-def guess_from_paths(paths: Sequence[str], guess: Guess, *, needs_label: bool) -> None:
-    """Adds what the paths of the inputs say of groups, splits and, if it is asked for, labels.
+def guess_from_paths(
+    paths: Sequence[str], guess: Guess, *, needs_label: bool, needs_group: bool
+) -> None:
+    """Adds what the paths of the inputs say of splits and, if asked for, of labels and groups.
 
     Folders that begin with _, as of noise, are looked at only where there are few others.
     """
@@ -83,9 +85,9 @@ def guess_from_paths(paths: Sequence[str], guess: Guess, *, needs_label: bool) -
     if split:  # In an official division people are in one split, and classes in several.
         groups += [part for part in repeated if part not in classes]
         groups = [part for part in groups if _is_within(part, split)]
-    if people:
+    if people and needs_group:
         guess.take("", [people])
-    else:
+    elif needs_group:
         others = [part for part in classes if label and part is not label and _mixes(part, label)]
         others = [part for part in others if not split]
         if not groups + others:

@@ -123,3 +123,15 @@ def test_several_signals_may_be_taken_together(tmp_path: pathlib.Path) -> None:
     assert question == "Which array is the signal?"
     assert readings[-1].flags == ("--signal_key=eeg,accel",)
     assert "--signal_rates_hz" in readings[-1].why
+
+
+def test_a_group_within_the_files_comes_before_one_in_their_paths(tmp_path: pathlib.Path) -> None:
+    for number in range(6):
+        path = tmp_path / f"subject_{number // 2}" / f"{number}.npz"
+        path.parent.mkdir(exist_ok=True)
+        np.savez(path, eeg=np.zeros((30, 2)), label=number % 2, subject=number // 2)
+    found = guess(str(tmp_path), GFiles())
+    assert [flag for flag in found.flags if flag.startswith("--group")] == ["--group_key=subject"]
+    assert [fact for fact in found.facts if fact.startswith("group:")] == [
+        "group: array subject (0, 1, 2)"
+    ]
