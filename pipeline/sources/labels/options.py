@@ -29,14 +29,13 @@ class LabelOptions(Options):
 
     label_key: str = option(
         "",
-        "Array, field or column with the label; without it see --source. Several side by side: "
-        "stage,apnea,age.",
+        "Array, field or column with the label, or several: stage,age; without it see --source.",
         common=True,
     )
     label_kind: str = option(
         "auto",
-        "With auto it is inferred, and shown; of _classes a label is any number. Of several labels "
-        "one for all, or one for each: step_class,step_classes,record_value.",
+        "With auto it is inferred, and shown; of _classes a label is any number. Of several, one "
+        "for each: step_class,record_value.",
         LABEL_KINDS,
         common=True,
         lists=True,
@@ -48,13 +47,12 @@ class LabelOptions(Options):
     )
     class_names: tuple[str, ...] = option(
         (),
-        "In the order of their index: wake,sleep. Of several labels: "
-        "stage=wake,sleep;apnea=no,yes.",
+        "In the order of their index: wake,sleep; of several stage=wake,sleep;sex=f,m.",
         common=True,
     )
     ignore_label: tuple[str, ...] = option(
         (),
-        "Classes that mean not labelled: -1, or unknown. Of values NaN does.",
+        "Classes that mean not labelled: -1. Of values NaN.",
         common=True,
     )
     unlabelled: str = option(

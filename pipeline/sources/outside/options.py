@@ -51,7 +51,7 @@ class OutsideOptions(LabelOptions):
     )
     label_regex: str = option(
         "",
-        "Finds the label in the relative path (group 1, or all); see --label_kind.",
+        "Finds the label in the path (group 1, or all).",
         common=True,
     )
 
