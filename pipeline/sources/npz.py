@@ -9,6 +9,7 @@ import functools
 import io
 import math
 import struct
+import sys
 import tokenize
 import zipfile
 import zlib
@@ -135,9 +136,7 @@ class NpzFile:
           RejectedInputError: like `header`.
         """
         content = self._read_whole(self._checked_member(key))
-        header, start = read_npy_header(content, key)
-        flat = np.frombuffer(content, header.dtype, offset=start)
-        return flat.reshape(header.shape, order="F" if header.fortran_order else "C")
+        return npy_array(content, *read_npy_header(content, key))
 
     def _checked_member(self, key: str) -> zipfile.ZipInfo:
         info = self._members[key]
@@ -242,6 +241,20 @@ def read_npy_header(content: bytes, key: str) -> tuple[ArrayHeader, int]:
             "numeric or text dtype (ragged lists: one file per recording)"
         )
     return header, start
+
+
+def npy_array(content: bytes, header: ArrayHeader, start: int = 0) -> np.ndarray:
+    """The array of an npy file whose values begin at `start` of `content`.
+
+    Raises:
+      ValueError: they are too few, or are to be text and no characters, which NumPy fails at later.
+    """
+    flat = np.frombuffer(content, header.dtype, offset=start)
+    if header.dtype.kind == "U":
+        codes = flat.view(np.dtype(np.uint32).newbyteorder(header.dtype.byteorder))
+        if codes.max(initial=0) > sys.maxunicode:
+            raise ValueError(f"a character of number {codes.max()}, beyond Unicode")
+    return flat.reshape(header.shape, order="F" if header.fortran_order else "C")
 
 
 @functools.lru_cache(maxsize=256)  # A set has few; NumPy takes 40 us for each.

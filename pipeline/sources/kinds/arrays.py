@@ -16,7 +16,13 @@ from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import option
 from pipeline.sources.kinds.signals import SignalOptions, SignalSource
 from pipeline.sources.names import normal
-from pipeline.sources.npz import NPY_HEADER_BYTES, ArrayFile, ArrayHeader, read_npy_header
+from pipeline.sources.npz import (
+    NPY_HEADER_BYTES,
+    ArrayFile,
+    ArrayHeader,
+    npy_array,
+    read_npy_header,
+)
 from pipeline.sources.options import require_size
 from pipeline.sources.recordings.hdf5 import datasets, find_groups, is_hdf5, own_group
 from pipeline.sources.recordings.libraries import fingerprint, library, open_file, reading
@@ -173,11 +179,9 @@ class _Npy(_Arrays):
             )
 
     def _read(self, key: str) -> np.ndarray:
-        header = self._headers[key]
         with reading("numpy"):
             self._file.seek(self._start)
-            flat = np.frombuffer(self._file.read(), header.dtype)
-            return flat.reshape(header.shape, order="F" if header.fortran_order else "C")
+            return npy_array(self._file.read(), self._headers[key])
 
 
 class _Hdf5(_Arrays):

@@ -83,6 +83,12 @@ def _other_compression(path: pathlib.Path) -> None:
     _zip(path, zipfile.ZIP_BZIP2, signal=_npy(np.zeros(_MIB)))
 
 
+def _no_characters(path: pathlib.Path) -> None:
+    text = "{'descr': '>U2', 'fortran_order': False, 'shape': ()}"
+    label = _npy(np.array([97, 0x110000], ">u4"), text)
+    _zip(path, signal=_npy(np.zeros((3, 2))), label=label)
+
+
 _BOMBS = [
     (_huge_shape, "the header announces 24000000000128 bytes"),
     (_shape_beyond_int64, "the header announces 128 bytes, the file holds 192"),
@@ -90,6 +96,7 @@ _BOMBS = [
     (_zeros, "array 'signal' has 68157568 bytes, more than --max_record_mib=64 MiB; cut it into"),
     (_unpacks_to_more_than_it_says, "Bad CRC-32"),
     (_large_directory, "its zip directory has 4200000 bytes, more than 4194304"),
+    (_no_characters, "not readable (a character of number 1114112, beyond Unicode); copy it"),
     (_other_compression, "zip feature that npz files do not use (array 'signal': compression 12)"),
 ]
 
