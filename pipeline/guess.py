@@ -27,7 +27,7 @@ def _guess(argv: Sequence[str]) -> None:
     quiet.start(gpu=False)
 
     # Here, so that --help does not wait for TensorFlow.
-    from pipeline.console.texts import wrapped
+    from pipeline.console.texts import one_line, wrapped
     from pipeline.sources.gfiles import GFiles
     from pipeline.sources.guessing.guess import command, guess, name_of, quoted
     from pipeline.sources.options import as_folder
@@ -35,7 +35,7 @@ def _guess(argv: Sequence[str]) -> None:
     place = as_folder(folder)
     found = guess(place, GFiles())
     problems = problems_of(place, found.flags)
-    say("\n".join(found.facts))
+    say("\n".join(map(one_line, found.facts)))
     say(f"\n{command(place, name_of(place), found.flags)}")
     if problems:
         say("\n" + "\n".join(map(wrapped, ["What shall become of these?", *problems])))
@@ -44,7 +44,7 @@ def _guess(argv: Sequence[str]) -> None:
         for number, reading in enumerate(readings):
             flags = " ".join(map(quoted, reading.flags))
             what = "as above" if not number else flags or "leave the flag out"
-            say(f"  {reading.why}: {what}")
+            say(f"  {one_line(reading.why)}: {what}")
 
 
 def problems_of(folder: str, flags: Sequence[str]) -> list[str]:

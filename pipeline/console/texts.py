@@ -12,8 +12,14 @@ if TYPE_CHECKING:  # Help must not wait for TensorFlow.
 WIDTH = 80  # Columns that a terminal has at least.
 
 
+def one_line(text: str) -> str:
+    r"""A text with its line ends as `\n`: a name that holds some could pass for lines of ours."""
+    return text.replace("\n", r"\n")
+
+
 def wrapped(line: str) -> str:
     """A line in as many as it takes, paths left whole; the others stand two columns further in."""
+    line = one_line(line)
     indent = " " * (len(line) - len(line.lstrip()) + 2)
     return textwrap.fill(
         line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,

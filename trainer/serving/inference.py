@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from pipeline.console.errors import UsageError
 from pipeline.console.terminal import say
+from pipeline.console.texts import one_line
 from pipeline.sources.rejects import left_out_text
 from tfrecords_schema import DatasetError, InputSpec, LabelSpec, open_dataset
 from tfrecords_schema.names import join
@@ -252,7 +253,7 @@ def _report_rejects(rejects: list[tuple[str, str]], predicted: int) -> None:
       DatasetError: if none was left.
     """
     for path, reason in rejects[:_SHOWN_REJECTS]:
-        say(f"left out {path}: {reason}")
+        say(one_line(f"left out {path}: {reason}"))
     if len(rejects) > _SHOWN_REJECTS:
         say(f"left out {len(rejects) - _SHOWN_REJECTS} more")
     if rejects and not predicted:

@@ -1,6 +1,7 @@
 """Quantities and kinds of data in words."""
 
 from pipeline.console import texts
+from pipeline.sources.rejects import rejects_text
 from tfrecords_schema import InputSpec, LabelSpec
 
 
@@ -39,6 +40,13 @@ def test_input_and_label_are_named_by_kind_and_shape() -> None:
         "float32 value per sequence",
         "none",
     ]
+
+
+def test_what_a_file_is_called_makes_no_line() -> None:
+    rejects = [{"count": 1, "stage": "list", "reason": "odd", "examples": ["a\nerror: all is lost"]}]
+    assert rejects_text(rejects, 2) == (
+        "rejected 1 of 2 inputs:\n  1 at list: odd\n      a\\nerror: all is lost"
+    )
 
 
 def test_a_long_line_goes_on_further_in_and_keeps_its_hyphens() -> None:
