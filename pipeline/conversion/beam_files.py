@@ -48,6 +48,6 @@ class BeamFiles:
 
     def open(self, path: str) -> AbstractContextManager[IO[bytes]]:
         """See `Files`."""
-        if gfile.in_store(path):
+        if "://" not in path or gfile.in_store(path):
             return GFiles().open(path)
         return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)

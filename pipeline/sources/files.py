@@ -8,6 +8,7 @@ import contextlib
 import heapq
 import os
 import posixpath
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import IO, NamedTuple, Protocol, runtime_checkable
@@ -15,6 +16,7 @@ from typing import IO, NamedTuple, Protocol, runtime_checkable
 from pipeline.console.errors import RejectedInputError, UsageError, printable
 from tfrecords_schema.left_out import LeftOut
 
+_NO_FILE = "it is a pipe, a folder or the like; put a file there"
 _HIDDEN = LeftOut("folder", "its name begins with a dot")
 _LINK = LeftOut(
     "link",
@@ -59,13 +61,31 @@ class Files(Protocol):
 
 
 def require_file(path: str) -> None:
-    """Refuses to open what is local and no file: a pipe would never end.
+    """Refuses to have a library open what is local and no file: a pipe would never end.
 
     Raises:
       RejectedInputError: if it is such a thing.
     """
     if "://" not in path and not os.path.isfile(path):
-        raise RejectedInputError("it is a pipe, a folder or the like; put a file there")
+        raise RejectedInputError(_NO_FILE)
+
+
+@contextlib.contextmanager
+def open_local(path: str) -> Iterator[IO[bytes]]:
+    """Opens a local file to read its bytes; a pipe is not waited for.
+
+    Raises:
+      OSError: it is missing, cannot be read, or is no file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(_NO_FILE)
+    except OSError:
+        os.close(descriptor)
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        yield file
 
 
 def local_files(
@@ -100,7 +120,7 @@ def local_files(
         with _scan(inside) as entries:
             if entries is None:
                 continue
-            for entry in entries:
+            for entry in _each(entries, inside):
                 is_folder, is_hidden = _is_folder(entry), entry.name.startswith(".")
                 is_link = is_folder and entry.is_symlink()
                 is_empty = is_empty and is_hidden
@@ -129,10 +149,22 @@ def _scan(folder: str) -> AbstractContextManager[Iterable[os.DirEntry[str]] | No
     except FileNotFoundError:  # It was there a moment ago; whoever needs a file of it will say so.
         return contextlib.nullcontext(None)
     except OSError as error:
-        raise UsageError(
-            f"cannot list {printable(folder)} ({error.strerror}), which may hold inputs; make it "
-            "readable, or move it elsewhere"
-        ) from error
+        raise _not_listed(folder, error) from error
+
+
+def _each(entries: Iterable[os.DirEntry[str]], folder: str) -> Iterator[os.DirEntry[str]]:
+    """The entries, which a disk or a network may fail to tell to the end."""
+    try:
+        yield from entries
+    except OSError as error:
+        raise _not_listed(folder, error) from error
+
+
+def _not_listed(folder: str, error: OSError) -> UsageError:
+    return UsageError(
+        f"cannot list {printable(folder)} ({error.strerror}), which may hold inputs; make it "
+        "readable, or move it elsewhere"
+    )
 
 
 def _is_new(folder: str, known: set[tuple[int, int]]) -> bool:

@@ -6,7 +6,7 @@ from typing import IO
 
 import tensorflow as tf
 
-from pipeline.sources.files import FoundFile, local_files
+from pipeline.sources.files import FoundFile, local_files, open_local
 from tfrecords_schema.places import gfile
 from tfrecords_schema.places.store_files import StoreReader
 
@@ -33,6 +33,10 @@ class GFiles:
         Raises:
           StoreError: an object store did not answer; what was read of the file says nothing then.
         """
+        if "://" not in path:
+            with open_local(path) as local:
+                yield local
+            return
         try:
             with gfile.open_file(path, "rb") as file:
                 try:

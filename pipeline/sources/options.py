@@ -25,10 +25,10 @@ def as_folder(text: str) -> str:
     """A folder as listings and all workers spell it: absolute, no `//`, no `/` at the end.
 
     Raises:
-      ValueError: if none is named.
+      UsageError: if none is named.
     """
     if not text.strip():
-        raise ValueError("no folder is named; is a variable of the shell not set?")
+        raise UsageError("no folder is named; is a variable of the shell not set?")
     is_remote = "://" in text
     return text.rstrip("/") if is_remote else posixpath.abspath(posixpath.expanduser(text))
 

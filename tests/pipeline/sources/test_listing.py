@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.console.errors import UsageError
 from pipeline.conversion.convert import _refusal
 from pipeline.sources.files import local_files
 from tests.pipeline.batches.test_frames_batches import encoded_image
@@ -38,6 +39,28 @@ def test_a_folder_that_cannot_be_read_is_named(
         f"error: cannot list {folders.inputs}/private (Permission denied), which may hold inputs; "
         "make it readable, or move it elsewhere"
     )
+
+
+def test_a_listing_that_breaks_off_is_told(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_recordings(folders, 2)
+    scandir = os.scandir
+
+    class Broken:
+        def __init__(self, path: str):
+            self._entries = scandir(path)
+
+        def __enter__(self) -> Any:
+            yield next(self._entries)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        def __exit__(self, *_: object) -> None:
+            self._entries.close()
+
+    monkeypatch.setattr("pipeline.sources.files.os.scandir", Broken)
+    with pytest.raises(UsageError, match=f"cannot list {folders.inputs}/ .Input/output error., wh"):
+        [*local_files(str(folders.inputs))]
 
 
 @pytest.mark.parametrize("name", [".Trash-0", "output/test/1.0.0"])

@@ -82,6 +82,21 @@ def test_no_name_is_run_by_the_shell_that_the_command_is_pasted_into(
     assert [*flags] == words[6:]
 
 
+def test_what_a_file_is_called_adds_no_line(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "a\nerror: b.npz", np.zeros((9, 2)))
+    assert main([str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert r"a\nerror: b.npz" in said
+    assert "\nerror" not in said
+
+
+def test_no_folder_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([""]) == 2
+    assert capsys.readouterr().err.startswith("error: no folder is named; is a variable")
+
+
 def test_a_folder_without_recordings_is_told(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.docx").write_text("x")
     with pytest.raises(UsageError, match=r"no kind of raw folder reads .* \.docx \(1\)"):
