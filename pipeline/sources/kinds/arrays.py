@@ -211,8 +211,14 @@ class _Hdf5(_Arrays):
             raise RejectedInputError(
                 f"array {key!r} holds {header.dtype}, no plain numbers or text; save it as such"
             )
-        _require_own(self._found[key], key, self._limit_mib)
+        item = self._found[key]
+        _require_own(item, key, self._limit_mib)
+        if header.dtype.kind == "U":  # Which says nothing of how long it is.
+            self._require_text(key, math.prod(item.shape or ()) * item.dtype.itemsize)
         return header
+
+    def _require_text(self, key: str, size_bytes: int) -> None:
+        require_size(f"the text of array {key!r}", size_bytes, "max_record_mib", self._limit_mib)
 
     def _read(self, key: str) -> np.ndarray:
         item, header = self._found[key], self._headers[key]
@@ -223,7 +229,10 @@ class _Hdf5(_Arrays):
             if self._is_mat:  # 16 bit letters.
                 codes = np.asarray(item[()]).transpose().reshape(-1)
                 return np.array("".join(map(chr, codes.tolist())))
-            return np.asarray(item.asstr()[()]).astype(str)
+            texts = np.asarray(item.asstr()[()], object)
+        longest = max(map(len, texts.reshape(-1)), default=0)
+        self._require_text(key, 4 * longest * texts.size)  # NumPy takes the longest for each.
+        return texts.astype(str)
 
 
 class _Attribute:

@@ -148,6 +148,23 @@ def test_a_piece_of_an_array_may_not_be_larger_than_it(folders: Folders) -> None
         _source(folders, max_record_mib=10).describe("a.h5")
 
 
+@pytest.mark.parametrize("kind", ["one", "ragged", "matlab"])
+def test_a_text_may_not_be_larger_than_an_array(folders: Folders, kind: str) -> None:
+    name = "a.mat" if kind == "matlab" else "a.h5"
+    with h5py.File(folders.inputs / name, "w") as file:
+        file["eeg"] = _SIGNAL
+        if kind == "one":
+            file.create_dataset("label", (), f"S{3 << 20}")
+        elif kind == "ragged":  # 200 KB, of which NumPy would make 8 GB.
+            file["label"] = ["a" * 100_000, *["b"] * 19_999]
+        else:
+            file.create_dataset("label", (3 << 19, 1), np.uint16, chunks=(1000, 1))
+            file["label"].attrs["MATLAB_class"] = np.bytes_("char")
+    source = _source(folders, max_record_mib=2, signal_key="eeg")
+    with pytest.raises(RejectedInputError, match="the text of array 'label' has .* bytes, more th"):
+        source.describe(name)
+
+
 def test_nothing_is_unpickled(folders: Folders) -> None:
     class _Trap:
         def __reduce__(self) -> Any:
