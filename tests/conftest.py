@@ -1,6 +1,7 @@
 """The order of the suite, files that train or start processes first, and an end for each file."""
 
 import gc
+import signal
 import sys
 import types
 from collections.abc import Iterator
@@ -33,6 +34,16 @@ def _leave_no_locks() -> Iterator[None]:
         yield
     for lock in taken:
         lock.rest()
+
+
+@pytest.fixture
+def in_time() -> Iterator[None]:
+    """Ends a test that waits for what never comes, or reads what never ends."""
+    before = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it waits"))
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(autouse=True, scope="module")

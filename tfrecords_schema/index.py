@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import tensorflow as tf
 
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.names import UNLABELLED
@@ -176,15 +177,15 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
     Raises:
       DatasetError: if it cannot be read, or has other columns.
     """
-    with gfile.open_file(path, "rb") as file:
-        try:
+    try:
+        with gfile.open_file(path, "rb") as file:
             rows = pq.ParquetFile(file)
             if rows.schema_arrow.equals(INDEX_SCHEMA):  # Whatever its metadata.
                 yield rows
                 return
             problem = f"it has the columns {reprlib.repr(rows.schema_arrow.names)}"
-        except (pa.ArrowException, OSError) as error:
-            problem = str(error)
+    except (pa.ArrowException, OSError, tf.errors.FailedPreconditionError) as error:
+        problem = str(error)
     raise _damaged(path, problem)
 
 

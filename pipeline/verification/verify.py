@@ -128,7 +128,9 @@ def _place(row: IndexRow, manifest: Manifest) -> int:
 
 def _check_file(path: str, entry: FileEntry) -> Iterator[str]:
     try:
-        yield from _differences(path, hash_file(path), entry)
+        size_bytes = gfile.stat(path).length  # Before all is read, which may be any amount.
+        found = hash_file(path) if size_bytes == entry.size_bytes else FileEntry(size_bytes, "")
+        yield from _differences(path, found, entry)
     except tf.errors.OpError as error:
         yield _unreadable(path, error)
 
@@ -229,9 +231,10 @@ def _check_shard(
                     )
                 else:
                     recount.add_record(row.split, found)
-            while content := file.read(_CHUNK_BYTES):
+            while size_bytes <= shard.size_bytes and (content := file.read(_CHUNK_BYTES)):
                 digest.update(content)
                 size_bytes += len(content)
+        size_bytes = max(size_bytes, gfile.stat(place).length)
     except tf.errors.OpError as error:
         yield _unreadable(place, error)
         return

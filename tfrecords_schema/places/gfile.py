@@ -9,6 +9,7 @@ import contextlib
 import functools
 import os
 import posixpath
+import stat as stat_
 import tempfile
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -142,7 +143,14 @@ def copy(source: str, path: str) -> None:
 
 
 def open_file(path: str, mode: Literal["rb", "wb", "a"]) -> Any:
-    """Opens a file of bytes, with positions as Python's own have them; `a` takes text."""
+    """Opens a file of bytes, with positions as Python's own have them; `a` takes text.
+
+    Raises:
+      tf.errors.OpError: it cannot be opened, or is to be read and no file: TensorFlow would wait
+        for what comes out of a pipe, and read a device for ever.
+    """
+    if mode == "rb" and _is_other_than_file(path.removeprefix("file://")):
+        raise tf.errors.FailedPreconditionError(None, None, f"{path}; it is no file")
     if (store := _store(path)) is None:
         return _File(path, mode) if mode != "a" else tf.io.gfile.GFile(path, mode)
     if mode == "rb":
@@ -151,6 +159,14 @@ def open_file(path: str, mode: Literal["rb", "wb", "a"]) -> Any:
     if mode == "a" and store.is_folder(path) is False:
         before = StoreReader(store, path).read()
     return StoreWriter(store, path, before)
+
+
+def _is_other_than_file(path: str) -> bool:
+    """Whether there is something at a local path that is no file."""
+    try:
+        return "://" not in path and not stat_.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):  # TensorFlow says what is wrong.
+        return False
 
 
 def _encoded(path: str) -> str | bytes:

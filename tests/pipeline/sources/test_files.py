@@ -2,8 +2,7 @@
 
 import os
 import pathlib
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,16 +12,7 @@ from pipeline.sources.files import Files
 from pipeline.sources.gfiles import GFiles
 
 
-@pytest.fixture(autouse=True)
-def in_time() -> Iterator[None]:
-    """Ends a test that waits for what never comes."""
-    before = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it waits"))
-    signal.alarm(10)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
-
-
+@pytest.mark.usefixtures("in_time")
 @pytest.mark.parametrize("files", [GFiles(), BeamFiles()])
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
 def test_what_is_no_file_is_refused(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import shutil
 
@@ -70,6 +71,21 @@ def test_every_flipped_bit_and_every_truncation_is_found(dataset):
         path.write_bytes(original)
     assert missed == []
     assert list(verify_dataset(str(dataset))) == []
+
+
+@pytest.mark.usefixtures("in_time")
+@pytest.mark.parametrize("name", ["toy-train.tfrecord-00000*", "index.parquet", "features.json"])
+def test_what_never_ends_is_not_read(dataset, name):
+    (path,) = dataset.glob(name)
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero"), _sparse):
+        path.unlink()
+        make(path)
+        assert any(problem.startswith(str(path)) for problem in verify_dataset(str(dataset)))
+
+
+def _sparse(path):
+    path.touch()
+    os.truncate(path, 1 << 42)
 
 
 def test_missing_and_stray_files_are_named(dataset):
