@@ -27,6 +27,7 @@ from trainer.runs.run_folder import LearntFrom, other_reading
 from trainer.runs.trained_on import Recognized, TrainedOn, seen_text
 from trainer.serving.drawn import Drawn, page_of
 from trainer.serving.export import export
+from trainer.serving.output_place import require_no_input, require_replaceable
 from trainer.serving.serving import Serving
 from trainer.step.task import Task, inputs_of
 
@@ -47,11 +48,12 @@ def run(asked: Asked) -> None:
     files = prediction_files(output, serving.task.label)
     spec, conversion = learnt.schema.input, learnt.options
     drawn = Drawn(predict.draw, spec.kind)
+    require_replaceable(files)
     files += [page_of(output)] if predict.draw else []
     raw = None
     if predict.input_dir:
         raw = RawFolder(predict.input_dir, spec, conversion, predict.values_table)
-        _require_no_input(files, [join(predict.input_dir, path) for path in raw.paths])
+        require_no_input(files, [join(predict.input_dir, path) for path in raw.paths])
         batches = raw_batches(asked, serving, raw)
     elif predict.label_steps:
         raise UsageError(
@@ -61,7 +63,7 @@ def run(asked: Asked) -> None:
     elif predict.values_table:
         raise UsageError("--values_table is for recordings of --input_dir; leave it out")
     else:
-        _require_no_input(files, [options.dataset] if options.dataset else [])
+        require_no_input(files, [options.dataset] if options.dataset else [])
         name = predict.predict_split or data.test_split
         batches = _split_batches(options.dataset, name, data, serving, learnt)
     gfile.makedirs(posixpath.dirname(output) or ".")  # Before all that work, not after it.
@@ -228,22 +230,6 @@ def _require_same_input(path: str, found: InputSpec, learnt: LearntFrom) -> None
             f"takes {expected.kind} of {expected.dtype} {list(expected.step_shape)}; "
             "give the --dataset of that task, or a --run_dir trained on this one"
         )
-
-
-def _require_no_input(files: list[str], inputs: list[str]) -> None:
-    """Refuses to write a file in the place of an input, or within one that is a folder.
-
-    Raises:
-      UsageError: if that would happen.
-    """
-    places = [posixpath.join(posixpath.realpath(path), "") for path in inputs]
-    for file in files:
-        found = posixpath.join(posixpath.realpath(file), "")
-        if any(found.startswith(place) for place in places):
-            raise UsageError(
-                f"predictions would be written to {file}, which is one of the inputs or within "
-                "one; give another --output"
-            )
 
 
 def _report_rejects(rejects: list[tuple[str, str]], predicted: int) -> None:
