@@ -6,6 +6,7 @@ the process was killed is told as failed, and asked for again with the same opti
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from types import ModuleType
@@ -14,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.sources.recordings.libraries import library
+from tfrecords_schema.decoding import decode
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import make_folder
+from trainer.studies.search.database import require_own
 
 _FILE = "search.sqlite3"
 _NUMBER, _SECS = "trial", "seconds"
@@ -39,6 +42,25 @@ def optuna() -> ModuleType:
     return found
 
 
+@dataclasses.dataclass(frozen=True)
+class _OfStudy:
+    """What is written down of the search: how long earlier starts took."""
+
+    seconds: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class _OfTrial:
+    """What is written down of a trial, by the names in `trials.py`."""
+
+    trial: int | None = None
+    fixed: dict[str, Any] = dataclasses.field(default_factory=dict)
+    identity: str = ""
+    figures: list[float] = dataclasses.field(default_factory=list)
+    same_as: int | None = None
+    reason: str = ""
+
+
 class Storage:
     """The trials of one search."""
 
@@ -52,7 +74,7 @@ class Storage:
           parallel: trials at once.
 
         Raises:
-          UserError: the folder is not local.
+          UserError: the folder is not local, or what is in it is not of a search.
         """
         if "://" in run_dir or "?" in run_dir:
             raise UserError(
@@ -60,14 +82,25 @@ class Storage:
                 "without a question mark in its name"
             )
         self._seed, self._parallel = seed, parallel
-        self.study = optuna().create_study(
-            storage=f"sqlite:///{join(make_folder(run_dir), _FILE)}",
-            study_name="search",
-            direction="maximize" if is_better_higher else "minimize",
-            pruner=optuna().pruners.MedianPruner(n_startup_trials=_FIRST_TRIALS),
-            load_if_exists=True,
-        )
-        self.secs_before = float(self.study.user_attrs.get(_SECS, 0))
+        path = join(make_folder(run_dir), _FILE)
+        require_own(path)
+        try:
+            self.study = optuna().create_study(
+                storage=f"sqlite:///{path}",
+                study_name="search",
+                direction="maximize" if is_better_higher else "minimize",
+                pruner=optuna().pruners.MedianPruner(n_startup_trials=_FIRST_TRIALS),
+                load_if_exists=True,
+            )
+            about = decode(_OfStudy, self.study.user_attrs)
+            for trial in self.study.get_trials(deepcopy=False):
+                decode(_OfTrial, trial.user_attrs)
+        except Exception as error:  # SQLAlchemy and Optuna raise errors of many kinds.
+            why = str(error).partition("\n")[0]
+            raise UserError(
+                f"{path} cannot be gone on from ({why}); give another --run_dir, or remove it"
+            ) from error
+        self.secs_before = about.seconds
         self._retry()
 
     def spent(self, secs: float) -> None:
