@@ -6,6 +6,7 @@ import dataclasses
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import sys
 import textwrap
@@ -36,7 +37,7 @@ _PACKAGES = ("tensorflow", "keras", "apache-beam")
 _HELP_COLUMN = 28
 _MAX_COLUMNS = 100
 _MAX_FLAGFILE_BYTES = 1 << 20
-_MAX_FLAGFILES = 20  # That name each other.
+_MAX_FLAGFILES = 20  # Of a command, those that name each other included.
 _FLAGFILE = "--flagfile"
 
 
@@ -234,21 +235,26 @@ def with_help(message: str, prog: str) -> str:
     return f"{message}{end} {prog} --help"
 
 
-def _expanded(argv: Sequence[str], within: int = 0) -> Iterator[str]:
+def _expanded(argv: Sequence[str], read: list[str] | None = None) -> Iterator[str]:
     """The arguments with those of flagfiles in their place; behind `--` nothing is a flag.
+
+    Args:
+      argv: the arguments.
+      read: flagfiles that were; one may name another many times, and so may that.
 
     Raises:
       UsageError: if a flagfile cannot be read.
     """
-    rest = iter(argv)
+    rest, read = iter(argv), [] if read is None else read
     for arg in rest:
         if arg == "--":
             yield from (arg, *rest)
         elif arg == _FLAGFILE or arg.startswith(f"{_FLAGFILE}="):
             path = next(rest, "") if arg == _FLAGFILE else arg.partition("=")[2]
-            if within >= _MAX_FLAGFILES:
+            read.append(path)
+            if len(read) > _MAX_FLAGFILES:
                 raise UsageError(f"--flagfile={path}: flagfiles that name each other; take one out")
-            yield from _expanded(lines_of("flagfile", path), within + 1)
+            yield from _expanded(lines_of("flagfile", path), read)
         else:
             yield arg
 
@@ -267,9 +273,9 @@ def lines_of(flag: str, path: str) -> list[str]:
             problem = f"it has more than {_MAX_FLAGFILE_BYTES} bytes, so it is no {flag}"
         else:
             with open(path, "rb") as file:
-                lines = [
-                    line.strip() for line in typed_text(file.read(_MAX_FLAGFILE_BYTES)).splitlines()
-                ]
+                text = typed_text(file.read(_MAX_FLAGFILE_BYTES))
+            # No other ends: an editor shows what is behind one of Python's as part of a comment.
+            lines = [line.strip() for line in re.split(r"\r\n?|\n", text)]
             return [line for line in lines if line and not line.startswith(("#", "//"))]
     except ValueError:
         problem = "it is not UTF-8 text; save it as UTF-8"

@@ -110,6 +110,21 @@ def test_a_flagfile_gives_the_options_back(tmp_path):
     assert _read(f"--flagfile={tmp_path}/outer.flags").size == 7
 
 
+def test_flagfiles_that_name_others_many_times_are_not_read_that_often(tmp_path):
+    for number in range(19):
+        (tmp_path / f"{number}").write_text(f"--flagfile={tmp_path}/{number + 1}\n" * 100)
+    (tmp_path / "19").write_text("--size=4\n")
+    with pytest.raises(UsageError, match="flagfiles that name each other; take one out"):
+        _read(f"--flagfile={tmp_path}/0")
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\x85", "\x0c", "\x1e"])
+def test_nothing_in_a_comment_is_a_flag(end, tmp_path):
+    path = tmp_path / "toy.flags"
+    path.write_text(f"--name=a\r--size=4\n# harmless{end}--size=5\r\n", encoding="utf-8")
+    assert _read(f"--flagfile={path}") == _Toy("a", 4)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_a_flagfile_may_begin_with_the_mark_that_editors_write(encoding, tmp_path):
     path = tmp_path / "toy.flags"

@@ -43,9 +43,9 @@ def test_input_and_label_are_named_by_kind_and_shape() -> None:
 
 
 def test_what_a_file_is_called_makes_no_line() -> None:
-    rejects = [{"count": 1, "stage": "list", "reason": "odd", "examples": ["a\nerror: all is lost"]}]
+    rejects = [{"count": 1, "stage": "list", "reason": "odd", "examples": ["a\nerror: lost"]}]
     assert rejects_text(rejects, 2) == (
-        "rejected 1 of 2 inputs:\n  1 at list: odd\n      a\\nerror: all is lost"
+        "rejected 1 of 2 inputs:\n  1 at list: odd\n      a\\nerror: lost"
     )
 
 

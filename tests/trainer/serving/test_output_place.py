@@ -46,5 +46,5 @@ def test_what_is_no_predictions_stays(tmp_path: pathlib.Path, name: str) -> None
 
 
 def test_a_name_that_no_file_can_have_is_told() -> None:
-    with pytest.raises(UsageError, match="--output=x+.csv: File name too long; give another one"):
+    with pytest.raises(UsageError, match=r"--output=x+\.csv: File name too long; give another one"):
         require_replaceable(["x" * 250 + ".csv"])

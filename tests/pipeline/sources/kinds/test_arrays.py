@@ -161,7 +161,9 @@ def test_a_text_may_not_be_larger_than_an_array(folders: Folders, kind: str) -> 
             file.create_dataset("label", (3 << 19, 1), np.uint16, chunks=(1000, 1))
             file["label"].attrs["MATLAB_class"] = np.bytes_("char")
     source = _source(folders, max_record_mib=2, signal_key="eeg")
-    with pytest.raises(RejectedInputError, match="the text of array 'label' has .* bytes, more th"):
+    with pytest.raises(
+        RejectedInputError, match=r"the text of array 'label' has .* bytes, more th"
+    ):
         source.describe(name)
 
 
