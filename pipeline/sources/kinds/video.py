@@ -24,6 +24,8 @@ from pipeline.sources.recordings.libraries import (
 from pipeline.sources.source import Description, RawRecord, Source
 from tfrecords_schema.left_out import LeftOut
 
+# FFmpeg's names of what is read; whatever a file is called, it could be a list of other files.
+_FORMATS = "mov,avi,matroska,asf,mpeg,mpegts,mpegvideo,m4v,flv,ogg"
 _EPSILON_SECS = 1e-6  # Time stamps are fractions, rates may be none.
 
 
@@ -138,7 +140,10 @@ class VideoSource(Source):
         with contextlib.ExitStack() as stack:
             file = stack.enter_context(path_or_file(self.files, place))
             with reading("PyAV"):
-                container = stack.enter_context(av.open(file, metadata_errors="ignore"))
+                options = {"format_whitelist": _FORMATS}
+                container = stack.enter_context(
+                    av.open(file, metadata_errors="ignore", container_options=options)
+                )
                 if not container.streams.video:
                     raise RejectedInputError("it has no video stream; remove it")
             yield container

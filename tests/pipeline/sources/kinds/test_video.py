@@ -126,6 +126,13 @@ def test_a_sound_file_is_no_video(folders: Folders) -> None:
         _source(folders).describe("a.mp4")
 
 
+def test_a_list_of_other_files_is_no_video(folders: Folders) -> None:
+    _write(folders, "a.mp4")
+    (folders.inputs / "b.mp4").write_text("ffconcat version 1.0\nfile a.mp4\n")
+    with pytest.raises(RejectedInputError, match="PyAV cannot read it"):
+        _source(folders).describe("b.mp4")
+
+
 @pytest.mark.parametrize(
     ("cosine", "sine", "turns"), [(0, 1, -1), (0, -1, 1), (-1, 0, 2)], ids=["right", "left", "head"]
 )
