@@ -1,5 +1,6 @@
 """WFDB records, also of several segments, with their annotations as labels."""
 
+import collections
 import contextlib
 import dataclasses
 import functools
@@ -31,6 +32,7 @@ _DIFFERENCES = "8"  # The format that has them in place of samples.
 _EMPTY = "~"  # A segment, or a signal in a layout, for which there is no file.
 _MAX_SIDE_MIB = 64.0  # Headers and annotations are texts and beats.
 _FIRST_BYTES = 4096
+_NO_SEGMENT = "~"  # A gap.
 _NOTE = re.compile(rb"## ([^\0\xfc-\xff]*)")
 _RATE_NOTE = re.compile(rb"time resolution: *\d+(\.\d+)?[^#]{0,3}", re.DOTALL)
 _DEFINITIONS = (b"annotation type definitions", b"end of definitions")
@@ -90,7 +92,7 @@ class WfdbSource(RecordingSource):
         place = self.full_path(path)
         if "://" in place:
             raise RejectedInputError("WFDB records are read from local folders; copy it there")
-        _small_file(self.files, place)
+        _require_each_once(_lines(_small_file(self.files, place)))
         with reading("wfdb"):
             header = wfdb.rdheader(place.removesuffix(".hea"), rd_segments=True)
         yield _Record(wfdb, place.removesuffix(".hea"), header, self)
@@ -149,6 +151,17 @@ def _lines(content: bytes) -> list[str]:
     """The lines of a header that are no comments."""
     lines = content.decode("ascii", "ignore").splitlines()
     return [line for line in lines if line.strip() and line[0] != "#"]
+
+
+def _require_each_once(lines: list[str]) -> None:
+    """Refuses a header that names a segment twice: wfdb reads each as often as it is named."""
+    names = [line.partition(" ")[0] for line in lines[1:]]
+    counts = collections.Counter(name for name in names if name != _NO_SEGMENT)
+    name, count = next(iter(counts.most_common(1)), ("", 0))
+    if count > 1 and "/" in lines[0].partition(" ")[0]:
+        raise RejectedInputError(
+            f"its header names segment '{name}' {count} times; name each once, or remove it"
+        )
 
 
 class _Record(Recording):

@@ -104,6 +104,13 @@ def test_segments_are_one_record_with_gaps(folders: Folders) -> None:
     assert source.describe("r.hea").checksum != before
 
 
+def test_a_segment_is_read_once(folders: Folders) -> None:
+    _write(folders, "r_1", 300)
+    (folders.inputs / "r.hea").write_text("r/200000 2 100 60000000\n" + "r_1 300\n" * 200_000)
+    with pytest.raises(RejectedInputError, match="its header names segment 'r_1' 200000 times"):
+        _source(folders).describe("r.hea")
+
+
 def test_beats_are_the_class_of_the_steps_that_they_are_in(folders: Folders) -> None:
     _write(folders)
     rng = np.random.default_rng(3)
