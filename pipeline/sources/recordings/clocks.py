@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.gaps.closing import runs
 
+_MOST = 1e12  # Seconds in a recording, and rows in a second.
 _MAX_JITTER = 0.1  # Of the time between two rows, as it mostly is.
 _CLOCK_ERROR = 5e-4  # Of a rate: recordings by clocks that differ less have the same.
 _USUAL_GAPS = 10
@@ -122,6 +123,11 @@ def _seconds(times: np.ndarray, unit: str) -> np.ndarray:
         raise RejectedInputError(
             "--time_column has rows without a time, or with none that is later than that before; "
             "sort or repair it"
+        )
+    if len(times) > 1 and not (np.ptp(times) < _MOST and np.diff(times).min() > 1 / _MOST):
+        raise RejectedInputError(
+            f"--time_column has rows that are {np.diff(times).min():g} s apart, all in "
+            f"{np.ptp(times):g} s; repair it, or say its --time_unit"
         )
     return times
 

@@ -14,6 +14,7 @@ from pipeline.sources.recordings.resampling import ratio, resampled_length
 from pipeline.sources.recordings.section_options import SectionOptions
 from pipeline.sources.source import Stretch
 
+_FAR = 2.0**62
 _TOLERANCE = 1e-6  # Of a sample: times are decimal fractions, rates may be none.
 
 
@@ -177,5 +178,5 @@ def _place(secs: float, rate_hz: float, samples: int) -> int:
 
 
 def first_sample(secs: float, rate_hz: float) -> int:
-    """The first sample at or after a time."""
-    return math.ceil(secs * rate_hz - _TOLERANCE)
+    """The first sample at or after a time; of one that no recording reaches some far sample."""
+    return math.ceil(min(max(secs * rate_hz, -_FAR), _FAR) - _TOLERANCE)

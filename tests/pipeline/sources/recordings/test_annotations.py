@@ -140,3 +140,9 @@ def test_a_time_that_floats_miss_is_met() -> None:
     assert labels_of_steps(annotations, Grid(0, 10, 5, 1, 5), options).tolist() == [
         "none", "none", "none", "a", "none",
     ]  # fmt: skip
+
+
+def test_times_beyond_all_recordings_are_met() -> None:
+    annotations = [Annotation(-1e308, 1.7e308 + 1e308, "a"), Annotation(1e300, 1e308, "b")]
+    options = AnnotationOptions("in", "out", "test", window_samples=1)
+    assert labels_of_steps(annotations, Grid(0, 10, 2, 1, 2), options).tolist() == ["a", "a"]
