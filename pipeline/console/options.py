@@ -314,8 +314,11 @@ class _Parser(flags.ArgumentParser):
 
     def _number(self, text: str, plural: str) -> Any:
         try:
-            return self._kind(text)
+            number = self._kind(text)
         except ValueError:
             what = {int: "whole number", float: "number"}[self._kind]
             article = "" if plural else "a "
             raise ValueError(f"expected {article}{what}{plural}") from None
+        if self._kind is int and number.bit_length() > 63:
+            raise ValueError("expected a number of fewer digits")
+        return number

@@ -99,6 +99,7 @@ _CASES = {
         f"{_NEW} --rnn_activation=rellu", 2, "=rellu", "keras.activations", "did you mean relu"
     ),
     "no number": Case(f"{_NEW} --epochs=ten", 2, "--epochs=ten", "a whole number", ""),
+    "long number": Case(f"{_NEW} --seed={2**63}", 2, f"--seed={2**63}", "fewer digits", ""),
     "no numbers": Case(f"{_NEW} --boundaries=a,b", 2, "=a,b", "whole numbers", "commas"),
     "number out of range": Case(f"{_NEW} --learning_rate=-1", 2, "=-1", "a number above 0", ""),
     "batch of nothing": Case(f"{_NEW} --batch_size=0", 2, "--batch_size=0", "at least 1", ""),
