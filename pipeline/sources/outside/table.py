@@ -116,6 +116,8 @@ def read_columns(
                 raise UsageError(f"{name} has {size} bytes, a table at most {_MAX_BYTES}; split it")
             file.seek(0)
             header, cells = _READERS[suffix](file, name, has_header)
+    except UsageError:
+        raise
     except (OSError, ValueError, csv.Error, RecursionError) as error:
         text = " ".join(str(error).split())
         raise UsageError(

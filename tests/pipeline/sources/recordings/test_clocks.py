@@ -56,5 +56,7 @@ def test_nanoseconds_since_1970_keep_all_their_digits() -> None:
 @pytest.mark.parametrize("secs", [[0, 1e-320, 2e-320], [-1e308, 0, 1e308], [0, 1, 1e13]])
 @pytest.mark.parametrize("resample_hz", [None, 2.0])
 def test_times_of_no_recording_are_refused(secs: list[float], resample_hz: float | None) -> None:
-    with pytest.raises(RejectedInputError, match=r"s apart, all in .* s; repair it, or say its --time_unit"):
+    with pytest.raises(
+        RejectedInputError, match=r"s apart, all in .* s; repair it, or say its --time_unit"
+    ):
         clock_of(np.array(secs), resample_hz, None, has_gaps=True)
