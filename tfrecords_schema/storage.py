@@ -132,6 +132,11 @@ def temporary_path(path: str) -> str:
     return f"{path}.{owner.pid}-{owner.start}-{owner.host}-{uuid.uuid4().hex}.tmp"
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a name is one of `temporary_path`."""
+    return _TEMPORARY.search(name) is not None
+
+
 def remove_abandoned(folder: str) -> None:
     """Removes what dead processes of this host left in a folder under a `temporary_path`."""
     for name in names_in(folder):

@@ -31,7 +31,7 @@ from tfrecords_schema.locks import require_lock
 from tfrecords_schema.manifest import Manifest, ShardEntry, SplitEntry, Statistics
 from tfrecords_schema.names import CLASS_NAMES, INDEX, MANIFEST, REJECTS, join
 from tfrecords_schema.places import gfile
-from tfrecords_schema.storage import atomic_write, make_folder, remove, replace
+from tfrecords_schema.storage import atomic_write, is_temporary, make_folder, remove, replace
 
 _PREPARED = "dataset"  # All files but the shards, while an older dataset is still whole.
 _PACKAGES = ("apache-beam", "numpy", "tensorflow", "tensorflow-datasets")
@@ -202,9 +202,10 @@ def _place(options: ConvertOptions, prepared: str, parts: Sequence[Part]) -> Non
 
 def _remove_replaced(options: ConvertOptions, kept: set[str]) -> None:
     """Removes what is left of an older dataset, and of files that a kill left half written."""
-    patterns = (f"{options.name}-*.tfrecord-*-of-*", CLASS_NAMES, "*.tmp")
+    patterns = (f"{options.name}-*.tfrecord-*-of-*", CLASS_NAMES)
     for name in {*gfile.listdir(options.dataset_dir)} - kept:
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+        is_old = any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        if is_old or is_temporary(name):
             remove(join(options.dataset_dir, name))
 
 

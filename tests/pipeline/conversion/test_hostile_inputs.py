@@ -281,9 +281,10 @@ def test_property_04_what_a_kill_left_beside_the_shards_is_removed(
 ) -> None:
     write_recordings(folders, 4)
     folders.dataset.mkdir(parents=True)
-    (folders.dataset / "manifest.json.12-34-host-0123.tmp").write_text("half a manif")
+    (folders.dataset / f"manifest.json.12-34-host-{'0123' * 8}.tmp").write_text("half a manif")
+    (folders.dataset / "notes.tmp").write_text("of the user")
     converter.dataset(_TRAIN)
-    assert not list(folders.dataset.glob("*.tmp"))
+    assert [path.name for path in folders.dataset.glob("*.tmp")] == ["notes.tmp"]
 
 
 def test_other_options_do_not_pass_for_the_finished_ones(
