@@ -319,6 +319,6 @@ class _Parser(flags.ArgumentParser):
             what = {int: "whole number", float: "number"}[self._kind]
             article = "" if plural else "a "
             raise ValueError(f"expected {article}{what}{plural}") from None
-        if self._kind is int and number.bit_length() > 63:
+        if isinstance(number, int) and number.bit_length() > 63:
             raise ValueError("expected a number of fewer digits")
         return number
