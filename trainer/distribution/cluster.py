@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import re
@@ -25,6 +26,7 @@ LOST_WORKER_ERRORS = (
 _LONGEST_EVALUATION_MSECS = 7 * 24 * 3600 * 1000
 _LEAVING_MSECS = 10_000
 _JOBS = ("chief", "worker")
+_PORTS = 1 << 16
 _TF_CONFIG = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
 Resolver = Any
 """A `tf.distribute.cluster_resolver.ClusterResolver`."""
@@ -69,7 +71,7 @@ def find_cluster() -> Resolver | None:
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
         try:
             _check_tf_config(resolver)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise UserError(f"TF_CONFIG is no JSON ({error}); correct it, or unset it") from error
         except UserError:
             raise
@@ -222,6 +224,10 @@ def _check_tf_config(resolver: Resolver) -> None:
             f"TF_CONFIG has the jobs {', '.join(jobs)} and the task type {resolver.task_type!r}; "
             "expected chief and worker only"
         )
+    for address in itertools.chain(*jobs.values()):
+        host, _, port = address.rpartition(":")
+        if not (host and port.isdecimal() and 0 < int(port) < _PORTS):
+            raise ValueError(f"{address!r} is no host:port")
     own, index = len(jobs.get(resolver.task_type, ())), int(resolver.task_id or 0)
     if jobs and not 0 <= index < own:
         raise ValueError(f"task {index} of the {own} of job {resolver.task_type}")

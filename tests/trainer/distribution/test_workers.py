@@ -106,10 +106,19 @@ def test_a_cluster_with_parameter_servers_is_refused(monkeypatch):
     ("config", "message"),
     [
         ("no json", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
         ("3", "is no cluster"),
         ('{"cluster": 3}', "is no cluster .*must be a dictionary.*; expected {"),
         ('{"cluster": {"worker": 3}}', "is no cluster .*must be a list"),
         ('{"cluster": {"worker": ["a:1"]}, "task": 3}', "is no cluster"),
+        (
+            '{"cluster": {"worker": ["a:1", "b"]}, "task": {"type": "worker", "index": 0}}',
+            "is no cluster .'b' is no host:port",
+        ),
+        (
+            '{"cluster": {"worker": ["a:65536"]}, "task": {"type": "worker", "index": 0}}',
+            "is no cluster .'a:65536' is no host:port",
+        ),
         (
             '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
             "task 1 of the 1 of job worker",
