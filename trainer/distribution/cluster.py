@@ -93,6 +93,10 @@ def find_cluster() -> Resolver | None:
 
 def _slurm_step(tasks: int) -> Resolver:
     """The tasks of a SLURM step, each with the GPUs that SLURM lets it see."""
+    nodes = os.environ.get("SLURM_STEP_NODELIST", "")
+    for first, last in re.findall(r"(\d+)-(\d+)(?=[^\[]*\])", nodes):
+        if int(last) - int(first) >= tasks:  # TensorFlow would name each.
+            raise ValueError(f"more nodes in {nodes} than the {tasks} tasks")
     resolvers = tf.distribute.cluster_resolver
     # Told of one GPU a task: without any it fails (slurm_cluster_resolver.py, range() by zero).
     slurm = resolvers.SlurmClusterResolver(gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False)

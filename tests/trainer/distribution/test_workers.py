@@ -145,6 +145,7 @@ _STEP = {
         {"SLURM_STEP_NUM_TASKS": "3"},
         {**_STEP, "SLURM_STEP_NUM_TASKS": "x"},
         {**_STEP, "SLURM_PROCID": "x"},
+        {**_STEP, "SLURM_STEP_NODELIST": "a-7-99[7,8-11]"},
     ],
 )
 def test_a_slurm_step_that_cannot_be_read_is_refused(step, monkeypatch):
