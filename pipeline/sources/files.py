@@ -71,8 +71,12 @@ def require_file(path: str) -> None:
 
 
 @contextlib.contextmanager
-def open_local(path: str) -> Iterator[IO[bytes]]:
+def open_local(path: str, buffering: int = -1) -> Iterator[IO[bytes]]:
     """Opens a local file to read its bytes; a pipe is not waited for.
+
+    Args:
+      path: of the file.
+      buffering: as Python's own `open` takes it.
 
     Raises:
       OSError: it is missing, cannot be read, or is no file.
@@ -84,7 +88,7 @@ def open_local(path: str) -> Iterator[IO[bytes]]:
     except OSError:
         os.close(descriptor)
         raise
-    with os.fdopen(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb", buffering) as file:
         yield file
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.console.options import option
-from pipeline.sources.files import require_file
 from pipeline.sources.frames.options import FrameOptions
 from pipeline.sources.options import require_size
 from pipeline.sources.recordings.libraries import (
@@ -136,7 +135,6 @@ class VideoSource(Source):
     @contextlib.contextmanager
     def _opened(self, place: str) -> Iterator[Any]:
         av = library("av", "video")
-        require_file(place)
         with contextlib.ExitStack() as stack:
             file = stack.enter_context(path_or_file(self.files, place))
             with reading("PyAV"):

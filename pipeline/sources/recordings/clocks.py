@@ -119,15 +119,17 @@ def _seconds(times: np.ndarray, unit: str) -> np.ndarray:
             f"--time_column holds {times.dtype}; expected numbers, or dates with times"
         )
     times = times.astype(np.float64)
-    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+    with np.errstate(over="ignore"):
+        between, span = np.diff(times), np.ptp(times) if len(times) else 0.0
+    if not np.isfinite(times).all() or (between <= 0).any():
         raise RejectedInputError(
             "--time_column has rows without a time, or with none that is later than that before; "
             "sort or repair it"
         )
-    if len(times) > 1 and not (np.ptp(times) < _MOST and np.diff(times).min() > 1 / _MOST):
+    if span >= _MOST or (len(between) and between.min() <= 1 / _MOST):
         raise RejectedInputError(
-            f"--time_column has rows that are {np.diff(times).min():g} s apart, all in "
-            f"{np.ptp(times):g} s; repair it, or say its --time_unit"
+            f"--time_column has rows that are {between.min():g} s apart, all in {span:g} s; "
+            "repair it, or say its --time_unit"
         )
     return times
 

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import IO, Any
 
 from pipeline.console.errors import RejectedInputError, UsageError
-from pipeline.sources.files import Files
+from pipeline.sources.files import Files, open_local, require_file
 from pipeline.sources.options import require_size
 from tfrecords_schema.errors import UserError
 
@@ -127,14 +127,19 @@ def open_file(files: Files, path: str) -> Iterator[io.BufferedReader]:
             if "://" in path:
                 raw: Any = _Raw(stack.enter_context(files.open(path)))
             else:
-                raw = stack.enter_context(io.FileIO(path))
+                raw = stack.enter_context(open_local(path, buffering=0))
         except OSError as error:
             raise RejectedInputError(f"it cannot be read ({error}); copy it again") from error
         yield io.BufferedReader(raw, _BUFFER_BYTES)
 
 
 def path_or_file(files: Files, path: str) -> AbstractContextManager[str | io.BufferedReader]:
-    """What a library that takes either reads fastest: the name of a local file, else the file."""
+    """What a library that takes either reads fastest: the name of a local file, else the file.
+
+    Raises:
+      RejectedInputError: if it is missing, cannot be read, or is local and no file.
+    """
+    require_file(path)
     return open_file(files, path) if "://" in path else contextlib.nullcontext(path)
 
 
@@ -163,8 +168,10 @@ def local_path(files: Files, path: str, max_mib: float) -> Iterator[str]:
     """Where a library that opens files by their name finds one; a remote one is copied.
 
     Raises:
-      RejectedInputError: if it is remote and larger than `max_mib`, or cannot be read.
+      RejectedInputError: if it is remote and larger than `max_mib`, cannot be read, or is local
+        and no file.
     """
+    require_file(path)
     if "://" not in path:
         yield path
         return

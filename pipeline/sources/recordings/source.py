@@ -12,7 +12,6 @@ import numpy as np
 
 from pipeline.console.errors import MissingLabelError, RejectedInputError
 from pipeline.sources.annotations import describe_labels, label_array
-from pipeline.sources.files import require_file
 from pipeline.sources.gaps.options import MASK
 from pipeline.sources.labels.asked import AskedLabel
 from pipeline.sources.options import require_size
@@ -110,7 +109,7 @@ class RecordingSource(Source):
 
     def describe(self, path: str) -> Description:
         """See `Source`."""
-        with self._opened(path) as recording:
+        with self.open(path) as recording:
             section = self._section(recording)
             steps, step_shape = self._steps(section)
             self._require_size(section, steps, step_shape)
@@ -129,7 +128,7 @@ class RecordingSource(Source):
 
     def read(self, path: str) -> RawRecord:
         """See `Source`."""
-        with self._opened(path) as recording:
+        with self.open(path) as recording:
             section = self._section(recording)
             labels = self._labels(recording, section)
             data, changed = self._joined(recording, section)
@@ -140,12 +139,12 @@ class RecordingSource(Source):
         """See `Source`."""
         if self.options.tail != "pad":
             return 0
-        with self._opened(path) as recording:
+        with self.open(path) as recording:
             return self.options.padding(self._section(recording).samples)
 
     def read_data(self, path: str) -> np.ndarray:
         """See `Source`."""
-        with self._opened(path) as recording:
+        with self.open(path) as recording:
             section = self._section(recording)
             steps, step_shape = self._steps(section)
             self._require_size(section, steps, step_shape)
@@ -153,18 +152,18 @@ class RecordingSource(Source):
 
     def constants(self, path: str, names: Sequence[str]) -> list[Constant]:
         """See `Source`."""
-        with self._opened(path) as recording:
+        with self.open(path) as recording:
             fields = recording.fields()
             return [Constant(value_channel(n), _field(fields, n, "input_values")) for n in names]
 
     def grid(self, path: str) -> Grid:
         """See `Source`."""
-        with self._opened(path) as recording:
+        with self.open(path) as recording:
             return self._grid(self._section(recording))
 
     def stretches(self, path: str) -> Stretches:
         """See `Source`."""
-        with self._opened(path) as recording:
+        with self.open(path) as recording:
             section = self._section(recording)
             self._require_read(section)
             read = self._read(recording, section)
@@ -176,10 +175,6 @@ class RecordingSource(Source):
         is_other = found.step_shape != step_shape
         cure = "choose channels that all have, with --channels"
         return cure if is_other else super().make_alike(found, step_shape)
-
-    def _opened(self, path: str) -> AbstractContextManager[Recording]:
-        require_file(self.full_path(path))
-        return self.open(path)
 
     def _checksum(self, path: str, recording: Recording) -> str:
         places = [self.full_path(path), *recording.beside()]

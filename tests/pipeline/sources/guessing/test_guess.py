@@ -1,5 +1,6 @@
 """Layouts that people have: the command is right at once, or it is asked."""
 
+import os
 import pathlib
 import shlex
 from collections.abc import Iterator
@@ -90,6 +91,32 @@ def test_what_a_file_is_called_adds_no_line(
     said = capsys.readouterr().out
     assert r"a\nerror: b.npz" in said
     assert "\nerror" not in said
+
+
+_SUFFIXES = [
+    "npz",
+    "npy",
+    "h5",
+    "mat",
+    "wav",
+    "flac",
+    "edf",
+    "hea",
+    "csv",
+    "csv.gz",
+    "parquet",
+    "mp4",
+]
+
+
+@pytest.mark.usefixtures("in_time")
+@pytest.mark.parametrize("suffix", _SUFFIXES)
+def test_a_pipe_is_not_waited_for(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    os.mkfifo(tmp_path / f"a.{suffix}")
+    assert main([str(tmp_path)]) in (0, 1, 2)
+    assert not capsys.readouterr().err.startswith("Traceback")
 
 
 def test_no_folder_is_told(capsys: pytest.CaptureFixture[str]) -> None:
