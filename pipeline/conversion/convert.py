@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import posixpath
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 
@@ -55,8 +56,15 @@ def _run(argv: Sequence[str]) -> None:
     given = COMMAND.parse(argv)
     # First: of a flag that is missing and a wrong name, the wrong name is the cause.
     pipeline = make_pipeline(given.rest)
-    options = asked(given.values)
-    _require_folders(options)
+    try:
+        options = asked(given.values)
+        _require_folders(options)
+        _convert_or_show(options, pipeline)
+    finally:  # Beam removes it only where the pipeline ran.
+        shutil.rmtree(pipeline.local_tempdir, ignore_errors=True)
+
+
+def _convert_or_show(options: ConvertOptions, pipeline: beam.Pipeline) -> None:
     try:
         say(_show(options) if options.dry_run else convert(options, pipeline))
     except UsageError as error:  # The command line makes sense; what it names is not as needed.

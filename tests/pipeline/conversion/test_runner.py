@@ -1,5 +1,7 @@
 """Which runner a conversion gets, and what it sends to workers."""
 
+import tempfile
+
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
 from apache_beam.runners.portability.flink_runner import FlinkRunner
@@ -7,6 +9,7 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
 from pipeline.conversion.asked import COMMAND
 from pipeline.conversion.runner import make_beam_options, make_runner
+from tests.pipeline.conversions import Converter, write_recordings
 
 
 @pytest.mark.parametrize("flags", [[], ["--runner=DirectRunner"], ["--runner", "direct"]])
@@ -29,3 +32,15 @@ def test_main_is_not_sent_to_workers_unless_asked(flags: list[str], sent: bool) 
     options = PipelineOptions(["--runner=FlinkRunner", *flags])
     make_runner(options)
     assert options.view_as(SetupOptions).save_main_session is sent
+
+
+@pytest.mark.parametrize("flags", [["--dry_run"], ["--tail=pad"], ["--no_such_flag"]])
+def test_what_does_not_run_leaves_no_folder_of_beam_behind(
+    converter: Converter, monkeypatch: pytest.MonkeyPatch, flags: list[str]
+) -> None:
+    write_recordings(converter.folders, 3)
+    folder = converter.folders.output.parent / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    converter.run(*flags)
+    assert not [*folder.glob("beam*")]
