@@ -34,8 +34,11 @@ def read_record(path: tf.Tensor, offset: tf.Tensor, otherwise: tf.data.Dataset) 
         metadata="",
     )
     records = tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string))
-    readable = records.ignore_errors(log_warning=True)
-    return readable.concatenate(otherwise).take(1).get_single_element()
+    # A shard that cannot be opened is tried again for ever: the op goes on to the next file after
+    # any error but that one. Beside one element it is asked once, as all of a zip move on together.
+    readable = tf.data.Dataset.zip((otherwise, records)).ignore_errors(log_warning=True)
+    none = tf.data.Dataset.zip((otherwise, otherwise))
+    return readable.concatenate(none).take(1).get_single_element()[1]
 
 
 def serial_map(dataset: tf.data.Dataset, function: Callable[..., Any]) -> tf.data.Dataset:

@@ -17,6 +17,7 @@ from pipeline.console.texts import listed
 from tfrecords_schema import Dataset, DatasetError, Head, LabelSpec
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.labels import spans
+from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import reading
 from trainer.data.heads import of_one_label, with_one_label
 from trainer.distribution.cluster import this_worker
@@ -202,9 +203,11 @@ def plan_of_one(split: SplitData, row: int) -> EpochPlan:
 def _message(split: SplitData, row: int) -> str:
     index, path = split.index, split.dataset.path
     shard = split.dataset.shard_paths(split.name)[index.shard[row]]
+    is_there = gfile.exists(shard)
+    what = "is damaged, or not what the index says" if is_there else "is gone with its shard"
     return (
         f"{shard}: record {index.ids()[row]!r} at byte {index.offset[row]} (row {row} of split "
-        f"{split.name!r}, from {index.sources()[row]}) is damaged, or not what the index says; run "
+        f"{split.name!r}, from {index.sources()[row]}) {what}; run "
         f"`python -m pipeline.verify {path}`, then copy the shard again, or convert again"
     )
 

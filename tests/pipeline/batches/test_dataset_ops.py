@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.batches.dataset_ops import serial_map
+from pipeline.batches.dataset_ops import read_record, serial_map
 
 
 def _pairs():
@@ -61,3 +61,27 @@ def test_errors_of_the_function_arrive():
     assert [next(elements).numpy().tolist() for _ in range(3)] == [[0], [1], [2]]
     with pytest.raises(tf.errors.InvalidArgumentError, match="x < y did not hold"):
         next(elements)
+
+
+@pytest.mark.parametrize(
+    ("name", "offset", "expected"),
+    [
+        ("two", 0, b"first"),
+        ("two", 21, b"second"),
+        ("two", 5, b"-"),
+        ("gone", 0, b"-"),
+        (".", 0, b"-"),
+    ],
+)
+def test_a_record_or_what_stands_for_it_is_there_at_once(name, offset, expected, tmp_path):
+    with tf.io.TFRecordWriter(str(tmp_path / "two")) as writer:
+        writer.write(b"first")
+        writer.write(b"second")
+    otherwise = tf.data.Dataset.from_tensors(b"-")
+    places = tf.data.Dataset.from_tensors(([str(tmp_path / name)], np.int64([offset])))
+    found = serial_map(places, lambda *place: read_record(*place, otherwise))
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.extend(found.as_numpy_iterator()), daemon=True)
+    reader.start()
+    reader.join(20)
+    assert read == [expected]

@@ -58,6 +58,16 @@ def test_a_corrupt_record_is_named_with_shard_id_and_offset(tmp_path, label, dam
         read(split, tf.distribute.get_strategy())
 
 
+@pytest.mark.parametrize("read", [_read, _in_order])
+def test_a_shard_that_is_gone_is_named_and_not_waited_for(tmp_path, read):
+    dataset, _ = toy_dataset(tmp_path, sizes={"train": 12}, num_shards=1)
+    split = SplitData(dataset, "train", BatchOptions(batch_size=3, num_buckets=2))
+    (shard,) = map(pathlib.Path, dataset.shard_paths("train"))
+    shard.unlink()
+    with pytest.raises(DatasetError, match=rf"{shard}: record 'train-.*' .* is gone with its shard"):
+        read(split, tf.distribute.get_strategy())
+
+
 def test_a_corrupt_partner_is_named(tmp_path):
     dataset, _ = toy_dataset(tmp_path, sizes={"train": 3}, num_shards=1)
     split = SplitData(dataset, "train", BatchOptions())
