@@ -127,7 +127,8 @@ class BatchReader:
 
     def read(self, *dealt: np.ndarray | tf.Tensor) -> tf.data.Dataset:
         """The batches of what `dealt` returned; also inside a function that tf.data calls."""
-        variant = self._trace(*dealt)
+        # Of arrays where functions run as Python (`tf.config.run_functions_eagerly`).
+        variant = self._trace(*map(tf.convert_to_tensor, dealt))
         spec = _element_spec(self._schema)
         if self._has_frames and not self._decodes_frames:
             spec.pop("frames")

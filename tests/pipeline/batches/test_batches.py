@@ -303,6 +303,20 @@ def test_a_shortened_shard_is_named(tmp_path):
         elements(padded_batches(dataset, "train", make_plan(dataset)))
 
 
+@pytest.mark.filterwarnings("ignore:Even though the")
+def test_functions_that_run_as_python_read_the_same(toy, readers):
+    plan = make_plan(toy[0])
+    expected = elements(readers(1).epoch(plan))
+    tf.config.run_functions_eagerly(True)
+    try:
+        found = elements(readers(1).epoch(plan))
+    finally:
+        tf.config.run_functions_eagerly(False)
+    for batch, other in zip(found, expected, strict=True):
+        for name, value in other.items():
+            np.testing.assert_array_equal(batch[name], value)
+
+
 def test_a_plan_of_another_split_is_an_error(toy):
     plan = make_plan(toy[0])
     with pytest.raises(
