@@ -20,15 +20,12 @@ import numpy as np
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.processes import peak_mb, start_module, temporary_folder
 from benchmarks.harness.tables import print_table
+from benchmarks.harness.tiny_model import TINY_MODEL
 
 _MAX_PAGE_MB, _MAX_JSON_MB = 4.0, 1.0
 _LIMIT_SECS = 1800.0
 _SPLITS = "--split_regex=(?P<test>test_)"
-_MODEL = (
-    "--model=signal", "--conv_filters=", "--conv_strides=", "--rnn_cell=none",
-    "--record_pooling=mean", "--step_dense_units=8", "--batching=random", "--batch_size=64",
-    "--notensorboard",
-)  # fmt: skip
+_MODEL = (*TINY_MODEL, "--batching=random", "--batch_size=64", "--notensorboard")
 
 
 class Figure(NamedTuple):
