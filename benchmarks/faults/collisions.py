@@ -35,12 +35,13 @@ from benchmarks.faults.power_cuts import write_recordings
 from benchmarks.harness import processes
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.tables import Counts
+from benchmarks.harness.tiny_model import TINY_MODEL, trace_nothing
 from pipeline.conversion.convert import main as convert
 from pipeline.verification.verify import verify_dataset
 from trainer.__main__ import main as train
 from trainer.report.report_data import RunFiles
 
-_MODEL = ("--model=resnet", "--depth=1", "--width=4", "--epochs=2", "--notensorboard", "--noreport")
+_MODEL = (*TINY_MODEL, "--epochs=2", "--notensorboard", "--noreport")
 _LIMIT_SECS = 300.0
 _Work = Callable[[], int]
 
@@ -58,7 +59,11 @@ class _Place:
         return lambda: convert([*own, *label, "--num_shards=2", *flags])
 
     def trainer(self, *flags: str) -> _Work:
-        return lambda: train([f"--run_dir={self.run_dir}", *flags])
+        def work() -> int:
+            trace_nothing()
+            return train([f"--run_dir={self.run_dir}", *flags])
+
+        return work
 
     @property
     def training(self) -> _Work:
