@@ -64,7 +64,9 @@ def test_a_shard_that_is_gone_is_named_and_not_waited_for(tmp_path, read):
     split = SplitData(dataset, "train", BatchOptions(batch_size=3, num_buckets=2))
     (shard,) = map(pathlib.Path, dataset.shard_paths("train"))
     shard.unlink()
-    with pytest.raises(DatasetError, match=rf"{shard}: record 'train-.*' .* is gone with its shard"):
+    with pytest.raises(
+        DatasetError, match=rf"{shard}: record 'train-.*' .* is gone with its shard"
+    ):
         read(split, tf.distribute.get_strategy())
 
 
