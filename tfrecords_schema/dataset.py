@@ -57,19 +57,23 @@ class Dataset:
         return index
 
     def _require_room(self, index: SplitIndex, entry: SplitEntry, place: str) -> None:
-        """Refuses steps that the bytes of a shard cannot hold: memory is taken by them."""
-        spec = self.schema.input
-        step_bytes = np.prod(spec.step_shape, dtype=float) * np.dtype(spec.dtype).itemsize
-        of_step = _FRAME_BYTES if spec.kind == "frames" else step_bytes
-        needed = np.bincount(index.shard, index.steps, len(entry.shards)) * of_step
-        if index.steps.min() < 0:
-            raise DatasetError(f"{place} has a record of fewer than 0 steps; convert again")
-        for shard, most in zip(entry.shards, needed, strict=True):
-            if most > shard.size_bytes:
+        """Refuses places outside of the shards, and steps that their bytes cannot hold.
+
+        Memory is taken by them.
+        """
+        most = max(shard.size_bytes for shard in entry.shards)
+        for offset in {index.offset.min(), index.offset.max()}:
+            if not 0 <= offset < most:
                 raise DatasetError(
-                    f"{place} has more steps in {shard.file} than its {shard.size_bytes} bytes "
-                    "can hold; convert again"
+                    f"{place} has a record at byte {offset} of a shard, the largest has {most} "
+                    "bytes; convert again"
                 )
+        spec, label = self.schema.input, self.schema.label
+        of_step = _FRAME_BYTES if spec.kind == "frames" else _bytes(spec.step_shape, spec.dtype)
+        _require_steps(index.steps, of_step, index, entry, place)
+        if label and label.per == "sequence":
+            of_label = _bytes(label.shape, label.dtype)
+            _require_steps(index.label_steps(), of_label, index, entry, place)
 
     def shard_paths(self, split: str) -> list[str]:
         """Paths of a split's shards, in the order of their numbers."""
@@ -88,6 +92,24 @@ class Dataset:
         if splits[name].records == 0:
             raise DatasetError(
                 f"split {name!r} of {self.path} is empty; convert with other --splits"
+            )
+
+
+def _bytes(shape: tuple[int, ...], dtype: str) -> float:
+    return float(np.prod(shape, dtype=float) * np.dtype(dtype).itemsize)
+
+
+def _require_steps(
+    steps: np.ndarray, of_step: float, index: SplitIndex, entry: SplitEntry, place: str
+) -> None:
+    if steps.min() < 0:
+        raise DatasetError(f"{place} has a record of fewer than 0 steps; convert again")
+    needed = np.bincount(index.shard, steps, len(entry.shards)) * of_step
+    for shard, most in zip(entry.shards, needed, strict=True):
+        if most > shard.size_bytes:
+            raise DatasetError(
+                f"{place} has more steps in {shard.file} than its {shard.size_bytes} bytes can "
+                "hold; convert again"
             )
 
 

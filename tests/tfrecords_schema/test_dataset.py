@@ -8,7 +8,13 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tests.changed_json import changed
-from tests.datasets import SIGNAL_AND_CLASS, random_records, toy_dataset, two_splits
+from tests.datasets import (
+    SIGNAL_AND_CLASS,
+    VALUE_SEQUENCE,
+    random_records,
+    toy_dataset,
+    two_splits,
+)
 from tfrecords_schema import (
     DatasetError,
     open_dataset,
@@ -152,6 +158,28 @@ def test_a_row_of_a_shard_that_is_not_there_is_refused(dataset):
     ]
     write_index(f"{dataset.path}/index.parquet", rows)
     with pytest.raises(DatasetError, match="split 'train' has rows of shard 99, there are 3"):
+        dataset.split("train")
+
+
+@pytest.mark.parametrize("offset", [-1, 10**6])
+def test_a_row_at_a_place_outside_of_its_shard_is_refused(offset, dataset):
+    first, *rest = read_rows(f"{dataset.path}/index.parquet")
+    changed = dataclasses.replace(first, offset=offset)
+    write_index(f"{dataset.path}/index.parquet", [changed, *rest])
+    with pytest.raises(DatasetError, match=rf"record at byte {offset} of a shard, the largest has"):
+        dataset.split(first.split)
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [(2**31 - 1, "has more steps in toy-train"), (-1, "has a record of fewer than 0 steps")],
+)
+def test_label_steps_that_no_shard_can_hold_are_refused(steps, message, tmp_path):
+    dataset, _ = toy_dataset(tmp_path, label=VALUE_SEQUENCE)
+    first, *rest = read_rows(f"{dataset.path}/index.parquet")
+    changed = dataclasses.replace(first, label_steps=steps)
+    write_index(f"{dataset.path}/index.parquet", [changed, *rest])
+    with pytest.raises(DatasetError, match=message):
         dataset.split("train")
 
 
