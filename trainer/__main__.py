@@ -29,6 +29,7 @@ from trainer.options.options import AFTER_TRAINING
 from trainer.runs import identity, init_from, run_folder, trained_on
 from trainer.runs.calibration import hash_of_weights
 from trainer.runs.checkpoints import load_trained
+from trainer.runs.weights_bound import no_larger_than_weights
 from trainer.serving import inference
 from trainer.session import Data, Session, build, open_data, open_session, start_from
 from trainer.training import dry_run, room, worth_a_look
@@ -70,7 +71,8 @@ def _run_on(
     asked, data = settle(asked, data, strategy)
     for choice in asked.choices:
         say(f"--{choice.name}={value_text(choice.value)}  ({choice.reason})")
-    built = build(asked, data, strategy)
+    with _bound(asked, strategy):
+        built = build(asked, data, strategy)
     start = start_from(asked, data, built) if asked.run.mode == "train" else None
     if start and cluster.this_worker(strategy).is_chief:
         say("\n".join(start.lines()))
@@ -89,6 +91,15 @@ def _run_on(
         _evaluate(asked, session, unchanged)
         if asked.run.mode == "train" and rows:
             say(left_out_text(rows))
+
+
+def _bound(
+    asked: Asked, strategy: tf.distribute.Strategy
+) -> contextlib.AbstractContextManager[None]:
+    """What a network that is there already may take of memory; a new one what it needs."""
+    if asked.run.mode == "train":
+        return contextlib.nullcontext()
+    return no_larger_than_weights(asked.run.run_dir, strategy.num_replicas_in_sync)
 
 
 def _against(asked: Asked, data: Data, model: keras.Model) -> list[str]:

@@ -25,6 +25,7 @@ from trainer.runs.calibration import kept_reading
 from trainer.runs.checkpoints import load_trained
 from trainer.runs.run_folder import LearntFrom, other_reading
 from trainer.runs.trained_on import Recognized, TrainedOn, seen_text
+from trainer.runs.weights_bound import no_larger_than_weights
 from trainer.serving.drawn import Drawn, page_of
 from trainer.serving.export import export
 from trainer.serving.output_place import require_no_input, require_replaceable
@@ -130,7 +131,8 @@ def restore(learnt: LearntFrom, asked: Asked) -> Serving:
         raise DatasetError(f"dataset {learnt.name} of {run_dir} has no labels to predict")
     activation = asked.training.class_activation
     asked.reading.require_suitable(label, activation)
-    model = chosen.build(learnt.spec(label)).full
+    with no_larger_than_weights(run_dir):
+        model = chosen.build(learnt.spec(label)).full
     load_trained(run_dir, asked.training.evaluate_with, model)
     reading = kept_reading(run_dir, asked.reading, model, label)
     return Serving(model, Task(label, activation=activation, reading=reading))
