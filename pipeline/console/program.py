@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pipeline.console import quiet, utf8
 from pipeline.console.command import Command
+from pipeline.console.terminal import show_warnings
 
 
 def begin(command: Command, *, gpu: bool) -> None:
@@ -16,6 +17,7 @@ def begin(command: Command, *, gpu: bool) -> None:
       gpu: see `quiet.start`.
     """
     utf8.start()
+    show_warnings()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during imports: no traceback.
     command.answer(sys.argv[1:])  # TensorFlow takes seconds to import.
     quiet.start(gpu=gpu)

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+import warnings
 from typing import Any, TextIO
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
@@ -51,6 +52,16 @@ def say(text: object, stream: TextIO | None = None, *, end: str = "\n") -> None:
     """Writes a text as `shown`, with an end, to a stream: standard output if none is given."""
     stream = stream or sys.stdout
     stream.write(shown(str(text), stream) + end)
+
+
+def show_warnings() -> None:
+    """From now on, what libraries warn of is `shown`: they quote names as they are."""
+    whole = warnings.formatwarning
+
+    def escaped(*given: Any, **named: Any) -> str:
+        return shown(whole(*given, **named), sys.stderr)
+
+    warnings.formatwarning = escaped
 
 
 def print_error(message: object) -> None:

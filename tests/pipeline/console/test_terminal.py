@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 import unicodedata
+import warnings
 
 import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from pipeline.console.terminal import print_error, redraw, say, shown
+from pipeline.console.terminal import print_error, redraw, say, show_warnings, shown
 from tests.repository import REPOSITORY
 
 _MARKS = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
@@ -81,3 +82,10 @@ def test_every_entry_point_begins_with_it():
     assert len(entries) > 5
     begins = ("utf8.start()", "program.begin(")
     assert not [path for path in entries if not any(b in path.read_text() for b in begins)]
+
+
+def test_names_that_a_library_warns_of_are_shown(monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    show_warnings()
+    told = warnings.formatwarning("Glyph 27 (\x1b) is missing", UserWarning, "figures.py", 140, "")
+    assert told == "figures.py:140: UserWarning: Glyph 27 (\\x1b) is missing\n"
