@@ -40,8 +40,8 @@ def no_larger_than_weights(run_dir: str, replicas: int = 1) -> Iterator[None]:
         if taken > most:
             raise CheckpointError(
                 f"{run_dir}: the network that its config.flags and schema.json describe has more "
-                f"than {int(taken):,} bytes of weights, the largest archive in best and checkpoints has "
-                f"{largest:,}; copy the run folder again, do not use it if you do not know why"
+                f"than {int(taken):,} bytes of weights, the largest archive of the folder "
+                f"has {largest:,}; copy the run folder again, or do not use it"
             )
         return make(**kwargs)
 

@@ -49,7 +49,6 @@ def run(asked: Asked) -> None:
     files = prediction_files(output, serving.task.label)
     spec, conversion = learnt.schema.input, learnt.options
     drawn = Drawn(predict.draw, spec.kind)
-    require_replaceable(files)
     files += [page_of(output)] if predict.draw else []
     raw = None
     if predict.input_dir:
@@ -67,6 +66,7 @@ def run(asked: Asked) -> None:
         require_no_input(files, [options.dataset] if options.dataset else [])
         name = predict.predict_split or data.test_split
         batches = _split_batches(options.dataset, name, data, serving, learnt)
+    require_replaceable(prediction_files(output, serving.task.label))
     gfile.makedirs(posixpath.dirname(output) or ".")  # Before all that work, not after it.
     rows, doubts = predicted(options.run_dir, serving, drawn.passing(batches), raw)
     written = write_predictions(output, rows, serving.task.label)
