@@ -82,7 +82,7 @@ class SplitEntry:
 
 @dataclasses.dataclass(frozen=True)
 class Statistics:
-    """Per channel (last axis) over all values of the training split.
+    """Per channel (last axis), or number beside the steps, over all of the training split.
 
     Attributes:
       mean: means.
@@ -216,8 +216,9 @@ class Manifest:
 def _schema_fields(schema: RecordSchema) -> dict[str, Any]:
     """As JSON has them; without what says that nothing is special, as before anything could be."""
     fields = dataclasses.asdict(schema)
-    if not schema.input.roles:
-        del fields["input"]["roles"]
+    for name in ("roles", "beside"):
+        if not getattr(schema.input, name):
+            del fields["input"][name]
     if schema.label and not schema.label.has_missing:
         del fields["label"]["has_missing"]
     if schema.label and not schema.label.heads:
@@ -267,7 +268,7 @@ def statistics_problem(found: Statistics | None, schema: RecordSchema) -> str:
     """Why statistics cannot be of such records; empty if they can."""
     if found is None:
         return ""
-    channels = (1, *schema.input.step_shape)[-1]
+    channels = schema.input.measured
     columns = (found.mean, found.deviation, found.minimum, found.maximum)
     if {*map(len, columns)} != {channels} or not 0 < found.count <= _LARGEST:
         return f"got others than of {channels} channels"

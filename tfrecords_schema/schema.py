@@ -18,6 +18,9 @@ from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.example import Feature, encode_example
 from tfrecords_schema.labels import LabelSpec, bytes_tensor, require_dtype, require_shape
 
+STEPWISE = ("signal", "frames", "beside")
+"""Parts of a record with a row for each of its time steps, whatever its label is."""
+
 
 @dataclasses.dataclass(frozen=True)
 class InputSpec:
@@ -30,6 +33,8 @@ class InputSpec:
       has_padding: whether a record says, as `padding`, how many samples of its last step (along the
         first axis of `step_shape`) only fill it up and were not recorded.
       roles: of each channel (the last axis of a step), where they are not alike; else none.
+      beside: names of the numbers that a record has beside each of its steps, as `beside`
+        `[time, numbers]` float32; none where it has none.
     """
 
     kind: Literal["signal", "frames"]
@@ -39,12 +44,25 @@ class InputSpec:
     has_padding: bool = dataclasses.field(default=False, compare=False)
     # What a model makes of the values, not which it takes.
     roles: tuple[ChannelRole, ...] = dataclasses.field(default=(), compare=False)
+    beside: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require_dtype("input", self.dtype)
         require_shape("input", self.step_shape, self.dtype)
         if problem := roles_problem(self.roles, (1, *self.step_shape)[-1]):
             raise DatasetError(f"input: {problem}")
+        if len({*self.beside}) < len(self.beside) or "" in self.beside:
+            raise DatasetError("input: a number beside the steps has no name, or that of another")
+
+    @property
+    def measured(self) -> int:
+        """How many channels the statistics are of: of the numbers beside, where there are some."""
+        return len(self.beside) or (1, *self.step_shape)[-1]
+
+    @property
+    def beside_shape(self) -> tuple[int | None, int]:
+        """Shape of what stands beside the steps."""
+        return None, len(self.beside)
 
     def feature(self) -> tfds.features.FeatureConnector:
         """The tensorflow-datasets feature of this input."""
@@ -55,9 +73,9 @@ class InputSpec:
 
 @dataclasses.dataclass(frozen=True)
 class RecordSchema:
-    """Features of one record: `id`, the input (`signal` or `frames`), `padding` and `label`.
+    """Features of one record: `id`, the input (`signal` or `frames`) and what belongs to it.
 
-    The last two are there where the specs say so.
+    That is `padding`, `beside` and `label`, where the specs say so.
     """
 
     input: InputSpec
@@ -71,6 +89,8 @@ class RecordSchema:
         }
         if self.input.has_padding:
             features["padding"] = tfds.features.Scalar(np.int64)
+        if self.input.beside:
+            features["beside"] = bytes_tensor(self.input.beside_shape, "float32")
         if self.label is not None:
             features["label"] = self.label.feature()
         return tfds.features.FeaturesDict(features)
@@ -81,6 +101,7 @@ class RecordSchema:
         data: np.ndarray | Sequence[bytes],
         label: Any = None,
         padding: int = 0,
+        beside: np.ndarray | None = None,
     ) -> bytes:
         """Serializes one record as a `tf.train.Example`.
 
@@ -89,6 +110,7 @@ class RecordSchema:
           data: signal `[time, *step_shape]` of the schema's dtype, or encoded frames.
           label: array of the label's shape, or a class index; None without labels.
           padding: see `InputSpec.has_padding`.
+          beside: see `InputSpec.beside`.
 
         Raises:
           DatasetError: if dtype or shape are not the schema's.
@@ -99,6 +121,9 @@ class RecordSchema:
         }
         if self.input.has_padding:
             features["padding"] = padding
+        if self.input.beside:
+            shape = (len(data), len(self.input.beside))
+            features["beside"] = _array_feature(record_id, "beside", beside, "float32", shape)
         if self.label is not None:
             features["label"] = self._encode_label(record_id, label)
         return encode_example(features)
@@ -111,12 +136,14 @@ class RecordSchema:
 
         Returns:
           `id` (string), `signal` `[time, *step_shape]` or `frames` `[time]` (encoded images),
-          `padding` (int64) and `label` in the schema's shape.
+          `padding` (int64), `beside` `[time, numbers]` and `label` in the schema's shape.
         """
         raw = tf.io.parse_single_example(serialized, self._parse_spec())
         parsed = {"id": raw["id"], self.input.kind: self._decode_input(raw[self.input.kind])}
         if self.input.has_padding:
             parsed["padding"] = raw["padding"]
+        if self.input.beside:
+            parsed["beside"] = _decode_array(raw["beside"], "float32", self.input.beside_shape)
         if self.label is not None:
             parsed["label"] = _decode_label(raw["label"], self.label)
         return parsed
@@ -139,6 +166,8 @@ class RecordSchema:
         spec = {"id": text, self.input.kind: frames if self.input.kind == "frames" else text}
         if self.input.has_padding:
             spec["padding"] = tf.io.FixedLenFeature([], tf.int64)
+        if self.input.beside:
+            spec["beside"] = text
         if self.label is not None:
             is_int = self.label.is_class_feature
             spec["label"] = tf.io.FixedLenFeature([], tf.int64) if is_int else text

@@ -12,6 +12,7 @@ from pipeline.batches.frames import decode_frames
 from pipeline.batches.plan import EpochPlan, plan_lengths, plans_labels
 from pipeline.batches.shard_cache import local_shards
 from tfrecords_schema import Dataset, RecordSchema, SplitIndex
+from tfrecords_schema.schema import STEPWISE
 from tfrecords_schema.shared_arrays import shared_tensor
 
 Element = dict[str, tf.Tensor]
@@ -35,6 +36,7 @@ class BatchReader:
       signal: [batch, padded_steps, *step_shape] of the source's dtype, zero after a record's end;
         or frames: [batch, padded_steps, height, width, 3] uint8, decoded, zero after the end.
       lengths: [batch] int32, valid steps; a row of length 0 is no record.
+      beside, where the schema has it: [batch, padded_steps, numbers] float32, zero after the end.
       padding, where the schema has it: [batch] int32, samples at the end of the last valid step
         that were not recorded.
       label, where there is one, per step: [batch, padded_steps, *shape]; per record:
@@ -205,8 +207,10 @@ class BatchReader:
         """One row, as long as the record is, or its first steps; its `lengths` are the record's."""
         serialized = read_record(path, offset, self._no_record)
         record = self._schema.parse(serialized)
-        kind, label = self._schema.input.kind, self._schema.label
-        row = {kind: record[kind], "lengths": tf.shape(record[kind])[0]}
+        label = self._schema.label
+        row = {name: record[name] for name in STEPWISE if name in record}
+        of_steps = [*row, *(["label"] if label is not None and label.per == "step" else [])]
+        row["lengths"] = tf.shape(record[self._schema.input.kind])[0]
         if self._schema.input.has_padding:
             row["padding"] = tf.cast(record["padding"], tf.int32)
         if label is not None:
@@ -214,7 +218,6 @@ class BatchReader:
         if _has_label_lengths(self._schema):
             row["label_lengths"] = tf.shape(record["label"])[0]
         if most is not None:
-            of_steps = (kind, "label") if label is not None and label.per == "step" else (kind,)
             row |= {name: row[name][:most] for name in of_steps}
         return row
 
@@ -276,10 +279,11 @@ def _has_label_lengths(schema: RecordSchema) -> bool:
 def _record_without_steps(schema: RecordSchema) -> bytes:
     """A serialized record of 0 steps and zero labels: for a row that is no record."""
     data = np.zeros([0, *schema.input.step_shape], schema.input.dtype)
+    beside = np.zeros([0, len(schema.input.beside)], np.float32)
     if schema.label is None:
-        return schema.encode("", data)
+        return schema.encode("", data, beside=beside)
     shape = [size or 0 for size in schema.label.array_shape]
-    return schema.encode("", data, np.zeros(shape, schema.label.dtype))
+    return schema.encode("", data, np.zeros(shape, schema.label.dtype), beside=beside)
 
 
 def _padded_shapes(
@@ -292,6 +296,8 @@ def _padded_shapes(
         schema.input.kind: [steps, *step_shape],
         "lengths": [],
     }
+    if schema.input.beside:
+        shapes["beside"] = [steps, len(schema.input.beside)]
     if schema.input.has_padding:
         shapes["padding"] = []
     if schema.label is not None:
@@ -305,7 +311,7 @@ def _padded_shapes(
 def _element_spec(schema: RecordSchema) -> dict[str, tf.TensorSpec]:
     """What `BatchReader.epoch` delivers; see there."""
     dtypes = dict.fromkeys(("lengths", "padding", "label_lengths", "record"), "int32")
-    dtypes[schema.input.kind] = schema.input.dtype
+    dtypes |= {schema.input.kind: schema.input.dtype, "beside": "float32"}
     if schema.label is not None:
         dtypes["label"] = schema.label.dtype
     shapes = {**_padded_shapes(schema, None, None), "record": []}

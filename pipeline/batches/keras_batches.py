@@ -13,6 +13,7 @@ from pipeline.batches.plan import BatchOptions, plan_epoch, plan_lengths
 from pipeline.batches.valid_labels import filled, of_head, validity
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 from tfrecords_schema.labels import column_spans
+from tfrecords_schema.schema import STEPWISE
 
 
 def keras_batches(
@@ -47,8 +48,9 @@ def keras_batches(
       A dataset of
         inputs: dict of `signal` [batch, time, *step_shape] in the source's dtype (or `frames`
           [batch, time, height, width, 3] uint8) and `lengths` [batch] int32, valid steps; for a
-          label per sequence also `label_lengths` [batch] int32; where the dataset has it,
-          `padding` [batch] int32, samples of the last valid step that were not recorded;
+          label per sequence also `label_lengths` [batch] int32; where the dataset has them,
+          `padding` [batch] int32, samples of the last valid step that were not recorded, and
+          `beside` [batch, time, numbers] float32;
         label: [batch, *shape] per record, [batch, time, *shape] per step or sequence; of one
           value per step [batch, time, 1], as an output has it, for losses weigh no other;
         sample_weight: [batch] or [batch, time] float32, 0 where the label is padding, or not known
@@ -81,8 +83,7 @@ def keras_batches(
     batches = planned.flat_map(reader.read)
     count = plan_epoch(steps, options, seed=seed, epoch=0, shuffle=shuffle).num_steps
     batches = batches.apply(tf.data.experimental.assert_cardinality(count))
-    kind = dataset.schema.input.kind
-    return batches.map(lambda batch: _fit_element(batch, kind, label, weights)).prefetch(1)
+    return batches.map(lambda batch: _fit_element(batch, label, weights)).prefetch(1)
 
 
 def _as_vectors(function: Callable[[], tuple[np.ndarray, ...]]) -> tuple[tf.Tensor, ...]:
@@ -91,9 +92,10 @@ def _as_vectors(function: Callable[[], tuple[np.ndarray, ...]]) -> tuple[tf.Tens
 
 
 def _fit_element(
-    batch: Element, kind: str, label: LabelSpec, class_weights: tf.Tensor | None
+    batch: Element, label: LabelSpec, class_weights: tf.Tensor | None
 ) -> tuple[Element, Any, Any]:
-    names = {kind, "lengths", "padding", *(["label_lengths"] if label.per == "sequence" else [])}
+    names = {*STEPWISE, "lengths", "padding"}
+    names |= {"label_lengths"} if label.per == "sequence" else set()
     inputs = {name: part for name, part in batch.items() if name in names}
     if not label.heads:
         return inputs, *_weighed(batch, label, class_weights)

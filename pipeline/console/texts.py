@@ -71,8 +71,10 @@ def steps_text(steps: int, step_secs: float | None) -> str:
 
 
 def input_text(spec: InputSpec) -> str:
-    """What a recording is, as `signal float32 [time, 100, 6]`."""
-    return f"{spec.kind} {spec.dtype} [{', '.join(['time', *map(str, spec.step_shape)])}]"
+    """What a recording is, as `signal float32 [time, 100, 6]`, and what stands beside it."""
+    numbers = f", beside each {listed(spec.beside)}" if spec.beside else ""
+    shape = ", ".join(["time", *map(str, spec.step_shape)])
+    return f"{spec.kind} {spec.dtype} [{shape}]{numbers}"
 
 
 def label_kind_text(spec: LabelSpec | None) -> str:

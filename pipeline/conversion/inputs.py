@@ -237,8 +237,11 @@ def _decide(counts: InputCounts, source: Source) -> Decision:
     for signature, count in counts.signatures.items():
         layouts[signature[3]] += count if signature[:3] == kept else 0
     labels, windows = _plan_labels(counts, kept, source.options), source.options.window_labels
-    keeps_tail, roles = bool(windows and windows.keeps_tail), roles_of(commonest(layouts))
-    spec = InputSpec(source.kind, dtype, step_shape, keeps_tail, roles)
+    keeps_tail, layout = bool(windows and windows.keeps_tail), commonest(layouts)
+    # Channels of frames stand beside them.
+    has_frames, names = source.kind == "frames", tuple(channel.name for channel in layout)
+    roles, beside = ((), names) if has_frames else (roles_of(layout), ())
+    spec = InputSpec(source.kind, dtype, step_shape, keeps_tail, roles, beside)
     schema = RecordSchema(spec, labels.spec if labels else None)
     dropped = _dropped(counts, labels) if source.options.unlabelled == "drop" else 0
     return Decision(

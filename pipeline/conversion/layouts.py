@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from pipeline.console.texts import listed
+from pipeline.sources.channels import ChannelName
 from pipeline.sources.recordings.units import factor
-from pipeline.sources.source import ChannelName
 from tfrecords_schema.channels import ChannelRole
 from tfrecords_schema.left_out import LeftOut
 

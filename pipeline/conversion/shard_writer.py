@@ -138,7 +138,9 @@ class ShardWriter(beam.DoFn):
                 label = self._labels.convert(raw.labels, record)
         moments = self._moments(raw, part)
         try:
-            serialized = self._schema.encode(record.record_id, raw.data, label, raw.padding)
+            serialized = self._schema.encode(
+                record.record_id, raw.data, label, raw.padding, raw.beside
+            )
         except DatasetError as error:  # Data and label are within the limit, both together are not.
             raise RejectedInputError(f"{error}; cut it into several") from error
         if moments is not None:
@@ -211,20 +213,20 @@ class ShardWriter(beam.DoFn):
                 part.label_values[name] = known.merge(sums) if known else sums
 
     def _moments(self, raw: RawRecord, part: Part) -> Callable[[], ChannelSums] | None:
-        """Checks a signal; adds up one of the training split, if it is large in another thread.
+        """Checks what is measured; adds it up in training, if it is large in another thread.
 
         Raises:
           RejectedInputError: it is not finite; what is returned may raise it, too.
         """
-        if not isinstance(raw.data, np.ndarray):
+        values, roles = raw.measured, self._schema.input.roles
+        if values is None:
             return None
         if part.split != TRAINING_SPLIT:
-            _require_finite(raw.data)
+            _require_finite(values)
             return None
-        if raw.data.nbytes >= ASIDE_BYTES:
-            submit = self._helpers.submit
-            return submit(_finite_moments, raw.data, raw.padding, self._schema.input.roles).result
-        moments = _finite_moments(raw.data, raw.padding, self._schema.input.roles)
+        if values.nbytes >= ASIDE_BYTES:
+            return self._helpers.submit(_finite_moments, values, raw.padding, roles).result
+        moments = _finite_moments(values, raw.padding, roles)
         return lambda: moments
 
     def _read(self, record: Description) -> RawRecord:

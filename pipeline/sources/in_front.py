@@ -2,13 +2,14 @@
 
 import dataclasses
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from pipeline.sources.channels import Beside, Constant
 from pipeline.sources.grouping import ReadText
 from pipeline.sources.source import (
-    Constant,
     Description,
     Grid,
     InputFile,
@@ -70,6 +71,14 @@ class InFront(Source):
     def constants(self, path: str, names: Sequence[str]) -> Sequence[Constant]:
         """See `Source`."""
         return self.inner.constants(path, names)
+
+    def fields(self, path: str) -> Mapping[str, Any]:
+        """See `Source`."""
+        return self.inner.fields(path)
+
+    def beside(self, path: str, steps: int) -> Beside | None:
+        """See `Source`."""
+        return self.inner.beside(path, steps)
 
     def grid(self, path: str) -> Grid:
         """See `Source`."""

@@ -7,18 +7,18 @@ its class; nothing else names it.
 import dataclasses
 import posixpath
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError, printable
+from pipeline.sources.channels import Beside, ChannelName, Constant
 from pipeline.sources.files import Files, FoundFile
 from pipeline.sources.grouping import ReadText, group_and_split
 from pipeline.sources.labels.label import Label
 from pipeline.sources.names import normal
 from pipeline.sources.options import ConvertOptions
-from tfrecords_schema.channels import ChannelKind
 from tfrecords_schema.left_out import LeftOut
 
 InputKind = Literal["signal", "frames"]
@@ -33,36 +33,6 @@ class InputFile(NamedTuple):
     path: str
     size_bytes: int
     problem: str = ""
-
-
-class ChannelName(NamedTuple):
-    """What a file says of one channel; empty is what it does not say, or says by number only.
-
-    Attributes:
-      name: of the channel.
-      unit: of its values.
-      kind: see `ChannelRole`.
-      signal: which of several it is of, or whether which of them is there.
-      like: names what it is a part of the samples of, beside other channels; else empty.
-    """
-
-    name: str
-    unit: str = ""
-    kind: ChannelKind = "signal"
-    signal: str = ""
-    like: str = ""
-
-
-class Constant(NamedTuple):
-    """What is the same all through a recording: a number, a few, or a text.
-
-    Attributes:
-      channel: what a channel with it is called, and what it is.
-      value: of one or several numbers, or a text.
-    """
-
-    channel: ChannelName
-    value: Any
 
 
 class Description(NamedTuple):
@@ -82,7 +52,8 @@ class Description(NamedTuple):
       samples: samples of a continuous signal that is cut in windows; otherwise 0.
       left_out: what of it is left out or changed; the example is filled in with the path.
       rate_hz: samples per second as the input says; 0 if it does not.
-      channels: those of a step, in its order, where the input names them.
+      channels: those of a step, in its order, where the input names them; of frames the numbers
+        beside them.
       lacking: places of those of several labels of which nothing is known.
     """
 
@@ -130,6 +101,7 @@ class RawRecord:
       padding: number of samples at the end of the last step that fill it and were not recorded;
         only where `WindowLabels.keeps_tail` says that there may be some.
       unnarrowed: the data as it was, where records hold it in a dtype of fewer bits; or None.
+      beside: `[time, numbers]` float32, what stands beside frames; or None.
     """
 
     data: np.ndarray | list[bytes]
@@ -138,6 +110,12 @@ class RawRecord:
     left_out: tuple[LeftOut, ...] = ()
     padding: int = 0
     unnarrowed: np.ndarray | None = None
+    beside: np.ndarray | None = None
+
+    @property
+    def measured(self) -> np.ndarray | None:
+        """What channels have statistics of: the signal, or what stands beside frames."""
+        return self.data if isinstance(self.data, np.ndarray) else self.beside
 
 
 class Stretch(NamedTuple):
@@ -330,6 +308,22 @@ class Source:
           RejectedInputError: if it is not there.
         """
         return ()
+
+    def fields(self, path: str) -> Mapping[str, Any]:
+        """What an input itself says beside its data, by names as `normal` has them.
+
+        Raises:
+          RejectedInputError: if it cannot be read.
+        """
+        return {}
+
+    def beside(self, path: str, steps: int) -> Beside | None:
+        """The numbers beside so many steps; only kinds with `FrameOptions` have some.
+
+        Raises:
+          RejectedInputError: if one is not there, or does not fit.
+        """
+        return None
 
     def grid(self, path: str) -> Grid:
         """The steps of an input in time; only kinds with `AnnotationOptions` have it.

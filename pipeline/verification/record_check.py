@@ -22,7 +22,7 @@ class Checked(NamedTuple):
 
     Attributes:
       problem: what is wrong with it; empty if nothing is, and only then the rest can be relied on.
-      signal: `[time, *step_shape]`; None of frames.
+      signal: `[time, *step_shape]`; of frames what stands beside them; None without.
       label: its values or class indices; None where there is none.
       padding: samples at the end that were not recorded.
     """
@@ -49,6 +49,7 @@ def check_record(content: bytes, row: IndexRow, schema: RecordSchema) -> Checked
     expected = {"id", kind}
     expected |= {"label"} if schema.label else set()
     expected |= {"padding"} if schema.input.has_padding else set()
+    expected |= {"beside"} if schema.input.beside else set()
     if set(features) != expected:
         return Checked(f"it has the features {_names(set(features))}, expected {_names(expected)}")
     if list(features["id"].bytes_list.value) != [row.id.encode()]:
@@ -61,6 +62,11 @@ def check_record(content: bytes, row: IndexRow, schema: RecordSchema) -> Checked
         problem, signal = _array(values, schema.input.dtype, shape)
     if problem:
         return Checked(f"{kind}: {problem}")
+    if schema.input.beside:
+        shape = (row.steps, len(schema.input.beside))
+        problem, signal = _array(features["beside"].bytes_list.value, "float32", shape)
+        if problem:
+            return Checked(f"beside: {problem}")
     if schema.input.has_padding:
         found, samples = list(features["padding"].int64_list.value), schema.input.step_shape[0]
         if len(found) != 1 or not 0 <= found[0] < samples:

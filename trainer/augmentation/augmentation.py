@@ -90,6 +90,7 @@ class Recordings(NamedTuple):
       padding: `[batch]` int32, samples that the last step lacks; None where all were recorded.
       other_label: like the label, another class that is right as well; None without.
       other_share: how much of each label that one is, in [0, 1], float32 in the same shape.
+      beside: `[batch, time, numbers]` float32, see `BatchReader`; None without.
     """
 
     values: tf.Tensor
@@ -98,6 +99,7 @@ class Recordings(NamedTuple):
     padding: Any
     other_label: tf.Tensor | None = None
     other_share: tf.Tensor | None = None
+    beside: tf.Tensor | None = None
 
     def recorded(self, time: tf.Tensor) -> tf.Tensor:
         """Which values of so many steps were recorded: bool, as many axes as values, some of 1."""
@@ -222,7 +224,8 @@ def augmented(
 
     Args:
       batch: `signal` or `frames` `[batch, time, *step_shape]`, `lengths`, `record`, `label`;
-        perhaps `padding`, whose samples are 0 afterwards as before; and `partner` where one of
+        perhaps `beside`, which changes as values of `roles` do; perhaps `padding`, whose samples
+        are 0 afterwards as before; and `partner` where one of
         `used` needs it, see `BatchReader`.
       used: what to apply.
       seed: of the training.
@@ -271,6 +274,7 @@ def _changed(
     from pipeline.batches.exact_difference import as_exact, exact_difference
 
     given, lengths, label = batch[kind], batch["lengths"], batch["label"]
+    beside = batch.get("beside")
     origin = _origin(given)
     values = tf.cast(given, tf.float32)
     if origin is not None:
@@ -287,10 +291,12 @@ def _changed(
             values = _at(values, times, lengths, smooth=kind == "signal")
             if per == "step":
                 label = _at(label, times, lengths, smooth=False)
+            if beside is not None:
+                beside = _at(beside, times, lengths, smooth=False)
             lengths = new_lengths
         changed = one.values(values, lengths, draws)
         values = changed if all(are_signals) else tf.where(are_signals, changed, values)
-    return Recordings(values, lengths, label, padding), origin
+    return Recordings(values, lengths, label, padding, beside=beside), origin
 
 
 def _at(values: tf.Tensor, times: Times, lengths: tf.Tensor, *, smooth: bool) -> tf.Tensor:

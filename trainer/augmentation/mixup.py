@@ -43,9 +43,17 @@ class Mixup(Augmentation):
 
         time = tf.shape(own.values)[1]
         other = beta(draws.uniform(0), self.mixup)
-        values = _of_time(partner.values, time) - own.values
-        values = own.values + _as_wide(other, values) * values
-        values = tf.where(partner.recorded(time), values, own.values)
+        own = own._replace(
+            values=_blended(own.values, partner.values, other, partner.recorded(time)),
+            beside=None
+            if own.beside is None
+            else _blended(
+                own.beside,
+                partner.beside,
+                other,
+                tf.sequence_mask(partner.lengths, time)[..., None],
+            ),
+        )
         partner_label = partner.label
         if label.per == "step":
             share = other[:, None] * tf.sequence_mask(partner.lengths, time, tf.float32)
@@ -54,12 +62,22 @@ class Mixup(Augmentation):
             steps = tf.maximum(own.lengths, 1)
             share = other * tf.cast(tf.minimum(partner.lengths, steps) / steps, tf.float32)
         if label.class_names:
-            return own._replace(values=values, other_label=partner_label, other_share=share)
+            return own._replace(other_label=partner_label, other_share=share)
         first, second = (tf.cast(each, tf.float32) for each in (own.label, partner_label))
         share = _as_wide(share, first)
         # Where nothing is mixed in, a label stays, though the other is not known.
         mixed_label = tf.where(share > 0, first + share * (second - first), first)
-        return own._replace(values=values, label=mixed_label)
+        return own._replace(label=mixed_label)
+
+
+def _blended(
+    own: tf.Tensor, partner: tf.Tensor, share: tf.Tensor, is_there: tf.Tensor
+) -> tf.Tensor:
+    """`[batch, time, ...]` with a share of the partner's `[batch]`, where that has something."""
+    import tensorflow as tf
+
+    apart = _of_time(partner, tf.shape(own)[1]) - own
+    return tf.where(is_there, own + _as_wide(share, apart) * apart, own)
 
 
 def beta(uniform: tf.Tensor, alpha: float) -> tf.Tensor:

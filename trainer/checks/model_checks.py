@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfrecords_schema.schema import STEPWISE
 from trainer.checks.finding import Finding, compared, is_float
 from trainer.checks.kept import answer, file_findings, weights_finding
 from trainer.models.family import ChosenModel, DataSpec
@@ -82,7 +83,7 @@ def _alone(model: keras.Model, data: DataSpec) -> Finding:
     for row, length in enumerate(_LENGTHS):
         if length:
             own = {name: value[row : row + 1] for name, value in batch.items()}
-            own[data.input.kind] = own[data.input.kind][:, :length]
+            own |= {name: own[name][:, :length] for name in STEPWISE if name in own}
             alone = answer(model, own)[0]
             pairs.append((_valid(data, together[row], length), _valid(data, alone, length)))
     return compared("property 8: a recording alone, and in a batch", pairs, _OF_LENGTHS)

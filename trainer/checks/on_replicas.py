@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.deal import deal_batch
+from tfrecords_schema.schema import STEPWISE
 from trainer.checks.finding import Finding, compared, is_float
 from trainer.checks.model_checks import prepare
 from trainer.distribution.strategy import make_strategy
@@ -63,6 +64,6 @@ def _dealt(strategy: tf.distribute.Strategy, data: DataSpec, rows: Sequence[np.n
 
 
 def _spec(name: str, value: np.ndarray, data: DataSpec) -> tf.TensorSpec:
-    is_long = name == data.input.kind or (name == "label" and data.label.per == "step")
+    is_long = name in STEPWISE or (name == "label" and data.label.per == "step")
     free = 2 if is_long else 1
     return tf.TensorSpec([*[None] * free, *value.shape[free:]], value.dtype)

@@ -12,8 +12,11 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.files import FoundFile
+from pipeline.sources.frames.beside import joined
 from pipeline.sources.kinds import source_like
-from tfrecords_schema import DatasetError
+from pipeline.sources.names import normal
+from tfrecords_schema import DatasetError, InputSpec
+from trainer.data.raw_batches import checked
 
 _KINDS, _PATH = ("signals", "arrays"), "recording.npz"
 
@@ -58,6 +61,37 @@ def read_given(
         source = source_like({**options, "source": _KINDS[0]}, "given", files)
         return source.read_data(_PATH), source.padding(_PATH)
     except (RejectedInputError, ValueError) as error:
+        raise DatasetError(f"recording {number}: {error}") from error
+
+
+def frames_given(
+    given: Any, number: int, spec: InputSpec, options: dict[str, Any]
+) -> tuple[Any, np.ndarray | None]:
+    """Frames of a recording as they are given, and what is stored of the numbers beside them.
+
+    Args:
+      given: a dict of `frames`, and of what the conversion named in `--beside_key`.
+      number: of the recording, for messages.
+      spec: what the model takes.
+      options: those that a manifest records.
+
+    Raises:
+      DatasetError: something is not there, or does not fit.
+    """
+    keys = options.get("beside_key") or [*spec.beside]
+    missing = [
+        key for key in (spec.kind, *keys) if not isinstance(given, Mapping) or key not in given
+    ]
+    if missing:
+        raise DatasetError(
+            f"recording {number} has no {', '.join(missing)}; expected a dict of arrays, "
+            f"{', '.join((spec.kind, *keys))}, as the model takes numbers beside each frame"
+        )
+    try:
+        numbers = {normal(key): given[key] for key in keys}
+        beside = joined(numbers, len(given[spec.kind]), keys, options.get("beside_samples", ()))
+        return given[spec.kind], checked(beside, spec)
+    except RejectedInputError as error:
         raise DatasetError(f"recording {number}: {error}") from error
 
 

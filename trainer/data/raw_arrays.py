@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.sources.windows import cut_in_windows, recorded_window
 from tfrecords_schema import DatasetError, InputSpec
-from trainer.data.given_files import read_given
+from trainer.data.given_files import frames_given, read_given
 from trainer.data.raw_batches import RawBatch, RawRow, in_batches, raw_batch
 
 
@@ -45,6 +45,9 @@ class RawArrays:
 
     def _row(self, number: int, given: Any) -> RawRow:
         shape = self._spec.step_shape
+        beside = None
+        if self._spec.beside:
+            given, beside = frames_given(given, number, self._spec, self._options)
         if isinstance(given, Mapping):
             found, padding = read_given(given, number, self._options)
             data = found
@@ -71,7 +74,7 @@ class RawArrays:
                 f"recording {number} has values outside {cast.dtype}; scale it like the recordings "
                 "that the model learnt from"
             )
-        return RawRow(number, str(number), cast, padding)
+        return RawRow(number, str(number), cast, padding, beside)
 
     def _cut(self, found: np.ndarray) -> tuple[np.ndarray, int]:
         """A recording in steps, and the samples that its last step lacks."""

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.console.errors import RejectedInputError, UsageError, fault_named
+from pipeline.console.texts import listed as listed_names
+from pipeline.sources.channels import Beside
 from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds import source_like
 from pipeline.sources.listing import group_by_id, listed, listing_rejects
@@ -30,8 +32,8 @@ class RawBatch:
       sources: path of each record, relative to the input folder.
       steps: valid steps of each record.
       groups: group of each record; empty where its path does not tell.
-      inputs: `signal` or `frames` [records, padded steps, *step_shape], `lengths` and `padding`
-        [records] int32, as `BatchReader` has them.
+      inputs: `signal` or `frames` [records, padded steps, *step_shape], perhaps `beside`, and
+        `lengths` and `padding` [records] int32, as `BatchReader` has them.
     """
 
     order: list[int]
@@ -43,12 +45,16 @@ class RawBatch:
 
 
 class RawRow(NamedTuple):
-    """One recording of a batch: its place among all, its data `[time, *step_shape]`."""
+    """One recording of a batch: its place among all, its data `[time, *step_shape]`.
+
+    `beside` is `[time, numbers]` float32, where records have something beside their steps.
+    """
 
     number: int
     path: str
     data: np.ndarray
     padding: int
+    beside: np.ndarray | None = None
 
 
 class RawFolder:
@@ -107,15 +113,16 @@ class RawFolder:
         rows = (RawRow(number, path, *found) for number, path, found in read if found)
         yield from map(self._batch, in_batches(rows, batch_size))
 
-    def _read(self, path: str) -> tuple[np.ndarray, int] | None:
-        """`[time, *step_shape]` and its padding; None for a recording that is left out."""
+    def _read(self, path: str) -> tuple[np.ndarray, int, np.ndarray | None] | None:
+        """Data, padding and what stands beside; None for a recording that is left out."""
         try:
             with fault_named(f"{type(self._source).__name__}.read_data({path!r})"):
                 self._source.require_shape(path, self._spec.step_shape)
                 data = self._source.read_data(path)
                 padding = self._source.padding(path)
+                beside = self._source.beside(path, len(data))
             self._check(data)
-            return data, padding
+            return data, padding, checked(beside, self._spec)
         except RejectedInputError as error:
             self.rejects.append((path, str(error)))
             return None
@@ -169,8 +176,26 @@ def raw_batch(
         "lengths": np.array(steps, np.int32),
         "padding": np.array([row.padding for row in rows], np.int32),
     }
+    if spec.beside:
+        inputs["beside"] = np.zeros((len(rows), max(steps), len(spec.beside)), np.float32)
+        for target, row in zip(inputs["beside"], rows, strict=True):
+            target[: len(row.data)] = row.beside
     paths = [row.path for row in rows]
     return RawBatch([row.number for row in rows], ids, paths, steps, groups, inputs)
+
+
+def checked(beside: Beside | None, spec: InputSpec) -> np.ndarray | None:
+    """What is stored of numbers beside the steps, which must be those that a model takes.
+
+    Raises:
+      RejectedInputError: they are others.
+    """
+    if (beside.names if beside else ()) != spec.beside:
+        raise RejectedInputError(
+            f"beside each frame it has {listed_names(beside.names if beside else ())}, the model "
+            f"takes {listed_names(spec.beside)}; give recordings like those it learnt from"
+        )
+    return beside.stored if beside else None
 
 
 def _too_large(rows: list[RawRow]) -> bool:

@@ -18,6 +18,7 @@ from pipeline.console.terminal import clear_line, is_terminal, redraw
 from tfrecords_schema import DatasetError, LabelSpec
 from tfrecords_schema.decoding import arrays_in
 from tfrecords_schema.names import join
+from tfrecords_schema.schema import STEPWISE
 from tfrecords_schema.storage import atomic_write, read
 from trainer.data.split_data import SplitData, plan_of_one
 from trainer.step.steps import Steps
@@ -254,5 +255,5 @@ def _prefix_steps(steps: int) -> list[int]:
 
 
 def _cut(batch: Batch, steps: int) -> Batch:
-    kind = "signal" if "signal" in batch else "frames"
-    return {**batch, kind: batch[kind][:, :steps], "lengths": tf.constant([steps], tf.int32)}
+    cut = {name: batch[name][:, :steps] for name in STEPWISE if name in batch}
+    return {**batch, **cut, "lengths": tf.constant([steps], tf.int32)}

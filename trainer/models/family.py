@@ -76,6 +76,7 @@ class Family:
     Attributes:
       options: dataclasses whose fields are its flags; families may share them.
       inputs: kinds of input that it takes.
+      joins_beside: whether it takes what stands beside the steps as well, `data.input.beside`.
       labels: what it predicts a label for.
       automatic: whether options that are not given are decided by the rules; else they have their
         defaults.
@@ -85,6 +86,7 @@ class Family:
 
     options: tuple[type[Options], ...] = ()
     inputs: ClassVar[tuple[str, ...]] = ("signal", "frames")
+    joins_beside: ClassVar[bool] = False
     labels: ClassVar[tuple[str, ...]] = ("step", "record", "sequence")
     automatic: ClassVar[bool] = False
     undecided: ClassVar[frozenset[str]] = frozenset()
@@ -212,6 +214,14 @@ class ChosenModel(NamedTuple):
                 f"--model={self.family.name} is for {' or '.join(self.family.inputs)} with labels "
                 f"per {' or '.join(self.family.labels)}; the dataset has {kind} with labels per "
                 f"{per}: leave --model out, or choose from {', '.join(suiting)}"
+            )
+
+        if data.input.beside and not self.family.joins_beside:
+            joining = [name for name in suiting if families()[name].joins_beside]
+            raise UserError(
+                f"--model={self.family.name} takes {kind} alone, and the dataset has numbers "
+                f"beside them: leave --model out, choose from {', '.join(joining)}, or convert "
+                "without --beside_key"
             )
 
     def _require_outputs(self, found: Sequence[tuple[int | None, ...]], data: DataSpec) -> None:

@@ -14,6 +14,7 @@ from tfrecords_schema.errors import DatasetError, UserError
 from trainer.models.family import BuiltModel, DataSpec, Family
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
 from trainer.models.parts import WITHOUT_WEIGHTS
+from trainer.models.parts.beside import beside_input, beside_rows, joined
 from trainer.models.signal import (
     SignalModelOptions,
     check_activation,
@@ -22,7 +23,7 @@ from trainer.models.signal import (
 )
 
 if TYPE_CHECKING:
-    from tfrecords_schema import InputSpec, LabelSpec
+    from tfrecords_schema import InputSpec, LabelSpec, Statistics
 
 
 CONVOLUTIONS = "conv"
@@ -79,11 +80,12 @@ class Frames(Family):
 
     options = (FrameModelOptions, SignalModelOptions)
     inputs = ("frames",)
+    joins_beside = True
     labels = ("step", "record")
 
     def build(self, data: DataSpec, *options: Any) -> BuiltModel:
         """See `build_frame_model`."""
-        return build_frame_model(options[0], options[1], data.input, data.label)
+        return build_frame_model(options[0], options[1], data.input, data.label, data.statistics)
 
     def restored(self, *options: Any) -> tuple[Any, ...]:
         """What a backbone started from is in the checkpoint, trained on or not."""
@@ -105,8 +107,11 @@ def build_frame_model(
     signal_options: SignalModelOptions,
     input_spec: InputSpec,
     label_spec: LabelSpec,
+    statistics: Statistics | None = None,
 ) -> BuiltModel:
     """Builds the model; only valid frames are computed on.
+
+    Statistics are those of the numbers beside the frames.
 
     Raises:
         DatasetError: the dataset does not hold frames.
@@ -121,14 +126,15 @@ def build_frame_model(
     fixed, trained = _encoder_parts(options, input_spec.step_shape)
     fixed_outputs = fixed(frame)
     features = keras.Model(frame, fixed_outputs, name="features")
-    head = _head(trained, fixed_outputs.shape[1:], options, signal_options, label_spec)
-    full = _model("frames", input_spec.step_shape, "uint8", features, head, label_spec)
+    shape = fixed_outputs.shape[1:]
+    head = _head(trained, shape, options, signal_options, label_spec, input_spec)
+    full = _model(input_spec, features, head, label_spec, statistics)
     if not any(isinstance(layer, layers.Frozen) for layer in features.layers):
         return BuiltModel(full, None, None)
-    shape = features.output.shape[1:]
-    return BuiltModel(
-        full, features, _model("signal", shape, "float32", lambda x: x, head, label_spec)
+    behind = dataclasses.replace(
+        input_spec, kind="signal", dtype="float32", step_shape=tuple(features.output.shape[1:])
     )
+    return BuiltModel(full, features, _model(behind, lambda x: x, head, label_spec, statistics))
 
 
 def encode_frames(x: Any, options: FrameModelOptions) -> Any:
@@ -138,15 +144,21 @@ def encode_frames(x: Any, options: FrameModelOptions) -> Any:
 
 
 def _model(
-    name: str, shape: Any, dtype: str, encode: Any, head: keras.Model, label_spec: LabelSpec
+    spec: InputSpec,
+    encode: Any,
+    head: keras.Model,
+    label_spec: LabelSpec,
+    statistics: Statistics | None,
 ) -> keras.Model:
     """From padded steps to padded outputs, through `encode` and `head` on packed steps."""
-    padded = keras.Input((None, *shape), dtype=dtype, name=name)
+    padded = keras.Input((None, *spec.step_shape), dtype=spec.dtype, name=spec.kind)
     lengths = keras.Input((), dtype="int32", name="lengths")
+    inputs = {spec.kind: padded, "lengths": lengths}
     packed = encode(layers.PackSteps(name="pack")(padded, lengths))
-    outputs = head({"features": packed, "lengths": lengths})
+    beside = beside_rows(inputs, lengths, spec, statistics)
+    outputs = head({"features": packed, "lengths": lengths, **beside})
     outputs = unpack_predictions(outputs, lengths, padded, label_spec)
-    return keras.Model({name: padded, "lengths": lengths}, outputs, name=f"{name}_to_label")
+    return keras.Model(inputs, outputs, name=f"{spec.kind}_to_label")
 
 
 def _head(
@@ -155,16 +167,18 @@ def _head(
     options: FrameModelOptions,
     signal_options: SignalModelOptions,
     label_spec: LabelSpec,
+    input_spec: InputSpec,
 ) -> keras.Model:
     """All that is trained, as one model, so that both ways into it share its layers."""
     features = keras.Input(tuple(shape), dtype="float32", name="features")
     lengths = keras.Input((), dtype="int32", name="lengths")
+    beside = beside_input(input_spec)
     x = trained(features)
     if options.frame_dropout:
         x = layers.Dropout(options.frame_dropout, name="frame_dropout")(x)
-    x = _read_rows(x, options)
+    x = joined(_read_rows(x, options), beside)
     x = predict_from_steps(x, lengths, signal_options, label_spec)
-    return keras.Model({"features": features, "lengths": lengths}, x, name="trained")
+    return keras.Model({"features": features, "lengths": lengths, **beside}, x, name="trained")
 
 
 def _read_rows(x: Any, options: FrameModelOptions) -> Any:

@@ -13,6 +13,7 @@ from tfrecords_schema.errors import UserError
 from trainer.models.family import DataSpec, Family
 from trainer.models.frames import FrameModelOptions, encode_frames, without_downloads
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
+from trainer.models.parts.beside import beside_rows, joined
 from trainer.models.signal import SignalModelOptions, encode_steps, predict_from_steps
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Sequence(Family):
 
     options = (SignalModelOptions, FrameModelOptions)
     labels = ("sequence",)
+    joins_beside = True
 
     def build(self, data: DataSpec, *options: Any) -> keras.Model:
         """See `build_sequence_model`."""
@@ -62,7 +64,8 @@ def build_sequence_model(
     inputs = {kind: padded, "lengths": lengths, "label_lengths": label_lengths}
     x: Any = layers.PackSteps(name="pack")(padded, lengths)
     if kind == "frames":
-        x = encode_frames(x, frame_options)
+        beside = beside_rows(inputs, lengths, input_spec, statistics)
+        x = joined(encode_frames(x, frame_options), beside)
     else:
         x = encode_steps(x, inputs, options, input_spec, statistics)
     x = layers.RecordPooling(options.record_pooling, name="pool_input")(x, lengths)

@@ -2,7 +2,8 @@
 
 Every frame is averaged down and seen beside what changed since the frame before it. Three small
 convolutions follow, and of their map a coarse grid is kept: where things are matters, and more
-layers or values learn few recordings by heart. Beside the grid stands a convolution over time.
+layers or values learn few recordings by heart. Beside the grid stands a convolution over time,
+which sees numbers beside the frames as well.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from pipeline.console.options import option
 from trainer.models.family import BuiltModel, DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
+from trainer.models.parts.beside import beside_input, beside_rows, joined
 from trainer.models.parts.ensemble import EnsembleFamily, EnsembleOptions, averaged
 from trainer.models.parts.head import head
 from trainer.models.signal import float32_at_least, unpack_predictions
@@ -46,6 +48,7 @@ class Video(EnsembleFamily):
 
     options = (VideoOptions,)
     inputs = ("frames",)
+    joins_beside = True
 
     def build(self, data: DataSpec, *options: Any) -> BuiltModel:
         """See `Family.build`."""
@@ -54,10 +57,12 @@ class Video(EnsembleFamily):
         lengths = keras.Input((), dtype="int32", name="lengths")
         inputs = {"frames": frames, "lengths": lengths}
         x = _seen(layers.PackSteps(name="pack")(frames, lengths), lengths, chosen)
+        beside = beside_rows(inputs, lengths, data.input, data.statistics)
+        rows = {"rows": x, "row_lengths": lengths, **beside}
         networks = []
         for number in range(chosen.ensemble):
             name = f"network_{number}"
-            y = _network(x.shape[1:], data, chosen, name)({"rows": x, "row_lengths": lengths})
+            y = _network(x.shape[1:], data, chosen, name)(rows)
             networks.append(unpack_predictions(y, lengths, frames, data.label, f"{name}_unpack"))
         return averaged(inputs, networks, data)
 
@@ -75,11 +80,13 @@ def _network(shape: Any, data: DataSpec, options: VideoOptions, name: str) -> ke
     """From packed frames to packed logits or values."""
     rows = keras.Input(shape, name="rows")
     lengths = keras.Input((), dtype="int32", name="row_lengths")
-    x = _over_time(_of_frame(rows, options), lengths, options)
+    beside = beside_input(data.input)
+    x = _over_time(_of_frame(rows, options), lengths, beside, options)
     if data.label.per == "record":
         x = layers.RecordPooling("mean", name="pool")(x, lengths)
         x = layers.PackRecords(name="pack_records")(x, lengths)
-    return keras.Model({"rows": rows, "row_lengths": lengths}, head(x, data.label), name=name)
+    inputs = {"rows": rows, "row_lengths": lengths, **beside}
+    return keras.Model(inputs, head(x, data.label), name=name)
 
 
 def _of_frame(x: Any, options: VideoOptions) -> Any:
@@ -97,12 +104,12 @@ def _of_frame(x: Any, options: VideoOptions) -> Any:
     return x
 
 
-def _over_time(x: Any, lengths: Any, options: VideoOptions) -> Any:
-    """`[valid, features]` -> `[valid, more features]`."""
+def _over_time(x: Any, lengths: Any, beside: dict[str, Any], options: VideoOptions) -> Any:
+    """`[valid, features]` -> `[valid, more features]`; numbers beside count as much as a frame."""
     if not options.time_filters:
-        return x
+        return joined(x, beside)
     y = keras.layers.Dense(options.time_filters, use_bias=False, name="time_values")(x)
-    y = _activated(y, "time_values")
+    y = joined(_activated(y, "time_values"), beside)
     conv = layers.TemporalConvolution(options.time_filters, 3, use_bias=False, name="time_conv")
     y = _activated(conv(y, lengths), "time")
     return keras.layers.Concatenate(name="frame_and_time")([x, y])

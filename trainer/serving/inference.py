@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pipeline.console.errors import UsageError
 from pipeline.console.terminal import say
-from pipeline.console.texts import one_line
+from pipeline.console.texts import input_text, one_line
 from pipeline.sources.rejects import left_out_text
 from tfrecords_schema import DatasetError, InputSpec, LabelSpec, open_dataset
 from tfrecords_schema.names import join
@@ -228,8 +228,7 @@ def _require_same_input(path: str, found: InputSpec, learnt: LearntFrom) -> None
     expected = learnt.schema.input
     if found != expected:
         raise DatasetError(
-            f"{path} holds {found.kind} of {found.dtype} {list(found.step_shape)}, the model "
-            f"takes {expected.kind} of {expected.dtype} {list(expected.step_shape)}; "
+            f"{path} holds {input_text(found)}, the model takes {input_text(expected)}; "
             "give the --dataset of that task, or a --run_dir trained on this one"
         )
 

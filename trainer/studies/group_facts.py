@@ -23,7 +23,7 @@ class GroupFacts:
     Attributes:
       records: how many they are.
       labels: of each class, `[classes]` int64; empty for values.
-      channels: moments of their signals; None for frames.
+      channels: moments of their signals, or what stands beside frames; None for frames alone.
       missing: how many labels are not known.
     """
 
@@ -66,7 +66,7 @@ def class_counts(facts: Iterable[GroupFacts], label: LabelSpec) -> dict[str, int
 
 
 def statistics(facts: Iterable[GroupFacts]) -> Statistics | None:
-    """Statistics of the channels of these groups together; None for frames."""
+    """Statistics of the channels of these groups together; None for frames alone."""
     total = merged(one.channels for one in facts)
     return None if total is None else total.statistics()
 
@@ -80,7 +80,8 @@ def _of_records(dataset: Dataset, split: str) -> Iterator[tuple[int, GroupFacts]
     classes = len(label.class_names) if label else 0
     for batch in reader.epoch(plan):
         rows, steps = batch["record"].numpy().tolist(), batch["lengths"].numpy().tolist()
-        signals = batch["signal"].numpy() if "signal" in batch else [None] * len(rows)
+        measured = batch.get("beside", batch.get("signal"))
+        signals = [None] * len(rows) if measured is None else measured.numpy()
         padding = batch["padding"].numpy().tolist() if "padding" in batch else [0] * len(rows)
         labels: Sequence[np.ndarray] = [np.zeros(0, np.int64)] * len(rows)
         known: Sequence[np.ndarray] = [np.zeros(0, bool)] * len(rows)

@@ -27,7 +27,6 @@ from tfrecords_schema import (
     Dataset,
     DatasetError,
     IndexRow,
-    InputSpec,
     Manifest,
     RecordSchema,
     ShardEntry,
@@ -71,7 +70,10 @@ class FeatureCache:
         self.key = cache_key(dataset, network)
         self._root = folder
         self._name = f"{dataset.manifest.name}-{self.key[:16]}"
-        values = InputSpec("signal", "float32", tuple(network.output.shape[1:]))
+        values = dataclasses.replace(
+            dataset.schema.input, kind="signal", dtype="float32",
+            step_shape=tuple(network.output.shape[1:]),
+        )  # fmt: skip
         self._schema = RecordSchema(values, dataset.schema.label)
         frame = tf.TensorSpec([None, *dataset.schema.input.step_shape], tf.uint8)
         self._compute = tf.function(
@@ -164,20 +166,22 @@ class FeatureCache:
         ):
             ends = [0]
             for batch in batches:
-                for record_id, features, label in self._records(batch, ids):
-                    writer.write(self._schema.encode(record_id, features, label))
+                for record_id, features, label, beside in self._records(batch, ids):
+                    writer.write(self._schema.encode(record_id, features, label, beside=beside))
                     ends.append(writer.size_bytes)
         return np.diff(ends).tolist(), writer.sha256
 
     def _records(
         self, batch: dict[str, tf.Tensor], ids: list[str]
-    ) -> Iterator[tuple[str, np.ndarray, np.ndarray | None]]:
+    ) -> Iterator[tuple[str, np.ndarray, np.ndarray | None, np.ndarray | None]]:
         lengths = batch["lengths"].numpy()
         packed = self._features(pack_steps(batch["frames"], batch["lengths"]))
         features = np.split(packed, np.cumsum(lengths)[:-1])
         labels = self._labels(batch)
-        for record, values, label in zip(batch["record"].numpy(), features, labels, strict=True):
-            yield ids[record], values, label
+        padded = batch["beside"].numpy() if "beside" in batch else [None] * len(lengths)
+        columns = (batch["record"].numpy(), features, labels, padded)
+        for record, values, label, beside in zip(*columns, strict=True):
+            yield ids[record], values, label, None if beside is None else beside[: len(values)]
 
     def _labels(self, batch: dict[str, tf.Tensor]) -> Sequence[np.ndarray | None]:
         """Of each record, as it is stored."""

@@ -4,9 +4,11 @@ import contextlib
 import dataclasses
 import math
 import re
+from typing import Any
 
 from pipeline.console.errors import UsageError
 from pipeline.console.options import option
+from pipeline.sources.names import normal
 from pipeline.sources.options import ConvertOptions
 
 
@@ -21,6 +23,18 @@ class FrameOptions(ConvertOptions):
         common=True,
     )
     max_frame_pixels: int = option(64_000_000, "Larger frames are rejected.", positive=True)
+    beside_key: tuple[str, ...] = option(
+        (),
+        "Numbers beside the frames: fields of annotation.json, or arrays of NAME.npz beside the "
+        "folder or file NAME. Of each frame, several between one and the next, or one for the "
+        "whole recording.",
+    )
+    beside_samples: tuple[int, ...] = option(
+        (),
+        "How many samples of each of --beside_key a frame has; 0: it is of the whole recording. "
+        "Without it, what their numbers divide into.",
+        low=0,
+    )
 
     def check(self) -> None:
         """See `Options`."""
@@ -29,6 +43,22 @@ class FrameOptions(ConvertOptions):
             raise UsageError(
                 f"--resize={self.resize}: expected HEIGHTxWIDTH in pixels, as in 180x320"
             )
+        names = [*map(normal, self.beside_key)]
+        if "" in names or len({*names}) < len(names):
+            raise UsageError("--beside_key: a name is empty or occurs twice; name each once")
+        if clash := {*names} & {*map(normal, self.label_key.split(","))}:
+            raise UsageError(
+                f"{min(clash)!r} is in --beside_key, and is the label, which would be given away"
+            )
+        if self.beside_samples and len(self.beside_samples) != len(names):
+            raise UsageError(
+                f"--beside_samples has {len(self.beside_samples)} numbers, --beside_key names "
+                f"{len(names)}; give one for each, or leave it out"
+            )
+
+    def recorded(self) -> dict[str, Any]:
+        """See `ConvertOptions`; manifests are as before there was anything beside frames."""
+        return self.without_unused(super().recorded(), ("beside_key", "beside_samples"))
 
     @property
     def resize_shape(self) -> tuple[int, int] | None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from pipeline.console.rooms import classes_in
 from pipeline.sources.files import Files
+from pipeline.sources.frames.beside import BesideSource
+from pipeline.sources.frames.options import FrameOptions
 from pipeline.sources.gaps.options import GapOptions
 from pipeline.sources.gaps.split import SplitSource
 from pipeline.sources.options import ConvertOptions
@@ -35,8 +37,10 @@ def make_source(options: ConvertOptions, files: Files) -> Source:
 
 
 def _with_values(source: Source) -> Source:
-    """A source whose signals have values of the whole recording beside them, if that is asked."""
+    """A source whose frames have numbers beside them, or signals values of the whole recording."""
     options = source.options
+    if isinstance(options, FrameOptions) and options.beside_key:
+        return BesideSource(options, source.files, source)
     adds = isinstance(options, ValueOptions) and options.adds_values
     return ValueSource(options, source.files, source) if adds else source
 

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import io
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -171,6 +171,10 @@ class ImageFolderSource(Source):
         contents = self._contents(path)
         self._headers(contents)
         return np.stack([self._frame(frame)[1] for frame in contents.frames])
+
+    def fields(self, path: str) -> Mapping[str, Any]:
+        """The fields of `annotation.json`."""
+        return self._annotation(self._contents(path))[0] or {}
 
     def require_shape(self, path: str, step_shape: tuple[int, ...]) -> None:
         """See `Source`."""

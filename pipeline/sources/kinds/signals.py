@@ -15,6 +15,7 @@ import numpy as np
 from pipeline.console.errors import MissingLabelError, RejectedInputError, UsageError
 from pipeline.console.options import option
 from pipeline.sources.arrays import ArrayChoice, required_key, time_first
+from pipeline.sources.channels import Constant
 from pipeline.sources.files import require_file
 from pipeline.sources.grouping import text_of
 from pipeline.sources.labels.label import Label
@@ -26,7 +27,7 @@ from pipeline.sources.recordings.extents import Extent, find_extent
 from pipeline.sources.recordings.joining import long_enough, stretches
 from pipeline.sources.several.joint import JointFile
 from pipeline.sources.several.signal_options import SeveralOptions, constants_of
-from pipeline.sources.source import Constant, Description, Grid, RawRecord, Source, Stretches
+from pipeline.sources.source import Description, Grid, RawRecord, Source, Stretches
 from pipeline.sources.windows import cut_in_windows
 from tfrecords_schema.channels import MOST_FEATURES
 from tfrecords_schema.left_out import LeftOut

@@ -10,6 +10,7 @@ from pipeline.console.errors import RejectedInputError
 from pipeline.console.options import option
 from pipeline.console.texts import listed
 from pipeline.sources.arrays import names_in, rate_in
+from pipeline.sources.channels import ChannelName
 from pipeline.sources.gaps.closing import close_gaps, said_of
 from pipeline.sources.gaps.options import MASK
 from pipeline.sources.npz import ArrayFile
@@ -18,7 +19,7 @@ from pipeline.sources.recordings.joining import Joined, Read, join
 from pipeline.sources.recordings.section_options import SectionOptions
 from pipeline.sources.recordings.sections import Channel, Section, find_section, source_samples
 from pipeline.sources.several.joint import JointFile
-from pipeline.sources.source import ChannelName, Stretch
+from pipeline.sources.source import Stretch
 
 
 @dataclasses.dataclass(frozen=True)

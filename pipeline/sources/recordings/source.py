@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.console.errors import MissingLabelError, RejectedInputError
 from pipeline.sources.annotations import describe_labels, label_array
+from pipeline.sources.channels import ChannelName, Constant
 from pipeline.sources.gaps.options import MASK
 from pipeline.sources.labels.asked import AskedLabel
 from pipeline.sources.options import require_size
@@ -28,15 +29,7 @@ from pipeline.sources.recordings.sections import (
 )
 from pipeline.sources.recordings.units import factor
 from pipeline.sources.several.options import value_channel
-from pipeline.sources.source import (
-    ChannelName,
-    Constant,
-    Description,
-    Grid,
-    RawRecord,
-    Source,
-    Stretches,
-)
+from pipeline.sources.source import Description, Grid, RawRecord, Source, Stretches
 from pipeline.sources.windows import cut_in_windows
 from tfrecords_schema.left_out import LeftOut
 

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.console.errors import RejectedInputError
 from pipeline.console.texts import listed
 from pipeline.sources.arrays import names_in, rate_in, time_first
+from pipeline.sources.channels import ChannelName
 from pipeline.sources.gaps.closing import close_gaps, said_of
 from pipeline.sources.names import normal
 from pipeline.sources.npz import ArrayFile, ArrayHeader
@@ -16,7 +17,6 @@ from pipeline.sources.options import require_size
 from pipeline.sources.recordings.resampling import ratio, resampled, resampled_length
 from pipeline.sources.recordings.section_options import SectionOptions
 from pipeline.sources.several.rows import Layout, Signal, layout_of
-from pipeline.sources.source import ChannelName
 from tfrecords_schema.left_out import LeftOut
 
 _AXES = (1, 2, 3)

@@ -4,9 +4,9 @@ import dataclasses
 
 from pipeline.console.errors import UsageError
 from pipeline.console.options import Effect, Options, option
+from pipeline.sources.channels import ChannelName
 from pipeline.sources.names import normal
 from pipeline.sources.outside.options import as_file
-from pipeline.sources.source import ChannelName
 
 
 @dataclasses.dataclass(frozen=True)

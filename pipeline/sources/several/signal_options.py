@@ -7,13 +7,13 @@ from typing import Any
 from pipeline.console.errors import UsageError
 from pipeline.console.options import option
 from pipeline.sources.arrays import required_key
+from pipeline.sources.channels import ChannelName, Constant
 from pipeline.sources.names import normal, parts
 from pipeline.sources.npz import ArrayFile
 from pipeline.sources.recordings.extents import ExtentOptions
 from pipeline.sources.several.joint import Several
 from pipeline.sources.several.options import value_channel
 from pipeline.sources.several.rows import common_rate
-from pipeline.sources.source import ChannelName, Constant
 
 
 @dataclasses.dataclass(frozen=True)

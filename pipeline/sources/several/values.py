@@ -9,12 +9,13 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.console.texts import listed
+from pipeline.sources.channels import ChannelName, Constant
 from pipeline.sources.in_front import InFront, digest
 from pipeline.sources.names import class_of, normal
 from pipeline.sources.options import require_size
 from pipeline.sources.several.options import ValueOptions, class_channel, value_channel
 from pipeline.sources.several.value_table import read_values
-from pipeline.sources.source import ChannelName, Constant, Description, RawRecord
+from pipeline.sources.source import Description, RawRecord
 from tfrecords_schema.channels import MOST_FEATURES
 
 _EXACT = ("bool", "uint8", "int8", "uint16", "int16", "float16", "float32")  # As float32.

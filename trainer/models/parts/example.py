@@ -33,6 +33,9 @@ def example(data: DataSpec, lengths: Sequence[int], time: int, seed: int = 0) ->
         columns = [target.reshape(*of_label, -1).astype(label.dtype) for target in targets]
         targets = [np.concatenate(columns, -1)]
     given = {spec.kind: values.astype(spec.dtype), "lengths": rows, "label": targets[0]}
+    if spec.beside:
+        numbers = rng.normal(size=(len(lengths), time, len(spec.beside)))
+        given["beside"] = numbers.astype(np.float32)
     return {**given, "padding": np.zeros_like(rows), "label_lengths": rows}
 
 

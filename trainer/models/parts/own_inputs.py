@@ -1,6 +1,7 @@
 """The inputs of a model of one's own, as every model of the trainer has them.
 
-`signal` or `frames`, `lengths`, and `padding` where records have it, by name. Who prefers a mask
+`signal` or `frames`, `lengths`, and `padding` and `beside` where records have them, by name. Who
+prefers a mask
 names an input `mask`, and gets one that says which steps are valid.
 """
 
@@ -65,6 +66,8 @@ def _inputs(data: DataSpec) -> dict[str, Any]:
     }
     if spec.has_padding:
         found["padding"] = keras.Input((), dtype="int32", name="padding")
+    if spec.beside:
+        found["beside"] = keras.Input(spec.beside_shape, dtype="float32", name="beside")
     return found
 
 

@@ -46,6 +46,7 @@ class OwnModel(Family):
     """A function of one's own."""
 
     labels = ("step", "record")
+    joins_beside = True
     automatic = True
     undecided = frozenset({"batching"})  # Its cost may follow padding, so like lengths meet.
     note = (
