@@ -41,12 +41,13 @@ SIGNAL_AND_CLASS = RecordSchema(InputSpec("signal", "float32", (2,)), CLASS_PER_
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """What one record holds: a signal `[time, *step_shape]` or encoded frames, and its label."""
+    """A signal `[time, *step_shape]` or encoded frames, its label, and what stands beside it."""
 
     id: str
     data: Any
     label: Any = None
     group: str = ""
+    beside: Any = None
 
     @property
     def steps(self) -> int:
@@ -161,7 +162,7 @@ def _write_shard(
     rows, offset = [], 0
     with tf.io.TFRecordWriter(path) as writer:
         for record in records:
-            content = schema.encode(record.id, record.data, record.label)
+            content = schema.encode(record.id, record.data, record.label, beside=record.beside)
             writer.write(content)
             size_bytes = len(content) + FRAMING_BYTES
             rows.append(_index_row(record, schema.label, split, shard, offset, size_bytes))

@@ -13,6 +13,7 @@ from trainer.models.signal import SignalModelOptions
 
 FRAME_SHAPE = (32, 32, 3)
 INPUT = InputSpec("frames", "uint8", FRAME_SHAPE)
+BESIDE = InputSpec("frames", "uint8", FRAME_SHAPE, beside=("speed", "age"))
 
 # A recurrence and a head with every kind of dropout but no batch statistics of their own.
 SMALL_HEAD = SignalModelOptions(
@@ -48,7 +49,11 @@ def mobilenet_options(weights: pathlib.Path, trainable: int = 4) -> FrameModelOp
 
 
 def frames_dataset(
-    folder: pathlib.Path, label: LabelSpec, splits: dict[str, list[int]], num_shards: int = 3
+    folder: pathlib.Path,
+    label: LabelSpec,
+    splits: dict[str, list[int]],
+    num_shards: int = 3,
+    input_spec: InputSpec = INPUT,
 ) -> Dataset:
     """PNG frames of 32 x 32 pixels; `splits` has the number of frames of each record."""
     rng = np.random.default_rng(1)
@@ -61,13 +66,15 @@ def frames_dataset(
         else:
             value = rng.normal(size=(*shape, *label.shape)).astype(np.float32)
         encoded = [tf.io.encode_png(frame).numpy() for frame in frames]
-        return Record(f"{split}-{number}", encoded, value, f"{split}-group{number // 2}")
+        beside = np.random.default_rng(number).normal(size=(length, len(input_spec.beside)))
+        group = f"{split}-group{number // 2}"
+        return Record(f"{split}-{number}", encoded, value, group, beside.astype(np.float32))
 
     records = {
         split: [record(split, number, length) for number, length in enumerate(lengths)]
         for split, lengths in splits.items()
     }
-    schema = RecordSchema(INPUT, label)
+    schema = RecordSchema(input_spec, label)
     return write_dataset(folder, records, schema, num_shards=num_shards)
 
 

@@ -40,7 +40,9 @@ def pillow_decode(encoded):
 
 
 def frames_dataset(folder, label=None, lengths=(1, 3, 5, 2, 8, 4), shape=(HEIGHT, WIDTH, 3)):
-    schema = RecordSchema(InputSpec("frames", "uint8", shape), label)
+    """With numbers beside the frames where a record has a label."""
+    names = () if label is None else ("speed", "age")
+    schema = RecordSchema(InputSpec("frames", "uint8", shape, beside=names), label)
     rng = np.random.default_rng(0)
     records = []
     for number, length in enumerate(lengths):
@@ -49,7 +51,8 @@ def frames_dataset(folder, label=None, lengths=(1, 3, 5, 2, 8, 4), shape=(HEIGHT
         label_value = {None: None, CLASS_PER_RECORD: number % 3}.get(label)
         if label == VALUE_SEQUENCE:
             label_value = rng.normal(size=(number + 1, 2)).astype(np.float32)
-        records.append(Record(f"r{number}", frames, label_value))
+        beside = rng.normal(size=(length, len(names))).astype(np.float32)
+        records.append(Record(f"r{number}", frames, label_value, beside=beside))
     return write_dataset(folder, {"train": records}, schema), records
 
 
@@ -93,6 +96,10 @@ def test_property_01_frames_are_delivered_decoded(tmp_path, label, replicas):
             seen.append(record)
             expected = np.stack([pillow_decode(frame) for frame in records[record].data])
             np.testing.assert_array_equal(element["frames"][row, :length], expected)
+            if label is not None:
+                beside = element["beside"][row]
+                np.testing.assert_array_equal(beside[:length], records[record].beside)
+                assert not beside[length:].any()
             if label == CLASS_PER_RECORD:
                 assert element["label"][row] == records[record].label
                 partner = element["partner"]
@@ -102,6 +109,8 @@ def test_property_01_frames_are_delivered_decoded(tmp_path, label, replicas):
                 first = np.stack([pillow_decode(frame) for frame in own.data[:cut]])
                 np.testing.assert_array_equal(partner["frames"][row, :cut], first)
                 assert not partner["frames"][row, cut:].any()
+                np.testing.assert_array_equal(partner["beside"][row, :cut], own.beside[:cut])
+                assert not partner["beside"][row, cut:].any()
     assert sorted(seen) == list(range(len(records)))
 
 

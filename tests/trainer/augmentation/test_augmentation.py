@@ -108,14 +108,31 @@ def test_epochs_seeds_and_records_differ_and_padding_stays_padding(one, kind):
     assert first[kind].dtype == batch[kind].dtype
 
 
-def test_labels_of_steps_move_with_a_crop():
+def test_labels_of_steps_and_numbers_beside_them_move_with_a_crop():
     batch = _batch("signal", [12, 9])
-    batch["signal"] = tf.cast(batch["label"], tf.float32)[..., None]
+    batch["signal"] = batch["beside"] = tf.cast(batch["label"], tf.float32)[..., None]
     cut = augmented(batch, [Crop(crop=0.6)], 1, tf.constant(0), _STEP)
-    for values, label, length in zip(cut["signal"], cut["label"], cut["lengths"], strict=True):
+    columns = (cut[name] for name in ("signal", "beside", "label", "lengths"))
+    for values, beside, label, length in zip(*columns, strict=True):
         np.testing.assert_array_equal(values[:length, 0], label[:length])
+        np.testing.assert_array_equal(beside[:length, 0], label[:length])
         assert (np.diff(label[:length]) == 1).all()
     assert (cut["lengths"].numpy() < [12, 9]).any()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in augmentations() if kind.input_kind != "signal" and not kind.needs_partner],
+)
+def test_numbers_beside_frames_stay_those_of_their_step(kind):
+    """Each is the label of its step: changes of pictures leave both, those in time move both."""
+    batch = _batch("frames", [12, 9])
+    batch["beside"] = tf.cast(batch["label"], tf.float32)[..., None]
+    changed = augmented(batch, [_switched_on(kind)], 1, tf.constant(0), _STEP)
+    for beside, label, length in zip(
+        changed["beside"], changed["label"], changed["lengths"], strict=True
+    ):
+        np.testing.assert_array_equal(beside[:length, 0], label[:length])
 
 
 def test_crop_steps_bound_a_record_and_reach_both_ends():

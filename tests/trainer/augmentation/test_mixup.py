@@ -36,6 +36,7 @@ def _records(label, lengths, seed, dtype="float32", offset=0):
         "lengths": tf.constant(lengths, tf.int32),
         "record": tf.constant(np.where(np.array(lengths) > 0, np.arange(5) + seed, -1), tf.int32),
         "label": tf.constant(labels),
+        "beside": tf.constant(rng.normal(size=(5, 12, 3)), tf.float32),
     }
 
 
@@ -81,6 +82,15 @@ def test_signals_are_mixed_as_far_as_both_reach(dtype, offsets):
         np.testing.assert_allclose(found["signal"][row, :steps], expected, atol=nearest + relative)
         rest = slice(steps, _OWN[row])
         np.testing.assert_array_equal(found["signal"][row, rest], own[rest])
+
+
+def test_numbers_beside_the_steps_are_mixed_as_far_as_both_reach():
+    batch, partner, found = _mixed(CLASS_PER_RECORD)
+    for row, share in enumerate(_shares()):
+        own, other = (part["beside"].numpy()[row, : _OWN[row]] for part in (batch, partner))
+        is_mixed = (np.arange(_OWN[row]) < _PARTNER[row])[:, None]
+        expected = np.where(is_mixed, own + share * (other - own), own)
+        np.testing.assert_allclose(found["beside"][row, : _OWN[row]], expected, atol=2e-3)
 
 
 @pytest.mark.parametrize("label", [CLASS_PER_RECORD, VALUE_PER_RECORD])

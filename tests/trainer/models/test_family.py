@@ -14,6 +14,7 @@ from trainer.models.family import ChosenModel, DataSpec, Family, families
 from trainer.models.signal import SignalModelOptions
 
 _FRAMES = InputSpec("frames", "uint8", (16, 16, 3))
+_BESIDE = InputSpec("frames", "uint8", (16, 16, 3), beside=("speed", "age"))
 _LENGTHS = np.array([3, 1, 5], np.int32)
 _PUBLISHED = 700  # Samples of a step that the kernels of the published model need.
 _SAMPLES = 100
@@ -75,7 +76,8 @@ def _models(name):
     family = families()[name]
     chosen = ChosenModel(family, tuple(_OPTIONS.get((name, k), k)() for k in family.options))
     samples = _PUBLISHED if SignalModelOptions in family.options else _SAMPLES
-    for spec in (InputSpec("signal", "float32", (samples,)), _FRAMES):
+    beside = (_BESIDE,) if family.joins_beside else ()
+    for spec in (InputSpec("signal", "float32", (samples,)), _FRAMES, *beside):
         for label in (CLASS_PER_STEP, CLASS_PER_RECORD, VALUE_SEQUENCE):
             if spec.kind in family.inputs and label.per in family.labels:
                 own = chosen.label(spec, label)
@@ -92,12 +94,13 @@ def test_property_08_a_record_gives_the_same_alone_and_padded_beside_others(name
         given = {spec.kind: values.astype(spec.dtype)}
         given |= dict.fromkeys(("lengths", "label_lengths"), _LENGTHS)
         given["label"] = np.zeros((3, 7, *spec.step_shape), np.float32)  # Of a forecast's training.
+        given["beside"] = np.random.default_rng(1).normal(size=(3, 7, 2)).astype(np.float32)
         inputs = {part.name: given[part.name] for part in model.inputs}
         call = tf.function(model, reduce_retracing=True)  # Recurrences over hundreds of samples.
         together = call(inputs).numpy()
         for row, length in enumerate(_LENGTHS):
             own = {key: value[row : row + 1] for key, value in inputs.items()}
-            own[spec.kind] = own[spec.kind][:, :length]
+            own |= {part: own[part][:, :length] for part in (spec.kind, "beside") if part in own}
             kept = slice(None) if label.per == "record" else slice(length)
             alone, expected = call(own).numpy()[0][kept], together[row][kept]
             np.testing.assert_allclose(alone, expected, rtol=1e-3, atol=1e-3 * np.abs(alone).max())

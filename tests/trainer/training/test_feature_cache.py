@@ -14,7 +14,7 @@ from tests.datasets import (
     VALUE_SEQUENCE,
 )
 from tests.trainer import frame_models
-from tests.trainer.frame_models import INPUT, SMALL_HEAD, frames_dataset
+from tests.trainer.frame_models import SMALL_HEAD, frames_dataset
 from tfrecords_schema import DatasetError, open_dataset
 from tfrecords_schema.storage import temporary_path
 from trainer.data.split_data import SplitData
@@ -142,13 +142,16 @@ def test_long_records_go_through_the_network_a_few_frames_at_a_time(network, tmp
 
 
 def test_training_on_cached_features_ends_in_the_same_weights(weights, tmp_path):
-    dataset = frames_dataset(tmp_path, VALUE_PER_RECORD, {"train": _LENGTHS})
+    """Also with numbers beside the frames, which are trained on either way."""
+    dataset = frames_dataset(
+        tmp_path, VALUE_PER_RECORD, {"train": _LENGTHS}, input_spec=frame_models.BESIDE
+    )
 
     def train(cached: bool) -> list[np.ndarray]:
         keras.utils.clear_session(free_memory=False)
         keras.utils.set_random_seed(3)
         options = frame_models.mobilenet_options(weights, trainable=4)
-        model = build_frame_model(options, SMALL_HEAD, INPUT, VALUE_PER_RECORD)
+        model = build_frame_model(options, SMALL_HEAD, frame_models.BESIDE, VALUE_PER_RECORD)
         data, computed = dataset, model.full
         if cached:
             data = FeatureCache(str(tmp_path / "features"), dataset, model.features).dataset(

@@ -35,7 +35,7 @@ def beside_rows(
 def beside_input(input_spec: InputSpec) -> dict[str, Any]:
     """The input of a model on packed rows that takes what `beside_rows` returns."""
     numbers = len(input_spec.beside)
-    return {"beside": keras.Input((numbers,), name="beside_rows")} if numbers else {}
+    return {"beside": keras.Input((numbers,), name="beside")} if numbers else {}
 
 
 def joined(x: Any, beside: dict[str, Any]) -> Any:
