@@ -47,6 +47,21 @@ def build(data: DataSpec, options: OwnOptions) -> keras.Model:
     return keras.Model(given, keras.layers.Dense(data.units)(x))
 
 
+def beside(data: DataSpec) -> keras.Model:
+    """Frames, and the numbers beside them."""
+    spec = data.input
+    frames = keras.Input((None, *spec.step_shape), dtype=spec.dtype, name=spec.kind)
+    numbers = keras.Input((None, len(spec.beside)), name="beside")
+    lengths = keras.Input((), dtype="int32", name="lengths")
+    pixels = layers.PackSteps()(frames, lengths)
+    pixels = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(pixels))
+    x = keras.layers.Concatenate()([pixels, layers.PackSteps()(numbers, lengths)])
+    x = layers.RecordPooling("mean")(keras.layers.Dense(4, activation="relu")(x), lengths)
+    x = keras.layers.Dense(data.units)(layers.PackRecords()(x, lengths))
+    outputs = layers.UnpackRecords()(x, lengths)
+    return keras.Model({"frames": frames, "beside": numbers, "lengths": lengths}, outputs)
+
+
 def recurrent(data: DataSpec) -> keras.Model:
     """A GRU that is told a mask."""
     return _with_head(data, data.units, data.label.per == "step")

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,7 +11,7 @@ from tests.datasets import (
     VALUE_SEQUENCE,
 )
 from tests.trainer.frame_models import assert_padded_frames_change_nothing, random_frames
-from tfrecords_schema import InputSpec
+from tfrecords_schema import InputSpec, LabelSpec, Statistics
 from tfrecords_schema.errors import UserError
 from trainer.models.family import ChosenModel, DataSpec
 from trainer.models.video import Video, VideoOptions
@@ -40,6 +41,52 @@ def test_shapes_of_outputs(label):
     units = 2 if label.kind == "value" else 3
     time = () if label.per == "record" else (None,)
     assert model.output.shape == (None, *time, units)
+
+
+def test_a_rule_of_frames_and_numbers_together_is_learnt():
+    """The class is whether one of both, a bright picture and a large number, is there alone."""
+    spec = InputSpec("frames", "uint8", (4, 4, 3), beside=("a", "b"))
+    statistics = Statistics((10.0, 0.0), (5.0, 1.0), (0.0, -9.0), (20.0, 9.0), 99)
+    options = VideoOptions(video_filters=(4,), video_grid=1, time_filters=8)
+    keras.utils.set_random_seed(0)
+    label = LabelSpec("record", "class", class_names=("same", "other"))
+    model = Video().build(DataSpec(spec, label, statistics), options).full
+    optimizer = keras.optimizers.Adam(0.02)
+    optimizer.build(model.trainable_variables)
+
+    def made(seed, records=64):
+        rng = np.random.default_rng(seed)
+        bright, large = rng.integers(0, 2, (2, records))
+        frames = (
+            rng.integers(0, 128, (records, 3, 4, 4, 3)) + 120 * bright[:, None, None, None, None]
+        )
+        beside = rng.normal([10, 0], [2, 1], (records, 3, 2))
+        beside[..., 0] += 10 * large[:, None] - 5
+        inputs = {"frames": frames.astype(np.uint8), "beside": beside.astype(np.float32)}
+        return {**inputs, "lengths": rng.integers(1, 4, records, np.int32)}, bright ^ large
+
+    @tf.function
+    def step(inputs, truth):
+        with tf.GradientTape() as tape:
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                truth, model(inputs, training=True)
+            )
+            loss = tf.reduce_mean(losses)
+        variables = [variable.value for variable in model.trainable_variables]
+        optimizer.apply(tape.gradient(loss, variables), model.trainable_variables)
+
+    inputs, truth = made(0)
+    for _ in range(80):
+        step(inputs, truth)
+    inputs, truth = made(1)
+    right = [model(given).numpy().argmax(-1) == truth for given in (
+        inputs,
+        {**inputs, "frames": np.roll(inputs["frames"], 1, 0)},
+        {**inputs, "beside": np.roll(inputs["beside"], 1, 0)},
+    )]  # fmt: skip
+    together, *alone = (each.mean() for each in right)
+    assert together > 0.95
+    assert max(alone) < 0.75
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (7, 60, 3), (120, 160, 3)])
