@@ -70,6 +70,7 @@ class Dataset:
                 )
         spec, label = self.schema.input, self.schema.label
         of_step = _FRAME_BYTES if spec.kind == "frames" else _bytes(spec.step_shape, spec.dtype)
+        of_step += _bytes((len(spec.beside),), "float32")
         _require_steps(index.steps, of_step, index, entry, place)
         if label and label.per == "sequence":
             of_label = _bytes(label.shape, label.dtype)

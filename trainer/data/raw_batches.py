@@ -56,6 +56,11 @@ class RawRow(NamedTuple):
     padding: int
     beside: np.ndarray | None = None
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all there is."""
+        return self.data.nbytes + (0 if self.beside is None else self.beside.nbytes)
+
 
 class RawFolder:
     """The recordings under a folder, cut and read with the options of a conversion.
@@ -199,5 +204,5 @@ def checked(beside: Beside | None, spec: InputSpec) -> np.ndarray | None:
 
 
 def _too_large(rows: list[RawRow]) -> bool:
-    longest = max((row.data for row in rows), key=len)
-    return longest.nbytes * len(rows) > _MAX_BATCH_BYTES
+    longest = max(rows, key=lambda row: len(row.data))
+    return longest.size_bytes * len(rows) > _MAX_BATCH_BYTES

@@ -130,11 +130,7 @@ def joined(
         for name, count in zip(names, counts, strict=True)
     ]
     values = np.concatenate([part.values for part in parts], axis=1)
-    if values.shape[1] > _MOST_NUMBERS:
-        raise RejectedInputError(
-            f"{values.shape[1]} numbers beside each frame (--beside_key), more than "
-            f"{_MOST_NUMBERS}; name fewer, or give fewer samples"
-        )
+    _require_few(values.shape[1])
     held, dropped = (sum(getattr(part, name) for part in parts) for name in ("held", "dropped"))
     said = (
         LeftOut("sample", "beside the last frame was not there, and repeats the one before", held),
@@ -173,6 +169,7 @@ def _part(name: str, array: np.ndarray, steps: int, samples: int | None) -> _Par
     """One name's numbers, `samples` of them a frame; 0: those of the recording, None: as it is."""
     if samples == 0 or (samples is None and not array.ndim):
         row = array.reshape(1, -1)
+        _require_few(row.shape[1])
         return _Part(_channels(name, row.shape[1], 1), np.repeat(row, steps, axis=0))
     rows = np.atleast_1d(array)
     rows = rows.reshape(len(rows), -1)
@@ -205,6 +202,14 @@ def _samples(name: str, count: int, steps: int) -> int:
         f"{count / steps:.4g} a frame; say how many a frame has with --beside_samples, 0 where "
         "they are of the whole recording"
     )
+
+
+def _require_few(numbers: int) -> None:
+    if numbers > _MOST_NUMBERS:
+        raise RejectedInputError(
+            f"{numbers} numbers beside each frame (--beside_key), more than {_MOST_NUMBERS}; name "
+            "fewer, or give fewer samples"
+        )
 
 
 def _channels(name: str, width: int, samples: int) -> list[ChannelName]:

@@ -101,6 +101,7 @@ def test_each_frame_has_the_samples_until_the_next(
         ([[1], [2, 3], [4], [5]], (), "holds something else than numbers"),
         ({"a": 1}, (), "holds something else than numbers"),
         ([], (), "is empty"),
+        (np.zeros(4097), (0,), "4097 numbers beside each frame .*, more than 4096"),
         (np.zeros((4, 4097)), (), "4097 numbers beside each frame .*, more than 4096"),
     ],
 )

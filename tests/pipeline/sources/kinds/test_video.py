@@ -11,6 +11,7 @@ import pytest
 from pipeline.batches.frames import decode_frame
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds import make_source
 from pipeline.sources.kinds.video import VideoOptions, VideoSource
 from tests.optional import optional_library
 from tests.pipeline.conversions import Converter, Folders, read_records
@@ -156,3 +157,14 @@ def test_videos_stand_as_the_file_says(
     frames = np.stack([decode_frame(frame).numpy() for frame in source.read("a.mp4").data])
     np.testing.assert_array_equal(frames, expected)
     assert _source(folders, resize="10x20").read_data("a.mp4").shape == (len(lying), 10, 20, 3)
+
+
+def test_numbers_beside_frames_are_in_the_npz_of_the_same_name(folders: Folders) -> None:
+    _write(folders, "b/a.mp4")
+    x = np.arange(2.0 * len(_TIMES))
+    np.savez(folders.inputs / "b/a.npz", x=x)
+    options = VideoOptions(str(folders.inputs), "", "test", beside_key=("x",))
+    source = make_source(options, GFiles())
+    (found,) = source.list_inputs()
+    np.testing.assert_array_equal(source.read(found.path).beside, x.reshape(-1, 2))
+    assert [channel.name for channel in source.describe(found.path).channels] == ["x@0", "x@1"]
