@@ -156,7 +156,7 @@ def _array(name: str, value: Any) -> np.ndarray:
         raise RejectedInputError(f"{name!r} (--beside_key) is empty; fill it in")
     with np.errstate(over="ignore"):
         rows = np.atleast_1d(array).astype(np.float32)
-    bad = ~np.isfinite(rows.reshape(len(rows), -1)).all(1)
+    bad = (~np.isfinite(rows.reshape(len(rows), -1))).any(axis=1)
     if bad.any():
         raise RejectedInputError(
             f"{name!r} (--beside_key) holds NaN or infinity in {bad.sum()} of {len(bad)} samples, "

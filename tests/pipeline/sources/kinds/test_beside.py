@@ -199,7 +199,7 @@ def test_numbers_and_statistics_that_were_changed_are_found(
     rows, content = [*read_rows(f"{dataset.path}/index.parquet")], shard.read_bytes()
     row, schema = rows[-1], dataset.schema
     record = content[row.offset + 12 : row.offset + row.size_bytes - 4]
-    numbers = read_records(dataset)[row.id]["beside"]
+    numbers = np.array(read_records(dataset)[row.id]["beside"])
     at = record.index(numbers.tobytes())
     damaged = bytearray(content)
     damaged[row.offset + 12 + at] ^= 1
