@@ -270,7 +270,8 @@ class ImageFolderSource(Source):
     def _labels(
         self, path: str, annotation: dict[str, Any] | None
     ) -> tuple[np.ndarray | None, ...]:
-        read = functools.partial(_label, path, annotation)
+        inputs = {*map(normal, self.options.beside_key)}
+        read = functools.partial(_label, path, annotation, inputs)
         return self.options.each_label(self.options.file_labels, read)
 
 
@@ -353,13 +354,18 @@ def _reader(annotation: dict[str, Any] | None) -> Any:
     return read
 
 
-def _label(path: str, annotation: dict[str, Any] | None, asked: AskedLabel) -> np.ndarray:
-    """A label; what is asked for without a name is a class, after which the folder is called."""
+def _label(
+    path: str, annotation: dict[str, Any] | None, inputs: set[str], asked: AskedLabel
+) -> np.ndarray:
+    """A label; what is asked for without a name is a class, after which the folder is called.
+
+    Then an annotation must have no other fields than those that are inputs.
+    """
     key = asked.key
     if key:
         value = field(_required(annotation, key, "label_key"), key, "label_key")
         return label_array(value, key, asked.kind)
-    if annotation is not None:
+    if annotation is not None and not inputs.issuperset(annotation or [""]):
         raise RejectedInputError(
             f"{ANNOTATION} has the fields {listed([*annotation]) or '(none)'}; name the label "
             "with --label_key, or use --label_kind=none"

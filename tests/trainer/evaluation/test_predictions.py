@@ -7,7 +7,7 @@ from tests.datasets import CLASS_PER_STEP
 from tfrecords_schema import DatasetError
 from trainer.evaluation.evaluation import require_finite
 from trainer.evaluation.prediction_files import Row, columns_of
-from trainer.evaluation.predictions import Predictions
+from trainer.evaluation.predictions import Predictions, _cut
 
 
 def test_predictions_of_a_record_are_its_slice():
@@ -47,3 +47,9 @@ def test_answers_that_are_not_finite_are_no_figures():
     prediction[3] = np.nan
     with pytest.raises(DatasetError, match="for 1 of 2 records of split 'test', the first is 'x'"):
         require_finite(found, "test", ["x", "y", "z"])
+
+
+def test_beginnings_have_whatever_belongs_to_their_steps():
+    batch = {"frames": np.zeros((1, 5, 2, 2, 3)), "beside": np.zeros((1, 5, 4)), "label": [1]}
+    cut = _cut(batch, 3)
+    assert (cut["frames"].shape[1], cut["beside"].shape[1], cut["lengths"]) == (3, 3, [3])

@@ -9,6 +9,8 @@ import pytest
 
 from pipeline.console.errors import RejectedInputError, UsageError
 from pipeline.sources.frames.beside import joined
+from pipeline.sources.gfiles import GFiles
+from pipeline.sources.kinds import make_source
 from pipeline.sources.kinds.image_folders import ImageFolderOptions
 from pipeline.verification.record_check import check_record
 from pipeline.verification.verify import verify_dataset
@@ -211,6 +213,16 @@ def test_numbers_and_statistics_that_were_changed_are_found(
     assert check_record(nan, row, schema).problem == "beside: it holds NaN or infinity"
     plain = dataclasses.replace(schema, input=dataclasses.replace(schema.input, beside=()))
     assert "expected frames, id" in check_record(record, row, plain).problem
+
+
+def test_a_folder_names_the_class_where_all_fields_are_inputs(folders: Folders) -> None:
+    _write(folders, "b/1", 2, {}, x=[1, 2], age=3)
+    given = {"beside_key": ("age", "x"), "label_kind": "auto"}
+    options = ImageFolderOptions(str(folders.inputs), "", "test", **given)
+    found = make_source(options, GFiles()).describe("b/1")
+    assert [label.classes for label in found.labels if label] == [("b",)]
+    with pytest.raises(RejectedInputError, match="has the fields x, age; name the label"):
+        make_source(dataclasses.replace(options, beside_key=("x",)), GFiles()).describe("b/1")
 
 
 def test_names_are_part_of_what_a_model_takes() -> None:
