@@ -156,11 +156,11 @@ def _array(name: str, value: Any) -> np.ndarray:
         raise RejectedInputError(f"{name!r} (--beside_key) is empty; fill it in")
     with np.errstate(over="ignore"):
         rows = np.atleast_1d(array).astype(np.float32)
-    bad = (~np.isfinite(rows.reshape(len(rows), -1))).any(axis=1)
-    if bad.any():
+    bad = np.flatnonzero(~np.isfinite(rows.reshape(len(rows), -1)).all(axis=1))
+    if len(bad):
         raise RejectedInputError(
-            f"{name!r} (--beside_key) holds NaN or infinity in {bad.sum()} of {len(bad)} samples, "
-            f"the first is {int(np.argmax(bad))}; fill it in, or remove the recording"
+            f"{name!r} (--beside_key) holds NaN or infinity in {len(bad)} of {len(rows)} samples, "
+            f"the first is {bad[0]}; fill it in, or remove the recording"
         )
     return array
 
