@@ -54,6 +54,8 @@ def _bytes(initial_value: Any) -> float:
     if callable(initial_value):
         with tf.__internal__.FuncGraph("shape").as_default():
             initial_value = initial_value()
+    if not hasattr(initial_value, "dtype"):  # A number of Python's.
+        initial_value = np.asarray(initial_value)
     dtype = tf.as_dtype(initial_value.dtype)
     return float(np.prod(initial_value.shape, dtype=float) * dtype.size)
 
