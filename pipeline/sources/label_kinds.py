@@ -22,6 +22,12 @@ from tfrecords_schema.labels import MISSING_CLASS, LabelPer, LabelSpec
 
 MAX_CLASSES = 10_000
 _FEW_CLASSES = 20
+_SINGLE = {
+    "integer": "one whole number",
+    "value": "one number",
+    "text": "one text",
+    "names": "one cell of names",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,8 +251,9 @@ def _require_values(fits: Mapping[LabelFit, int], per: str) -> None:
 
 
 def _guess_of_numbers(classes: int, records: int) -> str:
-    """What is said of whole numbers that are many for classes."""
-    if classes <= _FEW_CLASSES or 2 * classes <= records:
+    """What is said of whole numbers that are many for classes, or another in every recording."""
+    are_few = classes <= _FEW_CLASSES or 2 * classes <= records
+    if are_few and not 2 < classes == records:
         return ""
     return (
         f"whole numbers taken for {classes} classes, in {records} recordings; "
@@ -317,16 +324,19 @@ def _infer(fits: Mapping[LabelFit, int], form: str) -> tuple[str, str, str]:
         why = f"in {per_step} of {total} records it is as long as the signal"
         return f"step_{kind}", why, tie if per_step == per_record else ""
     if per_record * 2 > total:
-        why = f"in {per_record} of {total} records its shape is {list(shape)}"
+        what = f"its shape is {list(shape)}" if shape else f"it is {_SINGLE[form]}"
+        why = f"in {per_record} of {total} records {what}"
         return f"record_{kind}", why, ""
     numbers = "record_value: numbers that are no classes; " if form == "integer" else ""
     if form != "value":
         numbers += "record_classes: rows of 0 and 1, or lists of names; "
+    off = _commonest({fit: fit.off for fit in fits}, fits)
+    near = f", mostly {abs(off)} {'longer' if off > 0 else 'shorter'}" if off else ""
     raise UsageError(
         "the labels are neither one per step nor one per record (commonest shape "
-        f"{list(commonest)}, as long as the signal in {per_step} of {total}); name --label_kind "
-        f"({numbers}sequence_{kind}: a time axis of its own), or, of continuous signals, check the "
-        "window flags and --time_axis"
+        f"{list(commonest)}, as long as the signal in {per_step} of {total}{near}); name "
+        f"--label_kind ({numbers}sequence_{kind}: a time axis of its own, if it stands alone), or, "
+        "of continuous signals, check the window flags, --tail and --time_axis"
     )
 
 

@@ -302,9 +302,10 @@ class SignalSource(Source):
         dtype = _stored_dtype(header.dtype)
         is_class = header.dtype.kind in "iubUS" and not kind.endswith("_value")
         if not is_class and dtype not in SUPPORTED_DTYPES:
-            raise RejectedInputError(
-                f"label {key!r} has dtype {header.dtype}; expected text, integers or floats"
-            )
+            expected = "text, integers or floats"
+            if kind.endswith("_value"):
+                expected = f"numbers, for --label_kind={kind}; store such, or name another kind"
+            raise RejectedInputError(f"label {key!r} has dtype {header.dtype}; expected {expected}")
         label = self._label(npz, key, extent)
         assert label is not None
         return (

@@ -5,6 +5,8 @@ from typing import NamedTuple
 from pipeline.sources.labels.label import Label
 from pipeline.sources.source import Description
 
+_LITTLE = 2
+
 
 class LabelFit(NamedTuple):
     """How one label relates to its signal; equal for all labels of a well-formed set.
@@ -21,6 +23,7 @@ class LabelFit(NamedTuple):
       has_missing: whether some of it is not known.
       ones: columns of rows of 0 and 1, if that is what it is; else 0.
       is_unsure: whether something of those is not known.
+      off: by how much its first axis is longer than the signal has steps, if by little; else 0.
     """
 
     form: str
@@ -34,6 +37,7 @@ class LabelFit(NamedTuple):
     has_missing: bool = False
     ones: int = 0
     is_unsure: bool = False
+    off: int = 0
 
 
 NOTHING_KNOWN = LabelFit("nothing", "", False, (), ())
@@ -54,6 +58,7 @@ def fit_of(label: Label | None, description: Description) -> LabelFit | None:
     lengths = [description.steps, *([description.samples] if description.samples else [])]
     as_column = any(is_row(label.shape, length) for length in lengths)
     shape = label.shape[1:] if as_column else label.shape
+    off = shape[0] - description.steps if shape else 0
     return LabelFit(
         label.form,
         label.dtype,
@@ -66,6 +71,7 @@ def fit_of(label: Label | None, description: Description) -> LabelFit | None:
         label.unknown > 0,
         len(label.looks.ones),
         label.looks.unsure > 0,
+        off if abs(off) <= _LITTLE else 0,
     )
 
 

@@ -52,7 +52,10 @@ def nothing_known(ignore_label: Iterable[str]) -> str:
     """What is wrong where no recording has a label."""
     given = ",".join(ignore_label)
     why = f", as --ignore_label={given} is all there is" if given else ": all are NaN"
-    return f"not one label is known{why}; correct that, or convert without with --label_kind=none"
+    return (
+        f"not one label is known{why}; correct that, or convert without: --label_kind=none, or of "
+        "several labels leave this one out of --label_key"
+    )
 
 
 def said(classes: Iterable[int | str], ignore_label: Iterable[str], has_missing: bool) -> str:

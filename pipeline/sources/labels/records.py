@@ -10,7 +10,7 @@ from pipeline.console.errors import RejectedInputError
 from pipeline.sources.label_kinds import LabelPlan
 from pipeline.sources.labels import one_hot
 from pipeline.sources.labels.cells import cells_of
-from pipeline.sources.labels.fits import fit_of, is_row, label_shape
+from pipeline.sources.labels.fits import LabelFit, fit_of, is_row, label_shape
 from pipeline.sources.labels.label import Label
 from pipeline.sources.names import class_of
 from pipeline.sources.narrowing import narrowed
@@ -113,17 +113,22 @@ def _shape_misfit(description: Description, label: Label, plan: LabelPlan) -> st
     assert fit is not None
     if per == "sequence" and not label.shape:
         return "the label is a single number, expected [time, ...]; repair it, or name --label_kind"
+    other = _other_kind(fit, plan)
     if plan.windows and not fit.is_per_sample:
         return (
             f"the label's shape is {list(label.shape)}, expected one label for each of the "
-            f"signal's {description.samples} samples; repair it, or name --label_kind"
+            f"signal's {description.samples} samples; repair it, or name {other}"
         )
     if per == "step" and not plan.windows and not fit.is_per_step:
-        length = label.shape[0] if label.shape else 1
-        than = "longer" if length > description.steps else "shorter"
+        if not label.shape:
+            return (
+                "the label is a single one, expected one for each of the signal's "
+                f"{description.steps} steps; repair it, or name {other}"
+            )
+        than = "longer" if label.shape[0] > description.steps else "shorter"
         return (
-            f"the label has {length} steps, {than} than the signal with {description.steps}; "
-            "repair it, check the window flags and --tail, or name --label_kind"
+            f"the label has {label.shape[0]} steps, {than} than the signal with "
+            f"{description.steps}; repair it, check the window flags and --tail, or name {other}"
         )
     found = label_shape(fit, per)
     of_classes = (plan.columns,) if plan.columns else ()
@@ -133,11 +138,23 @@ def _shape_misfit(description: Description, label: Label, plan: LabelPlan) -> st
         is_binary = not expected and label.looks.ones
         rows = f" ({per}_classes: any number of classes, as rows of 0 and 1)" * bool(is_binary)
         column = f" (a row: as {list(label.shape[1:])} it is one per step)" if is_row else ""
+        of_one = f", that is {list(found)} per {per}" if found != label.shape else ""
         return (
-            f"the label's shape is {list(label.shape)}, that is {list(found)} per {per}, expected "
-            f"{list(expected)}; repair it{column}, or name --label_kind{rows}"
+            f"the label's shape is {list(label.shape)}{of_one}, expected "
+            f"{list(expected) or 'a single one'} per {per}; repair it{column}, or name "
+            f"{other}{rows}"
         )
     return ""
+
+
+def _other_kind(fit: LabelFit, plan: LabelPlan) -> str:
+    """The `--label_kind` that a label fits which does not fit the set's, as far as is known."""
+    of_samples = plan.windows is not None
+    if fit.is_per_step and (plan.spec.per != "step" or of_samples):
+        return f"--label_kind=step_{plan.spec.kind}, as it is as long as the signal"
+    if fit.is_per_sample and not of_samples:
+        return f"--label_kind=sample_{plan.spec.kind}, as it has the signal's samples"
+    return "another --label_kind"
 
 
 def _unknown_class(label: Label, plan: LabelPlan) -> str:
@@ -146,6 +163,11 @@ def _unknown_class(label: Label, plan: LabelPlan) -> str:
     )
     if not unknown:
         return ""
+    if isinstance(unknown[0], int) and plan.classes == tuple(range(len(plan.classes))):
+        return (
+            f"unknown class {unknown[0]}: numbers are places in --class_names, from 0 on, which "
+            f"has {', '.join(plan.spec.class_names[:10])}; name every number, or repair the label"
+        )
     near = _nearest_name(str(unknown[0]), plan.spec.class_names)
     hint = f", did you mean {near!r}?" if near else ""
     return (

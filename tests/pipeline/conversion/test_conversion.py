@@ -290,7 +290,7 @@ def test_classes_are_sorted_and_counted(folders: Folders, converter: Converter) 
         write_npz(folders, f"r{number}", x=np.ones((3, 2)), label=value)
     outcome = converter.run("--splits=train=1")
     assert all(text in outcome.text for text in ("0 = 2 ", "1 = 9 ", "2 = 10 "))
-    assert "one of 3 classes per record (in 4 of 4 records its shape is [])" in outcome.text
+    assert "one of 3 classes per record (in 4 of 4 records it is one whole number)" in outcome.text
     dataset = open_dataset(str(folders.dataset))
     assert dataset.manifest.splits["train"].class_counts == {"2": 1, "9": 1, "10": 2}
     labels = {name: int(r["label"]) for name, r in read_records(dataset).items()}

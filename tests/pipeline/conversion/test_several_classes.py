@@ -153,7 +153,7 @@ _ROWS = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 1, 
 @pytest.mark.parametrize(
     ("wrong", "flags", "said"),
     [
-        (np.array([1, 0]), [], "that is [2] per record, expected [3]"),
+        (np.array([1, 0]), [], "shape is [2], expected [3] per record"),
         (np.array([1, 2, 0]), ["--label_kind=record_classes"], "its rows hold more than 0, 1"),
         (np.array([1, 2, 0]), [], "record_classes: rows of 0 and 1, or lists of names"),
         (np.array([1.0, 2, 0]), [], "--label_kind=record_classes rejects the others"),

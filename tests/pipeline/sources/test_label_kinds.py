@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,66 @@ def test_whole_numbers_that_are_no_classes_get_a_hint() -> None:
         _plan((3, (2,)), (4, (2,)), form="integer")
     with pytest.raises(UsageError, match=r"name --label_kind \(sequence_value: a time axis"):
         _plan((3, (2,)), (4, (7,)), form="value")
+
+
+@pytest.mark.parametrize(
+    ("steps", "labels", "said"),
+    [(5, 4, "0 of 2, mostly 1 shorter)"), (5, 7, "0 of 2, mostly 2 longer)"), (9, 4, "0 of 2)")],
+)
+def test_labels_that_are_a_little_shorter_than_their_signals_are_told(
+    steps: int, labels: int, said: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"{said}; name --label_kind")):
+        _plan((steps, (labels,)), (steps + 3, (labels + 3,)), form="integer")
+
+
+@pytest.mark.parametrize(
+    ("set_of", "steps", "shape", "said"),
+    [
+        ("step", 5, (), "the label is a single one, expected one for each of the signal's 5 steps; "
+         "repair it, or name another --label_kind"),
+        ("step", 5, (4,), "the label has 4 steps, shorter than the signal with 5; repair it, check "
+         "the window flags and --tail, or name another --label_kind"),
+        ("record", 5, (5,), "the label's shape is [5], expected a single one per record; repair "
+         "it, or name --label_kind=step_class, as it is as long as the signal"),
+        ("step", 5, (5, 2), "the label's shape is [5, 2], that is [2] per step, expected a single "
+         "one per step; repair it, or name another --label_kind"),
+    ],
+)  # fmt: skip
+def test_a_label_that_does_not_fit_is_told_what_would(
+    set_of: str, steps: int, shape: tuple[int, ...], said: str
+) -> None:
+    found = _described(steps, shape, "integer")
+    [label] = found.labels
+    assert label is not None
+    shapes: dict[str, tuple[int, ...]] = {"step": (6,), "record": ()}
+    assert misfit(label, found, _plan((6, shapes[set_of]), form="integer")) == said
+
+
+def test_numbers_are_places_among_names() -> None:
+    """Who has 1 to 3 must not add a fourth name behind, which would shift them all."""
+    fit = _fit(3, (3,), "integer")
+    names = ("wake", "light", "deep")
+    plan = plan_labels({fit: 1}, {fit: [1, 2, 3]}, kind="auto", class_names=names)
+    found = _described(3, (3,), "integer")
+    [label] = found.labels
+    assert label is not None
+    said = misfit(label._replace(classes=(1, 2, 3), counts=(1, 1, 1)), found, plan)
+    assert said == (
+        "unknown class 3: numbers are places in --class_names, from 0 on, which has wake, light, "
+        "deep; name every number, or repair the label"
+    )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "is_said"), [([0, 1, 2] * 4, False), ([*range(20, 30)], True), ([0, 1], False)]
+)
+def test_another_whole_number_in_every_recording_is_doubted(
+    numbers: list[int], is_said: bool
+) -> None:
+    fit = _fit(5, (), "integer")
+    guess = plan_labels({fit: len(numbers)}, {fit: numbers}, kind="auto", class_names=()).guess
+    assert ("--label_kind=record_value makes them values" in guess) == is_said
 
 
 @pytest.mark.parametrize("forms", [("integer", "value"), ("value", "integer")])

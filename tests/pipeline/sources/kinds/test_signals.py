@@ -157,6 +157,12 @@ def test_the_signal_cannot_be_named_as_its_own_label(folders: Folders) -> None:
     assert source.describe("a.npz").labels[0] is not None
 
 
+def test_texts_are_no_values(folders: Folders) -> None:
+    write_npz(folders, "a", x=_X, y=np.array(["wake", "sleep"]))
+    with pytest.raises(RejectedInputError, match="<U5; expected numbers, for --label_kind=step_va"):
+        _source(folders, label_kind="step_value").describe("a.npz")
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
