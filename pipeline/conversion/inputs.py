@@ -23,7 +23,7 @@ from pipeline.conversion.layouts import (
 )
 from pipeline.sources.label_kinds import MAX_CLASSES, LabelPlan, plan_labels
 from pipeline.sources.labels import gaps, several
-from pipeline.sources.labels.asked import AskedLabel
+from pipeline.sources.labels.asked import AskedLabel, said_of
 from pipeline.sources.labels.fits import NOTHING_KNOWN, LabelFit, fits_of
 from pipeline.sources.labels.label import Label
 from pipeline.sources.labels.plans import LabelPlans
@@ -35,7 +35,11 @@ from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.names import UNLABELLED
 from tfrecords_schema.schema import InputSpec, RecordSchema
 
-KEEP_OR_DROP = "; --unlabelled=keep keeps such recordings for prediction, drop leaves them out"
+_KEEP_OR_DROP = "; --unlabelled=keep keeps such recordings for prediction, drop leaves them out"
+_KEEP_OR_DROP_ALL = (
+    "; with --unlabelled=keep or drop a recording may lack some labels; one that lacks all is kept "
+    "for prediction, or left out"
+)
 Outcome = Description | Reject
 # dtype, step shape, samples per second (0 if unknown), channels, labels
 Signature = tuple[str, tuple[int, ...], float, Layout, tuple[LabelFit | None, ...]]
@@ -59,9 +63,13 @@ def describe(source: Source, record_id: str, files: Sequence[InputFile]) -> list
         with fault_named(f"{type(source).__name__}.describe({source.full_path(path)!r})"):
             return [_described(source, path)]
     except MissingLabelError as error:
-        return [Reject(path, "describe", f"{error}{KEEP_OR_DROP}")]
+        return [Reject(path, "describe", f"{error}{_keep_or_drop(source)}")]
     except RejectedInputError as error:
         return [Reject(path, "describe", str(error))]
+
+
+def _keep_or_drop(source: Source) -> str:
+    return _KEEP_OR_DROP_ALL if len(source.options.asked_labels) > 1 else _KEEP_OR_DROP
 
 
 def _described(source: Source, path: str) -> Description:
@@ -258,12 +266,12 @@ def _plan_labels(
     if not asked or not any(fit for *_, fits in of_kept for fit in fits):
         return None
     plans = []
-    for at, one in enumerate(asked):
+    for at in range(len(asked)):
         try:
             plans.append(_plan_label(counts, of_kept, at, options))
         except UsageError as error:
-            raise type(error)(f"{one.name}: {error}" if one.name else str(error)) from error
-    return LabelPlans.of(plans, [one.name for one in asked])
+            raise type(error)(said_of(at, asked, str(error))) from error
+    return LabelPlans.of(plans, asked)
 
 
 def _plan_label(
@@ -384,5 +392,5 @@ def _misfit(found: Description, decision: Decision) -> str:
     if decision.labels is None:
         return ""
     if None in found.labels and source.options.unlabelled == "auto":
-        return source.no_label + KEEP_OR_DROP
+        return source.no_label + _keep_or_drop(source)
     return decision.labels.misfit(found)

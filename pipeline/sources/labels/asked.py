@@ -1,11 +1,13 @@
 """What flags say of each label: one, or several side by side."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from pipeline.console.errors import UsageError
 from pipeline.sources.names import parts
 
+_KIND = re.compile(r"--label_kind=((?:step|record|sample)_\w+)")
 _KEY_FLAGS = "--label_key and --label_column"
 
 
@@ -29,6 +31,16 @@ class AskedLabel(NamedTuple):
     def has_names(self, separator: str) -> bool:
         """Whether texts are any number of classes each, with `--label_separator` between them."""
         return bool(separator) if self.kind == "auto" else self.kind.endswith("_classes")
+
+
+def said_of(at: int, asked: Sequence[AskedLabel], text: str) -> str:
+    """What is said of a label; of several its name in front, and `--label_kind` as for all."""
+    if not asked[at].name:
+        return text
+    kinds = [one.kind for one in asked]
+    before, behind = "".join(f"{kind}," for kind in kinds[:at]), kinds[at + 1 :]
+    flag = rf"--label_kind={before}\1" + "".join(f",{kind}" for kind in behind)
+    return f"{asked[at].name}: {_KIND.sub(flag, text)}"
 
 
 def asked_labels(

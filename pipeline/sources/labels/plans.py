@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.console.errors import RejectedInputError
 from pipeline.sources.label_kinds import LabelPlan
+from pipeline.sources.labels.asked import AskedLabel, said_of
 from pipeline.sources.labels.label import Label
 from pipeline.sources.labels.records import convert_label, misfit
 from pipeline.sources.source import Description
@@ -27,18 +28,23 @@ class LabelPlans:
 
     Attributes:
       plans: of each label; of several, what a record holds of each is float32.
-      names: of the heads; a single empty one of one label.
+      asked: what flags say of each.
     """
 
     plans: tuple[LabelPlan, ...]
-    names: tuple[str, ...]
+    asked: tuple[AskedLabel, ...]
 
     @classmethod
-    def of(cls, plans: Sequence[LabelPlan], names: Sequence[str]) -> "LabelPlans":
+    def of(cls, plans: Sequence[LabelPlan], asked: Sequence[AskedLabel]) -> "LabelPlans":
         """One plan, or several whose labels stand side by side."""
         if len(plans) > 1:
             plans = [*map(_in_columns, plans)]
-        return cls(tuple(plans), tuple(names))
+        return cls(tuple(plans), tuple(asked))
+
+    @property
+    def names(self) -> list[str]:
+        """Of the heads; a single empty one of one label."""
+        return [one.name for one in self.asked]
 
     @functools.cached_property
     def spec(self) -> LabelSpec:
@@ -56,8 +62,8 @@ class LabelPlans:
     @property
     def guesses(self) -> list[str]:
         """What was inferred and might be meant otherwise."""
-        pairs = zip(self.names, self.plans, strict=True)
-        return [_of_head(name, plan.guess) for name, plan in pairs if plan.guess]
+        plans = enumerate(self.plans)
+        return [said_of(at, self.asked, plan.guess) for at, plan in plans if plan.guess]
 
     @property
     def are_of_samples(self) -> bool:
@@ -76,11 +82,11 @@ class LabelPlans:
 
     def misfit(self, found: Description) -> str:
         """Why a record's labels do not fit the set's; empty if they do."""
-        for name, plan, label in zip(self.names, self.plans, found.labels, strict=True):
+        for at, (plan, label) in enumerate(zip(self.plans, found.labels, strict=True)):
             if label is None or plan.is_missing(label):
                 continue
             if reason := misfit(label, found, plan):
-                return _of_head(name, reason)
+                return said_of(at, self.asked, reason)
         return ""
 
     def counts(self, found: Description) -> Iterator[tuple[int, int]]:
@@ -117,7 +123,7 @@ class LabelPlans:
                 length = record.samples if plan.windows else record.steps
                 found[name] = convert_label(label, plan, length)
             except RejectedInputError as error:
-                raise type(error)(_of_head(name, str(error))) from error
+                raise type(error)(said_of(at, self.asked, str(error))) from error
         return side_by_side(found, self.spec, record.steps) if self.spec.heads else found[""]
 
     def stored_gaps(self, label: np.ndarray) -> Iterator[LeftOut]:
@@ -145,10 +151,6 @@ def _in_columns(plan: LabelPlan) -> LabelPlan:
     if spec.kind != "value":
         return plan
     return dataclasses.replace(plan, spec=dataclasses.replace(spec, dtype=COLUMN_DTYPE))
-
-
-def _of_head(name: str, text: str) -> str:
-    return f"{name}: {text}" if name else text
 
 
 def _unit(plan: LabelPlan, of_time: str) -> str:

@@ -15,7 +15,7 @@ from pipeline.inspect.text import facts_text
 from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds import make_source
 from pipeline.sources.kinds.signals import SignalOptions, SignalSource
-from pipeline.sources.labels.asked import asked_labels
+from pipeline.sources.labels.asked import asked_labels, said_of
 from pipeline.verification.verify import verify_dataset
 from tests.pipeline.batches.test_frames_batches import encoded_image
 from tests.pipeline.conversions import Converter, Folders, read_records, rejects, write_npz
@@ -339,6 +339,15 @@ def test_a_name_is_one_of_a_file_and_a_flag() -> None:
     assert [(one.key, one.column) for one in asked][2:] == [("x-y", ""), ("", "th\u00e9")]
 
 
+def test_what_is_said_of_one_label_names_the_kinds_of_all() -> None:
+    several = asked_labels("stage,apnea,age", "", "auto,auto,record_value", ())
+    text = "--label_kind=step_value takes them for values"
+    assert said_of(1, several, text) == (
+        "apnea: --label_kind=auto,step_value,record_value takes them for values"
+    )
+    assert said_of(0, asked_labels("stage", "", "auto", ()), text) == text
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -356,6 +365,7 @@ def test_a_name_is_one_of_a_file_and_a_flag() -> None:
         ([_KEYS, "--label_regex=g."], "give --label_key or --label_regex, not both"),
         ([_KEYS, "--label_kind=record_value,auto,auto"], "stage: the label's shape is ["),
         (["--label_key=stage,nothing"], "no array 'nothing' (--label_key); the file has"),
+        (["--label_key=stage,nothing"], "a recording may lack some labels; one that lacks all is"),
         (["--label_key=stage,signal", "--signal_key=signal"], "--label_key are both signal; name"),
     ],
 )  # fmt: skip
