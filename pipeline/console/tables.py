@@ -95,7 +95,7 @@ def as_text(table: Table) -> str:
 
 
 def label_table(label: LabelSpec | None, splits: Mapping[str, SplitEntry]) -> Table:
-    """How often each class of a dataset occurs in each split; no row without classes."""
+    """How often each class of a dataset occurs in each split, and how often none is known."""
     from tfrecords_schema.labels import views  # Help must not wait for TensorFlow.
 
     tables = {}
@@ -104,7 +104,9 @@ def label_table(label: LabelSpec | None, splits: Mapping[str, SplitEntry]) -> Ta
         counts = {name: entry.class_counts for name, entry in entries.items()}
         missing = {name: entry.missing_labels for name, entry in entries.items()}
         labels = None
-        if head.label.kind == "classes":
+        if head.label.kind != "class":
+            if head.label.per == "sequence":
+                continue  # How many there are is not kept.
             labels = {name: entry.labels(head.label.per) for name, entry in entries.items()}
         tables[head.name] = class_table(head.label.class_names, counts, missing, labels)
     if len(tables) < 2:
@@ -121,13 +123,13 @@ def class_table(
     missing: Mapping[str, int] | None = None,
     labels: Mapping[str, int] | None = None,
 ) -> Table:
-    """How often each class occurs.
+    """How often each class occurs, and how often none is known.
 
     Args:
       names: of the classes, in the order of their index.
       counts: for each split the labels per class.
       missing: for each split the labels that are not known, of which the shares are not.
-      labels: for each split all labels, where one may be of any number of classes.
+      labels: for each split all labels, where one is of any number of classes or of none.
     """
     counts = {split: found for split, found in counts.items() if split != UNLABELLED}
     unknown = {split: (missing or {}).get(split, 0) for split in counts}
@@ -145,7 +147,7 @@ def class_table(
         parts = [Part(number, number / max(every[split], 1)) for split, number in unknown.items()]
         rows.append(["not known", *parts])
     form = "{0.number:,} ({0.share:.1%})".format
-    columns = {"labels per class": None, **dict.fromkeys(counts, form)}
+    columns = {"labels per class" if names else "labels": None, **dict.fromkeys(counts, form)}
     return Table("Classes", columns, rows, of="classes", is_key=True)
 
 

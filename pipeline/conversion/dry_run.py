@@ -85,7 +85,8 @@ def dry_run(source: Source, options: ConvertOptions) -> str:
     summary = _summary(records, decision, plan)
     label = decision.labels.spec if decision.labels else None
     if decision.labels and not decision.labels.are_of_samples:  # Else they are those of samples.
-        summary += "\n\n" + as_text(label_table(label, entries))
+        table = label_table(label, entries)
+        summary += f"\n\n{as_text(table)}" if table.rows else ""
     division = division_of(
         label, entries, lambda split: _rows(by_split[split], decision), lambda: 0,
         is_stratified=options.stratify,

@@ -23,8 +23,8 @@ def summary_text(dataset: Dataset, outcome: dict[str, Any]) -> str:
         for name, split in splits.items()
     )
     lines = [splits_text(rows), "", schema_text(schema, outcome.get("why", ""))]
-    if schema.label and schema.label.class_names:
-        lines += ["", as_text(label_table(schema.label, splits))]
+    if (table := label_table(schema.label, splits)).rows:
+        lines += ["", as_text(table)]
     if outcome["rejects"]:
         lines += ["", rejects_text(outcome["rejects"], outcome["total"])]
         lines.append(f"all of them: {join(path, REJECTS)}")

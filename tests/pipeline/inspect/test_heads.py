@@ -1,5 +1,6 @@
 """Several labels of a record, looked at: words, pictures, tables, doubts, and what is damaged."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_a_table_has_the_classes_of_each_with_shares_of_what_is_known_of_it() ->
     counts = {
         "stage: W": 3, "stage: N1": 1, "stage: N2": 0, "apnea: central": 3, "apnea: mixed": 6,
     }  # fmt: skip
-    missing = {"stage": 6, "apnea": 4, "age": 0}
+    missing = {"stage": 6, "apnea": 4, "age": 1}
     entry = SplitEntry((), 2, 2, 10, 99, counts, {5: 2}, 1, missing)
     table = label_table(_SEVERAL, {"train": entry})
     assert [table.texts(row) for row in table.rows] == [
@@ -57,7 +58,18 @@ def test_a_table_has_the_classes_of_each_with_shares_of_what_is_known_of_it() ->
         ["apnea: 0 = central", "3 (50.0%)"],
         ["apnea: 1 = mixed", "6 (100.0%)"],
         ["apnea: not known", "4 (40.0%)"],
+        ["age: not known", "1 (50.0%)"],
     ]
+
+
+def test_a_table_of_values_has_those_that_are_not_known() -> None:
+    entry = SplitEntry((), 2, 2, 10, 99, {}, {5: 2}, missing_labels=4)
+    splits = {"train": entry, "test": dataclasses.replace(entry, steps=20)}
+    table = label_table(LabelSpec("step", "value", "float32", has_missing=True), splits)
+    assert [*table.columns] == ["labels", "train", "test"]
+    assert [table.texts(row) for row in table.rows] == [["not known", "4 (40.0%)", "4 (20.0%)"]]
+    known = dataclasses.replace(entry, missing_labels=0)
+    assert not label_table(LabelSpec("step", "value", "float32"), {"train": known}).rows
 
 
 @pytest.mark.parametrize(
