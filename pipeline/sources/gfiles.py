@@ -45,4 +45,5 @@ class GFiles:
                     if isinstance(file, StoreReader):
                         file.require_answers()
         except tf.errors.OpError as error:
-            raise OSError(error.message) from error
+            is_missing = isinstance(error, tf.errors.NotFoundError)
+            raise (FileNotFoundError if is_missing else OSError)(error.message) from error

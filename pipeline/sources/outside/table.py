@@ -118,6 +118,8 @@ def read_columns(
             header, cells = _READERS[suffix](file, name, has_header)
     except UsageError:
         raise
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no table {printable(path)}; check its path") from error
     except (OSError, ValueError, csv.Error, RecursionError) as error:
         text = " ".join(str(error).split())
         raise UsageError(

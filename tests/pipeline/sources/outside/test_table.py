@@ -77,6 +77,11 @@ def test_a_table_that_is_none_is_refused(
         read_table(GFiles(), str(path), columns, True)
 
 
+def test_a_table_that_is_not_there_is_told_from_a_damaged_one(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(UsageError, match=r"^there is no table .*lables\.csv; check its path$"):
+        read_table(GFiles(), str(tmp_path / "lables.csv"), Columns(), True)
+
+
 @pytest.mark.parametrize("content", ["[1]\n", "{\n", "{}\n", '{"a": ' + "[" * 100_000])
 def test_json_lines_that_are_no_objects_are_refused(tmp_path: pathlib.Path, content: str) -> None:
     (tmp_path / "a.jsonl").write_text(content)
