@@ -123,8 +123,8 @@ class LabelSpec:
         for one in self.heads:
             if one.name == name:
                 return one
-        known = ", ".join(head.name for head in self.heads) or "one, which has no name"
-        raise DatasetError(f"the dataset has no label {name!r}; it has {known}")
+        known = ", ".join(head.name for head in self.heads) or "one, without a name: leave that out"
+        raise DatasetError(f"the dataset has no label {name!r} (--label); it has {known}")
 
     @property
     def columns(self) -> int:

@@ -5,8 +5,14 @@ from collections.abc import Collection, Iterable, Sequence
 
 
 def nearest(text: str, choices: Iterable[str], cutoff: float = 0.75) -> str:
-    """The choice that was probably meant; empty if none is near."""
-    return next(iter(difflib.get_close_matches(text, list(choices), n=1, cutoff=cutoff)), "")
+    """The choice that was probably meant; empty if none is near.
+
+    Of choices such as `stage/accuracy` the first whose last part it is.
+    """
+    choices = [*choices]
+    if of_one := [choice for choice in choices if choice.endswith(f"/{text}")]:
+        return of_one[0]
+    return next(iter(difflib.get_close_matches(text, choices, n=1, cutoff=cutoff)), "")
 
 
 def not_one_of(text: str, choices: Iterable[str]) -> str:

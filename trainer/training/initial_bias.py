@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.batches.plan import EpochPlan
 from pipeline.batches.valid_labels import flat_labels
+from tfrecords_schema import DatasetError
 from tfrecords_schema.labels import column_spans, output_spans
 from trainer.data.split_data import NamingBatches, SplitData
 
@@ -67,9 +68,18 @@ def label_weights(
       train: the split trained on.
       plan: of the first epoch.
       given: `--label_weights`; 1 each where it is empty.
+
+    Raises:
+      DatasetError: there are not as many as labels.
     """
     label = train.label
     assert label is not None
+    if given and len(given) != len(label.heads):
+        names = ", ".join(head.name for head in label.heads)
+        cure = f"{names}; give one for each" if names else "is one; leave it out"
+        raise DatasetError(
+            f"--label_weights has {len(given)} numbers and is for several labels, here {cure}"
+        )
     if not label.heads:
         return None
     _, deviation = _moments(train, plan)

@@ -55,12 +55,6 @@ class HeadsLabel(StepKind):
                 "--class_activation=sigmoid is for one label, one class out of several; the "
                 "dataset has several labels, leave it out"
             )
-        if of.label_weights and len(of.label_weights) != len(of.label.heads):
-            names = ", ".join(head.name for head in of.label.heads)
-            raise DatasetError(
-                f"--label_weights has {len(of.label_weights)} numbers, the dataset "
-                f"{len(of.label.heads)} labels: {names}; give one for each"
-            )
 
     def parts(self, of: Scoring) -> Iterator[Part]:
         """Each of the labels."""
