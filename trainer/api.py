@@ -82,6 +82,7 @@ class Run:
     def figures(self) -> dict[str, dict[str, Any]]:
         """By split the content of `evaluation-<split>.json`, the test split first.
 
+        Of several labels each has its own, as `figures["test.stage"]`.
         Those of another dataset than was trained on have its name before the split.
         """
         return self._files.evaluations

@@ -47,7 +47,8 @@ def run(
 
     Writes `predictions-<stem>.npz`, `evaluation-<stem>.json` and, of very many classes or groups,
     `evaluation-<stem>.npz` with all of them; the stem is the split, behind the name of another
-    dataset than that of the run.
+    dataset than that of the run. A label of which nothing is known in the split is left out, which
+    is said.
 
     Args:
       steps: holds the trained model.
@@ -78,6 +79,10 @@ def run(
             for head, found in predictions_apart(predictions, label)
         ]
     for head_name, own, own_train, found in parts:
+        if not len(found.label):
+            what = f"{split.name}, {head_name}" if head_name else split.name
+            say(f"{what}: no label of it is known, so there are no figures of it\n")
+            continue
         result: dict[str, Any] = {"split": split.name, **about}
         result |= {"other_data": other_data} if other_data else {}
         result |= {"label": head_name} if head_name else {}
@@ -188,6 +193,8 @@ def figure_of_split(name: str, steps: Steps, split: SplitData) -> float:
     if of_label:
         every = {head.name: (head.label, own) for head, own in predictions_apart(found, label)}
         label, found = every[of_label]
+    if not len(found.label):
+        return math.nan
     figures = one_group(label.kind, found.label, found.prediction).total()
     if name not in figures:
         figures |= scored_kind(label.kind).ranked(found.label, found.prediction)

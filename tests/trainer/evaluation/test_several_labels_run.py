@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from sklearn import metrics
 
+from tests.datasets import write_dataset
 from tests.trainer.in_process import run_trainer, train
 from tests.trainer.several_labels import records, several_labels
 from tfrecords_schema.labels import output_spans
@@ -107,6 +108,36 @@ def test_the_page_shows_each_label(run):
         assert text in page
     methods = (path / "methods.txt").read_text()
     assert "On test, age (20 recordings" in methods
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--label_weights=1,2"], "2 numbers and is for several labels, here stage, events, age; "
+         "give one for each"),
+        (["--label=age", "--label_weights=1,2"], "is for several labels, here is one; leave it"),
+        (["--label=ages"], "no label 'ages' (--label); it has stage, events, age"),
+    ],
+)  # fmt: skip
+def test_likely_mistakes_are_told(run, tmp_path, capsys, flags, said):
+    dataset, _ = run
+    places = (f"--dataset={dataset.path}", f"--run_dir={tmp_path}", "--dry_run", *_QUICK)
+    assert run_trainer(*places, *flags) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_label_of_which_a_split_knows_nothing_has_no_figures_there(run, tmp_path, capsys):
+    dataset, path = run
+    found = records(3, "other", seed=3)
+    for record in found:
+        record.label[..., 3] = np.nan
+    other = write_dataset(tmp_path, {"test": found}, dataset.schema)
+    flags = (f"--run_dir={path}", f"--dataset={other.path}", "--mode=evaluate")
+    assert run_trainer(*flags) == 0
+    assert "test, age: no label of it is known, so there are no figures" in capsys.readouterr().out
+    written = {one.name.split(".")[-2] for one in path.glob("evaluation-*-*-test.*.json")}
+    assert {"stage", "events"} <= written
+    assert "age" not in written
 
 
 def test_a_fit_to_several_labels_is_the_fits_to_each_alone(tmp_path):
