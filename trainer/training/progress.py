@@ -82,10 +82,14 @@ class Progress:
         self._stream.flush()
 
     def _header(self, line: dict[str, Any]) -> None:
-        names = [_fitting(name) for name in _names(line["train"])]
-        above = _row(["", "training", "", "validation", "", "valid", "", "", ""])
-        below = _row(["epoch", *names, *names, "steps/s", "padding", "waited", "left"])
-        for text in (above, below):
+        of, _, metric = headline(line["train"]).rpartition("/")  # Of several labels the first.
+        names, label = [LOSS, _fitting(metric)], ["", _fitting(of)]
+        rows = [
+            _row(["", "training", "", "validation", "", "valid", "", "", ""]),
+            _row(["", *label, *label, "", "", "", ""]),
+            _row(["epoch", *names, *names, "steps/s", "padding", "waited", "left"]),
+        ]
+        for text in filter(None, rows):
             self._stream.write(f"{paint(text, 'bold', self._stream)}\n")
 
 
@@ -103,10 +107,10 @@ def _figure(value: float) -> str:
 
 
 def _fitting(name: str) -> str:
-    """A name as it fits above its column: without its last words."""
+    """A name as it fits above its column: without its last words, or cut."""
     while len(name) >= _WIDTHS[1] and "_" in name:
         name = name.rpartition("_")[0]
-    return name
+    return name if len(name) < _WIDTHS[1] else f"{name[: _WIDTHS[1] - 4]}..."
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -90,6 +90,19 @@ def test_rows_fit_80_columns_and_stand_below_their_names(metrics: dict) -> None:
     assert "\x1b" not in stream.getvalue()
 
 
+@pytest.mark.parametrize(("head", "shown"), [("stage", "stage"), ("recording-17", "recor...")])
+def test_of_several_labels_the_first_stands_above_its_metric(head: str, shown: str) -> None:
+    stream = io.StringIO()
+    metrics = {"loss": 0.5, f"{head}/balanced_accuracy": 0.75, "age/mae": 2.0}
+    Progress(1, stream).epoch(0, _line(metrics), 0)
+    above, of, names, _ = stream.getvalue().splitlines()
+    assert above.split() == ["training", "validation", "valid"]
+    assert of.split() == [shown, shown]
+    assert names.split()[1:5] == ["loss", "balanced", "loss", "balanced"]
+    for name, metric in zip((of[:27], of), (names[:27], names[:45]), strict=True):
+        assert len(name.rstrip()) == len(metric.rstrip())
+
+
 def test_without_validation_there_are_dashes() -> None:
     stream = io.StringIO()
     Progress(1, stream).epoch(0, _line(_CLASS, validation=None), 0)
