@@ -87,6 +87,12 @@ def _class_doubts(division: Division, reads_names: bool) -> Iterator[str]:
         if not entry.records:
             yield f"split {name} is empty"
             continue
+        if not entry.is_known:
+            yield (
+                f"{name} has no label that is known, so nothing is learned or measured there; "
+                "convert with another --split_seed, or other --splits"
+            )
+            continue
         missing = [one for one in division.classes if not entry.class_counts.get(one)]
         if missing:
             what = "class" if len(missing) == 1 else "the classes"

@@ -30,6 +30,7 @@ class SplitFacts(NamedTuple):
       class_counts: labels of each class.
       labels: how many; of one class each as many as all classes have.
       rows: reads what is known of every record.
+      is_known: whether anything is known of the label.
     """
 
     records: int
@@ -37,6 +38,7 @@ class SplitFacts(NamedTuple):
     class_counts: Mapping[str, int]
     labels: int
     rows: Callable[[], Rows]
+    is_known: bool = True
 
 
 class Division(NamedTuple):
@@ -110,6 +112,7 @@ def division_of(
                 entry.class_counts if label else {},
                 entry.labels(several) if several else sum(entry.class_counts.values()),
                 functools.partial(rows, name),
+                label is None or _is_known(entry, label),
             )
             for name, entry in entries.items()
             if name != UNLABELLED
@@ -132,6 +135,11 @@ def division_of(
         # Texts of rows are of all labels.
         of_labels[head.name] = of_label(head.label, of_head)._replace(is_class_per_record=False)
     return of_label(None, entries)._replace(of_labels=of_labels)
+
+
+def _is_known(entry: SplitEntry, label: LabelSpec) -> bool:
+    # How many values sequences have is not kept.
+    return label.per == "sequence" or entry.missing_labels < entry.labels(label.per)
 
 
 def _rows(dataset: Dataset, split: str) -> Rows:

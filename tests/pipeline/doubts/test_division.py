@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.doubts.division import doubts
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, Record, write_dataset
-from tfrecords_schema import InputSpec, RecordSchema
+from tfrecords_schema import InputSpec, LabelSpec, RecordSchema
 
 _DATA = np.ones((3, 2), np.float32)
 
@@ -58,6 +58,16 @@ def test_a_class_of_few_steps_is_told(tmp_path):
     train = [(f"g{i // 2}", np.int64([0, 0, i == 1])) for i in range(80)]
     found = _found(tmp_path, {"train": train}, CLASS_PER_STEP)
     assert any("train has few labels of move (1 of 240)" in doubt for doubt in found)
+
+
+def test_a_split_that_knows_nothing_of_a_label_is_told(tmp_path):
+    age = LabelSpec("record", "value", "float32", has_missing=True)
+    ages = [(f"g{i}", np.float32(i)) for i in range(9)] * 2
+    unknown = [(f"t{i // 2}", np.float32(np.nan)) for i in range(8)]
+    (found,) = _found(tmp_path / "a", {"train": ages, "test": unknown}, age)
+    assert "test has no label that is known" in found
+    some = [*unknown, ("t4", np.float32(1))]
+    assert _found(tmp_path / "b", {"train": ages, "test": some}, age) == []
 
 
 def test_the_conversion_says_it(converter, folders):
