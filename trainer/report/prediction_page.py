@@ -98,5 +98,5 @@ def predicted_classes(rows: Sequence[Row], label: LabelSpec) -> Table:
             found = zip(names, counts.tolist(), strict=True)
             rows_of += [(name, Part(count, count / total)) for name, count in found]
     form = "{0.number:,} ({0.share:.1%})".format
-    columns = {"class": None, f"{label.per}s": form}
+    columns = {"class": None, "labels" if label.heads else f"{label.per}s": form}
     return Table("Predicted classes", columns, rows_of, of="classes", is_key=True)
