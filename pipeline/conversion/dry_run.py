@@ -158,8 +158,16 @@ def _entry(members: Sequence[Description], decision: Decision) -> SplitEntry:
     for found in members:
         for index, count in class_counts(found, decision.labels):
             total[names[index]] += count
+    missing: collections.Counter[str] = collections.Counter()
+    if decision.labels and not decision.labels.are_of_samples:
+        for found in members:
+            counts = zip(decision.labels.names, decision.labels.missing(found), strict=True)
+            missing.update(dict(counts))
     steps, groups = sum(one.steps for one in members), len({one.group for one in members})
-    return SplitEntry((), len(members), groups, steps, 0, dict(total), {})
+    return SplitEntry(
+        (), len(members), groups, steps, 0, dict(total), {},
+        missing_labels=missing[""], missing_heads=missing,
+    )  # fmt: skip
 
 
 def _rows(members: Sequence[Description], decision: Decision) -> Rows:

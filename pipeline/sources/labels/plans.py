@@ -99,13 +99,18 @@ class LabelPlans:
 
     def gaps(self, found: Description) -> Iterator[LeftOut]:
         """What is said of labels that are not known in an input that has others."""
-        pairs = zip(self.names, self.plans, found.labels, strict=True)
-        for at, (name, plan, label) in enumerate(pairs):
-            length = found.samples if plan.windows else found.steps
+        triples = zip(self.names, self.plans, self.missing(found), strict=True)
+        for name, plan, count in triples:
+            yield from without_label(_unit(plan, "sample" if plan.windows else "step"), count, name)
+
+    def missing(self, found: Description) -> Iterator[int]:
+        """Of each label how often it is not known in an input; of samples as many as there are."""
+        for at, (plan, label) in enumerate(zip(self.plans, found.labels, strict=True)):
             count = label.unknown if label else 0
             if at in found.lacking:
+                length = found.samples if plan.windows else found.steps
                 count = 1 if plan.spec.per == "record" else length
-            yield from without_label(_unit(plan, "sample" if plan.windows else "step"), count, name)
+            yield count
 
     def convert(self, labels: Sequence[np.ndarray | None], record: Description) -> np.ndarray:
         """Labels as stored in the source to what the record holds of all of them.

@@ -152,6 +152,9 @@ def _check_dry_run(said: str, dataset: Dataset) -> None:
     for name, label in (("stage: 0 = W", "stage: W"), ("apnea: 1 = mixed", "apnea: mixed")):
         count = dataset.manifest.splits["train"].class_counts[label]
         assert re.search(rf"{name} \d+ \([\d.]+%\) {count} \(", said)
+    for head in ("stage", "age"):
+        count = dataset.manifest.splits["train"].missing_heads[head]
+        assert re.search(rf"{head}: not known \d+ \([\d.]+%\) {count} \(", said)
     # Rows of integers are looked into when they are read.
     names = ("label stage", "label age")
     told = [row for row in dataset.manifest.left_out if any(one in row.reason for one in names)]
