@@ -65,7 +65,7 @@ def metric_table(result: Mapping[str, Any]) -> Table:
     missing = result.get("missing_labels", 0)
     about = (
         f"{measured(result)}{other}: {records} of {counted(group_count(result), 'group')}, {labels}"
-        + (f" ({missing:,} more are not known)" if missing else "")
+        + (f" ({missing:,} more {'is' if missing == 1 else 'are'} not known)" if missing else "")
     )
     note = "no interval: that takes at least four groups"
     if intervals:
