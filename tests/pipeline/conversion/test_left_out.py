@@ -108,7 +108,7 @@ def test_labels_that_may_be_meant_otherwise_are_told():
     number = Label("integer", "int64", ())
     said = "whole numbers taken for 30 classes, in 40 recordings; --label_kind=record_value makes"
     assert said in _guess(number, 40, 30)
-    for count, classes, kind in ((40, 30, "record_class"), (90, 30, "auto"), (9, 9, "auto")):
+    for count, classes, kind in ((40, 30, "record_class"), (90, 30, "auto"), (9, 8, "auto")):
         assert not _guess(number, count, classes, kind)
     said = "labels of shape [7] taken as one per step, and not as one per record, which fits as"
     assert said in _guess(Label("value", "float32", (7,)), 5, 0)

@@ -239,8 +239,9 @@ def test_nothing_is_written_into_the_dataset_folder(tmp_path, capsys, monkeypatc
         ("--boundaries=a", 2, "--boundaries=a: expected whole numbers with commas between them"),
         ("--batchsize=3", 2, "unknown flag --batchsize; did you mean --batch_size?"),
         ("--replicas=0", 1, "num_replicas is 0; it must be at least 1"),
-        (f"--batch_size={10**20}", 1, "it must be at most 2147483647"),
-        (f"--replicas={10**20}", 2, f"--replicas={10**20}: expected at most 100000"),
+        (f"--batch_size={10**18}", 1, "it must be at most 2147483647"),
+        (f"--batch_size={10**20}", 2, f"{10**20}: expected a number of fewer digits"),
+        (f"--replicas={10**18}", 2, f"--replicas={10**18}: expected at most 100000"),
         ("--html=/proc/nowhere/page.html", 1, "cannot be written to /proc/nowhere/page.html"),
     ],
 )

@@ -253,7 +253,7 @@ _BAD = [
     (_annotated(b'{"velocity": ["a", 1]}'), "describe", "is a list of unlike things"),
     (_annotated(b'{"velocity": null}'), "describe", "'velocity' of annotation.json is null"),
     (_annotated(b'{"velocity": []}'), "describe", "is an empty list; expected a number"),
-    (_annotated(b'{"velocity": [1.5, 2.5, 3.5]}'), "check", "expected [2]; repair it"),
+    (_annotated(b'{"velocity": [1.5, 2.5, 3.5]}'), "check", "expected [2] per record; repair it"),
     (_annotated(b'{"velocity": [1e99, 2.5]}'), "describe", "holds 1e+99, too large for float32"),
     (_annotated(b'{"velocity": "fast"}'), "check", "the label's form is text, most of the set's "
      "are value; store one form"),

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from pipeline.console.errors import RejectedInputError, UsageError
-from pipeline.conversion.inputs import KEEP_OR_DROP
 from pipeline.sources.gfiles import GFiles
 from pipeline.sources.kinds import make_source
 from pipeline.sources.kinds.audio import AudioOptions
@@ -61,8 +60,8 @@ def test_missing_and_surplus_rows_are_named(converter: Converter) -> None:
     assert {(r["path"], r["reason"]) for r in rejects(dataset)} == {
         (
             "a.npz",
-            "no row in labels.csv for its path, id or file name; add it, or remove the input"
-            f"{KEEP_OR_DROP}",
+            "no row in labels.csv for its path, id or file name; add it, or remove the input; "
+            "--unlabelled=keep keeps such recordings for prediction, drop leaves them out",
         ),
     }
     why = "of labels.csv, for no input; remove them, or add the files"
