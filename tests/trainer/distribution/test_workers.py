@@ -29,7 +29,7 @@ _FLAGS = (
     "--rnn_cell=none",  # It sees no other worker, and takes most of the time to trace.
     "--dropout=0",
     "--optimizer=sgd",
-    "--epochs=20",
+    "--epochs=12",
     "--checkpoint_every_steps=1",
 )
 # Rounding of 100 steps, in which sums over replicas are added in another order than on one device.
