@@ -116,8 +116,11 @@ def _lines(run_dir: pathlib.Path, tail_bytes: int = sys.maxsize) -> list[dict]:
     if not path.exists():
         return []
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - tail_bytes))
-        whole = [line for line in file if line.startswith(b"{") and line.endswith(b"}\n")]
+        begin = max(0, path.stat().st_size - tail_bytes)
+        file.seek(begin)
+        lines = file.readlines()
+    # The first may have begun before, at an object within a line; the last may not be whole.
+    whole = [line for line in lines[begin > 0 :] if line.endswith(b"}\n")]
     return [json.loads(line) for line in whole]
 
 
