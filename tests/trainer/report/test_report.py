@@ -137,6 +137,17 @@ def test_a_run_that_was_not_evaluated_still_has_a_report(tmp_path):
     assert "Not evaluated yet" in (tmp_path / "run" / "report.html").read_text()
 
 
+def test_epochs_that_do_not_say_how_long_they_took_are_in_the_report(tmp_path):
+    dataset, splits = toy_dataset(tmp_path / "data", label=CLASS_PER_RECORD)
+    write_run(tmp_path / "run", dataset, splits)
+    path = tmp_path / "run" / "metrics.jsonl"
+    names = ("epoch", "train")
+    lines = [{name: json.loads(line)[name] for name in names} for line in path.open()]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_report(str(tmp_path / "run"), dataset)
+    assert "0 s of training" in (tmp_path / "run" / "report.html").read_text()
+
+
 def test_an_empty_run_folder_still_has_a_report(tmp_path):
     dataset, _ = toy_dataset(tmp_path / "data")
     (tmp_path / "run").mkdir()
