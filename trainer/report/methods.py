@@ -164,12 +164,9 @@ def about_training(runs: Sequence[RunFiles]) -> list[str]:
         lines.append(
             f"{_ends(epochs, 'epoch')}{and_updates} on split {options.get('train_split')}."
         )
-    if "batch_size" in plan:
-        size = (
-            f"{plan['batch_steps']:,} padded steps"
-            if plan.get("batch_steps")
-            else counted(plan["batch_size"], "recording")
-        )
+    steps, records = plan.get("batch_steps"), plan.get("batch_size")
+    if (steps or records) and "padding_share" in plan:
+        size = f"{steps:,} padded steps" if steps else counted(records or 0, "recording")
         lines.append(f"A batch has at most {size}; padding {plan['padding_share']:.1%}.")
     lines += _listed("Batches:", options, _BATCHES)
     if is_trained:

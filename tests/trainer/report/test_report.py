@@ -144,6 +144,7 @@ def test_epochs_that_do_not_say_how_long_they_took_are_in_the_report(tmp_path):
     names = ("epoch", "train")
     lines = [{name: json.loads(line)[name] for name in names} for line in path.open()]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "run" / "plan.json").write_text('{"batch_size": 3}')
     write_report(str(tmp_path / "run"), dataset)
     assert "0 s of training" in (tmp_path / "run" / "report.html").read_text()
 
