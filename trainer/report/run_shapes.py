@@ -4,6 +4,7 @@ Fields that are not here are another version's, and are left alone.
 """
 
 import dataclasses
+import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from tfrecords_schema.left_out import LeftOut
 from trainer.metrics.table import headline
 
 Figures = dict[str, float | None]
+# What pictures can be drawn of; the square of a float32 is at most 1.2e77.
+_LARGEST_FIGURE, _LARGEST_COUNT = 1e100, 2**62
 
 
 @dataclasses.dataclass
@@ -241,7 +244,24 @@ def require(kind: type, value: dict[str, Any]) -> None:
       value: the object.
 
     Raises:
-      DatasetError: a field is missing or not of its type; the message has its path.
+      DatasetError: a field is missing or not of its type, or a number is beyond all that a run
+        comes to; the message has its path.
     """
     known = {field.name for field in dataclasses.fields(kind)}
-    decode(kind, {name: item for name, item in value.items() if name in known})
+    given = {name: item for name, item in value.items() if name in known}
+    decode(kind, given)
+    for path, number in _numbers(given, ""):
+        if abs(number) > (_LARGEST_COUNT if isinstance(number, int) else _LARGEST_FIGURE):
+            raise DatasetError(f"{path}: got {reprlib.repr(number)}, which no run comes to")
+
+
+def _numbers(value: Any, path: str) -> Iterator[tuple[str, int | float]]:
+    """All numbers within a value of JSON, and where they are."""
+    if isinstance(value, int | float):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _numbers(item, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _numbers(item, f"{path}[{place}]")

@@ -33,6 +33,20 @@ def test_any_other_field_is_read_or_refused_by_its_file_and_name(name, tmp_path)
     RunFiles.read(str(tmp_path / "run"))
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [("loss", 1e308), ("loss", -1e101), ("epoch", 10**30), ("epoch", 2**62 + 1)]
+)
+def test_numbers_that_no_picture_can_be_drawn_of_are_refused(name, other, tmp_path):
+    line = {"epoch": 0, "train": {"loss": 1e77}}
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(json.dumps(line) + "\n")
+    assert RunFiles.read(str(tmp_path)).epochs == [line]
+    (line if name in line else line["train"])[name] = other
+    path.write_text(json.dumps(line) + "\n")
+    with pytest.raises(UserError, match=f"metrics.jsonl is not what a run wrote .*{name}: got"):
+        RunFiles.read(str(tmp_path))
+
+
 @pytest.mark.parametrize("missing", ["metrics", "baselines", "intervals", "groups", "records"])
 def test_an_evaluation_without_what_pages_show_is_refused(missing, tmp_path):
     dataset, splits = toy_dataset(tmp_path / "data")
