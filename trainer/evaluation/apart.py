@@ -14,8 +14,11 @@ from trainer.evaluation.rows import Row
 def predictions_apart(found: Predictions, label: LabelSpec) -> Iterator[tuple[Head, Predictions]]:
     """The predictions of each label, as if it were alone; only those whose label is known.
 
-    Of a record's label among those of steps the prediction is the mean over its steps.
+    Of a record's label among those of steps the prediction is the mean over its steps. A single
+    label has no name.
     """
+    if not label.heads:
+        yield Head("", label), found
     for (head, columns), (_, outputs) in zip(column_spans(label), output_spans(label), strict=True):
         labels = of_head(found.label[..., columns], head.label)
         if head.label.per == label.per:
@@ -26,6 +29,8 @@ def predictions_apart(found: Predictions, label: LabelSpec) -> Iterator[tuple[He
 
 def rows_apart(rows: Sequence[Row], label: LabelSpec) -> Iterator[tuple[Head, list[Row]]]:
     """The rows of a table of each label, as if it were alone; see `predictions_apart`."""
+    if not label.heads:
+        yield Head("", label), [*rows]
     for head, outputs in output_spans(label):
         parts = [row.output[..., outputs] for row in rows]
         if head.label.per != label.per:

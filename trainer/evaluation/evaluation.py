@@ -15,7 +15,7 @@ from tfrecords_schema.storage import atomic_write, remove
 from trainer.data.split_data import SplitData
 from trainer.evaluation.apart import predictions_apart
 from trainer.evaluation.calibration_figures import calibration_figures
-from trainer.evaluation.evaluation_table import evaluation_text, stem
+from trainer.evaluation.evaluation_table import evaluation_text, measured, stem
 from trainer.evaluation.group_sums import RESAMPLES, GroupSums, one_group
 from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.predictions import Predictions, predict_split
@@ -71,24 +71,19 @@ def run(
     predictions = predict_split(steps, split, label, with_prefixes=for_report)
     require_finite(predictions, split.name, split.index.ids())
     unchanged()
-    if not label.heads:
-        parts = [("", split, train, predictions)]
-    else:
-        parts = [
-            (head.name, split.of_head(head), train and train.of_head(head), found)
-            for head, found in predictions_apart(predictions, label)
-        ]
-    for head_name, own, own_train, found in parts:
-        if not len(found.label):
-            what = f"{split.name}, {head_name}" if head_name else split.name
-            say(f"{what}: no label of it is known, so there are no figures of it\n")
-            continue
+    for head, found in predictions_apart(predictions, label):
         result: dict[str, Any] = {"split": split.name, **about}
         result |= {"other_data": other_data} if other_data else {}
-        result |= {"label": head_name} if head_name else {}
+        result |= {"label": head.name} if head.name else {}
+        if not len(found.label):
+            say(f"{measured(result)}: no label of it is known, so there are no figures of it\n")
+            continue
         result |= {"trained_on": seen, "decided_by_it": decided}
-        found = scored_kind(own.known_label.kind).decided(found, steps.task.reading)
-        result |= _measured(found, own, own_train, calibration)
+        found = scored_kind(head.label.kind).decided(found, steps.task.reading)
+        own, of_training = split, train
+        if head.name:
+            own, of_training = split.of_head(head), train and train.of_head(head)
+        result |= _measured(found, own, of_training, calibration)
         result["predictions"] = found.write(run_dir, stem(result))
         _write(join(run_dir, f"evaluation-{stem(result)}"), result)
         say(evaluation_text(result))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from pipeline.console import page
 from pipeline.console.tables import Part, Table
 from pipeline.inspect.samples import Sample, TimeAxis, label_text
 from tfrecords_schema import InputSpec, LabelSpec
-from tfrecords_schema.labels import CLASS_SEPARATOR
+from tfrecords_schema.labels import class_in
 from trainer.evaluation.apart import rows_apart
 from trainer.evaluation.rows import Row
 from trainer.report.over_time import OverTime
@@ -54,31 +54,25 @@ def write_prediction_page(
         classes=predicted_classes(rows, label),
         recordings=[
             {
-                "id": f"{row.id}, {name}" if name else row.id,
-                "prediction": label_text(row.classes if one.class_names else row.output, one)
-                or "unknown",
-                "picture": prediction_picture(
-                    samples[row.order],
-                    spec.kind,
-                    axis,
-                    one,
-                    _over_time(row, samples[row.order], one),
-                ),
+                "id": f"{row.id}, {head.name}" if head.name else row.id,
+                "prediction": _in_words(row, head.label),
+                "picture": _picture(row, samples[row.order], spec, axis, head.label),
             }
-            for name, one, drawn in _labels(drawn, label)
-            for row in drawn
+            for head, own in rows_apart(drawn, label)
+            for row in own
         ],
     )
 
 
-def _labels(
-    rows: Sequence[Row], label: LabelSpec
-) -> Iterator[tuple[str, LabelSpec, Sequence[Row]]]:
-    """Rows of the one label, or of each of several behind its name."""
-    if not label.heads:
-        yield "", label, rows
-    for head, own in rows_apart(rows, label):
-        yield head.name, head.label, own
+def _in_words(row: Row, label: LabelSpec) -> str:
+    return label_text(row.classes if label.class_names else row.output, label) or "unknown"
+
+
+def _picture(
+    row: Row, sample: Sample, spec: InputSpec, axis: TimeAxis, label: LabelSpec
+) -> str | None:
+    found = _over_time(row, sample, label)
+    return prediction_picture(sample, spec.kind, axis, label, found)
 
 
 def _over_time(row: Row, sample: Sample, label: LabelSpec) -> OverTime:
@@ -90,10 +84,12 @@ def _over_time(row: Row, sample: Sample, label: LabelSpec) -> OverTime:
 def predicted_classes(rows: Sequence[Row], label: LabelSpec) -> Table:
     """How often each class is predicted."""
     rows_of = []
-    for prefix, one, own in _labels(rows, label):
-        names = [f"{prefix}{CLASS_SEPARATOR}{name}" if prefix else name for name in one.class_names]
+    for head, own in rows_apart(rows, label):
+        names = [class_in(head, name) for name in head.label.class_names]
         if names:
-            counts = sum((one.class_totals(row.classes) for row in own), np.zeros(len(names), int))
+            counts = sum(
+                (head.label.class_totals(row.classes) for row in own), np.zeros(len(names), int)
+            )
             total = max(sum(len(row.classes) for row in own), 1)
             found = zip(names, counts.tolist(), strict=True)
             rows_of += [(name, Part(count, count / total)) for name, count in found]

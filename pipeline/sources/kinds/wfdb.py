@@ -32,7 +32,6 @@ _DIFFERENCES = "8"  # The format that has them in place of samples.
 _EMPTY = "~"  # A segment, or a signal in a layout, for which there is no file.
 _MAX_SIDE_MIB = 64.0  # Headers and annotations are texts and beats.
 _FIRST_BYTES = 4096
-_NO_SEGMENT = "~"  # A gap.
 _NOTE = re.compile(rb"## ([^\0\xfc-\xff]*)")
 _RATE_NOTE = re.compile(rb"time resolution: *\d+(\.\d+)?[^#]{0,3}", re.DOTALL)
 _DEFINITIONS = (b"annotation type definitions", b"end of definitions")
@@ -156,7 +155,7 @@ def _lines(content: bytes) -> list[str]:
 def _require_each_once(lines: list[str]) -> None:
     """Refuses a header that names a segment twice: wfdb reads each as often as it is named."""
     names = [line.partition(" ")[0] for line in lines[1:]]
-    counts = collections.Counter(name for name in names if name != _NO_SEGMENT)
+    counts = collections.Counter(name for name in names if name != _EMPTY)
     name, count = next(iter(counts.most_common(1)), ("", 0))
     if count > 1 and "/" in lines[0].partition(" ")[0]:
         raise RejectedInputError(
