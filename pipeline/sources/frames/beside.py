@@ -181,10 +181,10 @@ def _part(name: str, array: np.ndarray, steps: int, samples: int | None) -> _Par
             f"(--beside_samples) are {wanted}, and it may differ by one frame; repair it, or say "
             "how many a frame has"
         )
-    held = max(0, wanted - len(rows))
+    held, dropped = max(0, wanted - len(rows)), max(0, len(rows) - wanted)
     rows = np.concatenate([rows, np.repeat(rows[-1:], held, axis=0)])[:wanted]
     channels = _channels(name, rows.shape[1], samples)
-    return _Part(channels, rows.reshape(steps, -1), held, max(0, len(array) - wanted))
+    return _Part(channels, rows.reshape(steps, -1), held, dropped)
 
 
 def _samples(name: str, count: int, steps: int) -> int:

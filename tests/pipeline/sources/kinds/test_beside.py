@@ -87,6 +87,11 @@ def test_each_frame_has_the_samples_until_the_next(
     )
 
 
+def test_a_single_number_may_be_one_sample() -> None:
+    assert joined({"x": 7}, 1, ["x"], (1,)).values.tolist() == [[7.0]]
+    assert joined({"x": 7}, 2, ["x"], (1,)).values.tolist() == [[7.0], [7.0]]
+
+
 @pytest.mark.parametrize(
     ("value", "samples", "message"),
     [
