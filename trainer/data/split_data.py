@@ -1,6 +1,7 @@
 """From a dataset folder to the batches of each epoch, for all replicas of a strategy."""
 
 import copy
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,9 +15,9 @@ from pipeline.batches.plan import BatchOptions, EpochPlan, covering, plan_epoch,
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import nearest
 from pipeline.console.texts import listed
-from tfrecords_schema import Dataset, DatasetError, Head, LabelSpec
+from tfrecords_schema import Dataset, DatasetError, Head, LabelSpec, SplitEntry
 from tfrecords_schema.errors import UserError
-from tfrecords_schema.labels import spans
+from tfrecords_schema.labels import views
 from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import reading
 from trainer.data.heads import of_one_label, with_one_label
@@ -286,12 +287,8 @@ def class_weights(
         if options.train_split not in dataset.manifest.splits:
             dataset.split(options.train_split)  # Says which there are.
         entry = dataset.manifest.splits[options.train_split]
-        counts = [entry.class_counts.get(name, 0) for name in label.class_names]
-        heads = [head.label for head in label.heads] or [label]
-        places = spans([len(head.class_names) for head in heads])
-        labels = entry.labels(label.per) - entry.missing_labels if label.per != "sequence" else 0
-        parts = zip(heads, places, strict=True)
-        return tuple(weight for head, at in parts for weight in _balanced(head, counts[at], labels))
+        parts = (_balanced(entry.of_head(head), head.label) for head in views(label))
+        return tuple(itertools.chain.from_iterable(parts))
     given = ",".join(options.class_weights)
     if len(options.class_weights) != len(label.class_names):
         near = nearest(given, ("none", "balanced"))
@@ -311,8 +308,11 @@ def class_weights(
     return weights
 
 
-def _balanced(label: LabelSpec, counts: list[int], labels: int) -> tuple[float, ...]:
+def _balanced(entry: SplitEntry, label: LabelSpec) -> tuple[float, ...]:
+    """Of the classes of one label, of which an entry has the counts."""
+    counts = [entry.class_counts[name] for name in label.class_names]
     if label.kind == "classes":
+        labels = entry.labels(label.per) - entry.missing_labels
         return tuple((labels - count) / count if count else 1.0 for count in counts)
     present = [count for count in counts if count]
     return tuple(sum(counts) / (len(present) * count) if count else 0.0 for count in counts)

@@ -354,17 +354,15 @@ def _regularization(facts: Facts, so_far: Decisions) -> None:
 
 def _class_counts(label: LabelSpec | None, split: SplitEntry) -> tuple[int, ...]:
     """Labels of each class; of several labels of the one whose classes are the most unequal."""
-    names = label.class_names if label else ()
-    counts = tuple(split.class_counts.get(name, 0) for name in names)
-    if label is None or not label.heads:
-        return counts
-    from tfrecords_schema.labels import spans  # Help must not wait for TensorFlow.
+    from tfrecords_schema.labels import views  # Help must not wait for TensorFlow.
 
-    places = spans([len(head.label.class_names) for head in label.heads])
-    single = [
-        counts[at] for head, at in zip(label.heads, places, strict=True) if head.label.is_single
+    heads = views(label) if label else ()
+    counts = [
+        tuple(split.of_head(head).class_counts.values())
+        for head in heads
+        if head.label.class_names and (head.label.is_single or not head.name)
     ]
-    return max(single, key=lambda found: max(found) / max(min(found), 1), default=())
+    return max(counts, key=lambda found: max(found) / max(min(found), 1), default=())
 
 
 def _median(histogram: dict[int, int]) -> int:
