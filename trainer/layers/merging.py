@@ -50,6 +50,11 @@ class Pool(keras.layers.Layer):
         first, second = answers
         return (1 - self.share) * first + self.share * second
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Pool":
+        """The inverse of `get_config`; files of before say `of_classes`, which changes nothing."""
+        return cls(**{name: given for name, given in config.items() if name != "of_classes"})
+
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
         return {**super().get_config(), "share": self.share}

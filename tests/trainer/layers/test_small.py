@@ -79,6 +79,11 @@ def test_the_mean_of_members(of_classes):
         np.testing.assert_allclose(found, members.mean(0), rtol=1e-5)
 
 
+def test_a_pool_of_a_file_of_before_is_the_same():
+    pool = layers.Pool.from_config({"share": 0.3, "of_classes": True, "name": "pool"})
+    assert (pool.share, pool.name) == (0.3, "pool")
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_a_pool_of_classes_is_the_product_of_powers_and_of_values_the_mean(share):
     first, second = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32") * 9

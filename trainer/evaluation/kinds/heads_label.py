@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tfrecords_schema import LabelSpec
-from tfrecords_schema.labels import column_spans, of_head
 from trainer.evaluation.apart import rows_apart
 from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.rows import Row
@@ -28,17 +25,3 @@ class HeadsLabel(ScoredKind):
             for head, own in rows_apart(rows, label)
             for name, values in scored_kind(head.label.kind).columns(own, head.label).items()
         }
-
-    def arrays(self, rows: Sequence[Row]) -> dict[str, np.ndarray]:
-        """See `ScoredKind`: classes follow from the outputs, whose units `class_names` has."""
-        return {}
-
-    def label_columns(self, labels: Sequence[np.ndarray], label: LabelSpec) -> dict[str, Any]:
-        """See `ScoredKind`."""
-        found = {}
-        for head, span in column_spans(label):
-            own = [of_head(of[..., span], head.label) for of in labels]
-            kind = scored_kind(head.label.kind)
-            for name, values in kind.label_columns(own, head.label).items():
-                found[f"{head.name}_{name}"] = values
-        return found
