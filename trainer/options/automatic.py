@@ -67,7 +67,7 @@ class Facts(NamedTuple):
       kind: of the input, `signal` or `frames`.
       samples: of a step along time.
       channels: values of a sample, or of a frame.
-      per: what has a label: `step`, `record` or `sequence`.
+      per: what has a label: `step`, `record` or `sequence`; without labels `end`, to be forecast.
       class_counts: labels of each class, of all of them; empty for values.
       records: number of records.
       groups: that those are of.
@@ -112,7 +112,7 @@ class Facts(NamedTuple):
             kind=schema.input.kind,
             samples=samples,
             channels=math.prod(schema.input.step_shape) // samples,
-            per=label.per if label else "record",
+            per=label.per if label else "end",
             class_counts=_class_counts(label, split),
             records=split.records,
             groups=split.groups,
@@ -169,6 +169,8 @@ def family_for(facts: Facts) -> Choice:
     """Which family of models."""
     if facts.per == "sequence":
         return Choice("model", "sequence", "labels are sequences with a length of their own")
+    if facts.per == "end":
+        return Choice("model", "forecaster", "no labels: recordings' ends are forecast")
     if facts.kind == "frames":
         return Choice("model", "video", "frames: learns without downloaded weights")
     return Choice("model", "inception_time", "the best published network by itself on signals")
@@ -190,9 +192,26 @@ def decide(
     """
     so_far = Decisions(given, settled, known)
     first = (_frames,) if facts.kind == "frames" else (_front_end, _normalization, _members)
+    if facts.per in ("sequence", "end"):
+        first = (_sequence, *first)
     for rule in (*first, _batches, _updates, _share, _regularization):
         rule(facts, so_far)
     return so_far.choices
+
+
+def _sequence(facts: Facts, so_far: Decisions) -> None:
+    """A recurrence unfolds what a vector says, or what was seen up to the end."""
+    if facts.per == "sequence":
+        if facts.kind == "signal" and facts.samples < _FAST_STEP:
+            so_far.decide("conv_filters", (), f"a vector of {facts.samples:,} values")
+            so_far.decide("conv_strides", (), "no convolutions")
+        so_far.decide("dropout", 0.1, "what a step says is said once")
+    else:
+        so_far.decide("rnn_units", (128,), "encoder and decoder alike")
+    kind = "training_split" if facts.has_statistics else "none"
+    so_far.decide("normalization", kind, "the answer has the level of its set")
+    so_far.decide("rnn_activation", "tanh", "bounded over a long sequence")
+    so_far.decide("rnn_l2", 0.0, "weights decay in the optimizer")
 
 
 def _frames(facts: Facts, so_far: Decisions) -> None:

@@ -20,6 +20,7 @@ from pipeline.console.options import (
     value_text,
 )
 from pipeline.console.rooms import first_lines
+from tfrecords_schema.errors import DatasetError
 from trainer.augmentation.augmentation import Augmentation, augmentations, augmented
 from trainer.models.family import ChosenModel, Family, families, option_kinds
 from trainer.models.named import family_named, kinds_beside, names_for_rules
@@ -242,22 +243,25 @@ def _decide(
     from trainer.runs.run_folder import earlier_flags
 
     model = read(ModelOptions, values).model
+    facts = _facts(run.dataset, read(DataOptions, values).train_split, values["label"].value or "")
+    of_model = family_for(facts)
     if model == AUTO:
-        model = _asked_for(values)
+        model = _asked_for(values, of_model.value)
     if model and not family_named(model).automatic:
         values["model"].parse(model)
         return ()
-    facts = _facts(run.dataset, read(DataOptions, values).train_split, values["label"].value or "")
-    of_model = family_for(facts)
     is_open = not model
+    if is_open and facts.per == "end" and not values["horizon_steps"].present:
+        raise DatasetError(
+            f"{run.dataset} has no labels; convert it with --label_key, or say how many steps at "
+            "the end of each signal are to be forecast, as in --horizon_steps=10"
+        )
     if model:
         values["model"].parse(model)
     else:
         fill_in(_flag(of_model), values, RECORDED, "the rules")
         model = of_model.value
     family = family_named(model)
-    if not family.automatic:
-        return (of_model,)
     known = names_of(OF_ANY_MODEL) | names_for_rules(model)
     given = {name: values[name].value for name in known if values[name].present}
     choices = decide(facts, given, settled, known - family.undecided)
@@ -285,10 +289,10 @@ def _flag(choice: Choice) -> str:
     return f"--{choice.name}={value_text(choice.value)}\n"
 
 
-def _asked_for(values: flags.FlagValues) -> str:
-    """The family that options are given of, without --model; empty where any would do."""
+def _asked_for(values: flags.FlagValues, by_rules: str) -> str:
+    """The family that options are given of, without --model; empty where that `by_rules` does."""
     given = {name for name in names_of(option_kinds()) if values[name].present}
     fitting = [name for name, family in families().items() if given <= names_of(family.options)]
-    if any(families()[name].automatic for name in fitting):
+    if by_rules in fitting or any(families()[name].automatic for name in fitting):
         return ""
     return _BY_DEFAULT if _BY_DEFAULT in fitting or not fitting else fitting[0]

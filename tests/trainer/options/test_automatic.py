@@ -88,6 +88,22 @@ def test_what_the_ridge_counts_is_tried_where_records_come_in_groups(networks, t
 def test_families():
     assert family_for(_FACTS).value == "inception_time"
     assert family_for(_FACTS._replace(per="sequence")).value == "sequence"
+    assert family_for(_FACTS._replace(per="end")).value == "forecaster"
+
+
+def test_a_vector_that_a_sequence_follows_from_has_no_convolutions():
+    sequence = _FACTS._replace(per="sequence")
+    vector = _decided(sequence._replace(samples=16))
+    assert (vector["conv_filters"].value, vector["conv_strides"].value) == ((), ())
+    assert vector["normalization"].value == "training_split"
+    assert not vector["normalization"].candidates
+    assert "conv_filters" not in _decided(sequence._replace(samples=3000))
+
+
+def test_what_is_forecast_without_statistics_is_not_normalized():
+    assert (
+        _decided(_FACTS._replace(per="end", has_statistics=False))["normalization"].value == "none"
+    )
 
 
 def test_patches_leave_a_step_several_rows():

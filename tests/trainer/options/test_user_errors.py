@@ -158,7 +158,8 @@ _CASES = {
         "give recordings like those it learnt from",
     ),
     "no labels": Case(
-        "--dataset=@/unlabelled/1.0.0 --run_dir=@/new", 1, "no labels", "", "with --label_key"
+        "--dataset=@/unlabelled/1.0.0 --run_dir=@/new", 1, "no labels", "--horizon_steps=10",
+        "with --label_key"
     ),
     "going on with another model": Case(
         f"{_AGAIN} --dense_units=3 --allow_changed=dense_units", 1, "of another model",
