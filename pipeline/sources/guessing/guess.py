@@ -224,4 +224,13 @@ def _frames(source: Source, inputs: Sequence[str], found: Guess) -> bool:
         for name, value in fields.items()
     ]
     found.take(f"Which field of {ANNOTATION} is the label?", readings)
+    if beside := [name for name, value in [*fields.items()][1:] if _is_numbers(value)]:
+        names = ",".join(beside)
+        found.facts.append(f"numbers that may be inputs beside the frames: --beside_key={names}")
     return True
+
+
+def _is_numbers(value: Any) -> bool:
+    """Whether a field of an annotation is a number, or a list of them."""
+    values = value if isinstance(value, list) else [value]
+    return bool(values) and all(type(one) in (int, float) for one in values)

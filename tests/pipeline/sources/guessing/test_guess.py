@@ -1,5 +1,6 @@
 """Layouts that people have: the command is right at once, or it is asked."""
 
+import json
 import os
 import pathlib
 import shlex
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.console.errors import UsageError
 from pipeline.conversion.convert import main as convert
@@ -69,6 +71,17 @@ def test_the_command_prints_it(tmp_path: pathlib.Path, capsys: pytest.CaptureFix
     assert "rate: 8000 Hz" in printed
     assert "python -m pipeline" in printed
     assert "part 2 of the name, one of 3 (ann, bob, cy): --label_regex=" in printed
+
+
+def test_numbers_beside_frames_are_named_as_inputs(tmp_path: pathlib.Path) -> None:
+    fields = {"turn": "left", "speed": 3.5, "gyro": [1, 2.0], "place": "A", "night": True, "no": []}
+    for number in range(3):
+        folder = tmp_path / "drives" / str(number)
+        folder.mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / "1.png")
+        (folder / "annotation.json").write_text(json.dumps(fields))
+    said = [fact for fact in guess(str(tmp_path / "drives"), GFiles()).facts if "beside" in fact]
+    assert [fact.partition("--")[2] for fact in said] == ["beside_key=speed,gyro"]
 
 
 def test_no_name_is_run_by_the_shell_that_the_command_is_pasted_into(
