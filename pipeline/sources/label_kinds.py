@@ -148,6 +148,12 @@ def plan_labels(
             f"--label_kind={kind}: the labels are text, values are numbers; store numbers, or use "
             f"--label_kind={per}_class"
         )
+    are_shares = windows is not None and windows.reduction == "share"
+    if label_kind == "value" and class_names and not are_shares:
+        raise UsageError(
+            f"--class_names={','.join(class_names[:10])} names classes, and the labels are values "
+            f"({why}); leave it out, or give --label_kind={per}_class if they are classes"
+        )
     windows = windows.of_kind(label_kind) if windows and per == "sample" else None
     why = f"{why}; {windows.why}" if windows else why
     if label_kind == "value":

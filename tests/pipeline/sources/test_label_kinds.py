@@ -110,6 +110,12 @@ def test_a_label_that_does_not_fit_is_told_what_would(
     assert misfit(label, found, _plan((6, shapes[set_of]), form="integer")) == said
 
 
+def test_names_of_classes_are_for_no_values() -> None:
+    fit = _fit(3, (3,), "value")
+    with pytest.raises(UsageError, match="--class_names=a,b names classes, and the labels are val"):
+        plan_labels({fit: 1}, {}, kind="auto", class_names=("a", "b"))
+
+
 def test_numbers_are_places_among_names() -> None:
     """Who has 1 to 3 must not add a fourth name behind, which would shift them all."""
     fit = _fit(3, (3,), "integer")
