@@ -29,7 +29,8 @@ def _verify(argv: Sequence[str]) -> int:
     quiet.start(gpu=False)
 
     # Here, so that --help does not wait for TensorFlow.
-    from pipeline.console.texts import bytes_text, counted
+    from pipeline.console.texts import bytes_text, counted, listed, one_line
+    from pipeline.verification.links import linked_files
     from pipeline.verification.verify import verify_dataset
     from tfrecords_schema.dataset import read_manifest
 
@@ -50,6 +51,12 @@ def _verify(argv: Sequence[str]) -> int:
     size = bytes_text(sum(split.size_bytes for split in splits))
     records = counted(sum(split.records for split in splits), "record")
     say(f"{path}: whole; {records} in {counted(shards, 'shard')}, {size}, all checked")
+    links = [f"{file} to {one_line(target)}" for file, target in linked_files(path, manifest)]
+    if links:
+        say(
+            "of it lies elsewhere, where it may change or go, what links lead to: "
+            f"{listed(links, 5)}; copy the folder with cp -rL to have all in it"
+        )
     say(f"seal {manifest.seal}: compare it with that of whoever gave you the dataset")
     return 0
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from pipeline import verify as command
 from pipeline.verification import verify
+from pipeline.verification.links import linked_files
 from pipeline.verification.record_check import check_record
 from pipeline.verification.verify import verify_dataset
 from tests.datasets import (
@@ -97,6 +98,30 @@ def test_missing_and_stray_files_are_named(dataset):
     assert "00000-of-00009 does not belong to the dataset" in problems[0]
     assert shard.name in problems[1]
     assert "cannot be read (NotFoundError)" in problems[1]
+
+
+@pytest.mark.parametrize("name", ["toy-train.tfrecord-00000*", "index.parquet", "manifest.json"])
+def test_a_link_to_a_good_file_is_named(name, dataset, tmp_path, capsys):
+    (path,) = dataset.glob(name)
+    path.rename(tmp_path / "else\nwhere")
+    path.symlink_to(tmp_path / "else\nwhere")
+    assert command.main([str(dataset)]) == 0
+    said = capsys.readouterr().out
+    assert "whole; 6 records in" in said
+    assert f"what links lead to: {path} to {tmp_path}/else\\nwhere; copy the folder" in said
+
+
+def test_a_linked_shard_of_a_selection_and_a_linked_folder_are_named(dataset, tmp_path, capsys):
+    shard = _first_shard(dataset)
+    shard.rename(tmp_path / "shard")
+    shard.symlink_to(tmp_path / "shard")
+    (dataset / "folder").symlink_to(tmp_path)
+    selection = dataclasses.replace(read_manifest(str(dataset)), shards_of=str(dataset))
+    assert list(linked_files(str(tmp_path / "selection"), selection)) == [
+        (str(shard), str(tmp_path / "shard"))
+    ]
+    (problem,) = verify_dataset(str(dataset))
+    assert f"{dataset}/folder does not belong to the dataset" in problem
 
 
 def test_what_an_interrupted_conversion_left_is_named(dataset):

@@ -1,0 +1,26 @@
+"""Files of a dataset that are links: they lie elsewhere, where others may change or remove them."""
+
+import os
+from collections.abc import Iterator
+
+from tfrecords_schema.flushing import local_path
+from tfrecords_schema.manifest import Manifest
+from tfrecords_schema.names import MANIFEST, join
+
+
+def linked_files(path: str, manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Yields path and target of each link among the files of a dataset; stores have none.
+
+    Args:
+      path: of the dataset folder, which may be a link itself: it was named.
+      manifest: that of the folder.
+    """
+    shards = [shard.file for entry in manifest.splits.values() for shard in entry.shards]
+    folders = {path: (MANIFEST, *manifest.files)}
+    source = manifest.shards_of or path
+    folders[source] = (*folders.get(source, (MANIFEST,)), *shards)
+    for folder, names in folders.items():
+        for file in (join(folder, name) for name in names):
+            local = local_path(file)
+            if local is not None and os.path.islink(local):
+                yield file, os.readlink(local)
