@@ -76,9 +76,22 @@ def main(argv: list[str]) -> int:
             found = _count(root, counts[kind], most_mb - quiet_mb)
             if status:
                 counts[kind].violation("ended the process", 1, root / "log")
+            _show(numbers.stop, args.files, counts)
             if args.keep and found:
                 shutil.copytree(work, pathlib.Path(args.keep, f"{kind}-{start}"))
     return report_by("files", counts, _COLUMNS)
+
+
+def _show(done: int, files: int, counts: dict[str, Counts]) -> None:
+    """What was counted until now, should the rest be cut off."""
+    worked, refused, bad = (
+        sum(int(value) for value in values)
+        for values in zip(
+            *((row["all worked"], row["refused"], row.violations) for row in counts.values()),
+            strict=True,
+        )
+    )
+    print(f"{done:,} of {files:,}: {worked} worked, {refused} refused, {bad} violations", flush=True)
 
 
 def _make(root: pathlib.Path) -> int:
