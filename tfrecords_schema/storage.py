@@ -188,7 +188,7 @@ def _write(path: str, content: bytes) -> None:
 
 
 def append(path: str, text: str) -> None:
-    """Appends text to a file, and flushes it.
+    """Appends text to a file, and flushes it; what else has the file by a hard link keeps its own.
 
     Raises:
       LinkError: if it is a link.
@@ -196,11 +196,20 @@ def append(path: str, text: str) -> None:
     folder = posixpath.dirname(path)
     _refuse_link(path, folder)
     is_new = not gfile.exists(path)
+    detach(path)
     with gfile.open_file(path, "a") as file:
         file.write(text)
     flush(path)
     if is_new:
         flush(folder)
+
+
+def detach(path: str) -> None:
+    """Copies a file that has other names, too (`cp -al`), before it is written in its place."""
+    local = local_path(path)
+    if local is not None and os.path.isfile(local) and os.stat(local).st_nlink > 1:
+        with replacing(path) as temporary:
+            shutil.copyfile(local, temporary)
 
 
 def replace(source: str, path: str) -> None:

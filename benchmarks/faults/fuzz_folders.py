@@ -96,8 +96,8 @@ def _show(done: int, files: int, counts: dict[str, Counts]) -> None:
 
 def _make(root: pathlib.Path) -> int:
     """A dataset and a run to change copies of."""
-    write_recordings(root / "inputs", 12)
-    label = ["--source=signals", "--label_regex=^([01])/", "--splits=test=3,train=rest"]
+    write_recordings(root / "inputs", 12, 3, 9)  # An evaluation has figures of all beginnings.
+    label = ["--source=signals", "--label_regex=^([01])/", "--splits=test=2,train=rest"]
     status = convert([*label, f"--input_dir={root / 'inputs'}", f"--output_dir={root}", "--name=d"])
     line = (f"--dataset={root / 'd/1.0.0'}", f"--run_dir={root / 'run'}")
     return status or train([*line, *_MODEL]) or inspect([str(root / "d/1.0.0"), "--no_html"])

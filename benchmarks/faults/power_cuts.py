@@ -70,11 +70,13 @@ def main(argv: list[str]) -> int:
     return counts.report()
 
 
-def write_recordings(folder: pathlib.Path, count: int) -> None:
+def write_recordings(
+    folder: pathlib.Path, count: int, least_steps: int = 20, most_steps: int = 60
+) -> None:
     """Some recordings of three channels, with a class each."""
     rng = np.random.default_rng(0)
     for number in range(count):
-        steps, label = int(rng.integers(20, 60)), number % 2
+        steps, label = int(rng.integers(least_steps, most_steps)), number % 2
         signal = rng.normal(label, 1, (steps, 3)).astype(np.float32)
         path = folder / str(label) / f"g{number:03d}.npz"
         path.parent.mkdir(parents=True, exist_ok=True)

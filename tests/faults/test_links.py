@@ -219,6 +219,13 @@ def test_appending_to_a_link_is_refused(tmp_path, victim):
     assert _is_whole(victim)
 
 
+def test_appending_to_a_hard_link_leaves_the_other_names_as_they_are(tmp_path, victim):
+    (tmp_path / "history").hardlink_to(victim / "thesis.txt")
+    append(str(tmp_path / "history"), ", and more")
+    assert (tmp_path / "history").read_text() == "the only copy, and more"
+    assert _is_whole(victim)
+
+
 def test_folders_are_made_below_a_link_that_was_named_but_not_through_others(tmp_path, victim):
     (tmp_path / "named").symlink_to(victim)
     assert make_folder(str(tmp_path / "named"), "a", "b") == f"{tmp_path}/named/a/b"

@@ -1,7 +1,7 @@
 """The files of a dataset must stay what they were while something reads them.
 
 A record that is not whole is found when it is read; another whole one in its place is not. So size,
-time and inode of each file are looked at again and again, which costs a hundredth of the time, and
+times and inode of each file are looked at again and again, which costs a hundredth of the time, and
 a file that has others is hashed: a copy put back is no change.
 """
 
@@ -101,14 +101,17 @@ class Unchanged:
             )
 
 
-def _looks(path: str) -> tuple[int, int, int] | None:
-    """Size, time in ns, and inode (0 on file systems elsewhere); None where there is no file."""
+def _looks(path: str) -> tuple[int, int, int, int] | None:
+    """Size, when it was written, inode, when that changed; None where there is no file.
+
+    Times are in ns. The second is the system's alone to set; elsewhere it is 0, as inodes are.
+    """
     local = local_path(path)
     try:
         if local is None:
             found = gfile.stat(path)
-            return found.length, found.mtime_nsec, 0
+            return found.length, found.mtime_nsec, 0, 0
         about = os.stat(local)
-        return about.st_size, about.st_mtime_ns, about.st_ino
+        return about.st_size, about.st_mtime_ns, about.st_ino, about.st_ctime_ns
     except (tf.errors.NotFoundError, OSError):
         return None

@@ -36,6 +36,14 @@ def test_a_whole_shard_in_the_place_of_another_is_found(shard, unchanged):
         unchanged(now=True)
 
 
+def test_a_shard_written_in_its_place_is_found_though_its_time_is_put_back(shard, unchanged):
+    before = os.stat(shard)
+    shard.write_bytes(_other(shard))
+    os.utime(shard, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(DatasetError, match=f"{shard.name} changed since this command began"):
+        unchanged(now=True)
+
+
 @pytest.mark.parametrize("name", ["manifest.json", "index.parquet"])
 def test_a_dataset_converted_anew_is_found(name, shard, unchanged):
     (shard.parent / name).unlink()

@@ -18,7 +18,7 @@ from pipeline.sources.recordings.libraries import library
 from tfrecords_schema.decoding import decode
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
-from tfrecords_schema.storage import make_folder
+from tfrecords_schema.storage import detach, make_folder
 from trainer.studies.search.database import require_own
 
 _FILE = "search.sqlite3"
@@ -84,6 +84,7 @@ class Storage:
         self._seed, self._parallel = seed, parallel
         path = join(make_folder(run_dir), _FILE)
         require_own(path)
+        detach(path)
         try:
             self.study = optuna().create_study(
                 storage=f"sqlite:///{path}",

@@ -64,3 +64,15 @@ def test_time_of_earlier_starts_is_added_up(tmp_path):
     assert storage.secs_before == 3
     storage.spent(2)
     assert _open(tmp_path).secs_before == 5
+
+
+def test_a_search_in_a_copy_by_hard_links_leaves_the_first_as_it_is(tmp_path):
+    (tmp_path / "copy").mkdir()
+    _open(tmp_path / "first").add({"depth": 2})
+    database = tmp_path / "first" / "search.sqlite3"
+    (tmp_path / "copy" / database.name).hardlink_to(database)
+    before = database.read_bytes()
+    copy = _open(tmp_path / "copy")
+    copy.add({"depth": 3})
+    assert len(copy.newest()) == 2
+    assert database.read_bytes() == before
