@@ -53,6 +53,7 @@ from trainer.studies.pooled import Run, run_name, summarize
 from trainer.studies.scored import Scored
 from trainer.studies.study_tables import study_text
 
+_KIND = ("cross-validation", "--seeds and --repeats")  # Of study, and what of it may grow.
 _CAN_GO_ON = "give the same command again; runs that are done are kept"
 
 
@@ -79,7 +80,7 @@ def _cross_validate(argv: Sequence[str]) -> None:
     require_one_label(dataset, flags)
     splits = splits_to_divide(dataset, options, data.test_split)
     study = _study(options, dataset, splits, flags)
-    require_same(run.run_dir, study, "cross-validation", "--seeds and --repeats")
+    require_same(run.run_dir, study, *_KIND)
     facts = read_facts(dataset, splits, options)
     folds = plan_folds(facts, options)
     table = fold_table(folds, facts, dataset.schema.label)
@@ -87,7 +88,7 @@ def _cross_validate(argv: Sequence[str]) -> None:
     if run.dry_run:
         return say("--dry_run: nothing was trained, nothing was written")
     with Lock(run.run_dir, f"cross-validating in {run.run_dir}"):
-        write_study(run.run_dir, study)
+        write_study(run.run_dir, study, *_KIND)
         written = {
             fold.name: write_fold(join(run.run_dir, "folds"), fold, dataset, splits, facts)
             for fold in folds

@@ -59,6 +59,7 @@ from trainer.studies.search.space import Dimension, read_space
 from trainer.studies.search.storage import Storage, optuna
 from trainer.studies.search.trials import Plan, Trials
 
+_KIND = ("search", "--trials and --search_minutes")  # Of study, and what of it may grow.
 _CAN_GO_ON = "give the same command again; trials that are done are kept"
 # Of the time of a search, what its trainings may take; the rest is for what is around them.
 _SHARE = 0.6
@@ -86,7 +87,7 @@ def _search(argv: Sequence[str]) -> None:
     objective = _objective(options, label)
     splits = splits_to_divide(dataset, options.division, of_run.data.test_split)
     study = _study(options, dataset, splits, objective, space, of_run)
-    require_same(run.run_dir, study, "search", "--trials and --search_minutes")
+    require_same(run.run_dir, study, *_KIND)
     facts = read_facts(dataset, splits, options.division)
     folds = plan_folds(facts, options.division)
     table = fold_table(folds, facts, dataset.schema.label)
@@ -97,7 +98,7 @@ def _search(argv: Sequence[str]) -> None:
     if run.dry_run:
         return say("--dry_run: nothing was trained, nothing was written")
     with Lock(run.run_dir, f"searching in {run.run_dir}"):
-        write_study(run.run_dir, study)
+        write_study(run.run_dir, study, *_KIND)
         place = join(run.run_dir, "folds")
         plan = Plan(
             run.run_dir,

@@ -84,14 +84,9 @@ def main(argv: list[str]) -> int:
 
 def _show(done: int, files: int, counts: dict[str, Counts]) -> None:
     """What was counted until now, should the rest be cut off."""
-    worked, refused, bad = (
-        sum(int(value) for value in values)
-        for values in zip(
-            *((row["all worked"], row["refused"], row.violations) for row in counts.values()),
-            strict=True,
-        )
-    )
-    print(f"{done:,} of {files:,}: {worked} worked, {refused} refused, {bad} violations", flush=True)
+    worked, refused = (sum(row[of] for row in counts.values()) for of in _COLUMNS[1:3])
+    bad = sum(row.violations for row in counts.values())
+    print(f"{done:,} of {files:,}: {worked} worked, {refused} refused, {bad} bad", flush=True)
 
 
 def _make(root: pathlib.Path) -> int:

@@ -129,7 +129,12 @@ def require_same(run_dir: str, study: Mapping[str, Any], what: str, may_grow: st
         )
 
 
-def write_study(run_dir: str, study: Mapping[str, Any]) -> None:
-    """Writes down what all runs have in common."""
+def write_study(run_dir: str, study: Mapping[str, Any], what: str, may_grow: str) -> None:
+    """Writes down what all runs have in common, for whoever has the lock of the folder.
+
+    Raises:
+      UserError: another study came there since `require_same` was asked.
+    """
+    require_same(run_dir, study, what, may_grow)
     content = json.dumps(study, indent=1) + "\n"
     atomic_write(join(make_folder(run_dir), _STUDY), content.encode())

@@ -15,6 +15,7 @@ from tfrecords_schema import open_dataset
 from trainer.compare import main as compare
 from trainer.cross_validate import main
 from trainer.studies import fold_datasets
+from trainer.studies.asked_study import write_study
 from trainer.studies.fold_datasets import (
     Fold,
     plan_folds,
@@ -224,6 +225,19 @@ def test_another_study_or_a_mistake_is_refused_and_changes_nothing(
     assert _run(dataset, study, flag) in (1, 2)
     assert message in capsys.readouterr().err
     assert (study / "study.json").read_bytes() == before
+
+
+def test_another_study_that_comes_while_the_folds_are_planned_is_not_mixed_with(
+    dataset, tmp_path, capsys, monkeypatch
+):
+    def meanwhile(*given):
+        write_study(str(tmp_path), {"fold_seed": "7"}, "cross-validation", "--seeds")
+        return read_facts(*given)
+
+    monkeypatch.setattr("trainer.cross_validate.read_facts", meanwhile)
+    assert _run(dataset, tmp_path) == 1
+    assert "--fold_seed was '7' and is '0'" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["study.json"]
 
 
 def test_a_dry_run_shows_the_folds_and_writes_nothing(dataset, tmp_path, capsys):
