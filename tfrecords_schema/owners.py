@@ -75,8 +75,9 @@ def is_alive(owner: Owner) -> bool:
         os.kill(owner.pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # It is another user's, of which /proc may not tell.
+        if not _process_start(owner.pid):
+            return True
     return owner.start == _process_start(owner.pid) and not _has_ended(owner.pid)
 
 

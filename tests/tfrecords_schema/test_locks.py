@@ -1,5 +1,6 @@
 """One process in a folder: which locks stop the next, and which are nobody's."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -37,6 +38,21 @@ def test_the_lock_of_a_dead_process_of_this_machine_is_taken_over_at_once(owner,
     with Lock(str(tmp_path), "training"):
         assert not os.path.exists(path)
     assert "is gone: going on without it" in caplog.text
+
+
+@pytest.mark.parametrize(("start", "hidden", "alive"), [("1", 0, 0), ("", 0, 1), ("1", 1, 1)])
+def test_of_a_process_of_another_user_the_start_is_asked_where_it_is_told(
+    start, hidden, alive, monkeypatch
+):
+    def denied(*_):
+        raise PermissionError
+
+    here = owners.this_process()
+    monkeypatch.setattr(owners.os, "kill", denied)
+    if hidden:
+        monkeypatch.setattr(owners, "_told", lambda *_: "")
+    other = dataclasses.replace(here, start=start or here.start)
+    assert owners.is_alive(other) == bool(alive)
 
 
 def test_a_process_that_ended_and_that_nobody_asked_for_is_dead(tmp_path):
