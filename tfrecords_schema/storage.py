@@ -262,7 +262,7 @@ def remove(path: str) -> None:
     with contextlib.suppress(FileNotFoundError, tf.errors.NotFoundError):
         if local is not None and stat.S_ISDIR(os.lstat(local).st_mode):
             shutil.rmtree(local)  # `tf.io.gfile.rmtree` goes through links.
-        elif gfile.isdir(path) and not _is_link(path):
+        elif gfile.isdir(path) and not is_link(path):
             gfile.rmtree(path)
         else:
             gfile.remove(path)
@@ -290,9 +290,15 @@ def names_in(folder: str) -> list[str]:
 
     A glob would take a `[` in its path for a pattern.
     """
-    if _is_link(folder) or not gfile.isdir(folder):
+    if is_link(folder) or not gfile.isdir(folder):
         return []
     return [name.rstrip("/") for name in gfile.listdir(folder)]
+
+
+def is_link(path: str) -> bool:
+    """Whether a link stands at a local path, to whatever it leads."""
+    local = local_path(path)
+    return local is not None and os.path.islink(local)
 
 
 def _is_unfit(character: str) -> bool:
@@ -300,13 +306,8 @@ def _is_unfit(character: str) -> bool:
 
 
 def _refuse_link(path: str, root: str) -> None:
-    if _is_link(path):
+    if is_link(path):
         raise LinkError(
             f"{path} is a link, and what is written below {root or '.'} must stay there; remove "
             "the link, or name the folder that it leads to"
         )
-
-
-def _is_link(path: str) -> bool:
-    local = local_path(path)
-    return local is not None and os.path.islink(local)

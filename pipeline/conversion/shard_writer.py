@@ -40,7 +40,7 @@ from tfrecords_schema.manifest import FileEntry
 from tfrecords_schema.names import UNLABELLED, join, shard_name
 from tfrecords_schema.places import gfile
 from tfrecords_schema.record_writer import ASIDE_BYTES, FRAMING_BYTES, RecordWriter
-from tfrecords_schema.storage import replacing
+from tfrecords_schema.storage import is_link, replacing
 
 TRAINING_SPLIT = "train"
 
@@ -99,10 +99,9 @@ class ShardWriter(beam.DoFn):
         if found is None or found.key != part.key or found.has_changed_inputs:
             return False
         places = [join(folder, part.file) for folder in (self._work_dir, self._options.dataset_dir)]
-        return any(
-            gfile.exists(place) and hash_file(place) == FileEntry(found.size_bytes, found.sha256)
-            for place in places
-        )
+        expected = FileEntry(found.size_bytes, found.sha256)
+        files = (place for place in places if gfile.exists(place) and not is_link(place))
+        return any(hash_file(place) == expected for place in files)
 
     def _write_records(
         self, path: str, records: Sequence[Description], part: Part

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tfrecords_schema.flushing import local_path
 from tfrecords_schema.manifest import Manifest
 from tfrecords_schema.names import MANIFEST, join
+from tfrecords_schema.storage import is_link
 
 
 def linked_files(path: str, manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -21,6 +22,5 @@ def linked_files(path: str, manifest: Manifest) -> Iterator[tuple[str, str]]:
     folders[source] = (*folders.get(source, (MANIFEST,)), *shards)
     for folder, names in folders.items():
         for file in (join(folder, name) for name in names):
-            local = local_path(file)
-            if local is not None and os.path.islink(local):
-                yield file, os.readlink(local)
+            if is_link(file):
+                yield file, os.readlink(local_path(file) or "")

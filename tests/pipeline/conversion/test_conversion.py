@@ -354,7 +354,9 @@ def test_property_04_a_second_start_writes_only_what_is_missing(
     assert hashes(folders.dataset) == whole
 
 
-@pytest.mark.parametrize("change", ["content", "damage", "no part", "damaged part", "zeros"])
+@pytest.mark.parametrize(
+    "change", ["content", "damage", "link", "no part", "damaged part", "zeros"]
+)
 def test_property_04_a_shard_whose_input_changed_is_written_again(
     folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
@@ -368,6 +370,10 @@ def test_property_04_a_shard_whose_input_changed_is_written_again(
         # Same size and name: only the checksum in the zip directory tells.
         with np.load(folders.inputs / "g003_0003.npz") as arrays:
             write_npz(folders, "g003_0003", signal=arrays["signal"] + 1, label=arrays["label"])
+    elif change == "link":  # In a folder that was handed on: others may change what it leads to.
+        (shard,) = (folders.dataset / ".conversion").glob("*.tfrecord-*")
+        shard.rename(folders.inputs / "elsewhere")
+        shard.symlink_to(folders.inputs / "elsewhere")
     elif change != "damage":  # As a power failure leaves what was not flushed to the disk.
         (part,) = (folders.dataset / ".conversion").glob("*.parquet")
         content = part.read_bytes()
@@ -381,3 +387,4 @@ def test_property_04_a_shard_whose_input_changed_is_written_again(
     record = read_records(converter.dataset("--splits=train=1"))["g003_0003"]
     with np.load(folders.inputs / "g003_0003.npz") as arrays:
         np.testing.assert_array_equal(record["signal"], arrays["signal"])
+    assert not any(path.is_symlink() for path in folders.dataset.iterdir())
