@@ -226,6 +226,8 @@ def _owner(path: str) -> Owner | None:
     """
     content = read(path)
     try:
-        return decode(Owner, json_object(content or b""))
+        found = json_object(content or b"")
+        known = {field.name for field in dataclasses.fields(Owner)}  # Later versions may say more.
+        return decode(Owner, {name: found[name] for name in known & found.keys()})
     except DatasetError:
         return None

@@ -69,7 +69,7 @@ def is_alive(owner: Owner) -> bool:
     """Whether the process that `this_process` described still runs; True where nobody can tell."""
     if not can_be_asked(owner):
         return True
-    if owner.boot and owner.boot != _boot():
+    if owner.pid < 1 or (owner.boot and owner.boot != _boot()):  # 0 and less are groups to `kill`.
         return False
     try:
         os.kill(owner.pid, 0)

@@ -30,14 +30,20 @@ def test_a_living_process_keeps_the_folder_until_it_gives_it_back(tmp_path):
 
 @pytest.mark.parametrize(
     "owner",
-    [{"pid": 2**22 + 1}, {"start": "1"}, {"boot": "an earlier one"}],
-    ids=["no such process", "number used anew", "machine started anew"],
+    [{"pid": 2**22 + 1}, {"start": "1"}, {"boot": "an earlier one"}, {"pid": 0, "start": ""}],
+    ids=["no such process", "number used anew", "machine started anew", "no number"],
 )
 def test_the_lock_of_a_dead_process_of_this_machine_is_taken_over_at_once(owner, tmp_path, caplog):
     path = _write(tmp_path, **owner)
     with Lock(str(tmp_path), "training"):
         assert not os.path.exists(path)
     assert "is gone: going on without it" in caplog.text
+
+
+def test_a_lock_of_a_later_version_that_says_more_is_one(tmp_path):
+    _write(tmp_path, container="1")
+    with pytest.raises(LockedError, match=f"process {os.getpid()} on"):
+        Lock(str(tmp_path), "training").take()
 
 
 @pytest.mark.parametrize(("start", "hidden", "alive"), [("1", 0, 0), ("", 0, 1), ("1", 1, 1)])
