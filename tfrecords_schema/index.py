@@ -184,7 +184,7 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
                 yield rows
                 return
             problem = f"it has the columns {reprlib.repr(rows.schema_arrow.names)}"
-    except (pa.ArrowException, OSError, tf.errors.FailedPreconditionError) as error:
+    except (pa.ArrowException, OSError, tf.errors.OpError) as error:  # It may be gone by now.
         problem = str(error)
     raise _damaged(path, problem)
 

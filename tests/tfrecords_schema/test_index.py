@@ -1,10 +1,12 @@
 import dataclasses
+import pathlib
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.datasets import two_splits
 from tfrecords_schema import (
     DatasetError,
     IndexRow,
@@ -103,6 +105,14 @@ def test_another_table_is_no_index(read, damage, problem, tmp_path):
         path.write_text("no Parquet at all")
     with pytest.raises(DatasetError, match=rf"index.parquet is no index .*{problem}.*; copy it"):
         read(str(path))
+
+
+def test_an_index_that_went_since_the_dataset_was_opened_is_said_to_be_gone(tmp_path):
+    dataset = two_splits(tmp_path)
+    path = pathlib.Path(dataset.path, "index.parquet")
+    path.unlink()
+    with pytest.raises(DatasetError, match=r"index.parquet is no index .*No such file.*; copy it"):
+        dataset.split("train")
 
 
 def test_rows_cannot_be_changed():
