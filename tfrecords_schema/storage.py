@@ -55,8 +55,8 @@ def require_plain(name: str, what: str) -> str:
     )
 
 
-def make_folder(root: str, *names: str) -> str:
-    """Makes a folder below one that the user named, and returns its path.
+def below(root: str, *names: str) -> str:
+    """The path of a folder below one that the user named, whether it is there yet or not.
 
     Args:
       root: the folder that the user named; it may be a link.
@@ -71,6 +71,12 @@ def make_folder(root: str, *names: str) -> str:
         require_plain(name.removeprefix("."), "folder")
         path = posixpath.join(path, name)
         _refuse_link(path, root)
+    return path
+
+
+def make_folder(root: str, *names: str) -> str:
+    """Makes a folder, and returns its path; takes and raises what `below` does."""
+    path = below(root, *names)
     missing, above = [], path if local_path(path) is not None else ""
     while above and not gfile.exists(above):
         above = posixpath.dirname(above)

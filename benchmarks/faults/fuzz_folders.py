@@ -21,6 +21,7 @@ quiet.start(gpu=False)
 import collections
 import contextlib
 import functools
+import gc
 import hashlib
 import io
 import json
@@ -91,6 +92,7 @@ def _show(done: int, files: int, counts: dict[str, Counts]) -> None:
 
 def _make(root: pathlib.Path) -> int:
     """A dataset and a run to change copies of."""
+    trace_nothing()
     write_recordings(root / "inputs", 12, 3, 9)  # An evaluation has figures of all beginnings.
     label = ["--source=signals", "--label_regex=^([01])/", "--splits=test=2,train=rest"]
     status = convert([*label, f"--input_dir={root / 'inputs'}", f"--output_dir={root}", "--name=d"])
@@ -100,6 +102,7 @@ def _make(root: pathlib.Path) -> int:
 
 def _try_all(root: pathlib.Path, kind: str, seed: int, numbers: Sequence[int]) -> int:
     trace_nothing()
+    gc.freeze()  # What is imported is not looked through again after each file.
     results = root / "results.jsonl"
     results.unlink(missing_ok=True)
     for number in numbers:

@@ -7,6 +7,7 @@ fold's own training records, so nothing of the others can reach it.
 from __future__ import annotations
 
 import dataclasses
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -129,7 +130,7 @@ def write_fold(
     """Writes the dataset of a fold and opens it; the same fold gives the same bytes.
 
     Args:
-      folder: where the folders of all folds are.
+      folder: where the folders of all folds are, below one that the user named.
       fold: which.
       dataset: has the records.
       splits: its splits that are divided.
@@ -146,7 +147,7 @@ def write_fold(
         split: sum(facts[group].missing for group in groups) for split, groups in members.items()
     }
     return write_selection(
-        make_folder(folder, fold.name),
+        make_folder(*posixpath.split(folder), fold.name),
         dataset,
         splits,
         lambda row: fold.split_of[row.group],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tfrecords_schema import Dataset
-from tfrecords_schema.names import join
+from tfrecords_schema.storage import below
 from trainer.runs import asked
 from trainer.studies.fold_datasets import TEST, TRAIN, VALIDATION, Fold
 from trainer.studies.many_runs import Job
@@ -30,9 +30,10 @@ def fold_job(
       *more: flags of this training.
 
     Raises:
+      LinkError: a folder of the study is a link, and what is behind it somebody else's.
       UsageError: the command line makes no sense; seen here of frames only.
     """
-    run_dir = join(study_dir, path)
+    run_dir = below(study_dir, *path.split("/"))
     own = {
         "dataset": dataset.path,
         "run_dir": run_dir,
@@ -45,5 +46,5 @@ def fold_job(
     if dataset.schema.input.kind == "frames":
         of_model = asked.asked(line).model.options
         if any(getattr(options, _CACHE, None) == "" for options in of_model):
-            line = (*line, f"--{_CACHE}={join(study_dir, 'features')}")
+            line = (*line, f"--{_CACHE}={below(study_dir, 'features')}")
     return Job(path.rpartition("/")[2], run_dir, line, dataset.manifest.fingerprint)

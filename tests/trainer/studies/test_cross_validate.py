@@ -240,6 +240,17 @@ def test_another_study_that_comes_while_the_folds_are_planned_is_not_mixed_with(
     assert [path.name for path in tmp_path.iterdir()] == ["study.json"]
 
 
+@pytest.mark.parametrize("name", ["folds", "runs", "runs/repeat_0_fold_2_seed_0"])
+def test_a_folder_of_a_study_that_is_a_link_is_refused(name, dataset, tmp_path, capsys):
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "study" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "elsewhere")
+    assert _run(dataset, tmp_path / "study") == 1
+    assert f"{link} is a link" in capsys.readouterr().err
+    assert not [*(tmp_path / "elsewhere").iterdir()]
+
+
 def test_a_dry_run_shows_the_folds_and_writes_nothing(dataset, tmp_path, capsys):
     assert _run(dataset, tmp_path / "dry", "--dry_run") == 0
     assert "repeat_0_fold_2" in capsys.readouterr().out

@@ -288,6 +288,20 @@ def test_another_search_or_a_mistake_is_refused(dataset, searched, capsys, flags
     assert (searched / "study.json").read_bytes() == before
 
 
+def test_trials_that_are_a_link_are_refused_and_what_is_behind_is_kept(
+    dataset, trainings, tmp_path, capsys
+):
+    weights = tmp_path / "elsewhere" / "trial_0_fold_0" / "best" / "model.npz"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"the only copy")
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "trials").symlink_to(tmp_path / "elsewhere")
+    assert _search(dataset, tmp_path / "study", "--trials=2") == 1
+    assert f"{tmp_path}/study/trials is a link" in capsys.readouterr().err
+    assert weights.read_bytes() == b"the only copy"
+    assert not trainings.done
+
+
 def test_what_is_missing_is_said(dataset, tmp_path, capsys, monkeypatch):
     storage.optuna.cache_clear()
     library.cache_clear()
