@@ -2,6 +2,7 @@
 
 import inspect
 import time
+from collections.abc import Set
 
 import keras
 import tensorflow as tf
@@ -108,10 +109,12 @@ def make_callbacks(
 
 
 def callback_states(callbacks: list[keras.callbacks.Callback]) -> dict[str, dict]:
-    """Plain attributes of each callback, by its class's name."""
+    """Plain attributes of each callback, by its class's name, without its constructor's options."""
     return {
         type(callback).__name__: {
-            key: value for key, value in vars(callback).items() if isinstance(value, _PLAIN)
+            key: value
+            for key, value in vars(callback).items()
+            if isinstance(value, _PLAIN) and key not in _options(callback)
         }
         for callback in callbacks
         if not isinstance(callback, TensorBoardScalars)  # It keeps but its folder, which may move.
@@ -119,13 +122,17 @@ def callback_states(callbacks: list[keras.callbacks.Callback]) -> dict[str, dict
 
 
 def restore_callbacks(callbacks: list[keras.callbacks.Callback], states: dict[str, dict]) -> None:
-    """Puts back what `callback_states` took, but for arguments of the constructor: options."""
+    """Puts back what `callback_states` took, and earlier versions with the options."""
     for callback in callbacks:
         state = states.get(type(callback).__name__, {})
-        options = inspect.signature(type(callback)).parameters
-        vars(callback).update({key: state[key] for key in state.keys() - options.keys()})
+        vars(callback).update({key: state[key] for key in state.keys() - _options(callback)})
         if (
             isinstance(callback, keras.callbacks.EarlyStopping)
             and callback.wait < callback.patience
         ):
             callback.stopped_epoch = 0  # It stopped, and has more patience now.
+
+
+def _options(callback: keras.callbacks.Callback) -> Set[str]:
+    """Arguments of its constructor, which may be others when a training goes on."""
+    return inspect.signature(type(callback)).parameters.keys()

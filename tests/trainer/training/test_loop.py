@@ -26,6 +26,7 @@ from trainer.options.options import RunOptions, TrainingOptions
 from trainer.runs.checkpoints import TrainingState, load
 from trainer.step.steps import Steps
 from trainer.step.task import Task
+from trainer.training.callbacks import callback_states, restore_callbacks
 from trainer.training.loop import Trainer
 from trainer.training.optimizers import make_optimizer
 
@@ -253,6 +254,15 @@ def test_going_on_with_more_patience_goes_on(dataset, tmp_path):
     again.trainer.run()
     assert again.trainer.state.epoch == 4
     assert again.model.optimizer.learning_rate.numpy() < 1e-31
+
+
+def test_options_of_callbacks_are_in_no_checkpoint_and_not_taken_from_an_earlier_one():
+    stopping = keras.callbacks.EarlyStopping("loss", patience=3)
+    (state,) = callback_states([stopping]).values()
+    assert state["wait"] == 0
+    assert state.keys().isdisjoint(["monitor", "patience", "min_delta", "baseline", "verbose"])
+    restore_callbacks([stopping], {"EarlyStopping": {**state, "patience": 1, "wait": 2}})
+    assert (stopping.patience, stopping.wait) == (3, 2)
 
 
 def test_going_on_with_another_metric_forgets_the_best_value(dataset, tmp_path):
