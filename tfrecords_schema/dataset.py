@@ -190,6 +190,8 @@ def check_size(path: str, size_bytes: int) -> None:
         raise DatasetError(
             f"{path} is missing; copy it again, or convert again with --overwrite"
         ) from None
+    except tf.errors.OpError as error:  # Of a name that no file can have, say.
+        raise DatasetError(f"{path} cannot be read ({error.message}); copy it again") from error
     if found != size_bytes:
         raise DatasetError(
             f"{path} has {found} bytes, the manifest says {size_bytes}; copy it again, or convert "

@@ -153,7 +153,7 @@ def group_totals(path: str) -> pa.Table:
       Columns `group`, `split`, `records` and `steps`; a group in two splits has two rows.
     """
     with _opened(path) as rows:
-        table = rows.read(["group", "split", "steps"])
+        table = _whole(path, rows.read(["group", "split", "steps"]))
     totals = table.group_by(["group", "split"]).aggregate([("steps", "count"), ("steps", "sum")])
     totals = totals.rename_columns({"steps_count": "records", "steps_sum": "steps"})
     return totals.sort_by([("records", "descending"), ("group", "ascending")])
@@ -190,6 +190,7 @@ def _opened(path: str) -> Iterator[pq.ParquetFile]:
 
 
 def _whole(path: str, rows: Any) -> Any:
+    rows.validate(full=True)  # Text that is no UTF-8, too, of which Python's own decoder dies.
     if any(column.null_count for column in rows.columns):
         raise _damaged(path, "it has rows with nothing in them")
     return rows

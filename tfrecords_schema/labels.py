@@ -77,6 +77,10 @@ class LabelSpec:
         require_shape("label", self.shape, self.dtype)
         if len({*self.class_names}) < len(self.class_names):
             raise DatasetError("label: got a class name twice; name each class once")
+        try:
+            "".join(self.class_names).encode()
+        except UnicodeEncodeError as error:
+            raise DatasetError("label: got a class name that is no valid Unicode") from error
         if self.is_single and (self.dtype != "int64" or self.shape):
             raise DatasetError(
                 f"a class label is a single int64 index, got dtype {self.dtype}, shape {self.shape}"

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import reprlib
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from tfrecords_schema.storage import require_plain
 FORMAT_VERSION = 1
 FRAMING_BYTES = 16
 """Around a record: its length and checksums."""
+_READ_OPTIONS = {"sample_rate_hz": float, "channels": list[str], "units": list[str]}
 _LARGEST = 2**62
 
 
@@ -205,12 +207,24 @@ class Manifest:
         del value["checksum"]
         try:
             manifest = decode(cls, value)
+            check_options(manifest.options)
         except DatasetError as error:
             raise DatasetError(f"the manifest is incomplete ({error}); convert again") from error
         _require_plain_names(manifest)
         for place, problem in _contradictions(manifest):
             raise DatasetError(f"{place}: {problem}, which no dataset has; convert again")
         return manifest
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Checks those options of a conversion that say something of the records.
+
+    Raises:
+      DatasetError: one is of another type; the message has its name.
+    """
+    for name, kind in _READ_OPTIONS.items():
+        if options.get(name):  # None and nothing are "not known", whatever they are written as.
+            decode(kind, options[name], f"options.{name}")
 
 
 def _schema_fields(schema: RecordSchema) -> dict[str, Any]:
@@ -262,6 +276,8 @@ def _contradictions(manifest: Manifest) -> Iterator[tuple[str, str]]:
                 yield f"{place}.shards[{at}]", f"got {said} bytes"
     if problem := statistics_problem(manifest.statistics, manifest.schema):
         yield "statistics", problem
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in manifest.shards_of):
+        yield "shards_of", f"got {reprlib.repr(manifest.shards_of)}"
 
 
 def statistics_problem(found: Statistics | None, schema: RecordSchema) -> str:

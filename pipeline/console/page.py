@@ -37,7 +37,7 @@ def write(path: str, package: str, template: str, paper: str, **values: object) 
     """
     exhibits = Exhibits()
     text = _rendered(exhibits, package, template, values)
-    atomic_write(path, text.encode())
+    atomic_write(path, text.encode(errors="backslashreplace"))
     files = [*exhibits.files(text, () if paper == "none" else paper.split(","))]
     replace_files(folder_of(path), files)
     return f"{path}, as files in {folder_of(path)}" if files else path

@@ -146,7 +146,7 @@ def _absolute(path: str) -> str:
 def _write_page(path: str, facts: Facts, epoch: EpochFacts | None, samples: int) -> None:
     from pipeline.inspect.page import inspect_page  # matplotlib is slow to import
 
-    content = inspect_page(facts, epoch, samples).encode()
+    content = inspect_page(facts, epoch, samples).encode(errors="backslashreplace")
     try:
         gfile.makedirs(posixpath.dirname(path) or ".")
         atomic_write(path, content)

@@ -147,6 +147,35 @@ def test_a_damaged_folder_says_what_is_wrong(dataset, damage, message):
         open_dataset(dataset.path)
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (["options", "sample_rate_hz"], "1e400", "options.sample_rate_hz: got '1e400', expected"),
+        (["options", "channels"], 3, "options.channels: got 3, expected a list"),
+        (["options", "units"], [None], r"options.units\[0\]: got None, expected a text"),
+        (["shards_of"], "a\0b", "shards_of: got 'a.x00b', which no dataset has"),
+        (["shards_of"], "a" * 5000, "cannot be read .*File name too long"),
+        (
+            ["schema", "label", "class_names"],
+            ["\ud800", "b"],
+            "class name that is no valid Unicode",
+        ),
+    ],
+)
+def test_a_value_that_no_conversion_writes_is_refused_though_its_checksum_fits(
+    place, value, message, tmp_path
+):
+    path = pathlib.Path(two_splits(tmp_path).path)
+    manifest = json.loads((path / "manifest.json").read_text())
+    inside = manifest
+    for name in place[:-1]:
+        inside = inside[name]
+    inside[place[-1]] = value
+    (path / "manifest.json").write_text(sealed_json(manifest))
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(str(path))
+
+
 def test_a_missing_folder_says_what_to_give(tmp_path):
     with pytest.raises(DatasetError, match=r"no dataset folder at .*nowhere; give <output_dir>/"):
         open_dataset(str(tmp_path / "nowhere"))

@@ -83,6 +83,13 @@ def _null(table):
     return table.set_column(6, "steps", pa.array([None] * len(table), pa.int32()))
 
 
+def _no_text(table, name):
+    """A column whose text is no UTF-8, as Parquet itself does not look."""
+    values = pa.array([b"\xff"] * len(table), pa.binary())
+    column = pa.Array.from_buffers(pa.string(), len(values), values.buffers())
+    return table.set_column(table.column_names.index(name), name, column)
+
+
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
@@ -90,11 +97,13 @@ def _null(table):
         (lambda table: table.append_column("x", table["steps"]), "it has the columns"),
         (lambda table: table.rename_columns(["ID", *table.column_names[1:]]), "it has the columns"),
         (_null, "it has rows with nothing in them"),
+        (lambda table: _no_text(table, "id"), "[Ii]nvalid UTF8"),
+        (lambda table: _no_text(table, "split"), "[Ii]nvalid UTF8"),
         (None, "Parquet magic bytes not found"),
     ],
 )
 @pytest.mark.parametrize(
-    "read", [lambda path: list(read_rows(path)), lambda path: SplitIndex(path, "train")]
+    "read", [lambda path: list(read_rows(path)), lambda path: SplitIndex(path, "train").ids()]
 )
 def test_another_table_is_no_index(read, damage, problem, tmp_path):
     path = tmp_path / "index.parquet"

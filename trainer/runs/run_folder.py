@@ -16,7 +16,7 @@ from pipeline.console.version import VERSION
 from tfrecords_schema import Dataset, DatasetError, LabelSpec, RecordSchema, Statistics
 from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.left_out import LeftOut
-from tfrecords_schema.manifest import statistics_problem
+from tfrecords_schema.manifest import check_options, statistics_problem
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import atomic_write, make_folder, read
 from trainer.data.split_data import SplitData
@@ -78,6 +78,7 @@ class LearntFrom:
         """
         try:
             found: LearntFrom = decode(cls, json_object(_read(run_dir, _SCHEMA)))
+            check_options(found.options)
             if problem := statistics_problem(found.statistics, found.schema):
                 raise DatasetError(f"statistics: {problem}")
             return found
