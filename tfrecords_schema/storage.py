@@ -301,6 +301,14 @@ def names_in(folder: str) -> list[str]:
     return [name.rstrip("/") for name in gfile.listdir(folder)]
 
 
+def is_own_file(path: str) -> bool:
+    """Whether a file stands at a path, and no link, pipe, device or folder."""
+    local = local_path(path)
+    if local is None:
+        return gfile.exists(path) and not gfile.isdir(path)
+    return os.path.isfile(local) and not os.path.islink(local)
+
+
 def is_link(path: str) -> bool:
     """Whether a link stands at a local path, to whatever it leads."""
     local = local_path(path)

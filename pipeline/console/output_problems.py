@@ -14,6 +14,7 @@ _TEXTS = (
     "Disk quota exceeded",
     "File too large",
     "Read-only file system",
+    "Is a directory",  # In the place of a file that is replaced.
 )
 
 

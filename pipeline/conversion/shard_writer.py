@@ -38,9 +38,8 @@ from tfrecords_schema.labels import apart, missing_of_heads
 from tfrecords_schema.left_out import LeftOut, Tally
 from tfrecords_schema.manifest import FileEntry
 from tfrecords_schema.names import UNLABELLED, join, shard_name
-from tfrecords_schema.places import gfile
 from tfrecords_schema.record_writer import ASIDE_BYTES, FRAMING_BYTES, RecordWriter
-from tfrecords_schema.storage import is_link, replacing
+from tfrecords_schema.storage import is_own_file, replacing
 
 TRAINING_SPLIT = "train"
 
@@ -100,8 +99,7 @@ class ShardWriter(beam.DoFn):
             return False
         places = [join(folder, part.file) for folder in (self._work_dir, self._options.dataset_dir)]
         expected = FileEntry(found.size_bytes, found.sha256)
-        files = (place for place in places if gfile.exists(place) and not is_link(place))
-        return any(hash_file(place) == expected for place in files)
+        return any(hash_file(place) == expected for place in filter(is_own_file, places))
 
     def _write_records(
         self, path: str, records: Sequence[Description], part: Part

@@ -1,6 +1,7 @@
 """Properties of whole conversions."""
 
 import collections
+import os
 import pathlib
 import struct
 import tempfile
@@ -355,7 +356,7 @@ def test_property_04_a_second_start_writes_only_what_is_missing(
 
 
 @pytest.mark.parametrize(
-    "change", ["content", "damage", "link", "no part", "damaged part", "zeros"]
+    "change", ["content", "damage", "link", "pipe", "no part", "damaged part", "zeros"]
 )
 def test_property_04_a_shard_whose_input_changed_is_written_again(
     folders: Folders, converter: Converter, monkeypatch: pytest.MonkeyPatch, change: str
@@ -374,6 +375,10 @@ def test_property_04_a_shard_whose_input_changed_is_written_again(
         (shard,) = (folders.dataset / ".conversion").glob("*.tfrecord-*")
         shard.rename(folders.inputs / "elsewhere")
         shard.symlink_to(folders.inputs / "elsewhere")
+    elif change == "pipe":
+        (shard,) = (folders.dataset / ".conversion").glob("*.tfrecord-*")
+        shard.unlink()
+        os.mkfifo(shard)
     elif change != "damage":  # As a power failure leaves what was not flushed to the disk.
         (part,) = (folders.dataset / ".conversion").glob("*.parquet")
         content = part.read_bytes()
