@@ -3,14 +3,16 @@
 import dataclasses
 import hashlib
 import tempfile
-
-import tensorflow_datasets as tfds
+from typing import TYPE_CHECKING
 
 from tfrecords_schema.flushing import flush
 from tfrecords_schema.manifest import FileEntry, Manifest
 from tfrecords_schema.names import CLASS_NAMES, INDEX, MANIFEST, REJECTS, join
 from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import atomic_write, read, reading, remove
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 _HASH_CHUNK_BYTES = 1 << 20
 
@@ -60,7 +62,9 @@ def _write_tfds_metadata(path: str, manifest: Manifest) -> list[str]:
     return names
 
 
-def _info(data_dir: str, manifest: Manifest) -> tfds.core.DatasetInfo:
+def _info(data_dir: str, manifest: Manifest) -> "tfds.core.DatasetInfo":
+    import tensorflow_datasets as tfds  # Which takes long, and only a conversion needs.
+
     template = tfds.core.ShardedFileTemplate(
         dataset_name=manifest.name,
         data_dir=data_dir,

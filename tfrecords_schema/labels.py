@@ -11,13 +11,15 @@ import itertools
 import math
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.names import UNLABELLED, WIDER_KINDS
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 # What tf.io.decode_raw reads; float64 is stored as float32.
 SUPPORTED_DTYPES = (
@@ -219,8 +221,10 @@ class LabelSpec:
         ]
         return " ".join(pairs[:_SHOWN_CLASSES]) + (" ..." if len(pairs) > _SHOWN_CLASSES else "")
 
-    def feature(self) -> tfds.features.FeatureConnector:
+    def feature(self) -> "tfds.features.FeatureConnector":
         """The tensorflow-datasets feature of this label."""
+        import tensorflow_datasets as tfds  # Which takes long, and only a conversion needs.
+
         if self.is_class_feature:
             return tfds.features.ClassLabel(names=list(self.class_names))
         return bytes_tensor(self.array_shape, self.dtype)
@@ -387,8 +391,10 @@ def require_dtype(what: str, dtype: str) -> None:
         )
 
 
-def bytes_tensor(shape: tuple[int | None, ...], dtype: str) -> tfds.features.Tensor:
+def bytes_tensor(shape: tuple[int | None, ...], dtype: str) -> "tfds.features.Tensor":
     """The tensorflow-datasets feature of an array that is stored as its bytes."""
+    import tensorflow_datasets as tfds
+
     return tfds.features.Tensor(
         shape=shape, dtype=np.dtype(dtype), encoding=tfds.features.Encoding.BYTES
     )

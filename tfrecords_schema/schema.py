@@ -7,16 +7,18 @@ times longer to write.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from tfrecords_schema.channels import ChannelRole, roles_problem
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.example import Feature, encode_example
 from tfrecords_schema.labels import LabelSpec, bytes_tensor, require_dtype, require_shape
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 STEPWISE = ("signal", "frames", "beside")
 """Parts of a record with a row for each of its time steps, whatever its label is."""
@@ -64,8 +66,10 @@ class InputSpec:
         """Shape of what stands beside the steps."""
         return None, len(self.beside)
 
-    def feature(self) -> tfds.features.FeatureConnector:
+    def feature(self) -> "tfds.features.FeatureConnector":
         """The tensorflow-datasets feature of this input."""
+        import tensorflow_datasets as tfds  # Which takes long, and only a conversion needs.
+
         if self.kind == "frames":
             return tfds.features.Sequence(tfds.features.Image(shape=self.step_shape))
         return bytes_tensor((None, *self.step_shape), self.dtype)
@@ -81,8 +85,10 @@ class RecordSchema:
     input: InputSpec
     label: LabelSpec | None = None
 
-    def features(self) -> tfds.features.FeaturesDict:
+    def features(self) -> "tfds.features.FeaturesDict":
         """The features as tensorflow-datasets knows them."""
+        import tensorflow_datasets as tfds
+
         features: dict[str, Any] = {
             "id": tfds.features.Text(),
             self.input.kind: self.input.feature(),

@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.console import quiet
 
-quiet.start(gpu=True)
+quiet.start(gpu=True, shared=True)
 
 # ruff: noqa: E402
 import keras

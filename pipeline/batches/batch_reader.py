@@ -95,7 +95,9 @@ class BatchReader:
         self._no_record = tf.data.Dataset.from_tensors(_record_without_steps(dataset.schema))
         # Each reader traces once; TensorFlow would count those of all readers, and warn.
         spec = [tf.TensorSpec([None], tf.int32)] * (5 if has_partners else 4)
-        self._trace = tf.function(functools.partial(self._variant), input_signature=spec)
+        self._trace = tf.function(
+            functools.partial(self._variant), input_signature=spec, autograph=False
+        )
 
     def epoch(self, plan: EpochPlan, *, start_step: int = 0) -> tf.data.Dataset:
         """The batches of `plan`, from global step `start_step` of the epoch on.
@@ -168,7 +170,7 @@ class BatchReader:
             return serial_map(both, lambda own, partner: {**own, "partner": partner})
 
         batches = tf.data.Dataset.range(tf.size(padded, tf.int64)).interleave(
-            element,
+            tf.autograph.experimental.do_not_convert(element),
             cycle_length=self._parallel_batches,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,

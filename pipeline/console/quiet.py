@@ -1,6 +1,7 @@
 """Sends to nowhere what nobody wants to read: start-up messages, and output without a reader."""
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -10,9 +11,12 @@ _KERAS_SWITCH = "TF_USE_LEGACY_KERAS"  # TensorFlow then looks for tf_keras inst
 # Fast matrix products, which TensorFlow (2.21) switches off on x86 processors without AVX512_VNNI,
 # where a training takes three times as long then; it reads this once, when it is imported.
 _ONEDNN_SWITCH = "TF_ENABLE_ONEDNN_OPTS"
+# What TensorFlow and Keras import where it is installed, and do without: for pictures, wrappers and
+# tables of Keras' own. Without it a program of ours is there in two thirds of the time.
+_FOR_OTHERS = ("matplotlib", "pandas", "sklearn", "tf_keras")
 
 
-def start(*, gpu: bool) -> None:
+def start(*, gpu: bool, shared: bool = False) -> None:
     """Imports TensorFlow and finds its devices without their start-up messages.
 
     Entry points and Beam's workers call it before they import anything that imports TensorFlow.
@@ -23,6 +27,8 @@ def start(*, gpu: bool) -> None:
         hidden, of whose memory each worker process would take its share, and Keras is left out,
         which would cost each of them 50 MB and a third of its start-up time. If it does, oneDNN is
         used on every processor, unless TF_ENABLE_ONEDNN_OPTS says otherwise.
+      shared: whether others' code uses Keras in this process, too, as in a notebook: then it is
+        imported with all that it can make use of.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     if gpu:
@@ -36,7 +42,13 @@ def start(*, gpu: bool) -> None:
         beam = logging.getLogger("apache_beam")
         beam.setLevel(max(beam.level, logging.ERROR))  # Workers have silenced it already.
     if "tensorflow" not in sys.modules:
-        with _silent_standard_error(), contextlib.nullcontext() if gpu else _without_keras():
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_silent_standard_error())
+            if not shared:
+                stack.enter_context(_one_generation())
+                stack.enter_context(_without(_FOR_OTHERS))
+            if not gpu:
+                stack.enter_context(_without_keras())
             import tensorflow
 
             tensorflow.config.list_physical_devices()  # Or the first tensor complains of no GPU.
@@ -65,6 +77,34 @@ def _silent_standard_error() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+@contextlib.contextmanager
+def _one_generation() -> Iterator[None]:
+    """What is imported inside the block stays, so no collection looks for garbage in it.
+
+    The half million objects of TensorFlow would be gone through again and again while they come.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
+@contextlib.contextmanager
+def _without(packages: tuple[str, ...]) -> Iterator[None]:
+    """Packages that nothing has imported yet count as not installed inside the block."""
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: it is not there.
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextlib.contextmanager

@@ -40,12 +40,12 @@ class ServedModule(tf.Module):
         names = list(serving.task.label.class_names)
         specs = list(serving.input_specs.values())
 
-        @tf.function(input_signature=specs)
+        @tf.function(input_signature=specs, autograph=False)
         def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
             inputs = dict(zip(serving.input_specs, tensors, strict=True))
             return serving.answer(inputs)
 
-        @tf.function(input_signature=[])
+        @tf.function(input_signature=[], autograph=False)
         def class_names() -> dict[str, tf.Tensor]:
             return {"class_names": tf.constant(names, tf.string, [len(names)])}
 

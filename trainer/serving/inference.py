@@ -151,7 +151,7 @@ def raw_batches(asked: Asked, serving: Serving, raw: RawFolder | RawArrays) -> I
 def _predict_batches(serving: Serving, batches: Iterator[RawBatch]) -> list[Row]:
     """Predicts every record of some batches, and takes padding out."""
     specs: Any = serving.input_specs
-    predict = tf.function(serving.rows, input_signature=[specs])
+    predict = tf.function(serving.rows, input_signature=[specs], autograph=False)
     rows: list[Row] = []
     for batch in batches:
         inputs = inputs_of(batch.inputs, specs)

@@ -116,6 +116,7 @@ class Steps:
         return tf.function(
             lambda inputs: task.predictions(self._model(inputs, training=False)),
             input_signature=[self._specs],
+            autograph=False,
         )
 
     def train(
@@ -167,6 +168,7 @@ class Steps:
             self._compiled[name] = tf.function(
                 lambda batch, stop, epoch: self._on_replicas(replica_fn, batch, stop, epoch),
                 input_signature=[spec, tf.TensorSpec([]), tf.TensorSpec([], tf.int64)],
+                autograph=False,
             )
         compiled = self._is_new(name, batch)
         flags = tf.constant(float(stop)), tf.constant(epoch, tf.int64)
@@ -199,7 +201,7 @@ class Steps:
             # All in one tensor: a reduction of its own for each would cost a round trip.
             return _added_up(tf.stack([*rows, tf.stack([stop, stop])]))
 
-        compiled = tf.function(run, jit_compile=True) if self._jit_compile else run
+        compiled = tf.function(run, jit_compile=True, autograph=False) if self._jit_compile else run
         added = self._strategy.run(compiled, args=(batch, stop, epoch))
         return self._strategy.experimental_local_results(added)[0]
 

@@ -77,7 +77,9 @@ class FeatureCache:
         self._schema = RecordSchema(values, dataset.schema.label)
         frame = tf.TensorSpec([None, *dataset.schema.input.step_shape], tf.uint8)
         self._compute = tf.function(
-            lambda frames: network(frames, training=False), input_signature=[frame]
+            lambda frames: network(frames, training=False),
+            input_signature=[frame],
+            autograph=False,
         )
 
     def dataset(self, split: str) -> Dataset:

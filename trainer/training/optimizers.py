@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from trainer.options.options import TrainingOptions
+from trainer.training.few_operations import decay_at_one_rate, fuse_adam
 
 # Part of the variables' paths in a checkpoint; Keras would count optimizers over the process.
 _NAME = "optimizer"
@@ -34,7 +35,9 @@ def make_optimizer(options: TrainingOptions, batches_per_epoch: int) -> keras.op
         optimizer = keras.optimizers.SGD(rate, momentum=options.momentum, **common)
     else:
         optimizer = keras.optimizers.Adam(rate, **common)
+        fuse_adam(optimizer)
     if decay:
+        decay_at_one_rate(optimizer)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.clock = rate if isinstance(rate, Clocked) else None
     return optimizer

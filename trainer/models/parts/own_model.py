@@ -93,7 +93,7 @@ def own_family(name: str) -> OwnModel:
       UserError: it cannot be imported, or takes other arguments than a family's `build`.
     """
     if "tensorflow" not in sys.modules:
-        quiet.start(gpu=True)  # Before its module imports it.
+        quiet.start(gpu=True, shared=True)  # Before its module imports it.
     path, _, attribute = name.partition(":")
     function = getattr(_module(path, name), attribute, None)
     if function is None:

@@ -70,7 +70,8 @@ def padding_doubts(model: keras.Model, data: DataSpec, name: str) -> list[str]:
 def _call(model: keras.Model) -> Any:
     """The model as a graph with free batch and time, as a step of training has it."""
     specs = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in model.inputs}
-    return tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(specs)
+    call = tf.function(lambda inputs: model(inputs, training=False), autograph=False)
+    return call.get_concrete_function(specs)
 
 
 def _answer(model: keras.Model, call: Any, batch: dict[str, Any]) -> np.ndarray:

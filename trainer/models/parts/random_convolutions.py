@@ -151,7 +151,9 @@ def _gathered(
 
     specs = {x.name: tf.TensorSpec(x.shape, x.dtype) for x in features.inputs}
     # TensorFlow would count the traces of a function that all trials share, and warn.
-    compute = tf.function(functools.partial(features, training=False), input_signature=[specs])
+    compute = tf.function(
+        functools.partial(features, training=False), input_signature=[specs], autograph=False
+    )
     found: list[tuple[np.ndarray, ...]] = []
     count = 0
     for batch in batches:
