@@ -27,13 +27,18 @@ def ours(name: str, step_shape: tuple[int, ...], dtype: str = "float32") -> kera
     return chosen.build(DataSpec(spec, label, None)).full
 
 
-def training_step(model: keras.Model, inputs: Any, labels: np.ndarray) -> Callable[[], None]:
-    """An update by Adam on one batch."""
+def training_step(
+    model: keras.Model,
+    inputs: Any,
+    labels: np.ndarray,
+    optimizer: keras.optimizers.Optimizer | None = None,
+) -> Callable[[], None]:
+    """An update on one batch, by Keras' own Adam if no optimizer is given."""
     given, labels = tf.nest.map_structure(tf.constant, inputs), tf.constant(labels)
-    optimizer = keras.optimizers.Adam(1e-4)
+    optimizer = optimizer or keras.optimizers.Adam(1e-4)
     optimizer.build(model.trainable_variables)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = model(given, training=True)

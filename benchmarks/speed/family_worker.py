@@ -4,13 +4,16 @@ python -m benchmarks.speed.family_worker --model=fcn [--precision=bfloat16] [--h
   [--work=predict|latency]
 """
 
+import contextlib
 import math
 
 from benchmarks.harness.batches import repeats, work_batch
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.worker import work
 from trainer.distribution.strategy import configure
-from trainer.options.options import RunOptions
+from trainer.options.options import RunOptions, TrainingOptions
+from trainer.training.graphs import as_traced
+from trainer.training.optimizers import make_optimizer
 
 
 def main() -> None:
@@ -23,9 +26,15 @@ def main() -> None:
     model = ours(args.model, padded.shape[2:], str(padded.dtype))
     kind = next(name for name in model.input if name != "lengths")
     given = {kind: padded, "lengths": lengths.astype("int32")}
-    once = training_step(model, given, labels) if args.work == "train" else answer(model, given)
+    trains = args.work == "train"
+    if trains:
+        optimizer = make_optimizer(TrainingOptions(learning_rate=1e-4), 1)
+        once = training_step(model, given, labels, optimizer)
+    else:
+        once = answer(model, given)
     parameters = sum(math.prod(v.shape) for v in model.trainable_variables)
-    work(once, repeats(args.work), valid_steps=int(lengths.sum()), parameters=parameters)
+    with as_traced() if trains else contextlib.nullcontext():
+        work(once, repeats(args.work), valid_steps=int(lengths.sum()), parameters=parameters)
 
 
 if __name__ == "__main__":

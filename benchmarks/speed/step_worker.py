@@ -3,6 +3,7 @@
 python -m benchmarks.speed.step_worker --dataset=DATASET --precision=float32 [--records=0,1,2,3]
 """
 
+import contextlib
 import math
 import time
 
@@ -21,6 +22,7 @@ from trainer.models.signal import SignalModelOptions, build_signal_model
 from trainer.options.options import DataOptions, RunOptions, TrainingOptions
 from trainer.step.steps import Steps
 from trainer.step.task import Task
+from trainer.training.graphs import as_traced
 from trainer.training.optimizers import make_optimizer
 
 PUBLISHED = SignalModelOptions()
@@ -50,6 +52,7 @@ def main() -> None:
         optimizer.build(model.trainable_variables)
     steps = Steps(strategy, model, optimizer, task)
     turn = turns()
+    contextlib.ExitStack().enter_context(as_traced())  # For good.
     while True:
         plan = one_batch(split, args.records.split(",")) if args.records else split.plan(seed=1)
         batches, spec = split.batches(plan, strategy)

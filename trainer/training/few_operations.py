@@ -19,18 +19,21 @@ def fuse_adam(optimizer: keras.optimizers.Adam) -> None:
     That computes the same in the same order, but for 1 - beta, which it has in float32.
     """
     update_all = optimizer._backend_update_step
+    fixed: dict[str, tf.Tensor] = {}
 
     def update_step(gradient: Any, variable: Any, corrected_rate: Any) -> None:
         at = optimizer._get_variable_index(variable)
         mean, square = optimizer._momentums[at], optimizer._velocities[at]
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle, m=mean.value.handle, v=square.value.handle,
-            beta1_power=0.0, beta2_power=0.0, lr=corrected_rate,  # Corrected for all at once.
-            beta1=optimizer.beta_1, beta2=optimizer.beta_2, epsilon=optimizer.epsilon,
-            grad=tf.cast(gradient, variable.dtype),
+            lr=corrected_rate, grad=tf.cast(gradient, variable.dtype), **fixed,
         )  # fmt: skip
 
     def update(gradients: Sequence[Any], variables: Sequence[Any], rate: Any) -> None:
+        # What is the same for all variables is said once; the rate is corrected for all at once.
+        given = {"beta1": optimizer.beta_1, "beta2": optimizer.beta_2, "epsilon": optimizer.epsilon}
+        given |= {"beta1_power": 0.0, "beta2_power": 0.0}
+        fixed.update({name: tf.constant(number) for name, number in given.items()})
         step = tf.cast(optimizer.iterations + 1, tf.float32)
         of_mean, of_square = (1 - beta**step for beta in (optimizer.beta_1, optimizer.beta_2))
         update_all(gradients, variables, tf.cast(rate, tf.float32) * tf.sqrt(of_square) / of_mean)

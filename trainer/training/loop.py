@@ -36,6 +36,7 @@ from trainer.training.callbacks import (
     restore_callbacks,
 )
 from trainer.training.divergence import DivergenceCheck, TrainingStep
+from trainer.training.graphs import as_traced
 from trainer.training.initial_bias import start_at_mean_label
 from trainer.training.optimizers import current_rate, set_rate
 from trainer.training.progress import Progress
@@ -130,7 +131,7 @@ class Trainer:
         """
         if not self._has_resumed:
             self.resume()
-        with self._termination, self._watchdog:
+        with self._termination, self._watchdog, as_traced():
             while not self.is_finished:
                 self._epoch()
                 self._stop_if_asked()
