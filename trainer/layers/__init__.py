@@ -20,9 +20,9 @@ from trainer.layers.features import FeaturesApart, FeaturesTogether, StepDiffere
 from trainer.layers.feedback_decoder import FeedbackDecoder
 from trainer.layers.frozen import Frozen, SplitFeatures
 from trainer.layers.handmade_filters import HandmadeFilters
-from trainer.layers.label_scale import LabelScale
+from trainer.layers.layer_normalization import LayerNormalization
 from trainer.layers.merging import Add, MeanOfHeads, MeanOfSigmoids, MemberMean, Pool
-from trainer.layers.normalization import ChannelRoles, Normalization
+from trainer.layers.normalization import ChannelRoles, LabelScale, Normalization
 from trainer.layers.packing import (
     PackRecords,
     PackSteps,
@@ -67,6 +67,7 @@ __all__ = [
     "HandmadeFilters",
     "JoinSteps",
     "LabelScale",
+    "LayerNormalization",
     "LengthsInSamples",
     "LogMel",
     "MeanOfHeads",

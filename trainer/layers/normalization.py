@@ -1,5 +1,7 @@
 """Input normalization on packed steps, so that an exported model takes the source's own values.
 
+And the way back, to outputs in the unit of the labels.
+
 A value is compared with a mean before it is rounded to the compute dtype, and sums are float64: an
 offset of any size, and any number of samples, cost no digits of what is left.
 """
@@ -113,6 +115,27 @@ class ChannelRoles(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
         return {**super().get_config(), "kinds": self.kinds, "shown_by": self.shown_by}
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class LabelScale(keras.layers.Layer):
+    """Multiplies by the labels' deviation and adds their mean, which a training sets at its start.
+
+    The last layer of a network that predicts values: an update moves a weight by about the learning
+    rate, and the way to labels of hundreds would take most of a training.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        """Creates both numbers for each value, 0 and 1."""
+        shape = (input_shape[-1],)
+        self.mean = self.add_weight(name="mean", shape=shape, trainable=False)
+        self.deviation = self.add_weight(
+            name="deviation", shape=shape, initializer="ones", trainable=False
+        )
+
+    def call(self, values: tf.Tensor) -> tf.Tensor:
+        """`[rows, values]` -> the same shape."""
+        return values * self.deviation + self.mean
 
 
 def _origin(base: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -42,7 +42,7 @@ def _block(x: Any, lengths: Any, causal: bool, name: str) -> Any:
     x = _add(x, _attention(x, lengths, causal, f"{name}_attention"), f"{name}_attention")
     x = _add(x, _convolution(x, lengths, causal, f"{name}_convolution"), f"{name}_convolution")
     x = _add(x, _feed_forward(x, f"{name}_second"), f"{name}_second", 0.5)
-    return keras.layers.LayerNormalization(name=f"{name}_normalization")(x)
+    return layers.LayerNormalization(name=f"{name}_normalization")(x)
 
 
 def _add(x: Any, change: Any, name: str, share: float = 1.0) -> Any:
@@ -54,7 +54,7 @@ def _add(x: Any, change: Any, name: str, share: float = 1.0) -> Any:
 
 def _feed_forward(x: Any, name: str) -> Any:
     width = x.shape[-1]
-    x = keras.layers.LayerNormalization(name=f"{name}_normalization")(x)
+    x = layers.LayerNormalization(name=f"{name}_normalization")(x)
     x = keras.layers.Dense(4 * width, activation="swish", name=f"{name}_expand")(x)
     x = layers.Dropout(_DROPOUT, name=f"{name}_inner_dropout")(x)
     return keras.layers.Dense(width, name=f"{name}_project")(x)
@@ -62,13 +62,13 @@ def _feed_forward(x: Any, name: str) -> Any:
 
 def _attention(x: Any, lengths: Any, causal: bool, name: str) -> Any:
     heads = next(count for count in _HEADS if x.shape[-1] % (2 * count) == 0)
-    x = keras.layers.LayerNormalization(name=f"{name}_normalization")(x)
+    x = layers.LayerNormalization(name=f"{name}_normalization")(x)
     return layers.SelfAttention(heads, causal=causal, name=name)(x, lengths)
 
 
 def _convolution(x: Any, lengths: Any, causal: bool, name: str) -> Any:
     width = x.shape[-1]
-    x = keras.layers.LayerNormalization(name=f"{name}_normalization")(x)
+    x = layers.LayerNormalization(name=f"{name}_normalization")(x)
     gate = keras.layers.Dense(width, activation="sigmoid", name=f"{name}_gate")(x)
     x = keras.layers.Dense(width, name=f"{name}_expand")(x)
     x = keras.layers.Multiply(name=f"{name}_gated")([x, gate])

@@ -1,4 +1,4 @@
-"""Dropout, pooling over a record; configurations that Keras derives."""
+"""Dropout, normalization of features, pooling over a record; configurations that Keras derives."""
 
 import keras
 import numpy as np
@@ -21,6 +21,40 @@ def test_dropout_of_the_first_replica_is_the_stock_dropout():
         np.testing.assert_array_equal(mine(x, training=True), stock(x, training=True))
     np.testing.assert_array_equal(mine(x), x)
     assert np.all(layers.Dropout(1.0)(x, training=True) == 0)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("kind", ["LayerNormalization", "Dropout"])
+def test_gradients_and_outputs_are_those_of_the_stock_layer(kind, policy):
+    rng = np.random.default_rng(0)
+    given = {"LayerNormalization": {}, "Dropout": {"rate": 0.4, "seed": 3}}[kind]
+    x = tf.constant(5 + 3 * rng.normal(size=(7, 6)), "bfloat16" if "16" in policy else "float32")
+    weights = [rng.normal(size=6), rng.normal(size=6)] if kind == "LayerNormalization" else []
+    found = []
+    for room in (layers, keras.layers):
+        layer = getattr(room, kind)(**given, dtype=policy)
+        layer.build(x.shape)
+        layer.set_weights([*weights, *layer.get_weights()[len(weights) :]])
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 6], x.dtype)])
+        def gradients(x, layer=layer):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = layer(x, training=True)
+                loss = tf.reduce_sum(tf.cast(y, tf.float32) ** 2)
+            of = [x, *(v.value for v in layer.trainable_variables)]
+            return y, *tape.gradient(loss, of)
+
+        found.append([tf.cast(value, tf.float32).numpy() for value in gradients(x)])
+        assert not np.any(layer(x[:0], training=True))
+    tolerance = 0.05 if "16" in policy else 1e-5
+    for mine, stock in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, stock, rtol=tolerance, atol=20 * tolerance)
+
+
+def test_features_of_other_axes_are_refused():
+    with pytest.raises(ValueError, match=r"needs packed rows, axis=-1.*got \[None, 4, 3\]"):
+        layers.LayerNormalization()(keras.Input((4, 3)))
 
 
 def test_dropout_resumes_from_its_variable():
