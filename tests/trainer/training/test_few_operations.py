@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from trainer.options.options import TrainingOptions
+from trainer.training.graphs import as_traced
 from trainer.training.optimizers import make_optimizer, slow_down
 
 _SHAPES = [(3, 7), (40, 5, 16), (5,), ()]
@@ -91,3 +92,14 @@ def test_a_variable_more_takes_few_operations_more() -> None:
         graph = step.get_concrete_function([tf.ones([3])] * count).graph
         counts.append(len(graph.get_operations()))
     assert (counts[1] - counts[0]) / 10 < 20  # Keras: 80.
+
+
+def test_graphs_are_left_alone_inside_the_block_only() -> None:
+    def is_off() -> bool:
+        found = tf.config.optimizer.get_experimental_options()
+        return bool(found.get("disable_meta_optimizer"))
+
+    with pytest.raises(KeyError), as_traced():
+        assert is_off() == (not tf.config.list_logical_devices("GPU"))
+        raise KeyError
+    assert not is_off()
