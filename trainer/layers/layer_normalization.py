@@ -30,8 +30,8 @@ class LayerNormalization(keras.layers.LayerNormalization):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """`[rows, features]` -> the same shape, computed in float32 at least."""
         dtype = keras.backend.result_type(inputs.dtype, "float32")
-        given = (tf.cast(x, dtype) for x in (inputs, self.gamma, self.beta))
-        return tf.cast(_normalized(*given, self.epsilon), self.compute_dtype)
+        rows, gamma, beta = (tf.cast(x, dtype) for x in (inputs, self.gamma, self.beta))
+        return tf.cast(_normalized(rows, gamma, beta, self.epsilon), self.compute_dtype)
 
 
 def _normalized(rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
