@@ -3,9 +3,9 @@
 python -m benchmarks.speed.step_worker --dataset=DATASET --precision=float32 [--records=0,1,2,3]
 """
 
-import contextlib
 import math
 import time
+from typing import Any
 
 import numpy as np
 
@@ -51,10 +51,17 @@ def main() -> None:
         optimizer = make_optimizer(TrainingOptions(), 1)
         optimizer.build(model.trainable_variables)
     steps = Steps(strategy, model, optimizer, task)
+    parameters = sum(math.prod(v.shape) for v in model.trainable_variables)
+    with as_traced():
+        _train(steps, split, strategy, parameters, args.records.split(",") if args.records else [])
+
+
+def _train(
+    steps: Steps, split: SplitData, strategy: Any, parameters: int, records: list[str]
+) -> None:
     turn = turns()
-    contextlib.ExitStack().enter_context(as_traced())  # For good.
     while True:
-        plan = one_batch(split, args.records.split(",")) if args.records else split.plan(seed=1)
+        plan = one_batch(split, records) if records else split.plan(seed=1)
         batches, spec = split.batches(plan, strategy)
         for step in range(plan.num_steps):
             next(turn)
@@ -67,7 +74,7 @@ def main() -> None:
                 process_cpu_secs=time.process_time(),
                 valid_steps=int(split.lengths[plan.rows(step)].sum()),
                 steps_per_epoch=plan.num_steps,
-                parameters=sum(math.prod(v.shape) for v in model.trainable_variables),
+                parameters=parameters,
                 **_memory_mb(split, plan),
             )
 
