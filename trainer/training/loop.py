@@ -131,7 +131,7 @@ class Trainer:
         """
         if not self._has_resumed:
             self.resume()
-        with self._termination, self._watchdog, as_traced(self._worker.count):
+        with self._termination, self._watchdog, as_traced(self._strategy.num_replicas_in_sync):
             while not self.is_finished:
                 self._epoch()
                 self._stop_if_asked()

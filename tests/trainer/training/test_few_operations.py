@@ -105,5 +105,5 @@ def test_graphs_are_left_alone_inside_the_block_only() -> None:
         assert is_off() == (not tf.config.list_logical_devices("GPU"))
         raise KeyError
     assert not is_off()
-    with as_traced(workers=2):
+    with as_traced(replicas=2):
         assert not is_off()
