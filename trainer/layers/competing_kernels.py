@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer.layers.convolution import convolution_of_rows
 from trainer.layers.gaps import Gaps
 
 KERNEL_SAMPLES = 9
@@ -129,12 +130,10 @@ def _drawn(random: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarr
 def _fits(
     packed: tf.Tensor, lengths: tf.Tensor, kernel: tf.Tensor, dilation: int, causal: bool
 ) -> tf.Tensor:
-    def window(rows: tf.Tensor) -> tf.Tensor:
-        return tf.nn.convolution(rows, kernel, padding="VALID", dilations=[dilation])
-
     reach = (KERNEL_SAMPLES - 1) * dilation
     before = reach if causal else reach // 2
-    return Gaps.around(lengths, before).slide(window, packed, before)
+    gaps = Gaps.around(lengths, before)
+    return gaps.slide(lambda rows: convolution_of_rows(rows, kernel, dilation), packed, before)
 
 
 @keras.saving.register_keras_serializable(package="trainer")

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-# Sizes are rounded up to multiples of this, so that few shapes occur: oneDNN keeps a plan for each.
-MULTIPLE = 256
+# Sizes below the last are rounded up to multiples of the first, others of the second, so that few
+# shapes occur: oneDNN keeps a plan for each, and a new one costs 0.2 ms a convolution.
+_FINE, _COARSE, _COARSE_FROM = 16, 256, 1024
 
 
 class Gaps(NamedTuple):
@@ -28,16 +29,18 @@ class Gaps(NamedTuple):
     rows: tf.Tensor
 
     @classmethod
-    def around(cls, lengths: tf.Tensor, gap: int) -> "Gaps":
+    def around(cls, lengths: tf.Tensor, gap: int, multiple: int = 1) -> "Gaps":
         """Gaps of so many rows around records of these lengths, `[batch] int32`.
 
-        There is one before the first and one behind the last record as well.
+        There is one before the first and one behind the last record as well, also where there is no
+        record. The size is a multiple of a power of two to 256.
         """
         record = tf.repeat(tf.range(tf.size(lengths)), lengths)
         valid = tf.size(record)
         places = tf.range(valid) + (record + 1) * gap
-        size = valid + (tf.size(lengths) + 1) * gap + 1
-        rows = tf.fill([-(-size // MULTIPLE) * MULTIPLE], valid)
+        size = valid + tf.maximum(tf.size(lengths) + 1, 2) * gap + 1
+        unit = tf.where(size < _COARSE_FROM, max(_FINE, multiple), _COARSE)
+        rows = tf.fill([-(-size // unit) * unit], valid)
         return cls(places, tf.tensor_scatter_nd_update(rows, places[:, None], tf.range(valid)))
 
     def slide(
@@ -50,8 +53,7 @@ class Gaps(NamedTuple):
         """Applies a function of neighbouring rows.
 
         Args:
-          window: from `[1, size, channels]` to `[1, at most size, outputs]`; output i sees rows
-            from i on, without padding.
+          window: from `[size, channels]` to `[fewer, outputs]`; output i sees rows from i on.
           packed: `[valid, channels]`.
           before: rows of a window before the one that its output stands for.
           fill: what the window sees beyond a record's ends.
@@ -59,29 +61,38 @@ class Gaps(NamedTuple):
         Returns:
           `[valid, outputs]`.
         """
-        outputs = window(_moved(packed, self.rows, self.places, fill)[None])[0]
-        behind = tf.fill([before], tf.size(self.places))
-        of_outputs = tf.concat([self.rows, behind], 0)[before:][: tf.shape(outputs)[0]]
-        return _moved(outputs, self.places - before, of_outputs)
+        outputs = window(_spread(packed, self.rows, self.places, fill))
+        of_outputs = self.rows[before : before + tf.shape(outputs)[0]]
+        return _collected(outputs, self.places - before, of_outputs)
 
 
-def _moved(values: tf.Tensor, sources: tf.Tensor, targets: tf.Tensor, fill: float = 0.0) -> Any:
-    """Rows in another order, some left out or filled in.
+def _spread(values: tf.Tensor, sources: tf.Tensor, places: tf.Tensor, fill: float) -> tf.Tensor:
+    """Rows with gaps between them.
 
     Args:
       values: `[rows, channels]`.
-      sources: `[moved]`, the row that each is; `rows` for one that is filled.
-      targets: `[rows]`, where each row is in the result; `moved` for one that is left out.
-      fill: what rows are filled with.
+      sources: `[size]`, the row that is in each place; `rows` in gaps.
+      places: `[rows]`, where each row is in the result.
+      fill: what gaps are filled with.
     """
 
     @tf.custom_gradient
-    def moved(values: tf.Tensor) -> Any:
-        return _gathered(values, sources, fill), lambda upstream: _gathered(upstream, targets)
+    def spread(values: tf.Tensor) -> Any:
+        return _filled(values, sources, fill), lambda upstream: tf.gather(upstream, places)
 
-    return moved(values)
+    return spread(values)
 
 
-def _gathered(values: tf.Tensor, sources: tf.Tensor, fill: float = 0.0) -> tf.Tensor:
+def _collected(values: tf.Tensor, places: tf.Tensor, sources: tf.Tensor) -> tf.Tensor:
+    """The inverse of `_spread`: its arguments are those of the way there."""
+
+    @tf.custom_gradient
+    def collected(values: tf.Tensor) -> Any:
+        return tf.gather(values, places), lambda upstream: _filled(upstream, sources, 0.0)
+
+    return collected(values)
+
+
+def _filled(values: tf.Tensor, sources: tf.Tensor, fill: float) -> tf.Tensor:
     filled = tf.fill([1, values.shape[-1]], tf.constant(fill, values.dtype))
     return tf.gather(tf.concat([values, filled], 0), sources)

@@ -39,8 +39,8 @@ class HandmadeFilters(keras.layers.Layer):
         kernel = tf.constant(kernel, packed.dtype)
 
         def window(rows: tf.Tensor) -> tf.Tensor:
-            found = tf.nn.depthwise_conv2d(rows[:, :, None], kernel, [1, 1, 1, 1], "VALID")
-            return found[:, :, 0]
+            found = tf.nn.depthwise_conv2d(rows[None, :, None], kernel, [1, 1, 1, 1], "VALID")
+            return tf.squeeze(found, [0, 2])
 
         reach = len(self.kernel) - 1
         before = reach if self.causal else reach // 2

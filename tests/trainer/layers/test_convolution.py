@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer import layers
+from trainer.layers import convolution
 
 
 @settings(max_examples=20, deadline=None)
@@ -22,6 +23,12 @@ def test_equals_the_stock_layer_at_any_stride_kernel_and_length(stride, kernel, 
     stock.set_weights(ours.get_weights())
     for mine, theirs in zip(_results(ours, inputs), _results(stock, inputs), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_products_of_some_rows_at_a_time_add_up_to_the_gradient(monkeypatch):
+    monkeypatch.setattr(convolution, "_PRODUCTS_FROM", 1)
+    monkeypatch.setattr(convolution, "_ROWS_IN_CACHE", 10)  # Two rows of 5, then the third.
+    test_equals_the_stock_layer_at_any_stride_kernel_and_length.hypothesis.inner_test(2, 5, 5, 2)
 
 
 def _results(layer, inputs):
@@ -94,6 +101,31 @@ def test_over_time_like_the_stock_layer_on_each_record(kernel, dilation, causal)
     layer.build((None, 3))
     layer.set_weights(stock.get_weights())
     _each_record(stock, layer)
+
+
+@pytest.mark.parametrize(("kernel", "dilation", "causal"), _OVER_TIME)
+def test_over_time_gradients_like_the_stock_layer_on_each_record(kernel, dilation, causal):
+    of = {"dilation_rate": dilation, "padding": "causal" if causal else "same"}
+    stock = keras.layers.Conv1D(4, kernel, **of)
+    stock.build((None, None, 3))
+    layer = layers.TemporalConvolution(4, kernel, dilation=dilation, causal=causal)
+    layer.build((None, 3))
+    layer.set_weights(stock.get_weights())
+    rows = tf.constant(np.random.default_rng(3).normal(size=(sum(_LENGTHS), 3)), tf.float32)
+
+    def of_each(rows):
+        records = [x for x in tf.split(rows, _LENGTHS) if len(x)]
+        return tf.concat([stock(record[None])[0] for record in records], 0)
+
+    def gradients(call, of):
+        with tf.GradientTape() as tape:
+            tape.watch(rows)
+            loss = tf.reduce_sum(tf.sin(call(rows)))
+        return tape.gradient(loss, [rows, *(v.value for v in of.variables)])
+
+    found = gradients(lambda rows: layer(rows, tf.constant(_LENGTHS)), layer)
+    for mine, theirs in zip(found, gradients(of_each, stock), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("kernel", "causal"), [(k, c) for k, d, c in _OVER_TIME if d == 1])
