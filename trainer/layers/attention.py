@@ -1,8 +1,8 @@
 """Self-attention over the valid steps of each record.
 
-Projections run on packed steps. The products of queries and keys run record beside record, up to
-the longest of the batch, masked; they are computed for some queries at a time and again for the
-gradient, so that memory grows with the length of records, not with its square.
+Projections run on packed steps. Products of queries and keys are made for some records of like
+length at a time, for some queries of a long one, and again for the gradient: they stay in the
+cache, their cost follows each record's own length, and memory grows with it, not with its square.
 """
 
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.layers.packing import longest, pack_steps, unpack_steps
+from trainer.layers.gaps import Gaps
+from trainer.layers.packing import longest
 
-# Products of queries and keys that are held at a time: 64 MiB in float32.
-_MOST_PRODUCTS = 2**24
+# Products of queries and keys that are held at a time: 4 MiB in float32.
+_MOST_PRODUCTS = 2**20
 # Of the angles that positions turn by, as in Vaswani and others (2017) and RoFormer.
 _LONGEST_WAVE = 10_000.0
 
@@ -63,14 +64,37 @@ class SelfAttention(keras.layers.Layer):
         position = tf.ragged.range(lengths).flat_values
         shape = [-1, self.heads, packed.shape[-1] // self.heads]
         query, key, value = (tf.reshape(each(packed), shape) for each in of_inputs)
+        rows = tf.stack([_turned(query, position), _turned(key, position), value], axis=1)
+        time = longest(lengths)
+        # So many records at a time; they are sorted, so that those of a group are of like length.
+        most = tf.maximum(self.most_products // self.heads // time // time, 1)
+        together = tf.minimum(most, tf.maximum(tf.size(lengths), 1))
+        beside, ordered = Gaps.side_by_side(lengths, time, together)
 
-        def side_by_side(rows: tf.Tensor) -> tf.Tensor:
-            return tf.transpose(unpack_steps(rows, lengths, longest(lengths)), [0, 2, 1, 3])
+        def attended(rows: tf.Tensor) -> tf.Tensor:
+            groups = tf.reshape(rows, [-1, together, time, 3, *shape[1:]])
+            found = tf.map_fn(
+                self._of_group,
+                (
+                    tf.transpose(groups, [0, 3, 1, 4, 2, 5]),
+                    tf.reshape(ordered, [-1, together]),
+                ),
+                parallel_iterations=1,  # Each holds all the products that may be held.
+                fn_output_signature=tf.TensorSpec([None, self.heads, None, shape[-1]], rows.dtype),
+            )
+            return tf.reshape(tf.transpose(found, [0, 1, 3, 2, 4]), [-1, packed.shape[-1]])
 
-        query, key = side_by_side(_turned(query, position)), side_by_side(_turned(key, position))
-        found = self._attend(query, key, side_by_side(value), lengths)
-        found = pack_steps(tf.transpose(found, [0, 2, 1, 3]), lengths)
-        return of_outputs(tf.reshape(found, [-1, packed.shape[-1]]))
+        return of_outputs(beside.slide(attended, tf.reshape(rows, [-1, 3 * packed.shape[-1]]), 0))
+
+    def _of_group(self, given: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """`[3, records, heads, time, size]`, lengths, the greatest first -> the same without 3."""
+        rows, lengths = given
+        time = tf.maximum(lengths[0], 1)
+        # The gradient of tf.slice is a pad; that of indexing takes longer.
+        kept = [3, tf.size(lengths), self.heads, time, rows.shape[-1]]
+        query, key, value = tf.unstack(tf.slice(rows, [0] * 5, kept))
+        found = self._attend(query, key, value, lengths)
+        return tf.pad(found, [[0, 0], [0, 0], [0, tf.shape(rows)[3] - time], [0, 0]])
 
     def _attend(
         self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, lengths: tf.Tensor
@@ -99,7 +123,8 @@ class SelfAttention(keras.layers.Layer):
             fn_output_signature=tf.TensorSpec([None, self.heads, None, size], query.dtype),
         )
         shape = [batch, self.heads, blocks * block, size]
-        return tf.reshape(tf.transpose(found, [1, 2, 0, 3, 4]), shape)[:, :, :time]
+        found = tf.reshape(tf.transpose(found, [1, 2, 0, 3, 4]), shape)
+        return tf.slice(found, [0] * 4, [-1, -1, time, -1])
 
     def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
         """As many features."""
@@ -124,7 +149,7 @@ def _turned(rows: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
 
 
 def _attention(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
-    """Scaled dot-product attention (Vaswani and others 2017), which keeps only its arguments.
+    """Scaled dot-product attention (Vaswani and others 2017), which keeps no product.
 
     Args:
       query: `[batch, heads, queries, size]`.
@@ -136,25 +161,30 @@ def _attention(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, seen: tf.Tens
 
     @tf.custom_gradient
     def attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> Any:
+        query *= scale
+        share = _shares(query, key, seen)
+        found = tf.matmul(tf.cast(share, value.dtype), value)
+
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            share = _shares(query, key, seen, scale)
+            share = _shares(query, key, seen)
             of_value = tf.matmul(tf.cast(share, value.dtype), upstream, transpose_a=True)
             of_share = tf.cast(tf.matmul(upstream, value, transpose_b=True), share.dtype)
-            mean = tf.reduce_sum(of_share * share, axis=-1, keepdims=True)
-            of_product = tf.cast(share * (of_share - mean) * scale, query.dtype)
+            # The mean of those by their shares, without another pass over all products.
+            means = tf.cast(upstream, share.dtype) * tf.cast(found, share.dtype)
+            mean = tf.reduce_sum(means, axis=-1, keepdims=True)
+            of_product = tf.cast(share * (of_share - mean), query.dtype)
             of_key = tf.matmul(of_product, query, transpose_a=True)
-            return tf.matmul(of_product, key), of_key, of_value
+            return tf.matmul(of_product, key) * scale, of_key, of_value
 
-        share = _shares(query, key, seen, scale)
-        return tf.matmul(tf.cast(share, value.dtype), value), gradient
+        return found, gradient
 
     return attend(query, key, value)
 
 
-def _shares(query: tf.Tensor, key: tf.Tensor, seen: tf.Tensor, scale: float) -> tf.Tensor:
+def _shares(query: tf.Tensor, key: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
     """`[batch, heads, queries, time]` in float32 at least; what is not seen has exactly 0."""
     dtype = keras.backend.result_type(query.dtype, "float32")
-    product = tf.cast(tf.matmul(query, key, transpose_b=True), dtype) * scale
+    product = tf.cast(tf.matmul(query, key, transpose_b=True), dtype)
     product = tf.ensure_shape(product, [None, query.shape[1], None, None])  # Lost in the loop.
     # Not infinite: a record of length 0 sees nothing, and its softmax may not be NaN.
     return tf.nn.softmax(tf.where(seen, product, tf.constant(product.dtype.min, product.dtype)))

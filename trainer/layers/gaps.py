@@ -43,6 +43,31 @@ class Gaps(NamedTuple):
         rows = tf.fill([-(-size // unit) * unit], valid)
         return cls(places, tf.tensor_scatter_nd_update(rows, places[:, None], tf.range(valid)))
 
+    @classmethod
+    def side_by_side(
+        cls, lengths: tf.Tensor, longest: tf.Tensor, multiple: tf.Tensor
+    ) -> tuple["Gaps", tf.Tensor]:
+        """Records one below the other, each with a gap up to the longest, the longest first.
+
+        Args:
+          lengths: `[batch] int32`.
+          longest: rows that each has then.
+          multiple: records of length 0 follow, up to a multiple of this number that is not 0.
+
+        Returns:
+          Where rows stand, and the lengths in that order.
+        """
+        order = tf.argsort(lengths, direction="DESCENDING", stable=True)
+        groups = tf.maximum(-(-tf.size(lengths) // multiple), 1)
+        more = groups * multiple - tf.size(lengths)
+        ordered = tf.pad(tf.gather(lengths, order), [[0, more]])
+        record = tf.repeat(tf.math.invert_permutation(order), lengths)
+        step = tf.ragged.range(lengths).flat_values
+        places = record * longest + step
+        rows = tf.fill([tf.size(ordered) * longest], tf.size(record))
+        rows = tf.tensor_scatter_nd_update(rows, places[:, None], tf.range(tf.size(record)))
+        return cls(places, rows), ordered
+
     def slide(
         self,
         window: Callable[[tf.Tensor], tf.Tensor],

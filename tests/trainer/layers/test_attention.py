@@ -50,7 +50,7 @@ def _by_loops(layer, rows, causal):
     return found @ kernels[3] + biases[3]
 
 
-@pytest.mark.parametrize("most_products", [1, 40, 2**24])
+@pytest.mark.parametrize("most_products", [1, 40, 200, 2**24])  # 200: two records at a time.
 @pytest.mark.parametrize("causal", [False, True])
 def test_equals_loops_in_blocks_of_any_size(causal, most_products):
     layer = _layer(causal=causal, most_products=most_products)
@@ -106,18 +106,32 @@ def test_without_a_step_there_is_nothing(lengths):
         assert not np.any(gradient)
 
 
-def test_no_tensor_of_a_block_is_larger_than_asked():
-    most, sizes = 4 * 2 * 7 * 2, []  # Two queries of each record at a time.
+def _sizes(most, monkeypatch):
+    """Of all products of queries and keys, and of shares and values."""
+    sizes = []
 
     def matmul(*args, **kwargs):
-        sizes.append(tf.size(found := tf.linalg.matmul(*args, **kwargs)).numpy())
+        found = tf.linalg.matmul(*args, **kwargs)
+        if len(found.shape) == 4:  # No projection.
+            sizes.append(tf.size(found).numpy())
         return found
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trainer.layers.attention.tf.matmul", matmul)
-        _layer(most_products=most)(_rows(), tf.constant(_LENGTHS))
+    monkeypatch.setattr("trainer.layers.attention.tf.matmul", matmul)
+    _layer(most_products=most)(_rows(), tf.constant(_LENGTHS))
+    return sizes
+
+
+def test_no_tensor_of_a_block_is_larger_than_asked(monkeypatch):
+    most = 2 * 7 * 2  # Two queries of the longest record at a time.
+    sizes = _sizes(most, monkeypatch)
     assert max(sizes) <= most
     assert len(sizes) >= 2 * 4
+
+
+def test_products_are_as_many_as_the_lengths_say(monkeypatch):
+    one_record_at_a_time = 2 * 7 * 7
+    of_each = [2 * n * n + 2 * n * 4 for n in (7, 3, 1, 1)]  # Of a record of length 0 one is made.
+    assert sum(_sizes(one_record_at_a_time, monkeypatch)) == sum(of_each)
 
 
 def test_half_precision_keeps_far_positions_apart():

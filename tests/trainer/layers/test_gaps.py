@@ -1,4 +1,4 @@
-"""Where rows stand with gaps between records: against a plain loop."""
+"""Where rows stand with gaps between records, or side by side: against plain loops."""
 
 import numpy as np
 import pytest
@@ -29,3 +29,21 @@ def _require_inverse(found, valid):
     rows = found.rows.numpy()
     assert rows[found.places.numpy()].tolist() == list(range(valid))
     assert np.count_nonzero(rows != valid) == valid
+
+
+@pytest.mark.parametrize("lengths", _LENGTHS[:4], ids=str)
+@pytest.mark.parametrize("multiple", [1, 3])
+def test_side_by_side_the_longest_is_first(lengths, multiple):
+    found, ordered = Gaps.side_by_side(
+        tf.constant(lengths, tf.int32), tf.constant(7), tf.constant(multiple)
+    )
+    assert len(ordered) == -(-max(len(lengths), 1) // multiple) * multiple
+    assert ordered.numpy().tolist() == sorted(lengths, reverse=True) + [0] * (
+        len(ordered) - len(lengths)
+    )
+    order = sorted(range(len(lengths)), key=lambda record: -lengths[record])
+    expected = [
+        7 * order.index(record) + step for record, n in enumerate(lengths) for step in range(n)
+    ]
+    assert found.places.numpy().tolist() == expected
+    _require_inverse(found, len(expected))
