@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from trainer.layers.gaps import Gaps
 
-# Of a row, for `_products_of_many`.
-_PRODUCTS_FROM = 32  # Channels.
+# Channels from which products of each shift by itself are faster than one of all, in
+# `_shifted_products`, and those of `_products_of_many` than oneDNN's gradient.
+_APART_FROM, _PRODUCTS_FROM = 16, 32
 _ROWS_IN_CACHE = 8192
 
 
@@ -308,11 +309,16 @@ def _shifted_products(
 ) -> tf.Tensor:
     """The gradient of the kernel of a convolution of one long row.
 
-    oneDNN's own takes 1.6 to 3 times as long there, and 500 times with a kernel of 40 (8,448 rows,
-    Zen 5, one core).
+    oneDNN's own takes 1.1 to 3 times as long there, and 500 times with a kernel of 40 and 32
+    channels (8,448 rows, Zen 5, one core).
     """
     outputs = tf.shape(upstream)[0]
     starts = range(0, kernel_samples * dilation, dilation)
+    if rows.shape[-1] < _APART_FROM:
+        channels = tf.transpose(rows)
+        beside = tf.concat([channels[:, s : s + outputs] for s in starts], 0)
+        shape = [kernel_samples, rows.shape[-1], upstream.shape[-1]]
+        return tf.reshape(tf.matmul(beside, upstream), shape)
     return tf.stack([tf.matmul(rows[s : s + outputs], upstream, transpose_a=True) for s in starts])
 
 

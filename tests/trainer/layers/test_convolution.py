@@ -103,8 +103,12 @@ def test_over_time_like_the_stock_layer_on_each_record(kernel, dilation, causal)
     _each_record(stock, layer)
 
 
+@pytest.mark.parametrize("apart_from", [1, 16])
 @pytest.mark.parametrize(("kernel", "dilation", "causal"), _OVER_TIME)
-def test_over_time_gradients_like_the_stock_layer_on_each_record(kernel, dilation, causal):
+def test_over_time_gradients_like_the_stock_layer_on_each_record(
+    kernel, dilation, causal, apart_from, monkeypatch
+):
+    monkeypatch.setattr(convolution, "_APART_FROM", apart_from)
     of = {"dilation_rate": dilation, "padding": "causal" if causal else "same"}
     stock = keras.layers.Conv1D(4, kernel, **of)
     stock.build((None, None, 3))
