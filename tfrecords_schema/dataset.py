@@ -2,6 +2,8 @@
 
 import dataclasses
 import difflib
+import weakref
+from collections.abc import MutableMapping
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +18,8 @@ from tfrecords_schema.places import gfile
 from tfrecords_schema.schema import RecordSchema
 from tfrecords_schema.storage import read
 
+_AT_ONCE = 1 << 20  # NumPy copies what it counts as 16 bytes a record.
+_in_use: MutableMapping[tuple[str, str, str], SplitIndex] = weakref.WeakValueDictionary()
 _FRAME_BYTES = 2  # In front of each frame of a record, however small that is.
 
 
@@ -37,12 +41,18 @@ class Dataset:
         return self.manifest.shards_of or self.path
 
     def split(self, name: str) -> SplitIndex:
-        """Loads the index of one split (16 bytes a record).
+        """Loads the index of one split (16 bytes a record), or gives one that is in use.
 
         Raises:
           DatasetError: if there is no such split, or it is empty.
         """
         self._require_split(name)
+        key = (self.path, self.manifest.files[INDEX].sha256, name)
+        if (used := _in_use.get(key)) is None:
+            used = _in_use[key] = self._loaded(name)
+        return used
+
+    def _loaded(self, name: str) -> SplitIndex:
         index, entry = SplitIndex(join(self.path, INDEX), name), self.manifest.splits[name]
         place = f"{join(self.path, INDEX)}: split {name!r}"
         if len(index) != entry.records:
@@ -105,7 +115,10 @@ def _require_steps(
 ) -> None:
     if steps.min() < 0:
         raise DatasetError(f"{place} has a record of fewer than 0 steps; convert again")
-    needed = np.bincount(index.shard, steps, len(entry.shards)) * of_step
+    needed = np.zeros(len(entry.shards))
+    for start in range(0, len(steps), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        needed += np.bincount(index.shard[part], steps[part], len(entry.shards)) * of_step
     for shard, most in zip(entry.shards, needed, strict=True):
         if most > shard.size_bytes:
             raise DatasetError(

@@ -1,14 +1,14 @@
 """The record index: one row per record, in Parquet, in the order of the shards.
 
-Planning needs 16 bytes a record (steps, shard, offset); names stay on disk until
-somebody asks for them.
+Planning needs 16 bytes a record (steps, shard, offset), which are mapped from files where they are
+very many; names stay on disk until somebody asks for them.
 """
 
 import contextlib
 import dataclasses
 import itertools
 import reprlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import tensorflow as tf
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.names import UNLABELLED
 from tfrecords_schema.places import gfile
-from tfrecords_schema.shared_arrays import aligned_copy, aligned_empty
+from tfrecords_schema.shared_arrays import GrowingArray, joined_arrays
 from tfrecords_schema.storage import remove
 
 INDEX_SCHEMA = pa.schema(
@@ -37,6 +37,7 @@ INDEX_SCHEMA = pa.schema(
         ("label", pa.string()),
     ]
 )
+_SPLIT_COLUMN = INDEX_SCHEMA.get_field_index("split")
 _ROWS_PER_GROUP = 16_384
 _MOST_BYTES_A_ROW = 1 << 14  # Four names of up to 1,000 characters.
 _ROWS_AT_ONCE = 4096  # As Python objects, of some 1 kB each.
@@ -223,19 +224,39 @@ class SplitIndex:
 
     def label_steps(self) -> np.ndarray:
         """`[records]` int32: time steps of labels that have a time axis of their own."""
-        return self._column("label_steps").to_numpy()
+        return self._read_numbers(("label_steps",))[0]
 
-    def ids(self) -> list[str]:
-        """Ids of the records."""
-        return self._column("id").to_pylist()
+    def ids(self, rows: Sequence[int] | None = None) -> list[str]:
+        """Ids of the records, or of those in some rows."""
+        return self._names("id", rows)
 
     def groups(self) -> list[str]:
         """Group of each record."""
         return self._column("group").to_pylist()
 
-    def sources(self) -> list[str]:
-        """Source path of each record, relative to the input folder."""
-        return self._column("source").to_pylist()
+    def each_group(self) -> Iterator[str]:
+        """The groups; one of very many records comes several times."""
+        return itertools.chain.from_iterable(names for names, _ in self._encoded_groups())
+
+    def group_numbers(self) -> np.ndarray:
+        """`[records]` int32: a number for each group, from 0 in order of their first records."""
+        known: dict[str, int] = {}
+
+        def numbers(names: list[str], places: np.ndarray) -> np.ndarray:
+            return np.array([known.setdefault(name, len(known)) for name in names])[places]
+
+        parts = itertools.starmap(numbers, self._encoded_groups())
+        return joined_arrays(parts, len(self), np.int32)
+
+    def _encoded_groups(self) -> Iterator[tuple[list[str], np.ndarray]]:
+        """The groups of some thousands of records, each once, and the place there of each's."""
+        for table in self._of_row_groups(["group"]):
+            groups = table["group"].combine_chunks().dictionary_encode()
+            yield groups.dictionary.to_pylist(), groups.indices.to_numpy()
+
+    def sources(self, rows: Sequence[int] | None = None) -> list[str]:
+        """Source path of each record, or of those in some rows, relative to the input folder."""
+        return self._names("source", rows)
 
     def labels(self) -> list[str]:
         """Label summary of each record."""
@@ -246,19 +267,36 @@ class SplitIndex:
 
         Reading them as one table left 94 MB resident for a million records, this leaves 28.
         """
-        with _opened(self._index_path) as rows:
-            dtypes = [str(INDEX_SCHEMA.field(name).type) for name in names]
-            columns = [aligned_empty(rows.metadata.num_rows, dtype) for dtype in dtypes]
-            end = 0
-            for group in range(rows.num_row_groups):
-                table = rows.read_row_group(group, [*names, "split"], use_threads=False)
-                table = self._of_split(table)
-                begin, end = end, end + len(table)
-                for column, name in zip(columns, names, strict=True):
-                    column[begin:end] = table[name].to_numpy()
+        most = count_rows(self._index_path)
+        columns = {name: GrowingArray(most, str(INDEX_SCHEMA.field(name).type)) for name in names}
+        for table in self._of_row_groups([*names]):
+            for name, column in columns.items():
+                column.append(table[name].to_numpy())
         # Arrow keeps what it decoded into for its next file: 10 MB of a million records.
         pa.default_memory_pool().release_unused()
-        return [column if end == len(column) else aligned_copy(column[:end]) for column in columns]
+        return [column.array() for column in columns.values()]
+
+    def _of_row_groups(self, names: list[str]) -> Iterator[pa.Table]:
+        """Columns of the split, of one row group that has some after the other."""
+        with _opened(self._index_path) as rows:
+            for group in range(rows.num_row_groups):
+                of_column = rows.metadata.row_group(group).column(_SPLIT_COLUMN).statistics
+                if of_column.has_min_max and not of_column.min <= self._split <= of_column.max:
+                    continue
+                table = rows.read_row_group(group, [*names, "split"], use_threads=False)
+                if len(table := self._of_split(table)):
+                    yield table
+
+    def _names(self, name: str, rows: Sequence[int] | None) -> list[str]:
+        if rows is None:
+            return self._column(name).to_pylist()
+        wanted, found, begin = np.array(rows, np.int64), np.empty(len(rows), object), 0
+        for table in self._of_row_groups([name]):
+            at = wanted - begin
+            inside = (at >= 0) & (at < len(table))
+            found[inside] = table[name].take(at[inside]).to_pylist()
+            begin += len(table)
+        return found.tolist()
 
     def _column(self, name: str) -> pa.ChunkedArray:
         with _opened(self._index_path) as rows:

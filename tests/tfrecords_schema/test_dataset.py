@@ -212,6 +212,15 @@ def test_label_steps_that_no_shard_can_hold_are_refused(steps, message, tmp_path
         dataset.split("train")
 
 
+def test_an_index_is_loaded_once_as_long_as_it_is_in_use(dataset):
+    used = dataset.split("train")
+    assert open_dataset(dataset.path).split("train") is used
+    assert dataset.split("test") is not used
+    offset = used.offset
+    del used
+    assert dataset.split("train").offset is not offset
+
+
 def test_an_unknown_split_is_named_with_a_suggestion(dataset):
     with pytest.raises(DatasetError, match="has no split 'tset', it has test, train; did you mean"):
         dataset.split("tset")

@@ -62,6 +62,39 @@ def test_a_split_is_read_in_order_with_16_bytes_a_record(tmp_path):
     assert split.steps.nbytes + split.shard.nbytes + split.offset.nbytes == 16 * len(split)
 
 
+def test_names_of_some_rows_and_groups_are_those_of_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "_ROWS_PER_GROUP", 4)
+    path = str(tmp_path / "index.parquet")
+    write_index(path, _rows(41))
+    for name in ("train", "test"):
+        split = SplitIndex(path, name)
+        rows = [len(split) - 1, 0, 5, 5, 2]
+        assert split.ids(rows) == [split.ids()[row] for row in rows]
+        assert split.sources(rows) == [split.sources()[row] for row in rows]
+        assert split.sources([]) == []
+        groups = split.groups()
+        first = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+        assert split.group_numbers().tolist() == [first[group] for group in groups]
+        assert list(dict.fromkeys(split.each_group())) == list(first)
+
+
+def test_row_groups_of_other_splits_are_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "_ROWS_PER_GROUP", 4)
+    path = str(tmp_path / "index.parquet")
+    rows = [dataclasses.replace(row, split="abc"[i // 8]) for i, row in enumerate(_rows(24))]
+    write_index(path, rows)
+    read = []
+    of_group = pq.ParquetFile.read_row_group
+
+    def read_row_group(self, group, *args, **options):
+        read.append(group)
+        return of_group(self, group, *args, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", read_row_group)
+    assert SplitIndex(path, "b").steps.tolist() == [row.steps for row in rows[8:16]]
+    assert read == [2, 3]
+
+
 def test_group_totals_are_those_of_the_rows(tmp_path):
     path = str(tmp_path / "index.parquet")
     write_index(path, _rows(11))
