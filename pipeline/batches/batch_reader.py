@@ -131,8 +131,7 @@ class BatchReader:
 
     def read(self, *dealt: np.ndarray | tf.Tensor) -> tf.data.Dataset:
         """The batches of what `dealt` returned; also inside a function that tf.data calls."""
-        # Of arrays where functions run as Python (`tf.config.run_functions_eagerly`).
-        variant = self._trace(*map(tf.convert_to_tensor, dealt))
+        variant = self._trace(*map(_as_tensor, dealt))
         spec = _element_spec(self._schema)
         if self._has_frames and not self._decodes_frames:
             spec.pop("frames")
@@ -256,6 +255,13 @@ class BatchReader:
                 f"The plan has record {last} and split {self._split!r} of {self._dataset.path} "
                 f"has {len(self._steps)} records: plan this split's steps."
             )
+
+
+def _as_tensor(values: np.ndarray | tf.Tensor) -> tf.Tensor:
+    """As what functions take that run as Python, too (`tf.config.run_functions_eagerly`)."""
+    if isinstance(values, np.ndarray) and len(values):
+        return shared_tensor(values)
+    return tf.convert_to_tensor(values)
 
 
 def _cut_lengths(element: Element, most: tf.Tensor) -> Element:

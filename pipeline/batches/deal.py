@@ -1,14 +1,18 @@
 """Dealing the rows of global batches out to replicas, with about as many valid steps each."""
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from pipeline.batches.plan import EpochPlan
+from pipeline.batches.random_order import stable_order
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.shared_arrays import GrowingArray
 
 NO_RECORD = -1
+_RECORDS_AT_ONCE = 1 << 20  # Dealing takes some 60 bytes each.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +22,8 @@ class DealtPlan:
     Attributes:
       records: [rows] int32, row numbers of the split's index, batch after batch; -1 for the one
         row of a batch that has no record.
-      starts: [batches + 1] int32, where in `records` each batch begins.
+      starts: [batches + 1] int32, where in `records` each batch begins; the first may be later
+        than at 0.
       padded_steps: [batches] int32, the length that all rows of a batch are padded to.
       partners: [rows] int32, the partner of each record, where the plan has them.
     """
@@ -51,25 +56,49 @@ def deal_plan(
     """
     wanted = list(range(num_replicas)) if replicas is None else list(replicas)
     _check_dealing(plan, num_replicas, wanted, start_step)
-    first = plan.step_starts[start_step]
-    records, step_starts = plan.records[first:], plan.step_starts[start_step:] - first
-    partners = None if plan.partners is None else plan.partners[first:]
+    padded_steps = plan.padded_steps[start_step:]
     if num_replicas == len(wanted) == 1:  # All of it, as it is, without copies of a large plan.
-        return DealtPlan(records, step_starts, plan.padded_steps[start_step:], partners)
-    replica = deal_batches(steps[records], step_starts, num_replicas)
+        return DealtPlan(plan.records, plan.step_starts[start_step:], padded_steps, plan.partners)
+    batches = len(padded_steps) * len(wanted)
+    most = len(plan.records) - int(plan.step_starts[start_step]) + batches
+    dealt = {"records": GrowingArray(most, np.int32)}
+    if plan.partners is not None:
+        dealt["partners"] = GrowingArray(most, np.int32)
+    sizes = [np.zeros(1, np.int64)]
+    for first, last in some_steps(plan.step_starts, start_step):
+        starts = plan.step_starts[first : last + 1]
+        rows = slice(starts[0], starts[-1])
+        lengths = steps[plan.records[rows]]
+        places, of_steps = _dealt(lengths, starts - starts[0], num_replicas, wanted)
+        for name, column in dealt.items():
+            values = getattr(plan, name)[rows][places]
+            column.append(np.where(places == NO_RECORD, NO_RECORD, values))
+        sizes.append(of_steps)
+    starts = np.cumsum(np.concatenate(sizes)).astype(np.int32)
+    arrays = {name: column.array() for name, column in dealt.items()}
+    return DealtPlan(starts=starts, padded_steps=np.repeat(padded_steps, len(wanted)), **arrays)
+
+
+def some_steps(step_starts: np.ndarray, start_step: int = 0) -> Iterator[tuple[int, int]]:
+    """First step and end of those that have together about as many records as fit the cache."""
+    edges = np.arange(step_starts[start_step], step_starts[-1], _RECORDS_AT_ONCE)
+    bounds = np.unique([*np.searchsorted(step_starts, edges), len(step_starts) - 1])
+    yield from itertools.pairwise(bounds.tolist())
+
+
+def _dealt(
+    lengths: np.ndarray, starts: np.ndarray, num_replicas: int, wanted: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places in `lengths` of the rows of batches, -1 for one without a record, and their sizes."""
+    replica = deal_batches(lengths, starts, num_replicas)
     place = np.full(num_replicas, -1)
     place[wanted] = np.arange(len(wanted))
-    step = np.repeat(np.arange(len(step_starts) - 1), np.diff(step_starts))
-    is_wanted = place[replica] >= 0
-    batch = (step * len(wanted) + place[replica])[is_wanted]
-    num_batches = (plan.num_steps - start_step) * len(wanted)
-    order, sizes = np.argsort(batch, kind="stable"), np.bincount(batch, minlength=num_batches)
-    starts = np.concatenate([[0], np.cumsum(np.maximum(sizes, 1))]).astype(np.int32)
-    records = _fill_empty_batches(records[is_wanted][order], sizes)
-    if partners is not None:
-        partners = _fill_empty_batches(partners[is_wanted][order], sizes)
-    padded_steps = np.repeat(plan.padded_steps[start_step:], len(wanted))
-    return DealtPlan(records, starts, padded_steps, partners)
+    step = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    rows = np.flatnonzero(place[replica] >= 0)
+    batch = step[rows] * len(wanted) + place[replica[rows]]
+    sizes = np.bincount(batch, minlength=(len(starts) - 1) * len(wanted))
+    rows = rows[stable_order(batch)]
+    return _fill_empty_batches(rows, sizes), np.maximum(sizes, 1)
 
 
 def deal_batch(lengths: np.ndarray, num_replicas: int) -> list[np.ndarray]:
@@ -110,9 +139,10 @@ def deal_batches(lengths: np.ndarray, starts: np.ndarray, num_replicas: int) -> 
         raise UserError(f"num_replicas is {num_replicas}; it must be at least 1.")
     if num_replicas == 1:
         return np.zeros(len(lengths), np.int32)
-    sizes = np.diff(starts)
+    sizes, lengths = np.diff(starts), lengths.astype(np.int64)
     batch = np.repeat(np.arange(len(sizes)), sizes)
-    longest_first = np.lexsort((-lengths.astype(np.int64), batch))
+    longest_first = stable_order(lengths.max(initial=0) - lengths)
+    longest_first = longest_first[stable_order(batch[longest_first])]
     replica = np.zeros(len(lengths), np.int32)
     loads = np.zeros([len(sizes), num_replicas], np.int64)
     for dealt in range(0, int(sizes.max(initial=0)), num_replicas):
@@ -122,7 +152,7 @@ def deal_batches(lengths: np.ndarray, starts: np.ndarray, num_replicas: int) -> 
         rows = longest_first[(starts[unfinished, None] + place)[is_row]]
         least_loaded = np.argsort(loads[unfinished], axis=1, kind="stable")
         replica[rows] = least_loaded[is_row]
-        np.add.at(loads, (batch[rows], replica[rows]), lengths[rows])
+        loads[batch[rows], replica[rows]] += lengths[rows]  # Of each there is one row in a round.
     return replica
 
 

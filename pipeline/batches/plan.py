@@ -11,12 +11,14 @@ from itertools import chain
 import numpy as np
 
 from pipeline.batches.boundaries import bucket_of, optimal_boundaries
-from pipeline.batches.random_order import blocks, permutation
+from pipeline.batches.plan_blocks import MOST_AT_ONCE, Arrays, permutation_in_blocks, plan_in_blocks
+from pipeline.batches.random_order import blocks, permutation, stable_order
 from tfrecords_schema import LabelSpec, SplitIndex
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.shared_arrays import joined_arrays
 
 # Tell apart the random orders of an epoch.
-_RECORDS, _BATCHES, _PARTNERS = 0, 1, 2
+_RECORDS, _BATCHES, _PARTNERS, _RUNS = 0, 1, 2, 3
 _MOST = 2**31 - 1  # Steps are int32.
 
 
@@ -119,7 +121,7 @@ def plan_lengths(index: SplitIndex, label: LabelSpec | None) -> np.ndarray:
     """
     if not plans_labels(index, label):
         return index.steps
-    return np.maximum(index.label_steps(), 1).astype(np.int32)
+    return np.maximum(index.label_steps(), 1)
 
 
 def plans_labels(index: SplitIndex, label: LabelSpec | None) -> bool:
@@ -139,7 +141,7 @@ def plan_epoch(
 
     The records are permuted and bucketed by length, and each bucket is cut into global batches.
     What remains of the buckets is sorted by length and cut into batches of its own; then the
-    batches are put in random order.
+    batches are put in random order. Of very many records each block is planned so by itself.
 
     Args:
       steps: [records] integer, steps of each record of the split.
@@ -152,22 +154,66 @@ def plan_epoch(
       UserError: no records, a record without a step, a last boundary or `batch_steps` too small.
     """
     steps = np.asarray(steps)
-    boundaries = choose_boundaries(steps, options)
-    _check_budget(steps, boundaries, options)
-    if shuffle and not options.by_length:
-        return _at_random(permutation(len(steps), seed, epoch, _RECORDS), steps, options)
+    boundaries = require_plannable(steps, options)
+    key = (seed, epoch) if shuffle else None
+    if len(steps) <= MOST_AT_ONCE:
+        return _plan_at_once(steps, boundaries, options, key)
+
+    def plan_block(rows: np.ndarray, number: int) -> Arrays:
+        plan = _plan_at_once(steps[rows], boundaries, options, key, number)
+        return plan.records, plan.step_starts, plan.padded_steps
+
+    arrays = plan_in_blocks(len(steps), plan_block, (*key, _RUNS) if key else ())
+    return EpochPlan(*arrays, int(steps.sum(dtype=np.int64)))
+
+
+def _plan_at_once(
+    steps: np.ndarray,
+    boundaries: np.ndarray,
+    options: BatchOptions,
+    key: tuple[int, int] | None,
+    *block: int,
+) -> EpochPlan:
+    """Plans all records, or those of a block; shuffled, where there is a key."""
+    if key and not options.by_length:
+        return _at_random(permutation(len(steps), *key, _RECORDS, *block), steps, options)
     bucket = _buckets(steps, boundaries)
     counts = np.bincount(bucket, minlength=len(boundaries))
-    if shuffle:
-        records = permutation(len(steps), seed, epoch, _RECORDS, groups=bucket)
+    if key:
+        records = permutation(len(steps), *key, _RECORDS, *block, groups=bucket)
     else:
         records = _by_length(steps)
     del bucket
     records, sizes, padded_steps = _cut(records, counts, steps, boundaries, options)
     plan = EpochPlan(records, _starts(sizes), padded_steps, int(steps.sum(dtype=np.int64)))
-    if shuffle:
-        return _reordered(plan, permutation(len(padded_steps), seed, epoch, _BATCHES))
+    if key:
+        return _reordered(plan, permutation(len(padded_steps), *key, _BATCHES, *block))
     return _reordered(plan, _by_length(padded_steps))
+
+
+def epochs_are_alike(records: int, options: BatchOptions) -> bool:
+    """Whether each epoch of so many records has as many batches as any other."""
+    return records <= MOST_AT_ONCE and (options.by_length or options.batch_steps is None)
+
+
+def require_plannable(steps: np.ndarray, options: BatchOptions) -> np.ndarray:
+    """The boundaries for records of these lengths.
+
+    Raises:
+      UserError: `plan_epoch` would raise it.
+    """
+    boundaries = choose_boundaries(steps, options)
+    if steps.min() < 1:
+        row = int(steps.argmin())
+        raise UserError(f"Record {row} has {steps[row]} steps; every record needs at least 1.")
+    longest = int(steps.max())
+    padded = int(boundaries[bucket_of(np.array([longest]), boundaries)][0])
+    if options.batch_steps is not None and options.batch_steps < padded:
+        raise UserError(
+            f"batch_steps is {options.batch_steps}, but the longest record has {longest} steps, "
+            f"padded to {padded}: set batch_steps to at least {padded}."
+        )
+    return boundaries
 
 
 def with_partners(plan: EpochPlan, *, seed: int, epoch: int) -> EpochPlan:
@@ -176,8 +222,10 @@ def with_partners(plan: EpochPlan, *, seed: int, epoch: int) -> EpochPlan:
     Which one depends on (seed, epoch, record) and the number of records alone, not on the batch.
     Every record is the partner of one.
     """
-    partners = permutation(len(plan.records), seed, epoch, _PARTNERS)
-    return dataclasses.replace(plan, partners=partners[plan.records])
+    count = len(plan.records)
+    partners = permutation_in_blocks(count, seed, epoch, _PARTNERS)
+    in_order = (partners[plan.records[block]] for block in blocks(count))
+    return dataclasses.replace(plan, partners=joined_arrays(in_order, count, np.int32))
 
 
 def choose_boundaries(steps: np.ndarray, options: BatchOptions) -> np.ndarray:
@@ -200,7 +248,7 @@ def covering(options: BatchOptions, longest: int) -> BatchOptions:
 
 
 def _by_length(lengths: np.ndarray) -> np.ndarray:
-    return np.argsort(lengths, kind="stable").astype(np.int32)
+    return stable_order(lengths).astype(np.int32)
 
 
 def _buckets(steps: np.ndarray, boundaries: np.ndarray) -> np.ndarray:
@@ -321,16 +369,3 @@ def _reordered(plan: EpochPlan, order: np.ndarray) -> EpochPlan:
 
 def _starts(sizes: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-
-
-def _check_budget(steps: np.ndarray, boundaries: np.ndarray, options: BatchOptions) -> None:
-    if steps.min() < 1:
-        row = int(steps.argmin())
-        raise UserError(f"Record {row} has {steps[row]} steps; every record needs at least 1.")
-    longest = int(steps.max())
-    padded = int(boundaries[bucket_of(np.array([longest]), boundaries)][0])
-    if options.batch_steps is not None and options.batch_steps < padded:
-        raise UserError(
-            f"batch_steps is {options.batch_steps}, but the longest record has {longest} steps, "
-            f"padded to {padded}: set batch_steps to at least {padded}."
-        )

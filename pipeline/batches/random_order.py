@@ -61,6 +61,12 @@ def _in_order(keys: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return found
 
 
+def stable_order(numbers: np.ndarray) -> np.ndarray:
+    """The stable argsort of numbers of at least 0; small ones are sorted by radix, in no time."""
+    narrow = np.min_scalar_type(numbers.max(initial=0))
+    return np.argsort(numbers.astype(narrow), kind="stable")
+
+
 def splitmix64(values: np.ndarray) -> np.ndarray:
     """Mixes uint64 numbers, one to one (Steele, Lea, Flood 2014, "Fast splittable PRNGs")."""
     with np.errstate(over="ignore"):

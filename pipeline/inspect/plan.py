@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from pipeline.batches.boundaries import padding_share
-from pipeline.batches.deal import deal_batches
+from pipeline.batches.deal import deal_batches, some_steps
 from pipeline.batches.plan import (
     BatchOptions,
     EpochPlan,
@@ -92,9 +92,10 @@ def plan_facts(
     options = dataclasses.replace(options, boundaries=boundaries)
     plan = plan_epoch(lengths, options, seed=seed, epoch=0)
     spec = dataset.schema.input
-    shapes = _shapes(plan, lengths, spec.step_shape, spec.dtype, plans_labels(index, label))
-    values = max(int(np.prod(shape.shape)) for shape in shapes)
     records, valid_steps = _dealt(plan, lengths, replicas)
+    valid, one_step = valid_steps.sum(1), plans_labels(index, label)
+    shapes = _shapes(plan, valid, spec.step_shape, spec.dtype, one_step)
+    values = max(int(np.prod(shape.shape)) for shape in shapes)
     return EpochFacts(
         split=split,
         options=options,
@@ -110,10 +111,9 @@ def plan_facts(
 
 
 def _shapes(
-    plan: EpochPlan, lengths: np.ndarray, step_shape: tuple[int, ...], dtype: str, one_step: bool
+    plan: EpochPlan, valid: np.ndarray, step_shape: tuple[int, ...], dtype: str, one_step: bool
 ) -> list[BatchShape]:
     rows = np.diff(plan.step_starts).astype(np.int64)
-    valid = np.add.reduceat(lengths[plan.records].astype(np.int64), plan.step_starts[:-1])
     input_steps = np.ones_like(plan.padded_steps) if one_step else plan.padded_steps
     pairs = np.stack([input_steps, rows], axis=1)
     found, kind, batches = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
@@ -128,8 +128,12 @@ def _shapes(
 
 def _dealt(plan: EpochPlan, lengths: np.ndarray, replicas: int) -> list[np.ndarray]:
     """Records and valid steps of each replica in each batch: `[batches, replicas]`."""
-    steps, shape = lengths[plan.records], (plan.num_steps, replicas)
-    replica = deal_batches(steps, plan.step_starts, replicas)
-    batch = np.repeat(np.arange(plan.num_steps), np.diff(plan.step_starts))
-    sums = (np.bincount(batch * replicas + replica, of, np.prod(shape)) for of in (None, steps))
-    return [values.astype(np.int64).reshape(shape) for values in sums]
+    parts = []
+    for first, end in some_steps(plan.step_starts):
+        starts = plan.step_starts[first : end + 1]
+        steps, shape = lengths[plan.records[starts[0] : starts[-1]]], (end - first, replicas)
+        replica = deal_batches(steps, starts - starts[0], replicas)
+        batch = np.repeat(np.arange(end - first), np.diff(starts))
+        sums = (np.bincount(batch * replicas + replica, of, np.prod(shape)) for of in (None, steps))
+        parts.append([values.astype(np.int64).reshape(shape) for values in sums])
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
