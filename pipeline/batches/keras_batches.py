@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.batches.batch_reader import BatchReader, Element
-from pipeline.batches.plan import BatchOptions, plan_epoch, plan_lengths
+from pipeline.batches.plan import BatchOptions, epochs_are_alike, plan_epoch, plan_lengths
 from pipeline.batches.valid_labels import filled, of_head, validity
 from tfrecords_schema import Dataset, DatasetError, LabelSpec
 from tfrecords_schema.labels import column_spans
@@ -81,8 +81,9 @@ def keras_batches(
     # Planned anew whenever an iteration begins, like the order of `Dataset.shuffle`.
     planned = tf.data.Dataset.range(1).map(lambda _: _as_vectors(dealt))
     batches = planned.flat_map(reader.read)
-    count = plan_epoch(steps, options, seed=seed, epoch=0, shuffle=shuffle).num_steps
-    batches = batches.apply(tf.data.experimental.assert_cardinality(count))
+    if not shuffle or epochs_are_alike(len(steps), options):
+        count = plan_epoch(steps, options, seed=seed, epoch=0, shuffle=shuffle).num_steps
+        batches = batches.apply(tf.data.experimental.assert_cardinality(count))
     return batches.map(lambda batch: _fit_element(batch, label, weights)).prefetch(1)
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from pipeline.batches import plan, plan_blocks
 from pipeline.batches.keras_batches import keras_batches
 from pipeline.batches.plan import BatchOptions, plan_epoch
 from tests.datasets import (
@@ -76,6 +77,23 @@ def test_the_number_of_batches_is_known_and_right_in_every_iteration(tmp_path):
     assert [len(list(batches)) for _ in range(3)] == [4, 4, 4]
     budget = keras_batches(dataset, "train", BatchOptions(batch_size=None, batch_steps=24))
     assert [len(list(budget)) for _ in range(3)] == [len(budget)] * 3
+
+
+@pytest.mark.parametrize("by_length", [True, False])
+def test_epochs_may_have_more_batches_than_others(by_length, tmp_path, monkeypatch):
+    """Where lengths meet at random, and where an epoch is planned in blocks."""
+    if by_length:
+        for module in (plan, plan_blocks):
+            monkeypatch.setattr(module, "MOST_AT_ONCE", 12)
+        monkeypatch.setattr(plan_blocks, "_RUN", 3)
+        monkeypatch.setattr(plan_blocks, "_RUNS", 4)
+    dataset, _ = toy_dataset(tmp_path)
+    options = BatchOptions(batch_size=None, batch_steps=20, by_length=by_length)
+    steps = dataset.split("train").steps
+    plans = [plan_epoch(steps, options, seed=0, epoch=epoch).num_steps for epoch in range(4)]
+    assert len({*plans}) > 1
+    batches = keras_batches(dataset, "train", options)
+    assert [sum(1 for _ in batches) for _ in plans] == plans
 
 
 def test_class_weights_multiply_the_sample_weight(tmp_path):
