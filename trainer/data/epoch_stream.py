@@ -63,6 +63,8 @@ class EpochStream:
 
 def joined(plans: Sequence[EpochPlan]) -> EpochPlan:
     """Several epochs as one plan, in which a record comes several times."""
+    if len(plans) == 1:
+        return plans[0]
     offsets = np.cumsum([0, *(len(plan.records) for plan in plans)])
     starts = [
         plan.step_starts[:-1] + offset for plan, offset in zip(plans, offsets[:-1], strict=True)

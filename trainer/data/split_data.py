@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import tensorflow as tf
 
 from pipeline.batches.batch_reader import BatchReader
-from pipeline.batches.plan import BatchOptions, EpochPlan, covering, plan_epoch, plan_lengths
+from pipeline.batches.plan import (
+    BatchOptions,
+    EpochPlan,
+    covering,
+    plan_epoch,
+    plan_lengths,
+    require_plannable,
+)
 from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import nearest
 from pipeline.console.texts import listed
@@ -19,6 +25,7 @@ from tfrecords_schema import Dataset, DatasetError, Head, LabelSpec, SplitEntry
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.labels import views
 from tfrecords_schema.places import gfile
+from tfrecords_schema.shared_arrays import shared_tensor
 from tfrecords_schema.storage import reading
 from trainer.data.heads import of_one_label, with_one_label
 from trainer.distribution.cluster import this_worker
@@ -61,6 +68,7 @@ class SplitData:
         self.has_partners = has_partners
         self._preparation = preparation
         self._readers: dict[tuple[Any, ...], BatchReader] = {}
+        self._planned: dict[tuple[Any, ...], EpochPlan] = {}
 
     @property
     def known_label(self) -> LabelSpec:
@@ -81,8 +89,14 @@ class SplitData:
         return entry.labels(self.known_label.per) - entry.missing_labels
 
     def plan(self, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> EpochPlan:
-        """The batches of one epoch."""
-        return plan_epoch(self.lengths, self.options, seed=seed, epoch=epoch, shuffle=shuffle)
+        """The batches of one epoch; not to be changed, as the last plan is kept."""
+        key = (self.options, seed, epoch, shuffle)
+        if key not in self._planned:
+            self._planned.clear()
+            self._planned[key] = plan_epoch(
+                self.lengths, self.options, seed=seed, epoch=epoch, shuffle=shuffle
+            )
+        return self._planned[key]
 
     def read(
         self,
@@ -126,8 +140,7 @@ class SplitData:
         Raises:
           DatasetError: like `in_order`.
         """
-        names = pa.array(self.index.groups())
-        groups = tf.constant(names.dictionary_encode().indices.to_numpy())
+        groups = shared_tensor(self.index.group_numbers())
         for batch in NamingBatches(iter(self.read(plan)), self, plan):
             yield {**batch, "group": tf.gather(groups, tf.maximum(batch["record"], 0))}
 
@@ -207,8 +220,8 @@ def _message(split: SplitData, row: int) -> str:
     is_there = gfile.exists(shard)
     what = "is damaged, or not what the index says" if is_there else "is gone with its shard"
     return (
-        f"{shard}: record {index.ids()[row]!r} at byte {index.offset[row]} (row {row} of split "
-        f"{split.name!r}, from {index.sources()[row]}) {what}; run "
+        f"{shard}: record {index.ids([row])[0]!r} at byte {index.offset[row]} (row {row} of split "
+        f"{split.name!r}, from {index.sources([row])[0]}) {what}; run "
         f"`python -m pipeline.verify {path}`, then copy the shard again, or convert again"
     )
 
@@ -247,7 +260,7 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | N
         _require_labels(split)
         task.check_records(split.index, name)
     try:
-        split.plan(shuffle=False)
+        require_plannable(split.lengths, split.options)
     except UserError as error:
         raise DatasetError(f"split {name!r} of {dataset.path}: {error}") from error
     return split

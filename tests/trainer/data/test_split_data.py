@@ -19,6 +19,17 @@ def test_each_part_of_the_replicas_gets_rows_of_its_own(tmp_path):
     assert sorted(rows[rows >= 0]) == [*range(len(records["train"]))]
 
 
+def test_a_plan_is_made_once_until_another_is_asked_for(tmp_path):
+    split = SplitData(toy_dataset(tmp_path)[0], "train", BatchOptions(batch_size=4))
+    plan = split.plan(seed=1)
+    assert split.plan(seed=1) is plan
+    again = [split.plan(seed=1, epoch=1), split.plan(shuffle=False), split.plan(seed=1)]
+    assert all(one is not plan for one in again)
+    np.testing.assert_array_equal(again[-1].records, plan.records)
+    split.options = BatchOptions(batch_size=5)
+    assert split.plan(seed=1).num_steps != plan.num_steps
+
+
 def test_balanced_weights_of_several_labels_are_those_of_each_alone(tmp_path):
     """A label of the recording among those of steps is counted once a recording."""
     stage = LabelSpec("step", "class", class_names=("a", "b"))
