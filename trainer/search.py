@@ -157,7 +157,7 @@ def _study(
     would be compared.
     """
     known = {*of_run.given, *(one.name for one in space)}
-    groups = {group for split in splits for group in dataset.split(split).groups()}
+    groups = {group for split in splits for group in dataset.split(split).each_group()}
     folds = len(groups) if options.folds == EACH_GROUP else int(options.folds)
     minutes = 0.0
     if known.isdisjoint(_LENGTHS):

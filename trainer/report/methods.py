@@ -111,7 +111,7 @@ def _about_splits(dataset: Dataset) -> list[str]:
         if entry.records
     ]
     labelled = [name for name, entry in splits.items() if entry.records and name != UNLABELLED]
-    groups = [{*dataset.split(name).groups()} for name in labelled]
+    groups = [{*dataset.split(name).each_group()} for name in labelled]
     shared = sum(map(len, groups)) - len(set().union(*groups))
     line = "no group is in two splits" if not shared else f"{shared:,} groups are in two splits"
     return [

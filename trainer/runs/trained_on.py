@@ -24,15 +24,16 @@ from trainer.runs.checkpoints import CheckpointError
 
 _FILE = "trained_on.npz"
 # Larger splits are not read only to be recognized; their groups are known all the same.
-_MOST_BYTES = 4 << 30
-_MOST_FILE_BYTES = 512 << 20  # 8 a recording.
+_MOST_BYTES, _MOST_RECORDS = 4 << 30, 1 << 22
+_MOST_GROUPS = 1 << 24  # Of more none is known: a run folder would grow as its dataset.
+_MOST_FILE_BYTES = 512 << 20  # 8 a recording and a group.
 
 
 class TrainedOn(NamedTuple):
     """Hashes of what was trained on.
 
     Attributes:
-      groups: `[groups]` uint64.
+      groups: `[groups]` uint64; empty where a split has too many.
       contents: `[records]` uint64; empty where a split was too large to be read for it.
       datasets: fingerprints of the datasets.
     """
@@ -65,15 +66,15 @@ class TrainedOn(NamedTuple):
 
     def seen(self, dataset: Dataset, split: str) -> dict[str, Any]:
         """How many groups and records of a split are among them; empty where none is."""
-        names = np.unique(dataset.split(split).groups())
-        of_group = np.isin([_hash([name.encode()]) for name in names.tolist()], self.groups)
+        groups = groups_of(dataset, split)
+        of_group = np.isin(groups, self.groups)
         records = 0
         if len(self.contents):
             records = int(np.isin(contents_of(dataset, split), self.contents).sum())
         found = {"groups": int(of_group.sum()), "records": records}
         if not any(found.values()):
             return {}
-        return {**found, "of_groups": len(names), "of_records": len(dataset.split(split))}
+        return {**found, "of_groups": len(groups), "of_records": len(dataset.split(split))}
 
 
 def write(run_dir: str, dataset: Dataset, split: str) -> None:
@@ -81,9 +82,8 @@ def write(run_dir: str, dataset: Dataset, split: str) -> None:
     before, fingerprint = TrainedOn.read(run_dir), dataset.manifest.fingerprint
     if before is not None and fingerprint in before.datasets:
         return
-    groups = sorted({*dataset.split(split).groups()})
     found = TrainedOn(
-        np.array([_hash([name.encode()]) for name in groups], np.uint64),
+        groups_of(dataset, split),
         contents_of(dataset, split),
         np.array([fingerprint]),
     )
@@ -104,12 +104,21 @@ def _write(run_dir: str, before: TrainedOn | None, found: TrainedOn) -> None:
     atomic_write(join(run_dir, _FILE), buffer.getvalue())
 
 
+def groups_of(dataset: Dataset, split: str) -> np.ndarray:
+    """Hash of each group of a split: `[groups]` uint64; empty for too many to keep."""
+    if dataset.manifest.splits[split].groups > _MOST_GROUPS:
+        return np.zeros(0, np.uint64)
+    hashes = (_hash([name.encode()]) for name in dataset.split(split).each_group())
+    return np.unique(np.fromiter(hashes, np.uint64))
+
+
 def contents_of(dataset: Dataset, split: str) -> np.ndarray:
     """Hash of each recording of a split, without its label and id: `[records]` uint64.
 
     Empty for a split that is too large to be read for it.
     """
-    if dataset.manifest.splits[split].size_bytes > _MOST_BYTES:
+    entry = dataset.manifest.splits[split]
+    if entry.size_bytes > _MOST_BYTES or entry.records > _MOST_RECORDS:
         return np.zeros(0, np.uint64)
     kind = dataset.schema.input.kind
     hashes = [

@@ -169,7 +169,7 @@ def read_facts(
     Raises:
       UsageError: there are fewer groups than folds.
     """
-    groups = {group for split in splits for group in dataset.split(split).groups()}
+    groups = {group for split in splits for group in dataset.split(split).each_group()}
     if options.folds != EACH_GROUP and int(options.folds) > len(groups):
         raise UsageError(
             f"--folds={options.folds}: {dataset.path} has {len(groups)} groups in "
