@@ -34,7 +34,7 @@ class ForecastTask(Task):
         shortest = int(index.steps.argmin())
         if index.steps[shortest] <= self.horizon_steps:
             raise DatasetError(
-                f"record {index.ids()[shortest]!r} of split {split!r} has "
+                f"record {index.ids([shortest])[0]!r} of split {split!r} has "
                 f"{index.steps[shortest]} steps, expected more than --horizon_steps="
                 f"{self.horizon_steps}; give a smaller one, or convert without short records"
             )

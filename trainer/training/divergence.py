@@ -116,7 +116,10 @@ class DivergenceCheck:
 
     def _stop(self, what: str) -> None:
         index, steps = self._split.index, self._steps
-        ids, sources = index.ids(), index.sources()
+        rows = sorted({row for step in steps for row in step.rows.tolist()})
+        ids, sources = (
+            dict(zip(rows, names, strict=True)) for names in (index.ids(rows), index.sources(rows))
+        )
         batches = [
             {
                 "step": step.global_number,
