@@ -36,9 +36,9 @@ def permutation(count: int, *key: int, groups: np.ndarray | None = None) -> np.n
         if groups is not None:
             parts[block] |= groups[block] << bits
     counts = np.bincount(parts, minlength=1)
-    order = _in_order(parts, counts)
-    for end, size in zip(np.cumsum(counts), counts, strict=True):
-        part = order[end - size : end]
+    order, ends = _in_order(parts, counts), np.cumsum(counts)
+    for number in np.flatnonzero(counts).tolist():
+        part = order[ends[number] - counts[number] : ends[number]]
         part[:] = part[np.argsort(_hashes(part, state))]
     return order
 
