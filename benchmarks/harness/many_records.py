@@ -76,9 +76,13 @@ def write_many(
     return open_dataset(path)
 
 
+def signal_of(steps: int, step_shape: Sequence[int] = ()) -> np.ndarray:
+    """The one signal of this length, `[steps, *step_shape]` float32."""
+    return np.random.default_rng(steps).standard_normal((steps, *step_shape), np.float32)
+
+
 def _encode(schema: RecordSchema, per: str, steps: int) -> bytes:
-    random = np.random.default_rng(steps)
-    signal = random.standard_normal((steps, *schema.input.step_shape), np.float32)
+    signal = signal_of(steps, schema.input.step_shape)
     return schema.encode("r", signal, np.zeros(steps, np.int64) if per == "step" else 0)
 
 

@@ -131,6 +131,18 @@ def children(pid: int) -> list[int]:
     return sorted(found)
 
 
+def processor_secs() -> float:
+    """Of this process and all below it, those that ended and were waited for included (Linux)."""
+    waiting, ticks = [os.getpid()], 0
+    while waiting:
+        pid = waiting.pop()
+        with contextlib.suppress(OSError):  # It ended meanwhile.
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))  # In user and kernel mode, and so of children.
+            waiting += children(pid)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[pathlib.Path]:
     """A folder for as long as it is needed."""

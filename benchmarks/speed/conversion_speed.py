@@ -47,12 +47,12 @@ def run(quick: bool = False) -> Iterator[Row]:
     small, large, slow = (2, 10, 10) if quick else (8, 250, 32)
     repeats = 1 if quick else _REPEATS
     with temporary_folder() as folder:
-        sets = _Sets(folder, max(small, large), fills=not quick)
+        sets = Sets(folder, max(small, large), fills=not quick)
         yield from _against_peers(sets, (small, large), (small, slow), repeats)
         yield _two_processes(sets, large, repeats)
 
 
-class _Sets:
+class Sets:
     """Input folders with the first so many of the same records."""
 
     def __init__(self, folder: pathlib.Path, count: int, *, fills: bool):
@@ -88,7 +88,7 @@ class _Sets:
 
 
 def _against_peers(
-    sets: _Sets, sizes: tuple[int, int], slow_sizes: tuple[int, int], repeats: int
+    sets: Sets, sizes: tuple[int, int], slow_sizes: tuple[int, int], repeats: int
 ) -> Iterator[Row]:
     contenders = {way: slow_sizes for way in _TARGETS} | {"bare": sizes, "ours": sizes}
     with ExitStack() as stack:
@@ -96,11 +96,11 @@ def _against_peers(
         for way, counts in contenders.items():
             for count in counts:
                 worker = stack.enter_context(_worker(way, sets, count))
-                runs[f"{way} {count}"] = functools.partial(_turn, worker, sets)
+                runs[f"{way} {count}"] = functools.partial(turn, worker, sets)
         reports = alternately(runs, repeats)
     secs = {key: [report["cpu_secs"] for report in found] for key, found in reports.items()}
     costs = {
-        way: _per_gb(secs[f"{way} {few}"], secs[f"{way} {many}"], many - few)
+        way: per_gb(secs[f"{way} {few}"], secs[f"{way} {many}"], many - few)
         for way, (few, many) in contenders.items()
     }
     for way, target in _TARGETS.items():
@@ -108,31 +108,32 @@ def _against_peers(
         yield against(name, costs["ours"], costs[way], "processor s/GB", target, turns=reports)
 
 
-def _turn(worker: Worker, sets: _Sets) -> dict[str, float]:
+def turn(worker: Worker, sets: Sets) -> dict[str, float]:
+    """One conversion, in memory as it is on a machine that has been in use."""
     sets.fill_page_cache()
     return worker.step()
 
 
-def _per_gb(low: list[float], high: list[float], more_records: int) -> list[float]:
-    """Processor seconds per GB, one for each turn with many records."""
+def per_gb(low: list[float], high: list[float], more_records: int) -> list[float]:
+    """Seconds per GB, one for each turn with many records."""
     once = statistics.median(low)
     return [(secs - once) / (more_records * _RECORD_GB) for secs in high]
 
 
-def _worker(way: str, sets: _Sets, count: int) -> Worker:
+def _worker(way: str, sets: Sets, count: int) -> Worker:
     output = sets.folder / f"output_{way}_{count}"
     arguments = (f"--way={way}", f"--inputs={sets.first(count)}", f"--output={output}")
     return Worker("benchmarks.peers.conversions", *arguments, "--core=0")
 
 
-def _two_processes(sets: _Sets, count: int, repeats: int) -> Row:
+def _two_processes(sets: Sets, count: int, repeats: int) -> Row:
     runs = {workers: functools.partial(_convert, sets, workers, count) for workers in ("1", "2")}
     secs = alternately(runs, repeats)
     name = "two processes on two cores against one on one"
     return against(name, secs["2"], secs["1"], "s, start-up apart", 1.7)
 
 
-def _convert(sets: _Sets, workers: str, count: int) -> float:
+def _convert(sets: Sets, workers: str, count: int) -> float:
     """Wall seconds that a conversion with worker processes, on as many cores, writes shards."""
     sets.fill_page_cache()
     with temporary_folder() as output, _pinned(int(workers)):

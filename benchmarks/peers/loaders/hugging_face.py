@@ -1,0 +1,48 @@
+"""Hugging Face datasets: an Arrow file in memory that is the file's, rows as NumPy arrays."""
+
+import pathlib
+from collections.abc import Callable, Iterable
+
+import torch
+from datasets import Dataset, Features, Sequence, Value
+from torch.utils.data import DataLoader
+
+from benchmarks.peers.loaders.plain_arrays import BucketedOrders, PlainArrays, Record
+from benchmarks.peers.loaders.torch_memory_map import collate
+
+# Values in a row, reshaped on reading: of Array2D every value becomes an object on the way.
+_FEATURES = Features(
+    {"id": Value("string"), "signal": Sequence(Value("float32")), "label": Sequence(Value("int64"))}
+)
+
+
+def write(records: Iterable[Record], folder: str) -> None:
+    """Writes Arrow files."""
+
+    def rows() -> Iterable[dict]:
+        for name, signal, label in records:
+            yield {"id": name, "signal": signal.ravel(), "label": label}
+
+    # With a name of its own, it does not pickle the generator to make one.
+    Dataset.from_generator(rows, features=_FEATURES, cache_dir=folder, fingerprint="bench")
+
+
+def batches(
+    recordings: PlainArrays, folder: str, batch_size: int, epochs: int, workers: int
+) -> Callable[[], Iterable]:
+    """What goes through so many epochs, bucketed by length."""
+    (path,) = pathlib.Path(folder).rglob("*.arrow")
+    step_shape = recordings.signal.shape[1:]
+
+    def padded_rows(rows: list[dict]) -> tuple[torch.Tensor, ...]:
+        signals = (torch.tensor(row["signal"]).reshape(-1, *step_shape) for row in rows)
+        return collate([*zip(signals, (torch.tensor(row["label"]) for row in rows), strict=True)])
+
+    loader = DataLoader(
+        Dataset.from_file(str(path)).select_columns(["signal", "label"]).with_format("numpy"),
+        batch_sampler=BucketedOrders(recordings, batch_size, epochs),
+        collate_fn=padded_rows,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+    return lambda: loader
