@@ -77,3 +77,50 @@ def _varint(value: int) -> bytes:
         value >>= 7
     groups.append(value)
     return bytes(groups)
+
+
+def value_places(
+    data: np.ndarray, begin: np.ndarray, names: Sequence[str]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Where the values of features are in many serialized Examples, each of which has all of them.
+
+    Args:
+      data: `[bytes]` uint8, not empty.
+      begin: `[examples]` where each begins in `data`.
+      names: of the features, each of one value.
+
+    Returns:
+      By name where the value begins and how many bytes it has, `[examples]` int64; -1 bytes where
+      there is no such feature after the one before it, in an Example of `encode_example`.
+    """
+    places: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    _, at = _varints(data, begin + 1)
+    for name in sorted(names):
+        key = name.encode()
+        head = np.frombuffer(_FIELD_1 + _varint(len(key)) + key + _FIELD_2, np.uint8)
+        _, at = _varints(data, at + 1)
+        is_there = (data.take(at[:, np.newaxis] + np.arange(len(head)), mode="clip") == head).all(1)
+        _, at = _varints(data, at + len(head))
+        _, at = _varints(data, at + 1)
+        size, at = _varints(data, at + 1)
+        places[name] = at, np.where(is_there, size, -1)
+        at = at + size
+    return places
+
+
+def int64_values(data: np.ndarray, begin: np.ndarray) -> np.ndarray:
+    """The numbers of features of one int64, whose values begin there: `[examples]`."""
+    return _varints(data, begin)[0]
+
+
+def _varints(data: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers `[examples]` int64, and where what comes after them begins."""
+    value, goes_on = np.zeros(len(at), np.int64), np.ones(len(at), bool)
+    for shift in range(0, 70, 7):
+        byte = data.take(at, mode="clip").astype(np.int64)
+        value |= (byte & 0x7F) * goes_on << shift
+        at = at + goes_on
+        goes_on = goes_on & (byte > 0x7F)
+        if not goes_on.any():
+            break
+    return value, at

@@ -9,8 +9,10 @@ import contextlib
 import hashlib
 import struct
 from concurrent.futures import Executor, Future
+from typing import Any
 
 import google_crc32c
+import numpy as np
 import tensorflow as tf
 
 from tfrecords_schema.manifest import FRAMING_BYTES
@@ -89,7 +91,11 @@ class RecordWriter:
             self._hashing.result()
 
 
-def masked_crc(data: bytes) -> bytes:
+def masked_crc(data: bytes | np.ndarray) -> bytes:
     """The checksum of a part of a record, as its framing has it."""
-    crc = google_crc32c.value(data)
-    return struct.pack("<I", ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFF_FFFF)
+    return struct.pack("<I", masked(google_crc32c.value(data)))
+
+
+def masked(crc: Any) -> Any:
+    """What the framing has of a CRC-32C, or of each of an int64 array of them."""
+    return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFF_FFFF

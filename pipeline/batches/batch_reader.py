@@ -10,6 +10,7 @@ from pipeline.batches.dataset_ops import read_record, serial_map
 from pipeline.batches.deal import NO_RECORD, deal_plan
 from pipeline.batches.frames import decode_frames
 from pipeline.batches.plan import EpochPlan, plan_lengths, plans_labels
+from pipeline.batches.record_rows import RecordRows
 from pipeline.batches.shard_cache import local_shards
 from tfrecords_schema import Dataset, RecordSchema, SplitIndex
 from tfrecords_schema.schema import STEPWISE
@@ -17,10 +18,10 @@ from tfrecords_schema.shared_arrays import shared_tensor
 
 Element = dict[str, tf.Tensor]
 
-# Batches that are read at the same time, and elements that wait for the trainer. The rows of a
-# batch are read, parsed and padded one after the other by one thread, and several batches in
-# parallel: handing rows from thread to thread costs more than reading small ones.
-_PARALLEL_BATCHES = 8
+# Batches that are read at the same time, and elements that wait for the trainer. A batch is read by
+# one thread, and several batches in parallel: handing rows from thread to thread costs more than
+# reading small ones.
+_PARALLEL_BATCHES = 4
 # Batches of frames are large, and the frames within one are decoded in parallel.
 _PARALLEL_FRAME_BATCHES = 2
 _PREFETCHED = 2
@@ -70,7 +71,7 @@ class BatchReader:
           num_replicas: replicas that share each global batch, of all workers together.
           replicas: those whose rows are read here, in the order of the elements; None for all.
           parallel_batches: batches to read at the same time; more hide the latency of a remote
-            file system. None for 8, or 2 of frames.
+            file system. None for 4, or 2 of frames.
           index: the split's, if it is loaded already; its columns are shared, not copied.
           decodes_frames: False leaves them out of the elements: decoding takes most of the time.
           has_partners: whether the plans have partners; labels are not per sequence then.
@@ -84,7 +85,9 @@ class BatchReader:
         self._has_partners = has_partners
         usual = _PARALLEL_FRAME_BATCHES if self._has_frames else _PARALLEL_BATCHES
         self._parallel_batches = parallel_batches or usual
-        self._shard_paths = tf.constant(local_shards(dataset, split))
+        paths = local_shards(dataset, split)
+        self._shard_paths = tf.constant(paths)
+        self._rows = RecordRows(paths, self._schema)
         index = index or dataset.split(split)
         self._steps = index.steps
         self._plan_lengths = plan_lengths(index, self._schema.label)
@@ -185,24 +188,64 @@ class BatchReader:
     ) -> tf.data.Dataset:
         """One element: the batch of these records, each cut to the length of that in `within`."""
         row = tf.maximum(records, 0)
-        shard, offset, steps = (tf.gather(column, row) for column in self._places)
-        steps = tf.where(records == NO_RECORD, 0, steps)
+        places = [tf.gather(column, row) for column in self._places]
+        shard, offset, steps = places
+        places[2] = steps = tf.where(records == NO_RECORD, 0, steps)
+        most = [] if within is None else [tf.gather(self._places[2], tf.maximum(within, 0))]
+        read = self._frames if self._has_frames else self._arrays
+        batch = serial_map(
+            read(records, places, padded_steps, label_steps, most),
+            lambda element: self._checked(element, records, shard, offset, steps),
+        )
+        if most:
+            batch = serial_map(batch, lambda element: _cut_lengths(element, *most))
+        return batch.map(self._decoded) if self._has_frames else batch
+
+    def _arrays(
+        self,
+        records: tf.Tensor,
+        places: list[tf.Tensor],
+        padded_steps: tf.Tensor,
+        label_steps: tf.Tensor,
+        most: list[tf.Tensor],
+    ) -> tf.data.Dataset:
+        """The batch of records that hold a signal: `RecordRows` makes it at once."""
+        del records
+        spec, rows = _element_spec(self._schema), self._rows
+        del spec["record"]
+
+        def read(*given: np.ndarray) -> list[np.ndarray]:
+            found = rows(*given)
+            return [found[name] for name in spec]
+
+        def element(*given: tf.Tensor) -> Element:
+            parts = tf.numpy_function(
+                read, given, [part.dtype for part in spec.values()], stateful=False
+            )
+            for part, expected in zip(parts, spec.values(), strict=True):
+                part.set_shape(expected.shape)
+            return dict(zip(spec, parts, strict=True))
+
+        given = (*places, padded_steps, label_steps, *most)
+        return serial_map(tf.data.Dataset.from_tensors(given), element)
+
+    def _frames(
+        self,
+        records: tf.Tensor,
+        places: list[tf.Tensor],
+        padded_steps: tf.Tensor,
+        label_steps: tf.Tensor,
+        most: list[tf.Tensor],
+    ) -> tf.data.Dataset:
+        """The batch of records that hold frames, which are padded while they are still encoded."""
+        shard, offset, _ = places
         # Places of a row: one, but none in the batch that is one row without a record.
         count = tf.cast(records[0] != NO_RECORD, tf.int32)
         paths = tf.gather(self._shard_paths, shard)
-        places = [paths[:, tf.newaxis][:, :count], offset[:, tf.newaxis][:, :count]]
-        if within is not None:
-            most = tf.gather(self._places[2], tf.maximum(within, 0))
-            places.append(most)
-        rows = serial_map(tf.data.Dataset.from_tensor_slices(tuple(places)), self._row)
+        of_rows = (paths[:, tf.newaxis][:, :count], offset[:, tf.newaxis][:, :count], *most)
+        rows = serial_map(tf.data.Dataset.from_tensor_slices(of_rows), self._row)
         shapes = _padded_shapes(self._schema, padded_steps, label_steps)
-        batch = rows.padded_batch(tf.size(records, tf.int64), shapes)
-        batch = serial_map(
-            batch, lambda element: self._checked(element, records, shard, offset, steps)
-        )
-        if within is not None:
-            batch = serial_map(batch, lambda element: _cut_lengths(element, most))
-        return batch.map(self._decoded) if self._has_frames else batch
+        return rows.padded_batch(tf.size(records, tf.int64), shapes)
 
     def _row(self, path: tf.Tensor, offset: tf.Tensor, most: tf.Tensor | None = None) -> Element:
         """One row, as long as the record is, or its first steps; its `lengths` are the record's."""

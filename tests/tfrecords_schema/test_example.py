@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tfrecords_schema import DatasetError, example
-from tfrecords_schema.example import encode_example
+from tfrecords_schema.example import encode_example, int64_values, value_places
 
 _INT64 = st.integers(-(2**63), 2**63 - 1)
 _ARRAYS = hnp.arrays(
@@ -55,3 +55,20 @@ def test_what_could_not_be_parsed_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     encode_example({"a": [bytes(80)]})
     with pytest.raises(DatasetError, match=r"has 1\d\d bytes, at most 100"):
         encode_example({"a": [bytes(120)]})
+
+
+@hypothesis.settings(deadline=None, derandomize=True, max_examples=50)
+@hypothesis.given(
+    st.lists(st.tuples(_INT64, _BYTES, st.binary(max_size=9)), min_size=1, max_size=4)
+)
+def test_values_are_where_protobuf_finds_them(found: list[tuple[int, bytes, bytes]]) -> None:
+    examples = [encode_example({"class": n, "signal": [a], "a": [b]}) for n, a, b in found]
+    begin = np.cumsum([0, *map(len, examples)])[:-1]
+    data = np.frombuffer(b"".join(examples), np.uint8)
+    places = value_places(data, begin, ["a", "class", "signal"])
+    assert int64_values(data, places["class"][0]).tolist() == [number for number, _, _ in found]
+    for name, values in (("signal", [a for _, a, _ in found]), ("a", [b for _, _, b in found])):
+        parts = [data[at : at + size].tobytes() for at, size in zip(*places[name], strict=True)]
+        assert parts == values
+    other = value_places(data, begin, ["a", "class", "singal"])
+    assert other["singal"][1].tolist() == [-1] * len(found)
