@@ -36,9 +36,19 @@ from benchmarks.speed.input import BATCH_SIZE, BUCKETS, EPOCHS, SMALL_BATCH_SIZE
 from pipeline.batches.boundaries import optimal_boundaries
 
 _MODULE = "benchmarks.peers.loaders.worker"
-_TOOLS = "torch_memory_map,torch_npz,grain_array_record,mosaic_streaming,web_dataset,hugging_face"
-# Not what a tool is made for: a small recording in a file of its own; arrays without a format.
-_LEFT_OUT = {"small": ("torch_npz",), "conversion": ("torch_npz", "torch_memory_map")}
+# What each takes part in; no small recording is in a file of its own.
+_SMALL = (
+    "torch_memory_map",
+    "grain_array_record",
+    "mosaic_streaming",
+    "web_dataset",
+    "hugging_face",
+)
+_TOOLS = {
+    "large": ("torch_npz", *_SMALL),
+    "small": _SMALL,
+    "conversion": (*_SMALL[1:], "mosaic_hashed"),
+}
 # How many times as fast ours must be.
 _INPUT_TARGET, _CONVERSION_TARGET = 1.5, 1.0
 _CLOCKS = {"wall": "secs", "processor": "cpu_secs"}
@@ -47,7 +57,7 @@ _CLOCKS = {"wall": "secs", "processor": "cpu_secs"}
 def main() -> None:
     """Prints rows; exits with 1 where a target is missed."""
     args = parse_flags(
-        __doc__, peers_python=str, works="input,conversion", sets="large,small", tools=_TOOLS,
+        __doc__, peers_python=str, works="input,conversion", sets="large,small", tools="",
         workers="0,2", repeats=5, quick=False,
     )  # fmt: skip
     rows = []
@@ -56,7 +66,7 @@ def main() -> None:
             for name in args.sets.split(","):
                 rows += show(_input(name, folder / name, args))
         if "conversion" in args.works.split(","):
-            rows += show(_conversion(folder / "conversion", args))
+            rows += show(_conversion(folder, args))
     sys.exit(any(row.holds is False for row in rows))
 
 
@@ -172,7 +182,8 @@ def _rows(what: str, costs: dict[str, list[float]], unit: str, target: float) ->
 
 
 def _tools(args: Any, what: str) -> list[str]:
-    return [tool for tool in args.tools.split(",") if tool not in _LEFT_OUT.get(what, ())]
+    asked = args.tools.split(",") if args.tools else _TOOLS[what]
+    return [tool for tool in _TOOLS[what] if tool in asked]
 
 
 def _start(tool: str, *flags: str, python: str = sys.executable) -> Callable[[], Worker]:

@@ -1,6 +1,6 @@
 """MosaicML streaming: shards of MDS on this machine, read by PyTorch's DataLoader."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from streaming import LocalDataset, MDSWriter
@@ -10,10 +10,10 @@ from benchmarks.peers.loaders.plain_arrays import BucketedOrders, PlainArrays, R
 from benchmarks.peers.loaders.torch_memory_map import collate
 
 
-def write(records: Iterable[Record], folder: str) -> None:
+def write(records: Iterable[Record], folder: str, hashes: Sequence[str] = ()) -> None:
     """Writes shards of 64 MB, as is the default: no compression, no hashes."""
     columns = {"id": "str", "signal": "ndarray:float32", "label": "ndarray:int64"}
-    with MDSWriter(out=folder, columns=columns, exist_ok=True) as writer:
+    with MDSWriter(out=folder, columns=columns, hashes=[*hashes], exist_ok=True) as writer:
         for name, signal, label in records:
             writer.write({"id": name, "signal": signal, "label": label})
 

@@ -50,10 +50,10 @@ def _conversion(tool: Any, args: Any) -> None:
     for _ in turns():
         shutil.rmtree(args.output, ignore_errors=True)
         os.makedirs(args.output)
-        if hasattr(tool, "write"):
-            figures = _measured(lambda: tool.write(npz_records(args.inputs), args.output))
-        else:
+        if hasattr(tool, "convert"):
             figures = _measured(lambda: tool.convert(args.inputs, args.output))
+        else:
+            figures = _measured(lambda: tool.write(npz_records(args.inputs), args.output))
         files = filter(pathlib.Path.is_file, pathlib.Path(args.output).rglob("*"))
         size = sum(path.stat().st_size for path in files)
         shutil.rmtree(args.output)
