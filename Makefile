@@ -3,6 +3,7 @@
 # make flink: a job server for the tests that convert on Apache Flink (needs Java and Maven)
 # make bench: one table of ratios against what people use (BENCH=--quick: small sizes, 3 minutes)
 # make bench-torch: training steps beside PyTorch, in an environment of its own
+# make bench-peers: input and conversion beside other loaders and formats, in another
 # make lock: the newest versions that fit into requirements/*.lock, which demo and test install from
 # PYTHON=python3.12 chooses the interpreter of the virtual environment (3.10 to 3.13).
 
@@ -19,7 +20,7 @@ DATASET := demo/datasets/watch/1.0.0
 FLINK_POM := tests/pipeline/flink/pom.xml
 FLINK_JOB_SERVER := build/flink/flink-job-server.jar
 
-.PHONY: demo test lint flink bench bench-torch lock clean
+.PHONY: demo test lint flink bench bench-torch bench-peers lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -46,6 +47,9 @@ bench: $(VENV)/installed-bench
 bench-torch: $(VENV)/installed-bench | $(VENV)-torch/installed
 	$(BIN)/python -m benchmarks.speed.beside_torch --torch_python=$(VENV)-torch/bin/python $(BENCH)
 
+bench-peers: $(VENV)/installed-bench | $(VENV)-peers/installed
+	$(BIN)/python -m benchmarks.speed.beside_loaders --peers_python=$(VENV)-peers/bin/python $(BENCH)
+
 flink: $(FLINK_JOB_SERVER)
 
 lock: | $(VENV)/bin/python
@@ -54,7 +58,7 @@ lock: | $(VENV)/bin/python
 	$(LOCK) --extra=test --constraints=requirements/demo.lock --output-file=requirements/test.lock
 
 clean:
-	rm -rf $(VENV) $(VENV)-torch demo build *.egg-info
+	rm -rf $(VENV) $(VENV)-torch $(VENV)-peers demo build *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] <= (3, 13); \
@@ -77,6 +81,14 @@ $(VENV)-torch/installed:
 	@echo "Installing PyTorch into $(VENV)-torch, an environment of its own (5 GB)"
 	$(PYTHON) -m venv $(VENV)-torch
 	$(VENV)-torch/bin/python -m pip install --quiet --disable-pip-version-check numpy torch
+	@touch $@
+
+# MosaicML's streaming needs an earlier huggingface-hub than the others take by themselves.
+$(VENV)-peers/installed:
+	@echo "Installing PyTorch, Grain and other loaders into $(VENV)-peers, an environment of its own (6 GB)"
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check torch grain \
+	  array_record mosaicml-streaming webdataset datasets 'huggingface-hub<1'
 	@touch $@
 
 $(FLINK_JOB_SERVER): $(FLINK_POM)

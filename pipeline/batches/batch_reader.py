@@ -160,7 +160,8 @@ class BatchReader:
     ) -> tf.Tensor:
         """The dataset as a tensor: traced once, then made from each epoch's plan in no time."""
 
-        def element(i: tf.Tensor) -> tf.data.Dataset:
+        @tf.autograph.experimental.do_not_convert
+        def element(i: tf.Tensor) -> Element:
             of_batch = slice(starts[i], starts[i + 1])
             own = self._batch(records[of_batch], padded[i], label_padded[i])
             if not partners:
@@ -168,14 +169,10 @@ class BatchReader:
             partner = self._batch(
                 partners[0][of_batch], padded[i], label_padded[i], within=records[of_batch]
             )
-            both = tf.data.Dataset.zip((own, partner))
-            return serial_map(both, lambda own, partner: {**own, "partner": partner})
+            return {**own, "partner": partner}
 
-        batches = tf.data.Dataset.range(tf.size(padded, tf.int64)).interleave(
-            tf.autograph.experimental.do_not_convert(element),
-            cycle_length=self._parallel_batches,
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
+        batches = tf.data.Dataset.range(tf.size(padded, tf.int64)).map(
+            element, num_parallel_calls=self._parallel_batches, deterministic=True
         )
         return tf.data.experimental.to_variant(batches.prefetch(_PREFETCHED))
 
@@ -185,67 +182,51 @@ class BatchReader:
         padded_steps: tf.Tensor,
         label_steps: tf.Tensor,
         within: tf.Tensor | None = None,
-    ) -> tf.data.Dataset:
+    ) -> Element:
         """One element: the batch of these records, each cut to the length of that in `within`."""
         row = tf.maximum(records, 0)
-        places = [tf.gather(column, row) for column in self._places]
-        shard, offset, steps = places
-        places[2] = steps = tf.where(records == NO_RECORD, 0, steps)
+        shard, offset, steps = (tf.gather(column, row) for column in self._places)
+        steps = tf.where(records == NO_RECORD, 0, steps)
         most = [] if within is None else [tf.gather(self._places[2], tf.maximum(within, 0))]
-        read = self._frames if self._has_frames else self._arrays
-        batch = serial_map(
-            read(records, places, padded_steps, label_steps, most),
-            lambda element: self._checked(element, records, shard, offset, steps),
-        )
+        if self._has_frames:
+            # Places of a row: one, but none in the batch that is one row without a record.
+            count = tf.cast(records[0] != NO_RECORD, tf.int32)
+            paths = tf.gather(self._shard_paths, shard)
+            places = [paths[:, tf.newaxis][:, :count], offset[:, tf.newaxis][:, :count], *most]
+            element = self._frames(places, tf.size(records, tf.int64), padded_steps, label_steps)
+        else:
+            element = self._arrays([shard, offset, steps, padded_steps, label_steps, *most])
+        element = self._checked(element, records, shard, offset, steps)
         if most:
-            batch = serial_map(batch, lambda element: _cut_lengths(element, *most))
-        return batch.map(self._decoded) if self._has_frames else batch
+            element = _cut_lengths(element, *most)
+        return self._decoded(element) if self._has_frames else element
 
-    def _arrays(
-        self,
-        records: tf.Tensor,
-        places: list[tf.Tensor],
-        padded_steps: tf.Tensor,
-        label_steps: tf.Tensor,
-        most: list[tf.Tensor],
-    ) -> tf.data.Dataset:
-        """The batch of records that hold a signal: `RecordRows` makes it at once."""
-        del records
+    def _arrays(self, places: list[tf.Tensor]) -> Element:
+        """The batch of records that hold a signal, as `RecordRows` makes it."""
         spec, rows = _element_spec(self._schema), self._rows
         del spec["record"]
 
-        def read(*given: np.ndarray) -> list[np.ndarray]:
-            found = rows(*given)
+        def read(*places: np.ndarray) -> list[np.ndarray]:
+            found = rows(*places)
             return [found[name] for name in spec]
 
-        def element(*given: tf.Tensor) -> Element:
-            parts = tf.numpy_function(
-                read, given, [part.dtype for part in spec.values()], stateful=False
-            )
-            for part, expected in zip(parts, spec.values(), strict=True):
-                part.set_shape(expected.shape)
-            return dict(zip(spec, parts, strict=True))
-
-        given = (*places, padded_steps, label_steps, *most)
-        return serial_map(tf.data.Dataset.from_tensors(given), element)
+        types = [part.dtype for part in spec.values()]
+        parts = tf.numpy_function(read, places, types, stateful=False)
+        for part, expected in zip(parts, spec.values(), strict=True):
+            part.set_shape(expected.shape)
+        return dict(zip(spec, parts, strict=True))
 
     def _frames(
         self,
-        records: tf.Tensor,
         places: list[tf.Tensor],
+        rows: tf.Tensor,
         padded_steps: tf.Tensor,
         label_steps: tf.Tensor,
-        most: list[tf.Tensor],
-    ) -> tf.data.Dataset:
+    ) -> Element:
         """The batch of records that hold frames, which are padded while they are still encoded."""
-        shard, offset, _ = places
-        # Places of a row: one, but none in the batch that is one row without a record.
-        count = tf.cast(records[0] != NO_RECORD, tf.int32)
-        paths = tf.gather(self._shard_paths, shard)
-        of_rows = (paths[:, tf.newaxis][:, :count], offset[:, tf.newaxis][:, :count], *most)
-        rows = serial_map(tf.data.Dataset.from_tensor_slices(of_rows), self._row)
+        read = serial_map(tf.data.Dataset.from_tensor_slices(tuple(places)), self._row)
         shapes = _padded_shapes(self._schema, padded_steps, label_steps)
-        return rows.padded_batch(tf.size(records, tf.int64), shapes)
+        return read.padded_batch(rows, shapes).get_single_element()
 
     def _row(self, path: tf.Tensor, offset: tf.Tensor, most: tf.Tensor | None = None) -> Element:
         """One row, as long as the record is, or its first steps; its `lengths` are the record's."""
