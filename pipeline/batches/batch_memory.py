@@ -32,7 +32,7 @@ class _Pool:
             for at, memory in enumerate(self._free):
                 if num_bytes <= len(memory):
                     return self._free.pop(at)
-        return aligned_empty(num_bytes, np.uint8)
+        return aligned_empty(num_bytes, "uint8")
 
     def give_back(self, memory: np.ndarray) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,7 @@ from pipeline.batches.frames import decode_frames
 from pipeline.batches.plan import EpochPlan, plan_lengths, plans_labels
 from pipeline.batches.record_rows import RecordRows
 from pipeline.batches.shard_cache import local_shards
+from pipeline.batches.until_exit import calls
 from tfrecords_schema import Dataset, RecordSchema, SplitIndex
 from tfrecords_schema.schema import STEPWISE
 from tfrecords_schema.shared_arrays import shared_tensor
@@ -206,9 +208,10 @@ class BatchReader:
         spec, rows = _element_spec(self._schema), self._rows
         del spec["record"]
 
-        def read(*places: np.ndarray) -> list[np.ndarray]:
-            found = rows(*places)
-            return [found[name] for name in spec]
+        def read(*places: Any) -> list[np.ndarray]:
+            with calls.one():
+                found = rows(*places)
+                return [found[name] for name in spec]
 
         types = [part.dtype for part in spec.values()]
         parts = tf.numpy_function(read, places, types, stateful=False)

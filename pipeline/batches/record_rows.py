@@ -7,6 +7,7 @@ parsed all at once.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,7 @@ class RecordRows:
         beside = steps * _bytes_of("float32", (len(self._spec.beside),))
         if self._label is None:
             return beside + _OTHER_BYTES
-        labels = {"step": steps, "record": 1, "sequence": label_steps}[self._label.per]
+        labels: Any = {"step": steps, "record": 1, "sequence": label_steps}[self._label.per]
         return beside + labels * self._label_bytes + _OTHER_BYTES
 
     def _beside(

@@ -54,7 +54,7 @@ def _opened(path: str, stack: contextlib.ExitStack) -> Read:
         logging.warning("%s: %s", path, error)
         return lambda memories, offset: 0
 
-    def read(memories: Sequence[np.ndarray], offset: int) -> int:
+    def read(memories: Any, offset: int) -> int:
         try:
             return os.preadv(number, memories, offset)
         except OSError as error:
