@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from trainer.batch_trials import batch_steps
 from trainer.distribution import cluster
 from trainer.models.family import ChosenModel, families
 from trainer.options.automatic import Choice
+from trainer.options.options import AUTO_STEPS
 from trainer.runs.asked import Asked
 from trainer.session import Data, open_data
 
@@ -43,7 +45,12 @@ def settle(asked: Asked, data: Data, strategy: tf.distribute.Strategy) -> tuple[
         find = _by_groups if left[0].name == "random_share" else _least
         settled[left[0].name] = find(left[0], loss)
         asked = asked.again(settled)
-    return asked, open_data(asked) if settled else data
+    data = open_data(asked) if settled else data
+    if asked.data.batch_steps == AUTO_STEPS:
+        settled["batch_steps"] = batch_steps(asked, data, strategy)
+        asked = asked.again(settled)
+        data = open_data(asked)
+    return asked, data
 
 
 def _least(choice: Choice, loss: Callable[..., float]) -> Choice:

@@ -240,8 +240,8 @@ def load_split(dataset: Dataset, name: str, options: DataOptions, task: Task | N
         not suit its lengths.
     """
     batch_options = BatchOptions(
-        batch_size=None if options.batch_steps else options.batch_size,
-        batch_steps=options.batch_steps,
+        batch_size=None if options.most_steps else options.batch_size,
+        batch_steps=options.most_steps,
         num_buckets=options.num_buckets,
         boundaries=options.boundaries or None,
         align=options.boundary_align,

@@ -1,6 +1,7 @@
 """Options of a training run: what to do, with which data, and how to train."""
 
 import dataclasses
+from typing import Literal
 
 from pipeline.console.errors import UsageError
 from pipeline.console.options import Effect, Options, option
@@ -12,6 +13,7 @@ AFTER_TRAINING = ("predict", "export")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 PRECISIONS = ("float32", "bfloat16")
 _LARGEST_SEED = 2**32 - 1
+_MOST_STEPS = 2**31 - 1  # As the plan has them.
 
 
 def paper_option(page: str) -> str:
@@ -180,6 +182,18 @@ class PredictOptions(Options):
             )
 
 
+AUTO_STEPS: Literal["auto"] = "auto"
+
+
+def _batch_steps(text: str) -> int | Literal["auto"]:
+    if text == AUTO_STEPS:
+        return AUTO_STEPS
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"expected {AUTO_STEPS}, or a whole number") from None
+
+
 @dataclasses.dataclass(frozen=True)
 class DataOptions(Options):
     """Which records, and how they are put into batches."""
@@ -195,12 +209,14 @@ class DataOptions(Options):
     batch_size: int = option(
         32, "Records in a global batch, over all replicas.", low=1, common=True, effect=Effect.PLAN
     )
-    batch_steps: int | None = option(
+    batch_steps: int | Literal["auto"] | None = option(
         None,
-        "Padded time steps in a global batch; if given, --batch_size is not used.",
-        low=1,
+        "Padded time steps in a global batch; if given, --batch_size is not used. auto: so many "
+        "that a valid step takes the least time, of a few batches that are timed first, and that "
+        "memory suffices.",
         common=True,
         effect=Effect.PLAN,
+        parse=_batch_steps,
     )
     batching: str = option(
         "length",
@@ -235,6 +251,18 @@ class DataOptions(Options):
         "order; without it 1 each. An error of values is one in their deviation.",
         low=0,
     )
+
+    @property
+    def most_steps(self) -> int | None:
+        """`batch_steps`, where it is a number, or one was chosen."""
+        return None if self.batch_steps == AUTO_STEPS else self.batch_steps
+
+    def check(self) -> None:
+        """See `Options`."""
+        if self.most_steps is not None and not 1 <= self.most_steps <= _MOST_STEPS:
+            raise UsageError(
+                f"--batch_steps={self.most_steps}: expected {AUTO_STEPS}, or 1 to {_MOST_STEPS}"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

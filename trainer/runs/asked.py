@@ -27,7 +27,13 @@ from trainer.models.named import family_named, kinds_beside, names_for_rules
 from trainer.models.parts.network import samples_of_step
 from trainer.models.parts.own_model import is_path, require_path
 from trainer.options.automatic import Choice, Facts, decide, family_for
-from trainer.options.options import DataOptions, PredictOptions, RunOptions, TrainingOptions
+from trainer.options.options import (
+    AUTO_STEPS,
+    DataOptions,
+    PredictOptions,
+    RunOptions,
+    TrainingOptions,
+)
 from trainer.options.reading import ReadingOptions
 from trainer.options.start import StartOptions
 
@@ -182,7 +188,9 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
     start = read(StartOptions, values)
     if run.mode == "train" and start.init_from:
         _fill_in_model(run.run_dir, start.init_from, values)
-    choices = _decide(values, run, settled or {}) if run.mode == "train" else ()
+    settled = settled or {}
+    measured = _settle_batch_steps(values, run, settled)
+    choices = _decide(values, run, settled) if run.mode == "train" else ()
     name = read(ModelOptions, values)
     if run.mode != "train" and name.model == AUTO:
         raise UsageError(
@@ -193,6 +201,8 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
     if run.mode == "train":
         refuse_other_models(values, family)
     data, training = read(DataOptions, values), read(TrainingOptions, values)
+    if data.batch_steps == AUTO_STEPS:
+        _refuse_beside_rules(data, choices)
     reading = read(ReadingOptions, values)
     of_family = tuple(read(kind, values) for kind in family.options)
     model = ChosenModel(family, of_family, training.ordinal, training.label)
@@ -200,8 +210,48 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
     said = (run, name, data, training, start, reading, *model.options, *changes)
     used = tuple(one for one in changes if one.is_on)
     return Asked(
-        run, data, training, start, reading, predict, model, used, said, choices, tuple(argv)
-    )
+        run, data, training, start, reading, predict, model, used, said, (*choices, *measured),
+        tuple(argv),
+    )  # fmt: skip
+
+
+def _settle_batch_steps(
+    values: flags.FlagValues, run: RunOptions, settled: Mapping[str, Choice]
+) -> tuple[Choice, ...]:
+    """Sets `--batch_steps=auto` to what an earlier start has chosen, or this one; returns which.
+
+    Raises:
+      UsageError: a training would choose, and this is none.
+    """
+    if values["batch_steps"].value != AUTO_STEPS:
+        return ()
+    if choice := settled.get("batch_steps"):
+        values["batch_steps"].parse(value_text(choice.value))
+        return (choice,)
+    from trainer.runs.run_folder import earlier_flags
+
+    earlier = earlier_flags(run.run_dir, {"batch_steps"})
+    if not earlier and run.mode != "train":
+        raise UsageError(
+            f"--batch_steps={AUTO_STEPS} is for --mode=train, got --mode={run.mode}; leave it out"
+        )
+    values["batch_steps"].unparse()
+    fill_in(earlier or f"--batch_steps={AUTO_STEPS}", values, (DataOptions,), "config.flags")
+    return ()
+
+
+def _refuse_beside_rules(data: DataOptions, choices: Sequence[Choice]) -> None:
+    """Refuses to choose by time how many records meet where the rules do by their number.
+
+    Raises:
+      UsageError: the rules have decided it.
+    """
+    if "batching" in {choice.name for choice in choices}:
+        raise UsageError(
+            f"--batch_steps={AUTO_STEPS} chooses by time and memory, and the rules for this model "
+            f"by the number of records: --batch_size={data.batch_size} --batching={data.batching}; "
+            "leave it out, or say that you mean it with --batching=length or --batching=random"
+        )
 
 
 def refuse_other_models(values: flags.FlagValues, family: Family) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.client import device_lib
 
 from pipeline.console.texts import bytes_text
 from tfrecords_schema.errors import UserError
@@ -16,6 +17,7 @@ from trainer.options.options import RunOptions, TrainingOptions
 
 # Besides a weight: its gradient, and the two moments of Adam or the one of momentum.
 _COPIES = {"adam": 3, "sgd": 2}
+_MACHINE, _PROCESS = "/proc/meminfo", "/proc/self/status"
 _GROUPS, _GROUPS_V1 = "/sys/fs/cgroup", "/sys/fs/cgroup/memory"
 
 
@@ -80,9 +82,35 @@ def _bytes(variable: Any) -> int:
     return int(np.prod(variable.shape)) * tf.as_dtype(variable.dtype).size
 
 
+def limit_bytes() -> int | None:
+    """What a training may take: of its smallest GPU, or else of this process and what is free."""
+    if not tf.config.list_physical_devices("GPU"):
+        free = _entry(_MACHINE, "MemAvailable")
+        own = [_entry(_PROCESS, "VmRSS") + free] if free else []
+        return min([*own, *filter(None, [memory_limit_bytes()])], default=None)
+    growing = tf.compat.v1.ConfigProto(gpu_options={"allow_growth": True})
+    devices = device_lib.list_local_devices(growing)
+    return min(device.memory_limit for device in devices if device.device_type == "GPU")
+
+
+def forget_peak() -> None:
+    """`peak_bytes` is from now on; where that cannot be had, from the start of the process on."""
+    for gpu in tf.config.list_logical_devices("GPU"):
+        tf.config.experimental.reset_memory_stats(gpu.name)
+    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+
+
+def peak_bytes() -> int:
+    """The most memory that was taken: of a GPU where there is one; 1 where nobody tells (macOS)."""
+    gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
+    taken = [tf.config.experimental.get_memory_info(gpu)["peak"] for gpu in gpus]
+    return max([*taken, 1]) if gpus else _entry(_PROCESS, "VmHWM") or 1
+
+
 def memory_limit_bytes() -> int | None:
     """What this process may take: of the machine, or of a container (Linux); None if not known."""
-    found = [number for line in _lines("/proc/meminfo") if (number := _of_machine(line))]
+    found = [machine] if (machine := _entry(_MACHINE, "MemTotal")) else []
     for line in _lines("/proc/self/cgroup"):
         _, kinds, group = line.split(":", 2)
         if kinds == "memory":
@@ -92,8 +120,10 @@ def memory_limit_bytes() -> int | None:
     return min(found, default=None)
 
 
-def _of_machine(line: str) -> int:
-    return int(line.split()[1]) * 1024 if line.startswith("MemTotal:") else 0
+def _entry(path: str, name: str) -> int:
+    """A size that Linux tells of the machine or a process, in bytes; 0 where it does not."""
+    of_name = (line.split() for line in _lines(path) if line.startswith(f"{name}:"))
+    return next((int(kilobytes) * 1024 for _, kilobytes, *_ in of_name), 0)
 
 
 def _limits(root: str, group: str, name: str) -> list[int]:
