@@ -5,11 +5,10 @@ What a step takes, in time and memory, depends on model, device and lengths, and
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import keras
@@ -28,7 +27,7 @@ from trainer.options.automatic import Choice
 from trainer.runs.asked import Asked
 from trainer.session import Data, Session, build, open_session
 from trainer.training import room
-from trainer.training.batch_cost import Cost, Shapes, Size, choose, fit, sizes
+from trainer.training.batch_cost import Shapes, Size, choose, fit, sizes
 
 _LIMIT_SECS, _LIMIT_SHARE = 10.0, 0.02  # Of steps that are timed; of --max_minutes.
 _WITH_FIRST_STEPS = 6  # Times that, with what first steps trace and compile.
@@ -43,11 +42,23 @@ SHARE_OF_MEMORY = 0.8
 
 
 class Measured(NamedTuple):
-    """Steps that were timed: `[batches]` each."""
+    """Steps that were timed.
+
+    Attributes:
+      shapes: of their batches.
+      secs: `[batches]`, of a step.
+      peak_bytes: `[batches]`, the most memory that was taken.
+    """
 
     shapes: Shapes
     secs: np.ndarray
     peak_bytes: np.ndarray
+
+    @classmethod
+    def of(cls, plans: Sequence[EpochPlan], figures: Sequence[tuple[float, float]]) -> Measured:
+        """That of batches, each with its seconds and its peak."""
+        secs, peaks = np.array(figures, float).T
+        return cls(_shapes(plans), secs, peaks)
 
 
 def batch_steps(asked: Asked, data: Data, strategy: tf.distribute.Strategy) -> Choice:
@@ -78,15 +89,15 @@ def _chosen(asked: Asked, data: Data, strategy: tf.distribute.Strategy) -> Choic
     apart = replicas if tf.config.list_physical_devices("GPU") else worker.count
     secs, memory = fit(measured.shapes, measured.secs), fit(measured.shapes, measured.peak_bytes)
     train, limit = data.train, room.limit_bytes() or math.inf
-    least = max(_longest(split) for split in (train, data.validation, data.test) if split)
+    longest = max(filter(None, (train, data.validation, data.test)), key=_longest)
     found = sizes(
-        train.lengths, train.options, least, secs.of,
+        train.lengths, train.options, _longest(longest), secs.of,
         lambda shapes: memory.excess * memory.of(shapes.shared(apart)), replicas,
     )  # fmt: skip
     most = _TRUSTED * float((measured.shapes.records * measured.shapes.padded).max())
-    size = choose(found, SHARE_OF_MEMORY * limit, most)
+    size = choose(found, _most_bytes(), most)
     if size is None:
-        raise _too_large(train, found[0].peak_bytes, limit)
+        raise _too_large(longest, found[0].peak_bytes, limit)
     return Choice("batch_steps", size.batch_steps, _reason(size, found, measured, limit))
 
 
@@ -105,13 +116,13 @@ def _longest(split: SplitData) -> int:
     return int(bounds[bucket_of(split.lengths.max(keepdims=True), bounds)][0])
 
 
-def _too_large(train: SplitData, needed: float, limit: float) -> UserError:
-    row = int(train.lengths.argmax())
+def _too_large(split: SplitData, needed: float, limit: float) -> UserError:
+    row = int(split.lengths.argmax())
     return UserError(
-        f"record {train.index.ids()[row]!r} of split {train.name!r} has {train.lengths[row]:,} "
-        f"steps: to train on it alone takes about {bytes_text(needed)} of memory, and "
-        f"{bytes_text(SHARE_OF_MEMORY * limit)} of {bytes_text(limit)} may be taken; cut it in "
-        "training with --crop_steps, choose a smaller model, or give it more memory"
+        f"record {split.index.ids()[row]!r} of split {split.name!r} has {split.lengths[row]:,} "
+        f"steps: to train on a batch of no more takes about {bytes_text(needed)} of memory, and "
+        f"{bytes_text(SHARE_OF_MEMORY * limit)} of {bytes_text(limit)} may be taken; cut "
+        "recordings in training with --crop_steps, choose a smaller model, or give it more memory"
     )
 
 
@@ -145,40 +156,45 @@ def measure(session: Session, limit_secs: float) -> Measured:
     Args:
       session: on one replica; its model is trained by it.
       limit_secs: for the steps that are timed.
+
+    Raises:
+      ResourceExhaustedError: memory does not suffice for the least batch.
     """
-    train = session.train
-    assert train is not None
-    found: list[tuple[float, float, float, float, float]] = []
-    taken, began = 0.0, time.monotonic()
-    for plan in _batches(train):
-        shape = (len(plan.records), float(plan.padded_steps[0]), float(plan.valid_steps))
-        if len(found) >= _LEAST_BATCHES:
-            now = _as_measured(found)
-            next_one = Shapes(*(np.array([value], float) for value in shape))
-            if taken + _TIMES * _of_next(now.shapes, now.secs, next_one) > limit_secs:
+    assert session.train is not None
+    plans: list[EpochPlan] = []
+    figures: list[tuple[float, float]] = []
+    ends, most_bytes = time.monotonic() + _WITH_FIRST_STEPS * limit_secs, _most_bytes()
+    for plan in _batches(session.train):
+        if len(plans) >= _LEAST_BATCHES:
+            secs, peak = _expected(Measured.of(plans, figures), plan)
+            left = limit_secs - _TIMES * sum(secs for secs, _ in figures)
+            if _TIMES * secs > left or peak > most_bytes or time.monotonic() > ends:
                 break
-            if time.monotonic() - began > _WITH_FIRST_STEPS * limit_secs:
-                break
-            most = SHARE_OF_MEMORY * (room.limit_bytes() or math.inf)
-            if _of_next(now.shapes, now.peak_bytes, next_one) > most:
-                break
-        with contextlib.suppress(tf.errors.ResourceExhaustedError):
-            secs, peak = _timed(session, plan)
-            found.append((*shape, secs, peak))
-            taken += _TIMES * secs
-            continue
-        break
-    return _as_measured(found)
+        try:
+            figures.append(_timed(session, plan))
+        except tf.errors.ResourceExhaustedError:  # A GPU's; smaller batches tell the rest.
+            if not plans:
+                raise
+            break
+        plans.append(plan)
+    return Measured.of(plans, figures)
 
 
-def _as_measured(found: list[tuple[float, float, float, float, float]]) -> Measured:
-    records, padded, valid, secs, peaks = np.array(found, float).T
-    return Measured(Shapes(records, padded, valid), secs, peaks)
+def _most_bytes() -> float:
+    return SHARE_OF_MEMORY * (room.limit_bytes() or math.inf)
 
 
-def _of_next(shapes: Shapes, measured: np.ndarray, next_one: Shapes) -> float:
-    cost: Cost = fit(shapes, measured)
-    return float(cost.excess * cost.of(next_one)[0])
+def _shapes(plans: Sequence[EpochPlan]) -> Shapes:
+    """Those of plans of one batch each."""
+    rows = [(len(plan.records), plan.padded_steps[0], plan.valid_steps) for plan in plans]
+    return Shapes(*np.array(rows, float).T)
+
+
+def _expected(measured: Measured, plan: EpochPlan) -> tuple[float, float]:
+    """Seconds and bytes of one more batch, rather too many than too few."""
+    costs = (fit(measured.shapes, figures) for figures in (measured.secs, measured.peak_bytes))
+    secs, peak = (float(cost.excess * cost.of(_shapes([plan]))[0]) for cost in costs)
+    return secs, peak
 
 
 def _timed(session: Session, plan: EpochPlan) -> tuple[float, float]:
@@ -188,12 +204,10 @@ def _timed(session: Session, plan: EpochPlan) -> tuple[float, float]:
     batches, spec = session.train.batches(joined([plan] * (_TIMES + 1)), session.strategy)
     session.steps.train(next(batches), spec)  # Traces, and meets the shape.
     times = []
-    for batch in batches:
-        started = time.perf_counter()
+    for _ in range(_TIMES):
+        batch, started = next(batches), time.perf_counter()
         session.steps.train(batch, spec)
         times.append(time.perf_counter() - started)
-        if len(times) == _TIMES:
-            break
     return min(times), float(room.peak_bytes())
 
 
