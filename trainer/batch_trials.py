@@ -163,15 +163,16 @@ def measure(session: Session, limit_secs: float) -> Measured:
     assert session.train is not None
     plans: list[EpochPlan] = []
     figures: list[tuple[float, float]] = []
+    peak = room.Peak()
     ends, most_bytes = time.monotonic() + _WITH_FIRST_STEPS * limit_secs, _most_bytes()
     for plan in _batches(session.train):
         if len(plans) >= _LEAST_BATCHES:
-            secs, peak = _expected(Measured.of(plans, figures), plan)
+            secs, needed = _expected(Measured.of(plans, figures), plan)
             left = limit_secs - _TIMES * sum(secs for secs, _ in figures)
-            if _TIMES * secs > left or peak > most_bytes or time.monotonic() > ends:
+            if _TIMES * secs > left or needed > most_bytes or time.monotonic() > ends:
                 break
         try:
-            figures.append(_timed(session, plan))
+            figures.append(_timed(session, plan, peak))
         except tf.errors.ResourceExhaustedError:  # A GPU's; smaller batches tell the rest.
             if not plans:
                 raise
@@ -197,10 +198,10 @@ def _expected(measured: Measured, plan: EpochPlan) -> tuple[float, float]:
     return secs, peak
 
 
-def _timed(session: Session, plan: EpochPlan) -> tuple[float, float]:
+def _timed(session: Session, plan: EpochPlan, peak: room.Peak) -> tuple[float, float]:
     """Seconds of a step on one batch, and the most memory that it takes."""
     assert session.train is not None
-    room.forget_peak()
+    peak.begin()
     batches, spec = session.train.batches(joined([plan] * (_TIMES + 1)), session.strategy)
     session.steps.train(next(batches), spec)  # Traces, and meets the shape.
     times = []
@@ -208,7 +209,7 @@ def _timed(session: Session, plan: EpochPlan) -> tuple[float, float]:
         batch, started = next(batches), time.perf_counter()
         session.steps.train(batch, spec)
         times.append(time.perf_counter() - started)
-    return min(times), float(room.peak_bytes())
+    return min(times), float(peak.bytes())
 
 
 def _batches(train: SplitData) -> Iterator[EpochPlan]:

@@ -90,7 +90,7 @@ def test_a_record_that_alone_takes_too_much_is_refused_before_the_training(
 
 
 def test_memory_that_runs_out_ends_the_measuring(dataset, tmp_path, monkeypatch):
-    def timed(session, plan):
+    def timed(session, plan, peak):
         if plan.num_steps * len(plan.records) > 4:
             raise tf.errors.ResourceExhaustedError(None, None, "no memory")
         return 0.01 * len(plan.records), 1000

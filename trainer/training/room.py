@@ -93,19 +93,34 @@ def limit_bytes() -> int | None:
     return min(device.memory_limit for device in devices if device.device_type == "GPU")
 
 
-def forget_peak() -> None:
-    """`peak_bytes` is from now on; where that cannot be had, from the start of the process on."""
-    for gpu in tf.config.list_logical_devices("GPU"):
-        tf.config.experimental.reset_memory_stats(gpu.name)
-    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
-        file.write("5")
+class Peak:
+    """The most memory that a piece of work takes: of a GPU, where there is one, or this process.
 
+    A process keeps what it has taken once, and takes it again unseen: TensorFlow's allocator tells
+    of that. So what the process had before the first piece counts beside it.
+    """
 
-def peak_bytes() -> int:
-    """The most memory that was taken: of a GPU where there is one; 1 where nobody tells (macOS)."""
-    gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
-    taken = [tf.config.experimental.get_memory_info(gpu)["peak"] for gpu in gpus]
-    return max([*taken, 1]) if gpus else _entry(_PROCESS, "VmHWM") or 1
+    def __init__(self) -> None:
+        gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
+        self._devices = gpus or ["CPU:0"]
+        self._before = 0 if gpus else _entry(_PROCESS, "VmRSS")
+
+    def begin(self) -> None:
+        """The next piece begins."""
+        for device in self._devices:
+            with contextlib.suppress(ValueError):  # Of a CPU only oneDNN's allocator counts.
+                tf.config.experimental.reset_memory_stats(device)
+        with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+
+    def bytes(self) -> int:
+        """What it has taken; 1 where nobody tells."""
+        taken = [self._before]
+        for device in self._devices:
+            with contextlib.suppress(ValueError):
+                info = tf.config.experimental.get_memory_info(device)
+                taken.append(self._before + info["peak"])
+        return max(*taken, _entry(_PROCESS, "VmHWM") if self._before else 0, 1)
 
 
 def memory_limit_bytes() -> int | None:

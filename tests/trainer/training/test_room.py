@@ -5,6 +5,7 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfrecords_schema.errors import UserError
 from trainer.options.options import RunOptions, TrainingOptions
@@ -77,3 +78,26 @@ def test_the_text_has_what_is_needed_and_what_there_is(tmp_path: pathlib.Path) -
     assert "weights 1.0 MB, gradients and optimizer 3.0 MB" in said
     assert "disk: 10.0 MB for 3 checkpoints and the best weights, of " in said
     assert "this process may have " in said
+
+
+def test_memory_that_is_taken_again_counts_again() -> None:
+    filled = tf.function(lambda rows: tf.reduce_sum(tf.ones([rows, 1000]) + 1))
+    for _ in range(2):
+        peak, found = room.Peak(), []
+        for rows in (100, 50_000):
+            peak.begin()
+            filled(tf.constant(rows))
+            found.append(peak.bytes())
+        assert found[1] > found[0] + 150_000_000
+
+
+def test_what_is_free_bounds_what_a_training_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "/proc/meminfo": "MemTotal: 1000 kB\nMemAvailable: 300 kB\n",
+        "/proc/self/status": "VmHWM: 999 kB\nVmRSS: 50 kB\n",
+    }
+    monkeypatch.setattr(room, "_lines", lambda path: files.get(path, "").splitlines())
+    assert room.limit_bytes() == 350 * 1024
+    files["/proc/self/cgroup"] = "0::/a\n"
+    files["/sys/fs/cgroup/a/memory.max"] = "200000\n"
+    assert room.limit_bytes() == 200_000
