@@ -186,6 +186,7 @@ def _draw(found: dict[str, list[list[float]]], path: str) -> None:
         each = 1e3 * secs[mixed] / valid[mixed]
         axis.plot(valid[mixed], each, "kx", label="of any length")
         axis.set(xscale="log", title=name, xlabel="valid steps of a batch", ylim=(0, None))
+        axis.xaxis.set_minor_formatter("")
         axis.set_ylabel("ms a valid step")
         axis.legend(fontsize="small")
     figure.savefig(path, dpi=110)
