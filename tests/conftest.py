@@ -1,12 +1,18 @@
 """The order of the suite, files that train or start processes first, and an end for each file."""
 
+import atexit
 import gc
+import os
+import shutil
 import signal
 import sys
+import tempfile
 import types
 from collections.abc import Iterator
 
 import pytest
+
+from tests import quick
 
 _TAKE_LONG = {
     "subprocess",
@@ -14,12 +20,24 @@ _TAKE_LONG = {
     "tests.trainer.processes",
     "tests.trainer.in_process",
 }
+_NETWORKS = "tests/trainer/"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All that is temporary has a folder that goes: processes that are killed clean nothing up."""
+    gc.disable()  # All that is imported stays.
+    if not hasattr(config, "workerinput"):  # A worker has the environment of who starts it.
+        os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tests-")
+        atexit.register(shutil.rmtree, os.environ["TMPDIR"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Two processes share the files; none should be left alone with a long one at the end."""
-    items.sort(key=lambda item: not _takes_long(item.module))
-    gc.freeze()  # What is imported stays: looking through it again and again takes a tenth.
+    items.sort(key=lambda item: (not _takes_long(item.module), _NETWORKS not in item.nodeid))
+    gc.freeze()  # What is imported stays: looking through it again and again takes a tenth,
+    gc.set_threshold(100_000)  # and through graphs and models that live as long as a file.
+    gc.enable()
+    quick.spare()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -2,8 +2,7 @@
 
 import importlib.util
 import pathlib
-import subprocess
-import sys
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -14,13 +13,14 @@ from benchmarks.harness.many_records import write_many
 from benchmarks.harness.measure import Row, against, alternately, within
 from benchmarks.harness.recordings import lognormal_lengths, record_id, write_pairs
 from benchmarks.harness.tables import line
-from benchmarks.peers.sequence_worker import Sequence
+from benchmarks.peers import sequence_worker
 from benchmarks.peers.signal_worker import build, load_padded
 from benchmarks.results.precision_parity import compare
 from benchmarks.speed.input import BUCKETS, stock_epoch
 from benchmarks.speed.step import STEP_GFLOP, thinned, typical_lengths, valid_share
 from pipeline.batches.batch_reader import BatchReader
 from pipeline.batches.plan import BatchOptions, plan_epoch
+from tests.forks.process import Process
 
 # Of the room of other projects' loaders, what needs none of them.
 _OWN = ("__init__", "ours", "plain_arrays", "worker")
@@ -62,7 +62,7 @@ def test_the_sequence_pads_the_recordings_as_they_are(tmp_path):
     ids = [record_id(number) for number in range(3)]
     signal, label, found = load_padded(str(tmp_path), ids)
     assert found.tolist() == lengths
-    (batch,) = list(Sequence(str(tmp_path), ids, batch_size=4))
+    (batch,) = list(sequence_worker.Sequence(str(tmp_path), ids, batch_size=4))
     assert sorted(np.abs(batch[0]).sum((1, 2, 3))) == sorted(np.abs(signal).sum((1, 2, 3)))
     assert signal.shape == (3, 4, 5, 1)
     assert label.shape == (3, 4, 1)
@@ -104,7 +104,14 @@ def test_precisions_differ_only_beyond_what_seeds_do(second, holds):
     assert compare([0.8, 0.9, 0.7], second)["holds"] is holds
 
 
-def test_every_script_finds_what_it_imports():
+def main(names: Sequence[str]) -> int:
+    """Imports modules, in a process of its own."""
+    for name in names:
+        importlib.import_module(name)
+    return 0
+
+
+def test_every_script_finds_what_it_imports(tmp_path):
     folder = pathlib.Path(benchmarks.__file__).parent
     paths = [path.relative_to(folder.parent) for path in folder.rglob("*.py")]
     if not importlib.util.find_spec("torch"):
@@ -112,5 +119,4 @@ def test_every_script_finds_what_it_imports():
     if not importlib.util.find_spec("streaming"):
         paths = [path for path in paths if path.parent.name != "loaders" or path.stem in _OWN]
     names = [".".join(path.with_suffix("").parts) for path in paths]
-    code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=folder.parent)
+    Process(__name__, *names, log=tmp_path / "log").succeed()

@@ -15,3 +15,6 @@ import pyarrow.parquet
 import pipeline.conversion.convert  # With Beam.
 import trainer.__main__
 import trainer.cross_validate
+from tests import quick
+
+quick.spare()

@@ -29,6 +29,7 @@ class Process:
         *arguments: str,
         log: pathlib.Path,
         environment: Mapping[str, str] | None = None,
+        unread: bool = False,
     ):
         """Starts it.
 
@@ -37,10 +38,11 @@ class Process:
           *arguments: for `main`.
           log: takes what is printed.
           environment: variables to set besides those that this process had at the first start.
+          unread: whether nobody reads its output; the log takes errors alone.
         """
         self._log = log
-        arguments_of_run = (module, [*map(str, arguments)], str(log), dict(environment or {}))
-        self._process = _FORKS.Process(target=_run, args=arguments_of_run, daemon=True)
+        given = (module, [*map(str, arguments)], str(log), dict(environment or {}), unread)
+        self._process = _FORKS.Process(target=_run, args=given, daemon=True)
         self._process.start()
 
     def poll(self) -> int | None:
@@ -54,6 +56,10 @@ class Process:
             self.kill()
             raise AssertionError(f"no end in {TIMEOUT_SECS} s: {self.output()}")
         return code
+
+    def send_signal(self, number: int) -> None:
+        """Sends it a signal."""
+        os.kill(self._process.pid, number)
 
     def kill(self) -> None:
         """Kills it at once."""
@@ -79,11 +85,17 @@ class Process:
         self.kill()
 
 
-def _run(module: str, arguments: list[str], log: str, environment: dict[str, str]) -> None:
+def _run(
+    module: str, arguments: list[str], log: str, environment: dict[str, str], unread: bool
+) -> None:
     importlib.import_module("tests.forks.preloaded")  # What cannot be preloaded is passed over.
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)
+    if unread:
+        read, write = os.pipe()
+        os.dup2(write, 1)
+        os.close(read)
     os.environ.update(environment)
     sys.argv = [module, *arguments]
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,10 +1,11 @@
 """Prints, as JSON, what BatchNormalization and Dropout do on two replicas.
 
-Run as `python -m tests.trainer.layers_on_replicas`: the replicas are logical CPU devices, which
-must be set up before TensorFlow starts, and there can be one MirroredStrategy in a process.
+For a process of its own: the replicas are logical CPU devices, which must be set up before
+TensorFlow starts, and there can be one MirroredStrategy in a process.
 """
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,7 @@ DEALS = {"uneven": [[0, 3, 4, 5, 6], [1, 2]], "one_empty": [[], [0, 1, 2, 3, 4, 
 """Row numbers of the global batch on each replica."""
 
 
-def main() -> None:
+def main(_: Sequence[str]) -> int:
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -23,6 +24,7 @@ def main() -> None:
     nothing = batch_statistics(strategy, [[], []])
     others = {"dropout": dropout(strategy), "normalized": normalized(strategy)}
     print(json.dumps({**results, "nothing": nothing, **others}))
+    return 0
 
 
 def batch_statistics(strategy, dealt):
@@ -112,7 +114,3 @@ def dropout(strategy):
         layer = layers.Dropout(0.5, seed=3)
     run = tf.function(lambda: strategy.run(lambda: layer(tf.ones([40]), training=True)))
     return [v.numpy().tolist() for v in strategy.experimental_local_results(run())]
-
-
-if __name__ == "__main__":
-    main()

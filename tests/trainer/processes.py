@@ -1,6 +1,8 @@
 """Runs `python -m trainer` in a process of its own and reads what it left."""
 
+import json
 import pathlib
+import socket
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,10 +11,10 @@ from tests.forks.process import Process
 
 # Small enough to train in a second, with every kind of layer.
 SMALL_MODEL = (
-    "--conv_filters=3,4",
+    "--conv_filters=3",
     "--conv_kernel_samples=3",
-    "--conv_strides=2,1",
-    "--rnn_units=5,4",
+    "--conv_strides=2",
+    "--rnn_units=4",
     "--batch_size=4",
     "--num_buckets=3",
     "--epochs=2",
@@ -41,6 +43,19 @@ def train_and_kill(
     """Trains until a checkpoint is there, then kills the process at once."""
     process = start(dataset, run_dir, *flags, model=model)
     process.kill_at(run_dir, f"checkpoints/{checkpoint}/state.json")
+
+
+def clusters(workers: int) -> list[dict[str, str]]:
+    """The environment of each worker of a training; nothing where there is one."""
+    if workers == 1:
+        return [{}]
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(workers)]
+    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    tasks = [{"type": "worker", "index": number} for number in range(workers)]
+    cluster = {"worker": addresses}
+    return [{"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})} for task in tasks]
 
 
 def last_checkpoint(run_dir: pathlib.Path) -> pathlib.Path:

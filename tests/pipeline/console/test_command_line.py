@@ -14,6 +14,7 @@ import pytest
 from pipeline.console import terminal as console
 from pipeline.conversion.asked import COMMAND, asked
 from pipeline.conversion.convert import main
+from tests.forks.process import Process
 from tests.pipeline.conversions import (
     Converter,
     Folders,
@@ -243,18 +244,12 @@ def test_a_dry_run_opens_no_file_that_a_conversion_does_not_open(
     assert dry.text.split(rejected)[1].split(" worth a look")[0] in real.text
 
 
-def test_that_nobody_reads_is_said_in_a_line(folders: Folders) -> None:
+def test_that_nobody_reads_is_said_in_a_line(folders: Folders, tmp_path: pathlib.Path) -> None:
     write_recordings(folders, 8)
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", *base_flags(folders), "--dry_run"],
-        stdout=write,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    os.close(write)
-    assert (done.returncode, done.stderr) == (1, "error: nobody reads the output any more\n")
+    command = ("pipeline.conversion.convert", *base_flags(folders), "--dry_run")
+    process = Process(*command, log=tmp_path / "log", unread=True)
+    said = "error: nobody reads the output any more\n"
+    assert (process.wait(), process.output()) == (1, said)
 
 
 class _Terminal(io.StringIO):
@@ -303,16 +298,3 @@ def test_a_notebook_has_one_line_a_cell_that_changes(monkeypatch: pytest.MonkeyP
     cell.execution_count = 2
     console.redraw("1/2", stream)
     assert (stream.getvalue(), seen) == ("", [["1/2", "2/2", ""], ["1/2"]])
-
-
-def test_the_help_is_there_at_once() -> None:
-    """Without TensorFlow and Beam, which take seconds to import."""
-    code = (
-        "import runpy, sys\n"
-        "sys.argv = ['pipeline', '--help']\n"
-        "try: runpy.run_module('pipeline', run_name='__main__', alter_sys=True)\n"
-        "finally: assert not {'tensorflow', 'apache_beam'} & set(sys.modules)\n"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert "python -m pipeline --helpfull" in result.stdout

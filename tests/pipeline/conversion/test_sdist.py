@@ -13,6 +13,7 @@ import venv
 import pytest
 from apache_beam.runners.portability.stager import Stager
 
+from tests.forks.process import Process
 from tests.pipeline.conversions import Converter, Folders, base_flags, hashes, write_recordings
 from tests.pipeline.worker_pool import worker_pool
 from tests.repository import REPOSITORY
@@ -22,7 +23,7 @@ _WHERE = "import pipeline; print(pipeline.__file__)"
 
 
 def _bare_python(folder: pathlib.Path) -> pathlib.Path:
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     return folder / "bin" / "python"
@@ -49,14 +50,15 @@ def test_property_02_a_worker_with_the_sdist_alone_writes_the_same_bytes(
     with monkeypatch.context() as patch:
         patch.chdir(REPOSITORY)  # As a user does with --setup_file=./setup.py.
         sdist = Stager._build_setup_package("./setup.py", str(sdist_dir))
-    installed = _run(python, "-m", "pip", "install", "--no-deps", sdist, cwd=elsewhere)
+    pip = (sys.executable, "-m", "pip", f"--python={python}")
+    installed = _run(*pip, "install", "--no-deps", sdist, cwd=elsewhere)
     assert installed.returncode == 0, installed.stderr
     assert str(tmp_path) in _run(python, "-c", _WHERE, cwd=elsewhere).stdout
     other = Folders(folders.inputs, tmp_path / "other")
     with worker_pool(python, cwd=elsewhere, log=tmp_path / "log") as pool:
         runner = ["--runner=PortableRunner", "--job_endpoint=embed", *pool.flags]
-        command = [sys.executable, "-m", "pipeline", *base_flags(other), *_FLAGS, *runner]
-        done = _run(*command, cwd=REPOSITORY)
-    assert done.returncode == 0, done.stderr + pool.log()
+        command = ("pipeline.conversion.convert", *base_flags(other), *_FLAGS, *runner)
+        done = Process(*command, log=tmp_path / "converted")
+        assert done.wait() == 0, done.output() + pool.log()
     assert hashes(other.dataset) == hashes(folders.dataset)
     assert "Starting worker" in pool.log()

@@ -2,11 +2,8 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import re
-import subprocess
-import sys
 import types
 
 import numpy as np
@@ -29,6 +26,7 @@ from tests.datasets import (
     toy_dataset,
     write_dataset,
 )
+from tests.forks.process import Process
 from tfrecords_schema import InputSpec, LabelSpec, RecordSchema
 
 _LABELS = [
@@ -254,12 +252,9 @@ def test_a_mistake_is_named(tmp_path, capsys, flag, code, message):
 
 def test_where_nobody_reads_the_text_the_page_is_written_all_the_same(tmp_path):
     dataset, _ = toy_dataset(tmp_path)
-    read, write = os.pipe()
-    os.close(read)
-    command = ["-m", "pipeline.inspect", dataset.path, f"--html={tmp_path}/page.html"]
-    done = subprocess.run([sys.executable, *command], stdout=write, stderr=-1, text=True)
-    os.close(write)
-    assert (done.returncode, done.stderr) == (0, "")
+    command = ("pipeline.inspect.__main__", dataset.path, f"--html={tmp_path}/page.html")
+    process = Process(*command, log=tmp_path / "log", unread=True)
+    assert (process.wait(), process.output()) == (0, "")
     assert (tmp_path / "page.html").is_file()
 
 

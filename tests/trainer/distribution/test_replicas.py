@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import socket
 
 import numpy as np
 import pytest
@@ -66,7 +65,7 @@ def test_property_09_any_replicas_and_workers_give_the_same_losses_and_weights(
             replica_trainings.__name__, datasets, tmp_path, f"--cpu_replicas={replicas}",
             log=tmp_path / f"log-{number}", environment=environment,
         )
-        for number, environment in enumerate(_clusters(workers))
+        for number, environment in enumerate(runs.clusters(workers))
     ]  # fmt: skip
     try:
         for process in started:
@@ -108,19 +107,6 @@ def _require_gaps_weigh_nothing(folder, one_device):
             assert not np.array_equal(value, nothing[name])
         else:
             np.testing.assert_array_equal(nothing[name], [0, 0])
-
-
-def _clusters(workers):
-    """The environment of each worker; none where there is one."""
-    if workers == 1:
-        return [{}]
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(workers)]
-    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
-    tasks = [{"type": "worker", "index": number} for number in range(workers)]
-    cluster = {"worker": addresses}
-    return [{"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})} for task in tasks]
 
 
 def _losses(run_dir):

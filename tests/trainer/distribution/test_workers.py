@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.console import exit_codes
 from tests.datasets import toy_dataset
-from tests.forks.process import TIMEOUT_SECS
+from tests.forks.process import TIMEOUT_SECS, Process
 from tests.repository import REPOSITORY
 from tests.trainer import processes as runs
 from tests.trainer.in_process import train
@@ -50,12 +50,17 @@ def test_a_killed_and_a_stopped_run_on_workers_go_on_on_another_number_of_replic
     assert "[0] error: lost /job:worker/replica:0/task:1" in output
     assert "Traceback" not in output
 
-    launcher = _launch(dataset, disturbed)
-    _wait_for_step(launcher, disturbed, runs.last_step(disturbed) + 3)
-    os.kill(_workers(launcher)[1], signal.SIGTERM)
-    output = _finish(launcher, exit_codes.STOPPED)
-    assert "[0] resuming at epoch" in output
-    assert output.count("asked to stop: checkpoint written after epoch") == 2
+    command = ("trainer.__main__", f"--dataset={dataset}", f"--run_dir={disturbed}", *_FLAGS)
+    workers = [
+        Process(*command, log=tmp_path / f"log-{number}", environment=environment)
+        for number, environment in enumerate(runs.clusters(2))
+    ]
+    _wait_for_step(workers[0], disturbed, runs.last_step(disturbed) + 3)
+    workers[1].send_signal(signal.SIGTERM)
+    assert [worker.wait() for worker in workers] == [exit_codes.STOPPED] * 2
+    assert "resuming at epoch" in workers[0].output()
+    for worker in workers:
+        assert "asked to stop: checkpoint written after epoch" in worker.output()
 
     train(dataset, disturbed, *_FLAGS, model=())  # On one device now.
     train(dataset, undisturbed, *_FLAGS, model=())
@@ -186,6 +191,15 @@ def test_the_launcher_says_what_is_wrong(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_the_launcher_ends_as_the_first_worker_that_failed_by_itself():
+    lost, stopped = exit_codes.LOST_WORKER, exit_codes.STOPPED
+    for ended, status in (
+        ([0, 0], 0), ([stopped, stopped], stopped), ([lost, 1, 2], 1), ([lost], lost),
+        ([lost, -signal.SIGKILL], 128 + signal.SIGKILL),
+    ):  # fmt: skip
+        assert launch._exit_status(ended) == status
+
+
 def test_workers_end_where_nobody_reads_what_they_print():
     code = """
 import subprocess, sys
@@ -218,10 +232,10 @@ def _launch(dataset: str, run_dir: pathlib.Path) -> subprocess.Popen:
     )
 
 
-def _wait_for_step(launcher: subprocess.Popen, run_dir: pathlib.Path, step: int) -> None:
+def _wait_for_step(started: subprocess.Popen | Process, run_dir: pathlib.Path, step: int) -> None:
     deadline = time.monotonic() + TIMEOUT_SECS
     while runs.last_step(run_dir) < step:
-        assert launcher.poll() is None, launcher.communicate()[0]
+        assert started.poll() is None, f"it ended with {started.poll()}"
         assert time.monotonic() < deadline, f"step {step} was not reached"
         time.sleep(0.01)
 

@@ -21,7 +21,12 @@ _MODEL = ("--conv_filters=", "--conv_strides=", "--rnn_cell=none", "--num_bucket
 _TRAINING = ("--epochs=1", "--learning_rate=0.1", "--noreport", "--notensorboard")
 
 
-@pytest.fixture(scope="module", params=[CLASS_PER_RECORD, VALUE_PER_RECORD], ids=lambda x: x.kind)
+_each_kind = pytest.mark.parametrize(
+    "learnt", [CLASS_PER_RECORD, VALUE_PER_RECORD], ids=lambda label: label.kind, indirect=True
+)
+
+
+@pytest.fixture(scope="module", params=[CLASS_PER_RECORD], ids=lambda label: label.kind)
 def learnt(request, tmp_path_factory):
     """Folder with a run, its dataset and the records of that by split."""
     folder = tmp_path_factory.mktemp("learnt")
@@ -62,6 +67,7 @@ def _page(run, name):
     return path.read_text()
 
 
+@_each_kind
 def test_another_dataset_is_normalized_as_the_one_that_was_learnt_from(learnt):
     splits = dict(learnt[-1])
     splits["train"] = [
@@ -72,6 +78,7 @@ def test_another_dataset_is_normalized_as_the_one_that_was_learnt_from(learnt):
     assert found["metrics"] == before["metrics"]
 
 
+@_each_kind
 def test_a_test_split_alone_is_measured_without_a_baseline(learnt, capsys):
     folder, _, splits = learnt
     found, before = _evaluated(learnt, "alone", {"test": splits["test"]}, "--report")
@@ -131,7 +138,6 @@ def test_a_dataset_with_none_of_the_splits_is_refused(learnt, capsys):
     assert "no split 'train', it has extra" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("learnt", [CLASS_PER_RECORD], indirect=True)
 def test_a_dataset_with_fewer_classes_is_refused_with_the_names_to_convert_it_with(learnt, capsys):
     folder, schema, splits = learnt
     label = dataclasses.replace(schema.label, class_names=schema.label.class_names[:1])
@@ -167,7 +173,6 @@ def test_other_records_of_groups_that_were_trained_on_are_told(learnt, capsys):
     assert "trained on 1 of 4 groups of these" in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize("learnt", [CLASS_PER_RECORD], indirect=True)
 def test_figures_on_two_datasets_of_one_name_stand_beside_those_of_the_own(learnt, capsys):
     folder, schema, _ = learnt
     run, found = folder / "run", []

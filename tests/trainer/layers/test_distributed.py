@@ -1,13 +1,12 @@
-"""Layers on two replicas, in a subprocess, against one replica here."""
+"""Layers on two replicas, in a process of their own, against one replica here."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.forks.process import Process
 from tests.trainer import layers_on_replicas
 
 DEALS = pytest.mark.parametrize("deal", list(layers_on_replicas.DEALS))
@@ -21,11 +20,9 @@ def alone():
 
 
 @pytest.fixture(scope="module")
-def together():
-    command = [sys.executable, "-m", layers_on_replicas.__name__]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
-    assert process.returncode == 0, process.stderr[-3000:]
-    return json.loads(process.stdout.splitlines()[-1])
+def together(tmp_path_factory):
+    log = tmp_path_factory.mktemp("together") / "log"
+    return json.loads(Process(layers_on_replicas.__name__, log=log).succeed().splitlines()[-1])
 
 
 @DEALS

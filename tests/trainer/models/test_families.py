@@ -185,7 +185,7 @@ def test_it_does_so_behind_every_front_end(name, front_end, data):
 
 
 @pytest.mark.parametrize("lengths", [[], [0, 0], [1]], ids=str)
-@_each()
+@_each("class_per_record", "value_per_step")
 def test_few_steps_or_none_are_finite(name, data, lengths):
     model, batch = _model(name, data), _batch(data, lengths, time=3)
     shape = (len(lengths), 3) if _DATA[data][1].per == "step" else (len(lengths),)

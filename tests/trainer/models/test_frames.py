@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -29,10 +31,9 @@ def weights(tmp_path_factory):
     )
 
 
-def _small(weights, label=VALUE_PER_RECORD, **options):
-    return build_frame_model(
-        frame_models.mobilenet_options(weights, **options), SMALL_HEAD, INPUT, label
-    )
+@functools.cache
+def _small(weights, label=VALUE_PER_RECORD):
+    return build_frame_model(frame_models.mobilenet_options(weights), SMALL_HEAD, INPUT, label)
 
 
 def _trainable(model):

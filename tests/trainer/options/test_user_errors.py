@@ -15,6 +15,7 @@ from pipeline.console import exit_codes
 from pipeline.console.options import fields_of
 from pipeline.conversion.convert import main as convert
 from tests.datasets import CLASS_PER_RECORD, VALUE_PER_RECORD, toy_dataset
+from tests.forks.process import Process
 from tests.repository import REPOSITORY
 from tests.trainer.in_process import run_trainer
 from trainer.models.family import families
@@ -345,13 +346,9 @@ def test_ctrl_c_while_importing_says_nothing() -> None:
 
 def test_output_that_nobody_reads_is_told_in_one_line(world: pathlib.Path) -> None:
     flags = [f"--dataset={world}/sleep/1.0.0", f"--run_dir={world}/unread", *_SMALL]
-    command = [sys.executable, "-m", "trainer", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    message = process.stderr.read()
-    assert process.wait(timeout=60) == exit_codes.ERROR
+    process = Process("trainer.__main__", *flags, log=world / "log", unread=True)
+    assert process.wait() == exit_codes.ERROR
+    message = process.output()
     assert "Traceback" not in message
     assert message.splitlines()[-1].startswith("error: nobody reads the output any more; give")
 

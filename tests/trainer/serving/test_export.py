@@ -1,6 +1,5 @@
 """Exports: the SavedModel alone in a bare process, and the Keras file with our layers."""
 
-import json
 import subprocess
 import sys
 
@@ -10,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP
+from tests.repository import REPOSITORY
 from tfrecords_schema import InputSpec, LabelSpec, Statistics
 from trainer.models.family import ChosenModel, DataSpec, families
 from trainer.models.forecaster import ForecastOptions
@@ -26,21 +26,32 @@ _STATISTICS = Statistics((3.0, -200.0), (50.0, 900.0), (-999.0, -999.0), (999.0,
 _LENGTHS = np.array([37, 0, 1, 5], np.int32)
 
 # Serves what is in each folder without this project, installed or not: its packages cannot be
-# imported, nor can Beam.
+# imported, nor can Beam. Then it loads the Keras file with our layers, and no more of ours.
 _BARE = """
 import sys
 import numpy as np
-for absent in ("trainer", "pipeline", "tfrecords_schema", "apache_beam"):
-    sys.modules[absent] = None
+absent = ("trainer", "pipeline", "tfrecords_schema", "apache_beam")
+sys.modules.update(dict.fromkeys(absent))
 import tensorflow as tf
-for folder in sys.argv[1:]:
+repository, *folders = sys.argv[1:]
+batches = {}
+for folder in folders:
     with np.load(folder + "/inputs.npz") as stored:
-        inputs = {name: tf.constant(stored[name]) for name in stored.files}
+        inputs = batches[folder] = {name: tf.constant(stored[name]) for name in stored.files}
     loaded = tf.saved_model.load(folder + "/export/saved_model")
     served = loaded.signatures["serving_default"](**inputs)
     served = {key: value.numpy() for key, value in served.items()}
     names = loaded.class_names()["class_names"].numpy().astype(str)
     np.savez(folder + "/outputs.npz", class_names=names, **served)
+for name in absent:
+    del sys.modules[name]
+sys.path.insert(0, repository)
+import trainer.layers
+import keras
+assert "trainer.models" not in sys.modules
+for folder, inputs in batches.items():
+    model = keras.saving.load_model(folder + "/export/model.keras")
+    np.save(folder + "/scores.npy", model(inputs, training=False))
 """
 
 
@@ -74,24 +85,27 @@ _LABELS = (CLASS_PER_RECORD, CLASS_PER_STEP)
 
 @pytest.fixture(scope="module")
 def served_bare(tmp_path_factory):
-    """By what has a label: scores of the model, and what is served without this project."""
+    """By what has a label: scores of the model and of its Keras file; what is served without us."""
     folders, scores = {}, {}
     for label in _LABELS:
         folder = folders[label.per] = tmp_path_factory.mktemp(label.per)
         serving, inputs = _serving(label=label), _inputs()
         export(serving, str(folder / "export"))
         np.savez(folder / "inputs.npz", **inputs)
-        scores[label.per] = tf.nn.softmax(serving.model(inputs, training=False)).numpy()
-    command = [sys.executable, "-I", "-c", _BARE, *map(str, folders.values())]
+        scores[label.per] = serving.model(inputs, training=False).numpy()
+    command = [sys.executable, "-I", "-c", _BARE, str(REPOSITORY), *map(str, folders.values())]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
-    return {per: (scores[per], dict(np.load(at / "outputs.npz"))) for per, at in folders.items()}
+    return {
+        per: (scores[per], np.load(at / "scores.npy"), dict(np.load(at / "outputs.npz")))
+        for per, at in folders.items()
+    }
 
 
 @pytest.mark.parametrize("label", _LABELS, ids=lambda label: label.per)
 def test_the_saved_model_gives_the_same_numbers_without_this_project(label, served_bare):
-    expected, found = served_bare[label.per]
-    valid = _LENGTHS > 0
+    scores, _, found = served_bare[label.per]
+    expected, valid = tf.nn.softmax(scores).numpy(), _LENGTHS > 0
     if label.per == "step":
         valid = np.arange(40) < _LENGTHS[:, None]
     assert found["probabilities"].dtype == np.float32
@@ -140,22 +154,10 @@ def test_sigmoid_scores_and_values_are_served(tmp_path):
     assert loaded.class_names()["class_names"].shape == [0]
 
 
-def test_the_keras_file_loads_with_our_layers_alone(tmp_path):
-    serving, inputs = _serving(label=CLASS_PER_STEP), _inputs()
-    export(serving, str(tmp_path))
-    code = (
-        "import sys, json, numpy as np, trainer.layers, keras\n"
-        "assert 'trainer.models' not in sys.modules\n"
-        "with np.load(sys.argv[2]) as f: inputs = {k: f[k] for k in f.files}\n"
-        "out = keras.saving.load_model(sys.argv[1])(inputs, training=False)\n"
-        "print(json.dumps(np.asarray(out).tolist()))\n"
-    )
-    np.savez(tmp_path / "inputs.npz", **inputs)
-    paths = [str(tmp_path / "model.keras"), str(tmp_path / "inputs.npz")]
-    result = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    expected = serving.model(inputs, training=False)
-    np.testing.assert_allclose(json.loads(result.stdout), expected, atol=1e-6)
+@pytest.mark.parametrize("label", _LABELS, ids=lambda label: label.per)
+def test_the_keras_file_loads_with_our_layers_alone(label, served_bare):
+    expected, found, _ = served_bare[label.per]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("forcing", [0.0, 0.5])

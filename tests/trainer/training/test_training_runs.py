@@ -66,12 +66,11 @@ def test_property_09_replicas_change_no_weight(record_dataset, tmp_path):
         assert first["validation"] == pytest.approx(second["validation"], rel=1e-6)
 
 
-@pytest.mark.parametrize("checkpoint", ["ckpt-2", "ckpt-4"])
 def test_property_10_a_killed_run_ends_in_the_same_weights(
-    checkpoint, step_dataset, undisturbed, tmp_path, capsys
+    step_dataset, undisturbed, tmp_path, capsys
 ):
     flags = (*_DETERMINISTIC, "--checkpoint_every_steps=1")
-    runs.train_and_kill(step_dataset, tmp_path, checkpoint, *flags)
+    runs.train_and_kill(step_dataset, tmp_path, "ckpt-4", *flags)
     train(step_dataset, tmp_path, *flags)
     assert "resuming at epoch" in capsys.readouterr().err
     for stem in ("model", "optimizer"):
