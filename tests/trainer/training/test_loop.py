@@ -31,8 +31,9 @@ from trainer.training.loop import Trainer
 from trainer.training.optimizers import make_optimizer
 
 _MODEL = SignalModelOptions(
-    conv_filters=(), conv_strides=(), rnn_units=(4,), dropout=0.0, batch_normalization=False
+    conv_filters=(), conv_strides=(), rnn_cell="none", dropout=0.0, batch_normalization=False
 )
+_RECURRENT = dataclasses.replace(_MODEL, rnn_cell="gru", rnn_units=(4,))
 _LENGTHS = [3, 9, 1, 7, 4, 4, 2, 8, 5, 6, 3, 2, 2]
 
 
@@ -57,7 +58,7 @@ def dataset(tmp_path_factory):
 
 def _make(
     dataset, run_dir, callbacks=(), class_weights=None, validates=True, identity=False,
-    batch_size=3, mixup=0.0, **training,
+    batch_size=3, mixup=0.0, network=_MODEL, **training,
 ):  # fmt: skip
     keras.utils.set_random_seed(0)
     options = TrainingOptions(**{"epochs": 3, "learning_rate": 0.02, **training})
@@ -66,7 +67,7 @@ def _make(
     batches = BatchOptions(batch_size=batch_size, num_buckets=3)
     train = SplitData(dataset, "train", batches, has_partners=bool(mixup))
     validation = SplitData(dataset, "validation", batches)
-    model = build_signal_model(_MODEL, dataset.schema.input, dataset.schema.label)
+    model = build_signal_model(network, dataset.schema.input, dataset.schema.label)
     optimizer = make_optimizer(options, train.plan().num_steps)
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer)
@@ -95,7 +96,7 @@ def traces(steps):
 
 
 def test_property_11_one_trace_serves_every_bucket(dataset, tmp_path):
-    run = _make(dataset, tmp_path)
+    run = _make(dataset, tmp_path, network=_RECURRENT)
     run.trainer.run()
     assert traces(run.steps) == 1
 
@@ -109,9 +110,9 @@ def test_training_is_the_plain_loop_over_unpadded_records(dataset, batches, mixu
     weights = (1.0, 3.0, 0.25)
     run = _make(
         dataset, tmp_path, class_weights=weights, accumulate_batches=batches, mixup=mixup,
-        epochs=1, optimizer="sgd", momentum=0.0, clip_norm=0.1,
+        epochs=1, optimizer="sgd", momentum=0.0, clip_norm=0.1, network=_RECURRENT,
     )  # fmt: skip
-    reference = _make(dataset, tmp_path / "reference").model
+    reference = _make(dataset, tmp_path / "reference", network=_RECURRENT).model
     train = SplitData(dataset, "train", BatchOptions(batch_size=3, num_buckets=3))
     records = random_records(_LENGTHS, dataset.schema, prefix="a")
     assert train.index.ids() == [record.id for record in records]
