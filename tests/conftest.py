@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Two processes share the files; none should be left alone with a long one at the end."""
     items.sort(key=lambda item: (not _takes_long(item.module), _NETWORKS not in item.nodeid))
     gc.freeze()  # What is imported stays: looking through it again and again takes a tenth,
-    gc.set_threshold(100_000)  # and through graphs and models that live as long as a file.
+    gc.set_threshold(50_000, 10, 5)  # and through graphs and models that a file keeps.
     gc.enable()
     quick.spare()
 

@@ -26,5 +26,5 @@ def main(arguments: Sequence[str]) -> int:
             runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
         except SystemExit as end:
             print(f"{end.code or 0}\f", end="", flush=True)
-        sys.modules["keras"].utils.clear_session(free_memory=False)
+        sys.modules["keras"].utils.clear_session()
     return 0

@@ -11,7 +11,7 @@ from trainer.__main__ import main
 
 def run_trainer(*arguments: str) -> int:
     """Runs the command line and returns its exit status."""
-    keras.utils.clear_session(free_memory=False)  # A collection of its own takes longer than most.
+    keras.utils.clear_session()
     return main(arguments)
 
 

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str | pathlib.Path]) -> int:
     """
     datasets, run_dirs, replicas = map(str, arguments)
     cpu_replicas = int(replicas.removeprefix("--cpu_replicas="))
-    keras.utils.clear_session(free_memory=False)
+    keras.utils.clear_session()
     run = RunOptions(dataset=datasets, run_dir=run_dirs, cpu_replicas=cpu_replicas)
     configure(run)
     strategy = make_strategy(run)

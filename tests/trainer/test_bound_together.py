@@ -150,7 +150,7 @@ def test_a_training_ends_when_a_shard_changes_under_it(dataset, tmp_path, monkey
     monkeypatch.setattr(trained_on, "write", write)
     monkeypatch.setattr("trainer.data.unchanged._EVERY_SECS", 0.0)
     run_dir = tmp_path / "run"
-    flags = ("--epochs=1", "--noreport", "--notensorboard", "--model=hydra")
+    flags = ("--noreport", "--notensorboard", "--model=hydra", "--kernel_groups=1", "--dilations=1")
     assert run_trainer(f"--dataset={copied}", f"--run_dir={run_dir}", *flags) == 1
     assert f"{shard} changed since this command began" in capsys.readouterr().err
     assert not [*run_dir.glob("checkpoints/*")]

@@ -31,7 +31,7 @@ _OTHERS = (
 
 def _check(capsys, *argv):
     """Exit status, and of every line what it is about and whether it holds."""
-    keras.utils.clear_session(free_memory=False)
+    keras.utils.clear_session()
     status = main([_HERE, *argv])
     lines = [
         line for line in capsys.readouterr().out.splitlines() if line[:5] in ("holds", "FAILS")

@@ -15,10 +15,7 @@ from tfrecords_schema.labels import output_spans
 from trainer import Run, cross_validate
 from trainer.evaluation.predictions import Predictions
 
-_QUICK = (
-    "--model=fcn", "--width=8", "--ensemble=2", "--kernel_groups=2", "--dilations=2", "--epochs=1",
-    "--notensorboard",
-)  # fmt: skip
+_QUICK = ("--model=fcn", "--width=8", "--ensemble=2", "--epochs=1", "--notensorboard")
 _FITTED = ("--model=hydra", "--kernel_groups=2", "--dilations=2", "--notensorboard", "--noreport")
 
 

@@ -54,7 +54,7 @@ def _command(folder, dataset, run_dir, *flags):
 
 def _started(folder, dataset, run_dir, *flags):
     """The model before its first update, and what is said of its start."""
-    keras.utils.clear_session(free_memory=False)
+    keras.utils.clear_session()
     command = asked(_command(folder, dataset, run_dir, *flags))
     data = open_data(command)
     built = build(command, data, tf.distribute.get_strategy())

@@ -55,7 +55,7 @@ def dataset(records, tmp_path_factory):
 
 
 def _run(dataset, run_dir, *flags):
-    keras.utils.clear_session(free_memory=False)
+    keras.utils.clear_session()
     return main([f"--dataset={dataset.path}", f"--run_dir={run_dir}", "--folds=3", *_SMALL, *flags])
 
 

@@ -10,7 +10,7 @@ from tests.trainer.in_process import run_trainer
 from trainer.training import timing
 
 _FLAGS = (
-    "--conv_filters=", "--conv_strides=", "--rnn_units=2", "--notensorboard", "--noreport",
+    "--conv_filters=", "--conv_strides=", "--rnn_cell=none", "--notensorboard", "--noreport",
     "--batch_size=4", "--lr_schedule=cosine", "--learning_rate=0.01",
 )  # fmt: skip
 

@@ -148,7 +148,7 @@ def test_training_on_cached_features_ends_in_the_same_weights(weights, tmp_path)
     )
 
     def train(cached: bool) -> list[np.ndarray]:
-        keras.utils.clear_session(free_memory=False)
+        keras.utils.clear_session()
         keras.utils.set_random_seed(3)
         options = frame_models.mobilenet_options(weights, trainable=4)
         model = build_frame_model(options, SMALL_HEAD, frame_models.BESIDE, VALUE_PER_RECORD)

@@ -80,7 +80,6 @@ def _made_up(patch):
     """Leaves out what takes time where no model is made."""
     patch.setattr("trainer.search.train", trainings := _Trainings())
     patch.setattr("trainer.search.read_facts", _facts)
-    patch.setattr("keras.utils.clear_session", lambda: None)
     return trainings
 
 
