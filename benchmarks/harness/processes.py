@@ -145,9 +145,14 @@ def processor_secs() -> float:
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[pathlib.Path]:
-    """A folder for as long as it is needed."""
-    with tempfile.TemporaryDirectory() as name:
-        yield pathlib.Path(name)
+    """A folder for as long as it is needed; what killed children leave elsewhere goes with it."""
+    before = tempfile.gettempdir()
+    with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as left:
+        os.environ["TMPDIR"] = tempfile.tempdir = left
+        try:
+            yield pathlib.Path(name)
+        finally:
+            os.environ["TMPDIR"] = tempfile.tempdir = before
 
 
 def hashes(folder: pathlib.Path) -> dict[str, str]:
