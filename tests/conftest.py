@@ -1,6 +1,5 @@
 """The order of the suite, files that train or start processes first, and an end for each file."""
 
-import atexit
 import gc
 import os
 import shutil
@@ -9,6 +8,7 @@ import sys
 import tempfile
 import types
 from collections.abc import Iterator
+from multiprocessing.util import Finalize
 
 import pytest
 
@@ -27,8 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """All that is temporary has a folder that goes: processes that are killed clean nothing up."""
     gc.disable()  # All that is imported stays.
     if not hasattr(config, "workerinput"):  # A worker has the environment of who starts it.
-        os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tests-")
-        atexit.register(shutil.rmtree, os.environ["TMPDIR"], ignore_errors=True)
+        folder = os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tests-")
+        # After multiprocessing's own folder has gone.
+        Finalize(None, shutil.rmtree, (folder, True), exitpriority=-1000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
