@@ -23,9 +23,8 @@ class _Pool:
 
     def __init__(self) -> None:
         self._free: list[np.ndarray] = []
-        self._lock = (
-            threading.RLock()
-        )  # Memory may become free while one is taken, in a collection.
+        # Memory may become free while a thread takes some: in a collection.
+        self._lock = threading.RLock()
 
     def take(self, num_bytes: int) -> np.ndarray:
         with self._lock:
