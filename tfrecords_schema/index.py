@@ -281,7 +281,9 @@ class SplitIndex:
         with _opened(self._index_path) as rows:
             for group in range(rows.num_row_groups):
                 of_column = rows.metadata.row_group(group).column(_SPLIT_COLUMN).statistics
-                if of_column.has_min_max and not of_column.min <= self._split <= of_column.max:
+                is_known = of_column is not None and of_column.has_min_max
+                name = self._split.encode()  # Text of a damaged file may be none.
+                if is_known and not of_column.min_raw <= name <= of_column.max_raw:
                     continue
                 table = rows.read_row_group(group, [*names, "split"], use_threads=False)
                 if len(table := self._of_split(table)):
