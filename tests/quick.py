@@ -8,7 +8,6 @@ def spare() -> None:
     """For the rest of this process, of what it has imported."""
     if "tensorflow" in sys.modules:
         _trace_as_written()
-        _tune_nothing()
     if "keras" in sys.modules:
         _collect_seldom()
     if "apache_beam" in sys.modules:
@@ -21,16 +20,6 @@ def _trace_as_written() -> None:
 
     ours = map(config.DoNotConvert, ("tfrecords_schema", "pipeline", "trainer"))
     config.CONVERSION_RULES = (*ours, *config.CONVERSION_RULES)
-
-
-def _tune_nothing() -> None:
-    """On replicas, the end of an iterator waits for those that tune it, up to a minute."""
-    import tensorflow as tf
-    from tensorflow.python.data.ops.dataset_ops import DatasetV2
-
-    options, kept = tf.data.Options(), DatasetV2._apply_debug_options
-    options.autotune.enabled = False
-    DatasetV2._apply_debug_options = lambda dataset: kept(dataset).with_options(options)
 
 
 def _collect_seldom() -> None:

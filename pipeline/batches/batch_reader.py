@@ -143,7 +143,7 @@ class BatchReader:
         if self._has_partners:
             spec["partner"] = dict(spec)
         batches = tf.data.experimental.from_variant(variant, spec)
-        return batches.with_options(_without_rewriting())
+        return batches.with_options(_as_it_is())
 
     def _padded_label_steps(self, plan: EpochPlan, start_step: int, batches: int) -> np.ndarray:
         """[batches] int32: the longest label of each global batch, for labels per sequence."""
@@ -300,9 +300,13 @@ def _cut_lengths(element: Element, most: tf.Tensor) -> Element:
     return {**element, **cut}
 
 
-def _without_rewriting() -> tf.data.Options:
-    """Rewriting the pipeline, which is what it should be, took a third of making an iterator."""
+def _as_it_is() -> tf.data.Options:
+    """Rewriting the pipeline, which is what it should be, took a third of making an iterator.
+
+    Nor is anything tuned: on a busy machine the end of an iterator waits for the thread that does.
+    """
     options = tf.data.Options()
+    options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
     return options
 

@@ -160,9 +160,26 @@ class SplitData:
         replicas = strategy.num_replicas_in_sync
         own = this_worker(strategy).replicas
         batches = self.read(plan, num_replicas=replicas, replicas=own, start_step=start_step)
-        if replicas > 1:
-            batches = strategy.distribute_datasets_from_function(lambda _, local=batches: local)
-        return NamingBatches(iter(batches), self, plan, start_step), batches.element_spec
+        found, spec = iter(batches), batches.element_spec
+        if len(own) > 1:
+            dealt = strategy.distribute_datasets_from_function(lambda _, local=batches: local)
+            has_gpus = tf.config.list_logical_devices("GPU")
+            found = iter(dealt) if has_gpus else _dealt(found, strategy, own)
+            spec = dealt.element_spec
+        return NamingBatches(found, self, plan, start_step), spec
+
+
+def _dealt(batches: Iterator[Batch], strategy: tf.distribute.Strategy, own: range) -> Iterator[Any]:
+    """A batch for each replica of this worker at a time.
+
+    As `iter` of the distributed dataset does, which fetches ahead to GPUs, and whose end waits for
+    threads that tune it, up to a minute.
+    """
+    for first in batches:
+        of_replicas = [first, *itertools.islice(batches, len(own) - 1)]
+        yield strategy.experimental_distribute_values_from_function(
+            lambda context, found=of_replicas: found[context.replica_id_in_sync_group - own.start]
+        )
 
 
 class NamingBatches:
