@@ -225,6 +225,9 @@ def check_options(options: dict[str, Any]) -> None:
     for name, kind in _READ_OPTIONS.items():
         if options.get(name):  # None and nothing are "not known", whatever they are written as.
             decode(kind, options[name], f"options.{name}")
+    rate_hz = options.get("sample_rate_hz") or 0.0
+    if not 0 <= rate_hz < math.inf:
+        raise DatasetError(f"options.sample_rate_hz: got {rate_hz}, which no recording has")
 
 
 def _schema_fields(schema: RecordSchema) -> dict[str, Any]:

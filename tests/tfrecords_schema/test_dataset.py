@@ -151,6 +151,7 @@ def test_a_damaged_folder_says_what_is_wrong(dataset, damage, message):
     ("place", "value", "message"),
     [
         (["options", "sample_rate_hz"], "1e400", "options.sample_rate_hz: got '1e400', expected"),
+        (["options", "sample_rate_hz"], float("nan"), "sample_rate_hz: got nan, which no"),
         (["options", "channels"], 3, "options.channels: got 3, expected a list"),
         (["options", "units"], [None], r"options.units\[0\]: got None, expected a text"),
         (["shards_of"], "a\0b", "shards_of: got 'a.x00b', which no dataset has"),
