@@ -14,7 +14,8 @@ from pipeline.batches.plan import EpochPlan, plan_lengths, plans_labels
 from pipeline.batches.record_rows import RecordRows
 from pipeline.batches.shard_cache import local_shards
 from pipeline.batches.until_exit import calls
-from tfrecords_schema import Dataset, RecordSchema, SplitIndex
+from tfrecords_schema import Dataset, LabelSpec, RecordSchema, SplitIndex
+from tfrecords_schema.labels import MISSING_CLASS
 from tfrecords_schema.schema import STEPWISE
 from tfrecords_schema.shared_arrays import shared_tensor
 
@@ -190,14 +191,21 @@ class BatchReader:
         shard, offset, steps = (tf.gather(column, row) for column in self._places)
         steps = tf.where(records == NO_RECORD, 0, steps)
         most = [] if within is None else [tf.gather(self._places[2], tf.maximum(within, 0))]
-        if self._has_frames:
+
+        def parsed() -> Element:
             # Places of a row: one, but none in the batch that is one row without a record.
             count = tf.cast(records[0] != NO_RECORD, tf.int32)
             paths = tf.gather(self._shard_paths, shard)
             places = [paths[:, tf.newaxis][:, :count], offset[:, tf.newaxis][:, :count], *most]
-            element = self._frames(places, tf.size(records, tf.int64), padded_steps, label_steps)
+            return self._parsed(places, tf.size(records, tf.int64), padded_steps, label_steps)
+
+        if self._has_frames:
+            element = parsed()
         else:
             element = self._arrays([shard, offset, steps, padded_steps, label_steps, *most])
+            # What others wrote may have its features in another order.
+            is_whole = tf.reduce_all(element["lengths"] == steps)
+            element = tf.cond(is_whole, lambda: element, parsed)
         element = self._checked(element, records, shard, offset, steps)
         if most:
             element = _cut_lengths(element, *most)
@@ -219,14 +227,14 @@ class BatchReader:
             part.set_shape(expected.shape)
         return dict(zip(spec, parts, strict=True))
 
-    def _frames(
+    def _parsed(
         self,
         places: list[tf.Tensor],
         rows: tf.Tensor,
         padded_steps: tf.Tensor,
         label_steps: tf.Tensor,
     ) -> Element:
-        """The batch of records that hold frames, which are padded while they are still encoded."""
+        """The batch of any records; frames are padded while they are still encoded."""
         read = serial_map(tf.data.Dataset.from_tensor_slices(tuple(places)), self._row)
         shapes = _padded_shapes(self._schema, padded_steps, label_steps)
         return read.padded_batch(rows, shapes).get_single_element()
@@ -258,7 +266,8 @@ class BatchReader:
         steps: tf.Tensor,
     ) -> Element:
         """The element with its records' numbers, if its lengths are those of the index."""
-        wrong = tf.where(element["lengths"] != steps)[:, 0]
+        is_wrong = (element["lengths"] != steps) | _is_no_class(element, self._schema.label)
+        wrong = tf.where(is_wrong)[:, 0]
         message = [
             f"{self._dataset.path}: records of split {self._split} cannot be read, or are not "
             "those of the index: rows", tf.gather(records, wrong), "shards",
@@ -289,6 +298,16 @@ def _as_tensor(values: np.ndarray | tf.Tensor) -> tf.Tensor:
     if isinstance(values, np.ndarray) and len(values):
         return shared_tensor(values)
     return tf.convert_to_tensor(values)
+
+
+def _is_no_class(element: Element, label: LabelSpec | None) -> tf.Tensor:
+    """Whether a row's label is none of the classes, which its checksum does not tell: [rows]."""
+    if label is None or label.kind != "class":
+        return tf.zeros(tf.shape(element["lengths"]), tf.bool)
+    found = tf.reshape(element["label"], [tf.size(element["lengths"]), -1])
+    least = MISSING_CLASS if label.has_missing else 0
+    is_none = (found < least) | (found >= len(label.class_names))
+    return tf.reduce_any(is_none, axis=1)
 
 
 def _cut_lengths(element: Element, most: tf.Tensor) -> Element:

@@ -130,7 +130,7 @@ def read_samples(
     index, paths = dataset.split(split), dataset.shard_paths(split)
     schema = dataset.schema if with_label else RecordSchema(dataset.schema.input)
     places = zip(index.shard[rows].tolist(), index.offset[rows].tolist(), strict=True)
-    return [_sample(schema, _read(paths[shard], offset)) for shard, offset in places]
+    return [_sample(schema, paths[shard], offset) for shard, offset in places]
 
 
 def label_text(label: np.ndarray, spec: LabelSpec) -> str:
@@ -179,14 +179,25 @@ def _record_at(file: Any, offset: int) -> bytes:
     header = file.read(_HEADER_BYTES).ljust(_LENGTH_BYTES, b"\xff")
     size_bytes = struct.unpack("<Q", header[:_LENGTH_BYTES])[0]
     if size_bytes > file.size():
-        raise DatasetError(
-            f"{file.name}: the record at byte {offset} is damaged; run python -m pipeline.verify, "
-            "then copy the shard again, or convert again"
-        )
+        raise _damaged(file.name, offset)
     return file.read(size_bytes)
 
 
-def _sample(schema: RecordSchema, serialized: bytes) -> Sample:
+def _damaged(path: str, offset: int) -> DatasetError:
+    return DatasetError(
+        f"{path}: the record at byte {offset} is damaged; run python -m pipeline.verify, "
+        "then copy the shard again, or convert again"
+    )
+
+
+def _sample(schema: RecordSchema, path: str, offset: int) -> Sample:
+    try:
+        return _parsed(schema, _read(path, offset))
+    except (tf.errors.InvalidArgumentError, ValueError) as error:  # Its checksums may fit.
+        raise _damaged(path, offset) from error
+
+
+def _parsed(schema: RecordSchema, serialized: bytes) -> Sample:
     record = {name: value.numpy() for name, value in schema.parse(tf.constant(serialized)).items()}
     data = record[schema.input.kind]
     shown = np.arange(len(data))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from pipeline.console.texts import counted
 from pipeline.inspect.samples import open_records
@@ -121,10 +122,16 @@ def contents_of(dataset: Dataset, split: str) -> np.ndarray:
     if entry.size_bytes > _MOST_BYTES or entry.records > _MOST_RECORDS:
         return np.zeros(0, np.uint64)
     kind = dataset.schema.input.kind
-    hashes = [
-        _hash(tf.train.Example.FromString(record).features.feature[kind].bytes_list.value)
-        for record in open_records(dataset, split)
-    ]
+    try:
+        hashes = [
+            _hash(tf.train.Example.FromString(record).features.feature[kind].bytes_list.value)
+            for record in open_records(dataset, split)
+        ]
+    except DecodeError as error:
+        raise DatasetError(
+            f"{dataset.path}: a record of split {split!r} is damaged; run python -m "
+            "pipeline.verify, then copy its shard again, or convert again"
+        ) from error
     return np.array(hashes, np.uint64)
 
 

@@ -8,9 +8,11 @@ import pytest
 import tensorflow as tf
 
 from pipeline.batches.plan import BatchOptions, EpochPlan
-from tests.datasets import CLASS_PER_STEP, VALUE_SEQUENCE, toy_dataset
+from pipeline.inspect.samples import label_text, read_samples
+from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_SEQUENCE, toy_dataset
 from tfrecords_schema import DatasetError, open_dataset
 from trainer.data.split_data import NamingBatches, SplitData
+from trainer.runs.trained_on import contents_of
 
 
 def _read(split, strategy):
@@ -30,14 +32,74 @@ def _flip(path, offset):
     path.write_bytes(bytes(content))
 
 
-def _other_schema(path, offset):
-    """A record of as many bytes in its place, with checksums that fit."""
-    records = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
-    number = [i for i, _ in enumerate(records) if sum(len(r) + 16 for r in records[:i]) <= offset]
-    records[number[-1]] = records[number[-1]].replace(b"signal", b"sounds")
+def _written_anew(path, change):
+    """Puts records of as many bytes in the place of all, with checksums that fit."""
+    records = [change(record.numpy()) for record in tf.data.TFRecordDataset(str(path))]
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in records:
             writer.write(record)
+
+
+def _other_schema(path, offset):
+    passed = 0
+
+    def change(record):
+        nonlocal passed
+        begin, passed = passed, passed + len(record) + 16
+        return record.replace(b"signal", b"sounds") if begin <= offset < passed else record
+
+    _written_anew(path, change)
+
+
+def _in_another_order(record):
+    """The same Example, its features the other way round."""
+    entries = tf.train.Example.FromString(record).features.feature.items()
+    feature = tf.train.Features
+    parts = [feature(feature={name: one}).SerializeToString() for name, one in sorted(entries)]
+    head = record[: len(record) - sum(map(len, parts))]
+    return head + b"".join(reversed(parts))
+
+
+@pytest.mark.parametrize("shape", [(3,), (300, 4)], ids=["small", "large"])
+@pytest.mark.parametrize("label", [CLASS_PER_STEP, VALUE_SEQUENCE])
+def test_features_in_another_order_are_the_same_batches(tmp_path, label, shape):
+    dataset, _ = toy_dataset(tmp_path, label=label, sizes={"train": 7}, step_shape=shape)
+    split = SplitData(dataset, "train", BatchOptions(batch_size=3))
+    expected = [tf.nest.map_structure(np.array, batch) for batch in split.in_order()]
+    for shard in dataset.shard_paths("train"):
+        _written_anew(shard, _in_another_order)
+    for before, now in zip(expected, split.in_order(), strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, before, dict(now))
+
+
+def test_a_label_of_no_class_is_named(tmp_path):
+    dataset, _ = toy_dataset(tmp_path, label=CLASS_PER_RECORD, sizes={"train": 3}, num_shards=1)
+    classes = len(CLASS_PER_RECORD.class_names)
+
+    def change(record):
+        example = tf.train.Example.FromString(record)
+        example.features.feature["label"].int64_list.value[0] = classes
+        return example.SerializeToString(deterministic=True)
+
+    (shard,) = dataset.shard_paths("train")
+    _written_anew(shard, change)
+    split = SplitData(dataset, "train", BatchOptions())
+    with pytest.raises(DatasetError, match=r"record 'train-.' at byte .* is damaged, or not what"):
+        _in_order(split, None)
+    with pytest.raises(DatasetError, match=rf"labels are from {classes} .*pipeline.verify"):
+        label_text(read_samples(dataset, "train", np.array([0]))[0].label, CLASS_PER_RECORD)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 50, b"\x0b" * 1000])
+def test_what_is_no_record_is_named_where_its_checksum_fits(tmp_path, content):
+    dataset, _ = toy_dataset(tmp_path, sizes={"train": 1}, num_shards=1)
+    (shard,) = dataset.shard_paths("train")
+    _written_anew(shard, lambda _: content)
+    with pytest.raises(DatasetError, match=rf"{shard}: the record at byte 0 is damaged"):
+        read_samples(dataset, "train", np.array([0]))
+    if content:
+        with pytest.raises(DatasetError, match="a record of split 'train' is damaged"):
+            contents_of(dataset, "train")
 
 
 @pytest.mark.parametrize("read", [_read, _in_order])
