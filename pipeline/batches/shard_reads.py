@@ -44,7 +44,8 @@ def open_shards(paths: Sequence[str], shard: Sequence[int]) -> Iterator[list[Rea
 
 def _opened(path: str, stack: contextlib.ExitStack) -> Read:
     try:
-        if "://" in path:  # A file system of TensorFlow's own.
+        # A file system of TensorFlow's own, or a system that reads at no offset (macOS).
+        if "://" in path or not hasattr(os, "preadv"):
             other = stack.enter_context(gfile.open_file(path, "rb"))
             return functools.partial(_read_elsewhere, other, path)
         if not os.path.isfile(path):  # To open a pipe would wait for what comes out of it.
