@@ -18,6 +18,7 @@ class Stock:
     """Stock layers under the names of ours, on padded `[batch, time, features]`."""
 
     BatchNormalization = keras.layers.BatchNormalization
+    LayerNormalization = keras.layers.LayerNormalization
     Add = keras.layers.Add
     Dropout = keras.layers.Dropout
 

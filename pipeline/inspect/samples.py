@@ -14,7 +14,7 @@ from pipeline.batches.frames import decode_frame
 from pipeline.console.texts import listed
 from pipeline.sources.windows import recorded_window
 from tfrecords_schema import Dataset, DatasetError, InputSpec, LabelSpec, RecordSchema
-from tfrecords_schema.labels import apart
+from tfrecords_schema.labels import MISSING_CLASS, apart
 from tfrecords_schema.places import gfile
 
 _LENGTH_BYTES = 8
@@ -199,6 +199,12 @@ def _sample(schema: RecordSchema, path: str, offset: int) -> Sample:
 
 def _parsed(schema: RecordSchema, serialized: bytes) -> Sample:
     record = {name: value.numpy() for name, value in schema.parse(tf.constant(serialized)).items()}
+    if schema.label is not None and schema.label.kind == "class":
+        classes = record["label"]
+        if classes.min(initial=0) < MISSING_CLASS or classes.max(initial=0) >= len(
+            schema.label.class_names
+        ):
+            raise ValueError("a label of no class")
     data = record[schema.input.kind]
     shown = np.arange(len(data))
     if schema.input.kind == "frames":
