@@ -6,7 +6,10 @@ import os
 import pathlib
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
+
+_LIMIT_SECS = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +48,23 @@ def worker_pool(
             stdout=file, stderr=file, cwd=cwd, env={**os.environ, "PATH": path},
         )  # fmt: skip
         try:
+            _await(process, pool)
             yield pool
         finally:
             process.terminate()
             process.wait()
+
+
+def _await(process: subprocess.Popen, pool: WorkerPool) -> None:
+    """Waits until somebody listens: a conversion asks once."""
+    deadline = time.monotonic() + _LIMIT_SECS
+    while True:
+        with contextlib.suppress(ConnectionRefusedError), socket.socket() as one:
+            one.connect(("localhost", pool.port))
+            return
+        assert process.poll() is None, pool.log()
+        assert time.monotonic() < deadline, pool.log()
+        time.sleep(0.05)
 
 
 def _free_port() -> int:
