@@ -6,8 +6,9 @@ import os
 import pathlib
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
+
+import grpc
 
 _LIMIT_SECS = 60.0
 
@@ -48,23 +49,13 @@ def worker_pool(
             stdout=file, stderr=file, cwd=cwd, env={**os.environ, "PATH": path},
         )  # fmt: skip
         try:
-            _await(process, pool)
+            with grpc.insecure_channel(f"localhost:{pool.port}") as channel:
+                # A conversion asks once.
+                grpc.channel_ready_future(channel).result(_LIMIT_SECS)
             yield pool
         finally:
             process.terminate()
             process.wait()
-
-
-def _await(process: subprocess.Popen, pool: WorkerPool) -> None:
-    """Waits until somebody listens: a conversion asks once."""
-    deadline = time.monotonic() + _LIMIT_SECS
-    while True:
-        with contextlib.suppress(ConnectionRefusedError), socket.socket() as one:
-            one.connect(("localhost", pool.port))
-            return
-        assert process.poll() is None, pool.log()
-        assert time.monotonic() < deadline, pool.log()
-        time.sleep(0.05)
 
 
 def _free_port() -> int:

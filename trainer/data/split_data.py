@@ -160,13 +160,12 @@ class SplitData:
         replicas = strategy.num_replicas_in_sync
         own = this_worker(strategy).replicas
         batches = self.read(plan, num_replicas=replicas, replicas=own, start_step=start_step)
-        found, spec = iter(batches), batches.element_spec
-        if len(own) > 1:
-            dealt = strategy.distribute_datasets_from_function(lambda _, local=batches: local)
-            has_gpus = tf.config.list_logical_devices("GPU")
-            found = iter(dealt) if has_gpus else _dealt(found, strategy, own)
-            spec = dealt.element_spec
-        return NamingBatches(found, self, plan, start_step), spec
+        has_gpus = bool(tf.config.list_logical_devices("GPU"))
+        if replicas == 1 or (len(own) == 1 and not has_gpus):
+            return NamingBatches(iter(batches), self, plan, start_step), batches.element_spec
+        dealt = strategy.distribute_datasets_from_function(lambda _: batches)
+        found = iter(dealt) if has_gpus else _dealt(iter(batches), strategy, own)
+        return NamingBatches(found, self, plan, start_step), dealt.element_spec
 
 
 def _dealt(batches: Iterator[Batch], strategy: tf.distribute.Strategy, own: range) -> Iterator[Any]:
