@@ -6,15 +6,9 @@ from collections.abc import Callable, Iterable
 
 import torch
 from datasets import Array2D, Dataset, Features, Sequence, Value
-from torch.utils.data import DataLoader
 
-from benchmarks.peers.loaders.plain_arrays import (
-    BucketedOrders,
-    PlainArrays,
-    Record,
-    npz_records,
-)
-from benchmarks.peers.loaders.torch_memory_map import collate
+from benchmarks.peers.loaders.plain_arrays import PlainArrays, Record, npz_records
+from benchmarks.peers.loaders.torch_memory_map import bucketed, collate
 
 _REST = {"id": Value("string"), "label": Sequence(Value("int64"))}
 
@@ -53,11 +47,5 @@ def batches(
         signals = (torch.tensor(row["signal"]).reshape(-1, *step_shape) for row in rows)
         return collate([*zip(signals, (torch.tensor(row["label"]) for row in rows), strict=True)])
 
-    loader = DataLoader(
-        Dataset.from_file(str(path)).select_columns(["signal", "label"]).with_format("numpy"),
-        batch_sampler=BucketedOrders(recordings, batch_size, epochs),
-        collate_fn=padded_rows,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-    )
-    return lambda: loader
+    rows = Dataset.from_file(str(path)).select_columns(["signal", "label"]).with_format("numpy")
+    return bucketed(rows, recordings, batch_size, epochs, workers, padded_rows)

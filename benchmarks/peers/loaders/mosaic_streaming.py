@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from streaming import LocalDataset, MDSWriter
-from torch.utils.data import DataLoader
 
-from benchmarks.peers.loaders.plain_arrays import BucketedOrders, PlainArrays, Record
-from benchmarks.peers.loaders.torch_memory_map import collate
+from benchmarks.peers.loaders.plain_arrays import PlainArrays, Record
+from benchmarks.peers.loaders.torch_memory_map import bucketed, collate
 
 
 def write(records: Iterable[Record], folder: str, hashes: Sequence[str] = ()) -> None:
@@ -22,14 +21,7 @@ def batches(
     recordings: PlainArrays, folder: str, batch_size: int, epochs: int, workers: int
 ) -> Callable[[], Iterable]:
     """What goes through so many epochs, bucketed by length."""
-    loader = DataLoader(
-        LocalDataset(folder),
-        batch_sampler=BucketedOrders(recordings, batch_size, epochs),
-        collate_fn=_collate,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-    )
-    return lambda: loader
+    return bucketed(LocalDataset(folder), recordings, batch_size, epochs, workers, _collate)
 
 
 def _collate(rows: list[dict]) -> tuple[torch.Tensor, ...]:

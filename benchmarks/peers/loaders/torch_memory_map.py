@@ -1,6 +1,7 @@
 """PyTorch's DataLoader on memory-mapped arrays: slices of a file, padded by `pad_sequence`."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -25,14 +26,7 @@ def batches(
 ) -> Callable[[], Iterable]:
     """What goes through so many epochs, bucketed by length; no files of its own."""
     del folder
-    loader = DataLoader(
-        _Slices(recordings),
-        batch_sampler=BucketedOrders(recordings, batch_size, epochs),
-        collate_fn=collate,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-    )
-    return lambda: loader
+    return bucketed(_Slices(recordings), recordings, batch_size, epochs, workers)
 
 
 def collate(rows: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, ...]:
@@ -40,3 +34,22 @@ def collate(rows: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor
     signals, labels = zip(*rows, strict=True)
     lengths = torch.tensor([len(signal) for signal in signals])
     return pad_sequence(signals, batch_first=True), pad_sequence(labels, batch_first=True), lengths
+
+
+def bucketed(
+    dataset: Any,
+    recordings: PlainArrays,
+    batch_size: int,
+    epochs: int,
+    workers: int,
+    padded: Callable[[list], tuple[torch.Tensor, ...]] = collate,
+) -> Callable[[], Iterable]:
+    """A DataLoader of so many epochs of any dataset with the numbers of these recordings."""
+    loader = DataLoader(
+        dataset,
+        batch_sampler=BucketedOrders(recordings, batch_size, epochs),
+        collate_fn=padded,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+    return lambda: loader

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from benchmarks.peers.loaders.plain_arrays import BucketedOrders, PlainArrays, Record
-from benchmarks.peers.loaders.torch_memory_map import collate
+from benchmarks.peers.loaders.plain_arrays import PlainArrays, Record
+from benchmarks.peers.loaders.torch_memory_map import bucketed
 
 
 def write(records: Iterable[Record], folder: str) -> None:
@@ -30,11 +30,4 @@ def batches(
     recordings: PlainArrays, folder: str, batch_size: int, epochs: int, workers: int
 ) -> Callable[[], Iterable]:
     """What goes through so many epochs, bucketed by length."""
-    loader = DataLoader(
-        _Files(folder),
-        batch_sampler=BucketedOrders(recordings, batch_size, epochs),
-        collate_fn=collate,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-    )
-    return lambda: loader
+    return bucketed(_Files(folder), recordings, batch_size, epochs, workers)
