@@ -1,5 +1,6 @@
 """What errors of `python -m trainer` say, and with which exit status they end it."""
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -14,6 +15,7 @@ from trainer.distribution import cluster
 from trainer.runs.asked import Asked, asked
 from trainer.training.termination import StoppedError
 
+_BY_XLA = "tf2xla conversion failed"
 _CAN_GO_ON = "give the same command again; a training goes on from its newest checkpoint"
 
 
@@ -72,4 +74,7 @@ def _explained(error: Exception) -> str:
             f"out of memory ({error.message.splitlines()[0]}); lower --batch_size, or give "
             "--batch_steps, which bounds the padded steps of a batch; --dry_run shows the largest"
         )
+    if isinstance(error, tf.errors.OpError) and _BY_XLA in error.message:
+        first = re.sub(r"\{\{.*?\}\}", "", error.message.splitlines()[0]).strip()
+        return f"XLA cannot compile this model ({first}); leave --jit_compile out"
     return ""

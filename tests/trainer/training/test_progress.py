@@ -204,6 +204,20 @@ def test_with_xla_every_new_shape_counts_as_compiling(
     ]
 
 
+def test_a_model_that_xla_cannot_compile_is_said_to_be_one(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset, _ = toy_dataset(tmp_path, sizes={"train": 2})
+    flags = [f"--dataset={dataset.path}", f"--run_dir={tmp_path}/run", "--epochs=1", "--noreport"]
+    model = ["--model=conformer", "--width=8", "--depth=1", "--ensemble=1"]
+    others = ["--norandom_convolutions", "--normalization=record", "--notensorboard"]
+    assert run_trainer(*flags, *model, *others, "--jit_compile") == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: XLA cannot compile this model (")
+    assert "RaggedRange" in error
+    assert error.endswith("; leave --jit_compile out")
+
+
 def test_tensorboard_has_curves_rate_throughput_padding_and_histograms(
     tmp_path: pathlib.Path,
 ) -> None:
