@@ -16,7 +16,7 @@ from trainer.layers.convolution import (
     TemporalMaxPooling,
 )
 from trainer.layers.dropout import Dropout
-from trainer.layers.features import FeaturesApart, FeaturesTogether, StepDifference
+from trainer.layers.features import Dense, FeaturesApart, FeaturesTogether, StepDifference
 from trainer.layers.feedback_decoder import FeedbackDecoder
 from trainer.layers.frozen import Frozen, SplitFeatures
 from trainer.layers.handmade_filters import HandmadeFilters
@@ -58,6 +58,7 @@ __all__ = [
     "CompetingKernels",
     "Conv1D",
     "Conv2D",
+    "Dense",
     "DropPadding",
     "Dropout",
     "FeaturesApart",

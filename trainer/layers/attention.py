@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainer.layers.features import Dense
 from trainer.layers.gaps import Gaps
 from trainer.layers.packing import longest
 
@@ -52,9 +53,7 @@ class SelfAttention(keras.layers.Layer):
                 f"for positions turn pairs of them; got {features}."
             )
         names = ("query", "key", "value", "output")
-        self.projections = [
-            keras.layers.Dense(features, name=name, dtype=self.dtype_policy) for name in names
-        ]
+        self.projections = [Dense(features, name=name, dtype=self.dtype_policy) for name in names]
         for projection in self.projections:
             projection.build((None, features))
 

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainer.layers.features import with_bias
 from trainer.layers.gaps import Gaps
 
 # Channels from which products of each shift by itself are faster than one of all, in
@@ -33,22 +34,29 @@ def call_never_empty(function: Callable[[tf.Tensor], tf.Tensor], rows: tf.Tensor
 
 
 class _NeverEmpty(keras.layers.Layer):
-    """A stock layer's `call` through `call_never_empty`."""
+    """A stock convolution's `call` through `call_never_empty`, with a bias that learns."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """The stock layer's result; `[0, ...]` for `[0, ...]`."""
-        return call_never_empty(super().call, inputs)
+        plain = self.data_format == "channels_last" and self.padding != "causal"
+        return call_never_empty(self._convolved if plain else super().call, inputs)
+
+    def _convolved(self, inputs: tf.Tensor) -> tf.Tensor:
+        outputs = self.convolution_op(inputs, tf.convert_to_tensor(self.kernel))
+        if self.use_bias:
+            outputs = with_bias(outputs, tf.convert_to_tensor(self.bias))
+        return outputs if self.activation is None else self.activation(outputs)
 
 
 @keras.saving.register_keras_serializable(package="trainer")
 class Conv1D(_NeverEmpty, keras.layers.Conv1D):
     """`keras.layers.Conv1D` that takes an empty batch, and is faster where it is strided."""
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+    def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """`[rows, samples, channels]` -> `[rows, outputs, filters]`."""
-        if not self._folds(inputs):
-            return super().call(inputs)
-        return call_never_empty(self._folded, inputs)
+        if self._folds(inputs):
+            return _strided_convolution(inputs, kernel, self.strides[0])
+        return super().convolution_op(inputs, kernel)
 
     def _folds(self, inputs: tf.Tensor) -> bool:
         plain = self.dilation_rate[0] == self.groups == 1 and self.padding == "valid"
@@ -56,13 +64,6 @@ class Conv1D(_NeverEmpty, keras.layers.Conv1D):
         # cuDNN has kernels of its own for strides; folding was measured on CPUs only.
         on_cpu = not tf.config.list_logical_devices("GPU")
         return self.strides[0] > 1 and plain and known and on_cpu
-
-    def _folded(self, inputs: tf.Tensor) -> tf.Tensor:
-        kernel = tf.convert_to_tensor(self.kernel)
-        outputs = _strided_convolution(inputs, kernel, self.strides[0])
-        if self.use_bias:
-            outputs = tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
-        return outputs if self.activation is None else self.activation(outputs)
 
 
 @keras.saving.register_keras_serializable(package="trainer")
@@ -136,7 +137,7 @@ class TemporalConvolution(keras.layers.Layer):
             lambda rows: convolution_of_rows(rows, kernel, self.dilation), packed, before
         )
         if inner.use_bias:
-            outputs = tf.nn.bias_add(outputs, tf.convert_to_tensor(inner.bias))
+            outputs = with_bias(outputs, tf.convert_to_tensor(inner.bias))
         return outputs if inner.activation is None else inner.activation(outputs)
 
     def compute_output_spec(self, packed: Any, lengths: Any) -> Any:

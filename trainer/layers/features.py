@@ -1,9 +1,30 @@
-"""Features of steps: each as a record of its own, and how they change."""
+"""Features of steps: products of them, each as a record of its own, and how they change."""
 
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+
+def with_bias(outputs: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """`[..., features]` plus `[features]`, in a precision whose gradient can be summed up.
+
+    TensorFlow (2.21) sums the gradient of `bias_add` in the precision of the outputs: of 1,020 rows
+    of ones in bfloat16 it makes 256. The gradient of a sum it sums in float32.
+    """
+    return outputs + bias if outputs.dtype.size < 4 else tf.nn.bias_add(outputs, bias)
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class Dense(keras.layers.Dense):
+    """`keras.layers.Dense`, whose bias learns from all rows in half precision, too."""
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """`[..., features]` -> `[..., units]`."""
+        outputs = keras.ops.matmul(inputs, self.kernel)
+        if self.use_bias:
+            outputs = with_bias(outputs, tf.convert_to_tensor(self.bias))
+        return outputs if self.activation is None else self.activation(outputs)
 
 
 @keras.saving.register_keras_serializable(package="trainer")

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainer.layers.features import Dense
+
 CELLS = {"lstm": keras.layers.LSTMCell, "gru": keras.layers.GRUCell}
 
 
@@ -44,7 +46,7 @@ class FeedbackDecoder(keras.layers.Layer):
             CELLS[cell](size, activation=activation, dtype=policy, name=f"{cell}_{number}")
             for number, size in enumerate(units)
         ]
-        self.head = keras.layers.Dense(features, dtype=policy, name="head")
+        self.head = Dense(features, dtype=policy, name="head")
         self.seed_generator = keras.random.SeedGenerator(seed) if teacher_forcing else None
 
     def build(self, *shapes: Any, **named_shapes: Any) -> None:

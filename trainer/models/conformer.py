@@ -30,7 +30,7 @@ class Conformer(Network):
             raise UserError(
                 f"--width={width}: positions turn pairs of features; give an even --width"
             )
-        rows = keras.layers.Dense(width, name="project")(x.rows)
+        rows = layers.Dense(width, name="project")(x.rows)
         rows = layers.Dropout(_DROPOUT, name="project_dropout")(rows)
         for number in range(options.depth or 4):
             rows = _block(rows, x.lengths, options.causal, f"block_{number}")
@@ -55,9 +55,9 @@ def _add(x: Any, change: Any, name: str, share: float = 1.0) -> Any:
 def _feed_forward(x: Any, name: str) -> Any:
     width = x.shape[-1]
     x = layers.LayerNormalization(name=f"{name}_normalization")(x)
-    x = keras.layers.Dense(4 * width, activation="swish", name=f"{name}_expand")(x)
+    x = layers.Dense(4 * width, activation="swish", name=f"{name}_expand")(x)
     x = layers.Dropout(_DROPOUT, name=f"{name}_inner_dropout")(x)
-    return keras.layers.Dense(width, name=f"{name}_project")(x)
+    return layers.Dense(width, name=f"{name}_project")(x)
 
 
 def _attention(x: Any, lengths: Any, causal: bool, name: str) -> Any:
@@ -69,8 +69,8 @@ def _attention(x: Any, lengths: Any, causal: bool, name: str) -> Any:
 def _convolution(x: Any, lengths: Any, causal: bool, name: str) -> Any:
     width = x.shape[-1]
     x = layers.LayerNormalization(name=f"{name}_normalization")(x)
-    gate = keras.layers.Dense(width, activation="sigmoid", name=f"{name}_gate")(x)
-    x = keras.layers.Dense(width, name=f"{name}_expand")(x)
+    gate = layers.Dense(width, activation="sigmoid", name=f"{name}_gate")(x)
+    x = layers.Dense(width, name=f"{name}_expand")(x)
     x = keras.layers.Multiply(name=f"{name}_gated")([x, gate])
     depthwise = layers.TemporalDepthwiseConvolution(
         _KERNEL, causal=causal, use_bias=False, name=f"{name}_over_time"
@@ -78,4 +78,4 @@ def _convolution(x: Any, lengths: Any, causal: bool, name: str) -> Any:
     x = depthwise(x, lengths)
     x = layers.BatchNormalization(momentum=0.9, name=f"{name}_batch_normalization")(x)
     x = keras.layers.Activation("swish", name=f"{name}_swish")(x)
-    return keras.layers.Dense(width, name=f"{name}_project")(x)
+    return layers.Dense(width, name=f"{name}_project")(x)

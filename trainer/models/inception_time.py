@@ -25,7 +25,7 @@ class InceptionTime(Network):
             rows = _block(rows, x.lengths, options, f"block_{number}")
             if number % 3 == 2:
                 name = f"shortcut_{number}"
-                same = keras.layers.Dense(rows.shape[-1], use_bias=False, name=name)(shortcut)
+                same = layers.Dense(rows.shape[-1], use_bias=False, name=name)(shortcut)
                 same = layers.BatchNormalization(momentum=0.9, name=f"{name}_normalization")(same)
                 rows = layers.Add(name=f"{name}_sum")([rows, same])
                 rows = shortcut = keras.layers.ReLU(name=f"{name}_relu")(rows)
@@ -36,7 +36,7 @@ def _block(x: Any, lengths: Any, options: NetworkOptions, name: str) -> Any:
     filters = options.width or 32
     narrow = x
     if x.shape[-1] > filters:
-        narrow = keras.layers.Dense(filters, use_bias=False, name=f"{name}_bottleneck")(x)
+        narrow = layers.Dense(filters, use_bias=False, name=f"{name}_bottleneck")(x)
     branches = [
         layers.TemporalConvolution(
             filters, kernel, use_bias=False, causal=options.causal, name=f"{name}_conv_{kernel}"
@@ -44,7 +44,7 @@ def _block(x: Any, lengths: Any, options: NetworkOptions, name: str) -> Any:
         for kernel in _KERNELS
     ]
     highest = layers.TemporalMaxPooling(3, causal=options.causal, name=f"{name}_max")(x, lengths)
-    branches.append(keras.layers.Dense(filters, use_bias=False, name=f"{name}_of_max")(highest))
+    branches.append(layers.Dense(filters, use_bias=False, name=f"{name}_of_max")(highest))
     x = keras.layers.Concatenate(name=f"{name}_all")(branches)
     x = layers.BatchNormalization(momentum=0.9, name=f"{name}_normalization")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x)

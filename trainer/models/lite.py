@@ -39,7 +39,7 @@ class Lite(Network):
                 use_bias=False,
                 name=name,
             )(rows, x.lengths)
-            rows = keras.layers.Dense(filters, use_bias=False, name=f"{name}_mixed")(rows)
+            rows = layers.Dense(filters, use_bias=False, name=f"{name}_mixed")(rows)
             rows = _activated(rows, name)
         return Features(rows, x.lengths)
 

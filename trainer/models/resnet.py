@@ -28,7 +28,7 @@ class ResNet(Network):
 def _block(x: Any, lengths: Any, filters: int, options: NetworkOptions, name: str) -> Any:
     same = x
     if x.shape[-1] != filters:
-        same = keras.layers.Dense(filters, use_bias=False, name=f"{name}_shortcut")(x)
+        same = layers.Dense(filters, use_bias=False, name=f"{name}_shortcut")(x)
     same = layers.BatchNormalization(momentum=0.9, name=f"{name}_shortcut_normalization")(same)
     for kernel in _KERNELS:
         if kernel != _KERNELS[0]:

@@ -168,7 +168,7 @@ def predict_from_steps(
         x = layers.PackRecords(name="pack_records")(x, lengths)
     x = _dense_stage(x, options.dense_units, options, "dense", options.hidden_dropout)
     # A loss needs float32 logits at least, whatever the policy.
-    return keras.layers.Dense(units, dtype=float32_at_least(), name="head")(x)
+    return layers.Dense(units, dtype=float32_at_least(), name="head")(x)
 
 
 def float32_at_least() -> str:
@@ -311,7 +311,7 @@ def _dense_stage(
 ) -> Any:
     for number, size in enumerate(units):
         name = f"{prefix}_{number}"
-        x = keras.layers.Dense(size, activation=options.conv_activation, name=name)(x)
+        x = layers.Dense(size, activation=options.conv_activation, name=name)(x)
         x = _normalize_batch(_drop(x, dropout, name), options, name)
     return x
 

@@ -30,7 +30,7 @@ class TCN(Network):
 def _block(x: Any, lengths: Any, options: NetworkOptions, dilation: int, name: str) -> Any:
     filters, same = options.width or 64, x
     if x.shape[-1] != filters:
-        same = keras.layers.Dense(filters, name=f"{name}_shortcut")(x)
+        same = layers.Dense(filters, name=f"{name}_shortcut")(x)
     for number in range(2):
         convolution = layers.TemporalConvolution(
             filters,

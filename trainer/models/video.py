@@ -108,7 +108,7 @@ def _over_time(x: Any, lengths: Any, beside: dict[str, Any], options: VideoOptio
     """`[valid, features]` -> `[valid, more features]`; numbers beside count as much as a frame."""
     if not options.time_filters:
         return joined(x, beside)
-    y = keras.layers.Dense(options.time_filters, use_bias=False, name="time_values")(x)
+    y = layers.Dense(options.time_filters, use_bias=False, name="time_values")(x)
     y = joined(_activated(y, "time_values"), beside)
     conv = layers.TemporalConvolution(options.time_filters, 3, use_bias=False, name="time_conv")
     y = _activated(conv(y, lengths), "time")

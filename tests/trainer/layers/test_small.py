@@ -52,6 +52,28 @@ def test_gradients_and_outputs_are_those_of_the_stock_layer(kind, policy):
         np.testing.assert_allclose(mine, stock, rtol=tolerance, atol=20 * tolerance)
 
 
+_HALF = {"dtype": "mixed_bfloat16"}
+_WITH_BIAS = {
+    "Dense": lambda: layers.Dense(2, **_HALF),
+    "TemporalConvolution": lambda: layers.TemporalConvolution(2, 3, **_HALF),
+    "Conv1D": lambda: layers.Conv1D(2, 3, **_HALF),
+    "strided": lambda: layers.Conv1D(2, 3, strides=3, **_HALF),
+    "Conv2D": lambda: layers.Conv2D(2, 3, **_HALF),
+}
+
+
+@pytest.mark.parametrize("kind", _WITH_BIAS)
+def test_a_bias_learns_from_every_row_in_half_precision(kind):
+    layer, sides = _WITH_BIAS[kind](), {"Conv1D": 1, "strided": 1, "Conv2D": 2}.get(kind, 0)
+    rows = tf.ones([3000, *[3] * sides, 4], "bfloat16")
+    given = [rows, tf.constant([1000, 2000])] if kind == "TemporalConvolution" else [rows]
+    layer(*given)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(tf.cast(layer(*given), tf.float32))
+    (bias,) = [v for v in layer.trainable_variables if "bias" in v.path]
+    np.testing.assert_allclose(tape.gradient(total, bias.value), 3000, rtol=0.01)
+
+
 def test_features_of_other_axes_are_refused():
     with pytest.raises(ValueError, match=r"needs packed rows, axis=-1.*got \[None, 4, 3\]"):
         layers.LayerNormalization()(keras.Input((4, 3)))

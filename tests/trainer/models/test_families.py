@@ -1,5 +1,6 @@
 """What holds for every family that is built by the rules; a new one is tested by being there."""
 
+import contextlib
 import dataclasses
 import functools
 
@@ -182,6 +183,41 @@ def _behind_front_ends():
 @pytest.mark.parametrize(("name", "front_end", "data"), _behind_front_ends())
 def test_it_does_so_behind_every_front_end(name, front_end, data):
     _assert_alone_equals_batch(_model(name, data, **_FRONT_ENDS[front_end]), data)
+
+
+# What TensorFlow sums in the precision of its inputs: 1,020 ones are 256 in bfloat16.
+_SUMS_IN_HALF = {"BiasAddGrad", "UnsortedSegmentSum", "SegmentSum", "Cumsum"}
+
+
+@_each("class_per_record", "value_per_step")
+def test_nothing_is_summed_over_rows_in_half_precision(name, data):
+    with _policy("mixed_bfloat16"):
+        model = _built.__wrapped__(name, data).full
+
+    def gradients(batch):
+        with tf.GradientTape() as tape:
+            outputs = model({k: batch[k] for k in ("signal", "lengths")}, training=True)
+            loss, _ = tf.unstack(Task(_DATA[data][1]).loss_sum(batch, outputs))
+        return tape.gradient(loss, [v.value for v in model.trainable_variables])
+
+    batch = {key: tf.constant(value) for key, value in _batch(data).items()}
+    graph = tf.function(gradients, autograph=False).get_concrete_function(batch).graph
+    nodes = graph.as_graph_def()
+    nodes = [*nodes.node, *(n for function in nodes.library.function for n in function.node_def)]
+    sums = [node for node in nodes if node.op in _SUMS_IN_HALF]
+    is_half = any(node.attr["T"].type == tf.bfloat16.as_datatype_enum for node in nodes)
+    assert is_half or not model.trainable_variables
+    assert not [node.name for node in sums if tf.as_dtype(node.attr["T"].type).size < 4]
+
+
+@contextlib.contextmanager
+def _policy(name):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @pytest.mark.parametrize("lengths", [[], [0, 0], [1]], ids=str)

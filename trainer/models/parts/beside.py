@@ -42,7 +42,7 @@ def joined(x: Any, beside: dict[str, Any]) -> Any:
     """`[valid, features]` with features of the numbers beside them, if there are some."""
     if not beside:
         return x
-    y = keras.layers.Dense(_UNITS, use_bias=False, name="beside_values")(beside["beside"])
+    y = layers.Dense(_UNITS, use_bias=False, name="beside_values")(beside["beside"])
     y = layers.BatchNormalization(momentum=0.9, name="beside_normalization")(y)
     y = keras.layers.ReLU(name="beside_relu")(y)
     return keras.layers.Concatenate(name="step_and_beside")([x, y])

@@ -72,7 +72,7 @@ def random_convolutions(
         features = layers.PackRecords(name="pack_features")(features, lengths)
     y = layers.Standardize(dtype=float32_at_least(), name="standardize")(features)
     units = head_units(data.label)
-    head = keras.layers.Dense(units, trainable=False, dtype=float32_at_least(), name="ridge")
+    head = layers.Dense(units, trainable=False, dtype=float32_at_least(), name="ridge")
     return features, head(y)
 
 
