@@ -26,7 +26,7 @@ from trainer.distribution.strategy import configure, make_strategy
 from trainer.evaluation import evaluation
 from trainer.evaluation.calibrate import calibrated, not_to_choose_on
 from trainer.options.options import AFTER_TRAINING
-from trainer.runs import identity, init_from, run_folder, trained_on
+from trainer.runs import identity, init_from, own_folder, run_folder, trained_on
 from trainer.runs.calibration import hash_of_weights
 from trainer.runs.checkpoints import load_trained
 from trainer.runs.weights_bound import no_larger_than_weights
@@ -51,6 +51,8 @@ def perform(asked: Asked) -> None:
     configure(asked.run)
     if asked.run.mode in AFTER_TRAINING:
         return inference.run(asked)
+    if asked.run.mode == "train":
+        own_folder.require_no_other(asked.run.run_dir, own_folder.OF_RUN)
     data = open_data(asked)  # What this refuses ends every worker before one waits for others.
     strategy = make_strategy(asked.run)
     unchanged = Unchanged(data.dataset, data.splits)

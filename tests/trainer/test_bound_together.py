@@ -14,6 +14,7 @@ from tfrecords_schema.dataset import read_manifest
 from tfrecords_schema.locks import Lock
 from tfrecords_schema.manifest import sealed_json
 from trainer.compare import main as compare
+from trainer.cross_validate import main as cross_validate
 from trainer.report.report_data import RunFiles
 from trainer.runs import trained_on
 from trainer.runs.identity import changed_options
@@ -155,3 +156,25 @@ def test_a_training_ends_when_a_shard_changes_under_it(dataset, tmp_path, monkey
     assert f"{shard} changed since this command began" in capsys.readouterr().err
     assert not [*run_dir.glob("checkpoints/*")]
     assert not [*run_dir.glob("lock-*")]
+
+
+def test_a_folder_holds_one_kind_of_work(dataset, run_dir, tmp_path, capsys):
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "study.json").write_text("{}")
+    given = f"--dataset={dataset}"
+
+    def cross_validated(*given):
+        return cross_validate([*given, "--folds=2"])
+
+    for folder, what, command in (
+        (dataset, "a dataset (manifest.json)", run_trainer),
+        (study, "a study (study.json)", run_trainer),
+        (run_dir, "a run (config.flags)", cross_validated),
+        (dataset, "a dataset (manifest.json)", cross_validated),
+    ):
+        before = sorted(folder.rglob("*"))
+        assert command(given, f"--run_dir={folder}") != 0
+        said = capsys.readouterr().err
+        assert said.endswith(f"error: {folder} is the folder of {what}; give another --run_dir\n")
+        assert sorted(folder.rglob("*")) == before

@@ -24,10 +24,10 @@ from trainer.models.family import DataSpec
 from trainer.options.automatic import Choice
 from trainer.options.options import TrainingOptions
 from trainer.runs.checkpoints import CheckpointError
+from trainer.runs.own_folder import OF_RUN
 
 _PACKAGES = ("tensorflow", "keras", "numpy")
 _SCHEMA = "schema.json"
-_FLAGS = "config.flags"
 _MAX_NAMES = 100
 _OF_FINGERPRINT = 8
 _OF_VALUES = ("channels", "units", "sample_rate_hz")  # What the schema does not say.
@@ -95,12 +95,12 @@ def read_flags(run_dir: str) -> str:
     Raises:
       CheckpointError: if it holds none.
     """
-    return _read(run_dir, _FLAGS)
+    return _read(run_dir, OF_RUN)
 
 
 def earlier_flags(run_dir: str, names: set[str]) -> str:
     """What the flagfile of an earlier start says of some options; empty if there is none."""
-    content = read(join(run_dir, _FLAGS)) or b""
+    content = read(join(run_dir, OF_RUN)) or b""
     lines = _as_text(content).splitlines(keepends=True)
     return "".join(line for line in lines if line[2:].partition("=")[0] in names)
 
@@ -218,7 +218,7 @@ def write(
     The last one only where something was decided now, and not by an earlier start.
     """
     make_folder(run_dir)
-    atomic_write(join(run_dir, _FLAGS), flagfile_text(options).encode())
+    atomic_write(join(run_dir, OF_RUN), flagfile_text(options).encode())
     _write_json(join(run_dir, _SCHEMA), dataclasses.asdict(learnt))
     _write_json(join(run_dir, "versions.json"), _versions(learnt, model))
     _write_json(join(run_dir, "plan.json"), _plan(train))

@@ -16,11 +16,11 @@ from tfrecords_schema.storage import atomic_write, make_folder
 from tfrecords_schema.storage import read as read_file
 from trainer.options.options import DataOptions, RunOptions
 from trainer.runs import asked
+from trainer.runs.own_folder import OF_STUDY, require_no_other
 
 if TYPE_CHECKING:
     from tfrecords_schema import Dataset
 
-_STUDY = "study.json"
 # A study decides on these itself, and on those of each fold.
 _OF_STUDY = ("mode", "dataset", "dry_run")
 _OF_FOLDS = ("seed", "train_split", "validation_split")
@@ -94,7 +94,7 @@ def earlier_study(run_dir: str) -> dict[str, Any]:
     Raises:
       UserError: something else is there.
     """
-    path = join(run_dir, _STUDY)
+    path = join(run_dir, OF_STUDY)
     content = read_file(path)
     try:
         return {} if content is None else json_object(content)
@@ -114,8 +114,9 @@ def require_same(run_dir: str, study: Mapping[str, Any], what: str, may_grow: st
       may_grow: options that may be others all the same.
 
     Raises:
-      UserError: the folder holds another one; the message has what differs.
+      UserError: the folder holds another one (the message has what differs), a dataset or a run.
     """
+    require_no_other(run_dir, OF_STUDY)
     before = earlier_study(run_dir) or study
     changed = [
         f"--{name} was {before.get(name)!r} and is {study.get(name)!r}"
@@ -137,4 +138,4 @@ def write_study(run_dir: str, study: Mapping[str, Any], what: str, may_grow: str
     """
     require_same(run_dir, study, what, may_grow)
     content = json.dumps(study, indent=1) + "\n"
-    atomic_write(join(make_folder(run_dir), _STUDY), content.encode())
+    atomic_write(join(make_folder(run_dir), OF_STUDY), content.encode())
