@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 import reprlib
 import unicodedata
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ FRAMING_BYTES = 16
 """Around a record: its length and checksums."""
 _READ_OPTIONS = {"sample_rate_hz": float, "channels": list[str], "units": list[str]}
 _LARGEST = 2**62
+_SHA256 = re.compile("[0-9a-f]{64}")  # Copies of shards are called by it.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -277,6 +279,11 @@ def _contradictions(manifest: Manifest) -> Iterator[tuple[str, str]]:
             if not 0 <= shard.records * FRAMING_BYTES <= shard.size_bytes <= _LARGEST:
                 said = f"{reprlib.repr(shard.records)} records in {reprlib.repr(shard.size_bytes)}"
                 yield f"{place}.shards[{at}]", f"got {said} bytes"
+            if not _SHA256.fullmatch(shard.sha256):
+                yield f"{place}.shards[{at}].sha256", f"got {reprlib.repr(shard.sha256)}"
+    for name, file in manifest.files.items():
+        if not _SHA256.fullmatch(file.sha256):
+            yield f"files[{name!r}].sha256", f"got {reprlib.repr(file.sha256)}"
     if problem := statistics_problem(manifest.statistics, manifest.schema):
         yield "statistics", problem
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in manifest.shards_of):

@@ -21,6 +21,7 @@ class S3:
     Attributes:
       url: of the bucket.
       failing: share of requests that are answered with an error of the server.
+      denies: whether all requests are answered with "access denied".
       asked: requests so far.
       failed: how many of them failed so.
     """
@@ -31,7 +32,7 @@ class S3:
         import fsspec
         from moto.server import DomainDispatcherApplication, create_backend_app
 
-        self.failing, self.asked, self.failed = 0.0, 0, 0
+        self.failing, self.asked, self.failed, self.denies = 0.0, 0, 0, False
         self._random = random.Random(seed)
         self._app = DomainDispatcherApplication(create_backend_app)
         self._port = _free_port()
@@ -83,6 +84,10 @@ class S3:
 
     def _answer(self, environment: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         self.asked += 1
+        if self.denies:
+            environment["wsgi.input"].read(int(environment.get("CONTENT_LENGTH") or 0))
+            start("403 Forbidden", [("Content-Type", "application/xml")])
+            return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]
         if self._random.random() >= self.failing:
             return self._app(environment, start)
         self.failed += 1

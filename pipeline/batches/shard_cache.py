@@ -11,8 +11,9 @@ import hashlib
 import logging
 import os
 import pathlib
+import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import IO
@@ -22,6 +23,7 @@ from tfrecords_schema.errors import DatasetError, UserError
 from tfrecords_schema.manifest import ShardEntry
 from tfrecords_schema.names import join
 from tfrecords_schema.places import gfile
+from tfrecords_schema.storage import reading
 
 DIR_VARIABLE, GIB_VARIABLE = "SHARD_CACHE_DIR", "SHARD_CACHE_GIB"
 """What may be set in the environment: the folder, and how much it may hold."""
@@ -29,6 +31,7 @@ _AT_ONCE = 8
 _PIECE_BYTES = 16 << 20
 _MOST_OF_DISK = 0.9
 _USED, _COPIES, _PART = ".used", ".shards", ".part"
+_OURS = re.compile(rf"[0-9a-f]{{16}}{re.escape(_COPIES)}")
 
 _held: dict[pathlib.Path, IO[bytes]] = {}
 """Locks of the datasets that this process uses, for as long as it lives."""
@@ -38,14 +41,21 @@ def local_shards(dataset: Dataset, split: str) -> list[str]:
     """Where TensorFlow reads the shards of a split, in the order of their numbers.
 
     Raises:
-      DatasetError: there is no room for them, or one is not what the manifest says.
+      UserError: there is no room for them, or they cannot be kept.
+      DatasetError: one is not what the manifest says, or may not be read.
       StoreError: the store does not answer.
     """
     paths = dataset.shard_paths(split)
     if not gfile.in_store(dataset.shard_folder):
         return paths
-    entries = dataset.manifest.splits[split].shards
     root = _root()
+    try:
+        return _copies(dataset, dataset.manifest.splits[split].shards, root)
+    except OSError as error:
+        raise _no_place(root, "written", error) from error
+
+
+def _copies(dataset: Dataset, entries: Sequence[ShardEntry], root: pathlib.Path) -> list[str]:
     name = hashlib.sha256(dataset.shard_folder.encode()).hexdigest()[:16]
     folder = root / f"{name}{_COPIES}"
     _hold(root / f"{name}{_USED}")
@@ -53,9 +63,10 @@ def local_shards(dataset: Dataset, split: str) -> list[str]:
         folder.mkdir(exist_ok=True)
         for abandoned in folder.glob(f"*{_PART}"):  # Only one process fetches, and it is this one.
             abandoned.unlink()
-        missing = [e for e in entries if not _is_there(folder / e.sha256, e)]
+        # Shards without records are alike.
+        missing = {e.sha256: e for e in entries if not _is_there(folder / e.sha256, e)}
         if missing:
-            _fetch_all(dataset, missing, folder)
+            _fetch_all(dataset, [*missing.values()], folder)
     return [str(folder / entry.sha256) for entry in entries]
 
 
@@ -66,10 +77,13 @@ def _root() -> pathlib.Path:
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(
-            f"{root} for copies of shards cannot be made ({error.strerror}); set {DIR_VARIABLE}"
-        ) from error
+        raise _no_place(root, "made", error) from error
     return root
+
+
+def _no_place(root: pathlib.Path, what: str, error: OSError) -> UserError:
+    reason = error.strerror or error
+    return UserError(f"{root} for copies of shards cannot be {what} ({reason}); set {DIR_VARIABLE}")
 
 
 def _hold(path: pathlib.Path) -> None:
@@ -111,7 +125,7 @@ def _fetch_all(dataset: Dataset, entries: list[ShardEntry], folder: pathlib.Path
 def _fetch(shard_folder: str, entry: ShardEntry, path: pathlib.Path) -> None:
     source, part = join(shard_folder, entry.file), path.with_name(f"{path.name}{_PART}")
     digest = hashlib.sha256()
-    with gfile.open_file(source, "rb") as file, part.open("wb") as copy:
+    with reading(source), gfile.open_file(source, "rb") as file, part.open("wb") as copy:
         while piece := file.read(_PIECE_BYTES):
             digest.update(piece)
             copy.write(piece)
@@ -131,7 +145,8 @@ def _make_room(folder: pathlib.Path, needed: int, what: str) -> None:
       UserError: there is not enough even so.
     """
     root = folder.parent
-    others = {path: _size(path.iterdir()) for path in root.glob(f"*{_COPIES}") if path != folder}
+    found = [path for path in root.glob(f"*{_COPIES}") if _OURS.fullmatch(path.name)]
+    others = {path: _size(path.iterdir()) for path in found if path != folder}
     used = sum(others.values()) + _size(folder.iterdir())
     most = min(_MOST_OF_DISK * (used + shutil.disk_usage(root).free), _limit_bytes())
     for path in sorted(others, key=lambda path: path.with_suffix(_USED).stat().st_mtime):

@@ -40,7 +40,7 @@ def gcs_server() -> Gcs:
 def s3(s3_server: S3) -> Iterator[S3]:
     """A server that has not failed yet."""
     yield s3_server
-    s3_server.failing = 0.0
+    s3_server.failing, s3_server.denies = 0.0, False
 
 
 @pytest.fixture(params=["s3_server", "gcs_server"])

@@ -1,5 +1,7 @@
 """Copies of shards: what is fetched, what stays, what goes."""
 
+import dataclasses
+import json
 import os
 import pathlib
 import subprocess
@@ -17,6 +19,7 @@ from pipeline.batches.plan import BatchOptions, plan_epoch
 from tests.datasets import toy_dataset
 from tfrecords_schema import Dataset, DatasetError, open_dataset
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.manifest import ShardEntry, sealed_json
 from tfrecords_schema.places import gfile
 from tfrecords_schema.storage import atomic_write
 
@@ -61,6 +64,59 @@ def test_a_shard_is_fetched_once(remote: Dataset, s3: S3) -> None:
     assert shard_cache.local_shards(remote, "train") == first
     for path, entry in zip(first, remote.manifest.splits["train"].shards, strict=True):
         assert os.path.getsize(path) == entry.size_bytes
+
+
+def test_shards_that_are_alike_are_fetched_once(
+    remote: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = remote.manifest.splits["train"]
+    twice = dataclasses.replace(entry, shards=entry.shards[:1] * 2)
+    manifest = dataclasses.replace(remote.manifest, splits={"train": twice})
+    fetched, fetch = list[str](), shard_cache._fetch
+
+    def noted(folder: str, shard: ShardEntry, path: pathlib.Path) -> None:
+        fetched.append(shard.file)
+        fetch(folder, shard, path)
+
+    monkeypatch.setattr(shard_cache, "_fetch", noted)
+    one, other = shard_cache.local_shards(Dataset(remote.path, manifest), "train")
+    assert one == other
+    assert fetched == [entry.shards[0].file]
+
+
+def test_a_hash_that_would_be_a_path_is_refused(local: Dataset, s3: S3) -> None:
+    path = pathlib.Path(local.path, "manifest.json")
+    value = json.loads(path.read_text())
+    value["splits"]["train"]["shards"][0]["sha256"] = "../../victim"
+    path.write_text(sealed_json(value))
+    with pytest.raises(DatasetError, match=r"shards\[0\]\.sha256: got '../../victim'"):
+        _sent(local, f"{s3.url}/{uuid.uuid4().hex}")
+
+
+def test_what_may_not_be_read_or_kept_is_told(
+    remote: Dataset, s3: S3, tmp_path: pathlib.Path
+) -> None:
+    s3.denies = True
+    with pytest.raises(DatasetError, match=r"-of-00003 cannot be read .*make it readable"):
+        shard_cache.local_shards(remote, "train")
+    s3.denies = False
+    lock = tmp_path / "copies" / "fetching.lock"
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(UserError, match=r"copies for copies of shards cannot be written \(Is a d"):
+        shard_cache.local_shards(remote, "train")
+
+
+def test_folders_of_others_are_no_copies(
+    remote: Dataset, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = tmp_path / "copies" / "photos.shards" / "1.jpg"
+    photo.parent.mkdir(parents=True)
+    photo.write_bytes(bytes(9))
+    monkeypatch.setenv(shard_cache.GIB_VARIABLE, "1e-9")
+    with pytest.raises(UserError, match="has 0 in use"):
+        shard_cache.local_shards(remote, "train")
+    assert photo.is_file()
 
 
 def test_local_datasets_are_read_where_they_are(local: Dataset) -> None:
