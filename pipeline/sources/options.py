@@ -29,8 +29,12 @@ def as_folder(text: str) -> str:
     """
     if not text.strip():
         raise UsageError("no folder is named; is a variable of the shell not set?")
-    is_remote = "://" in text
-    return text.rstrip("/") if is_remote else posixpath.abspath(posixpath.expanduser(text))
+    if "://" not in text:
+        return posixpath.abspath(posixpath.expanduser(text))
+    folder = text.rstrip("/")
+    if "://" not in folder:
+        raise UsageError(f"{text} names no bucket or folder; give one, as in s3://BUCKET/FOLDER")
+    return folder
 
 
 # An option for a folder that is read, which must be there.

@@ -114,6 +114,43 @@ def test_what_is_not_there_is_not_asked_for_again(s3: S3) -> None:
         storage.atomic_write("s3://no_such_bucket/a", b"")
 
 
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("s3:///a", "expected the name of a bucket"),
+        ("s3://bucket//a", "with one / between"),
+        ("s3://bucket/../a", "lead nowhere"),
+        ("s3://bucket/a/./b", "lead nowhere"),
+        ("s3://bucket/a?versionId=1", "no name with"),
+        ("s3://bucket/a?versionId=1/b", "no name with"),
+        ("local:///tmp/a", "give the path alone"),
+    ],
+)
+def test_a_name_that_clients_take_for_another_is_refused(path: str, why: str, s3: S3) -> None:
+    asked = s3.asked
+    for action in (
+        storage.read, storage.names_in, storage.remove, gfile.exists, gfile.stat,
+        lambda path: storage.atomic_write(path, b""), lambda path: [*gfile.files_below(path)],
+    ):  # fmt: skip
+        with pytest.raises(StoreError, match=why):
+            action(path)
+    assert s3.asked == asked
+
+
+@pytest.mark.parametrize("name", ["a b#c?d+e&f", "%2e%2e", "...", "e\u0301", "-", "[*]", "a//b"])
+def test_any_other_name_is_that_of_one_file(name: str, folder: str) -> None:
+    storage.atomic_write(f"{folder}/{name}/x", b"one")
+    storage.atomic_write(f"{folder}/{name}", b"both file and folder")
+    storage.atomic_write(f"{folder}/beside", b"two")
+    assert storage.read(f"{folder}/{name}/x") == b"one"
+    assert storage.read(f"{folder}/{name}") == b"both file and folder"
+    assert storage.names_in(f"{folder}/{name}") in ([], ["x"])
+    gfile.rmtree(f"{folder}/{name}")
+    assert storage.read(f"{folder}/{name}/x") is None
+    storage.remove(f"{folder}/{name}")
+    assert [one.path for one in gfile.files_below(folder)] == [f"{folder}/beside"]
+
+
 def test_a_store_that_stopped_is_waited_for(s3: S3) -> None:
     storage.atomic_write(f"{s3.url}/stopped", b"kept")
     s3.stop()

@@ -23,6 +23,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         }
     }
 }
+_LOCAL = "local"  # Of fsspec: files with links, of which a store knows nothing.
+_VERSION = "?versionId="  # The client of S3 takes it, and what is behind, for no part of a name.
 _TIMES = ("LastModified", "mtime", "updated", "last_modified", "modified", "created")
 
 
@@ -44,6 +46,8 @@ class Store:
           StoreError: there is none, or its client is not installed, or cannot be imported.
         """
         self._scheme = scheme
+        if scheme == _LOCAL:
+            raise StoreError(f"{scheme}:// is of local files; give the path alone")
         try:
             importlib.import_module("fsspec").get_filesystem_class(scheme)
         except ImportError as error:
@@ -55,6 +59,7 @@ class Store:
 
     def _try(self, path: str, action: Callable[[Any], Answer]) -> Answer:
         """Tries an action of the client; that is made anew in each process, and kept by fsspec."""
+        self._require_one_place(path)
         fsspec = importlib.import_module("fsspec")
         options = _OPTIONS.get("s3" if self._scheme == "s3a" else self._scheme, {})
 
@@ -63,6 +68,23 @@ class Store:
             return action(client)
 
         return tried(path, once)
+
+    def _require_one_place(self, path: str) -> None:
+        """Refuses a path that clients read, list and remove as different ones.
+
+        Raises:
+          StoreError: it is one.
+        """
+        bucket, _, key = path.partition("://")[2].partition("/")
+        problem = ""
+        if not {".", ".."}.isdisjoint(key.split("/")):
+            problem = "a store has no folder above or beside another, so . and .. lead nowhere"
+        elif self._scheme in _EXTRAS and (not bucket or key.startswith("/")):
+            problem = "expected the name of a bucket, and of what is in it, with one / between"
+        elif _EXTRAS.get(self._scheme) == "s3" and _VERSION in key:
+            problem = f"no name with {_VERSION} can be told from the version of another"
+        if problem:
+            raise StoreError(f"{path}: {problem}; give, or rename it to, another")
 
     def stat(self, path: str) -> About:
         """What is known of an object."""

@@ -73,6 +73,7 @@ def test_the_version_names_what_matters(capsys: pytest.CaptureFixture[str]) -> N
         ("--input_dir=/nowhere", "--input_dir=/nowhere: no such folder; give one that exists"),
         ("--output_dir=", "--output_dir=: no folder is named; is a variable of the shell not set?"),
         ("--input_dir=", "--input_dir=: no folder is named"),
+        ("--output_dir=s3://", "--output_dir=s3://: s3:// names no bucket or folder"),
         ("--target_dir= ", "--target_dir= : no folder is named"),
         ("--runner=FlnikRunner", "Beam has no such runner; did you mean FlinkRunner?"),
         ("--runner=mine", "--runner=mine: Beam has no such runner; expected one such as Flink"),
