@@ -95,8 +95,10 @@ class ShardWriter(beam.DoFn):
 
     def _is_written(self, part: Part) -> bool:
         found = find_part(part_path(self._work_dir, part.split, part.shard))
-        if found is None or found.key != part.key or found.has_changed_inputs:
+        if found is None or found.has_changed_inputs:
             return False
+        if (found.key, *_place_of(found)) != (part.key, *_place_of(part)):
+            return False  # The commit goes by the part, wherever that says that its shard is.
         places = [join(folder, part.file) for folder in (self._work_dir, self._options.dataset_dir)]
         expected = FileEntry(found.size_bytes, found.sha256)
         return any(hash_file(place) == expected for place in filter(is_own_file, places))
@@ -258,6 +260,10 @@ class ShardWriter(beam.DoFn):
             raise ChangedInputError(
                 "it vanished, or was damaged, while the conversion ran"
             ) from error
+
+
+def _place_of(part: Part) -> tuple[str, int, str]:
+    return part.split, part.shard, part.file
 
 
 def _finite_moments(signal: np.ndarray, padding: int, roles: Sequence[ChannelRole]) -> ChannelSums:

@@ -1,17 +1,21 @@
 """Links and names in folders that somebody handed over: nothing outside of them is touched."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
 
 import pytest
 
+from pipeline.console.errors import UsageError
+from pipeline.conversion.parts import read_part, write_part
 from tests.datasets import toy_dataset
 from tests.pipeline.conversions import Converter, Folders, write_recordings
 from tests.trainer.in_process import run_trainer
 from tests.trainer.processes import SMALL_MODEL
 from tfrecords_schema import DatasetError, open_dataset
 from tfrecords_schema.errors import LinkError
+from tfrecords_schema.index import read_rows
 from tfrecords_schema.manifest import sealed_json
 from tfrecords_schema.storage import (
     append,
@@ -136,6 +140,24 @@ def test_overwriting_a_dataset_replaces_links_in_it(converter, victim):
     converter.dataset("--overwrite", "--splits=train=1")
     assert (victim.parent / "index.parquet").read_bytes() == before
     assert not (converter.folders.dataset / "index.parquet").is_symlink()
+
+
+def test_a_part_that_names_another_file_moves_none(converter, monkeypatch):
+    def refuse(*_):
+        raise UsageError("not yet")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.conversion.commit._prepare", refuse)
+        assert "not yet" in converter.run().text
+    folder = converter.folders.dataset
+    theirs = [folder.parent / "thesis.txt", folder.parent.parent / "thesis.txt"]
+    for place in theirs:
+        place.write_text(str(place))
+    path = str(folder / ".conversion" / "train-00000.parquet")
+    rows = [*read_rows(path)]
+    write_part(path, dataclasses.replace(read_part(path), file="../../thesis.txt"), rows)
+    converter.dataset()
+    assert [place.read_text() for place in theirs] == [*map(str, theirs)]
 
 
 @pytest.mark.parametrize(
