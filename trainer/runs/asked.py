@@ -25,7 +25,7 @@ from trainer.augmentation.augmentation import Augmentation, augmentations, augme
 from trainer.models.family import ChosenModel, Family, families, option_kinds
 from trainer.models.named import family_named, kinds_beside, names_for_rules
 from trainer.models.parts.network import samples_of_step
-from trainer.models.parts.own_model import is_path, require_path
+from trainer.models.parts.own_model import is_path, require_code_elsewhere, require_path
 from trainer.options.automatic import Choice, Facts, decide, family_for
 from trainer.options.options import (
     AUTO_STEPS,
@@ -105,12 +105,18 @@ def named_model(given: Sequence[str]) -> str:
 def _of_values(values: flags.FlagValues) -> str:
     if values["model"].present and values["model"].value != AUTO:
         return str(values["model"].value)
-    place = values["init_from" if values["mode"].value == "train" else "run_dir"].value
-    if not place:
-        return ""
     from trainer.runs.run_folder import earlier_flags
 
-    return earlier_flags(place, {"model"}).strip().partition("=")[2]
+    is_training = values["mode"].value in (None, "train")
+    places = ("run_dir", "init_from") if is_training else ("run_dir",)
+    for folder in (str(values[place].value or "") for place in places):
+        found = earlier_flags(folder, {"model"}) if folder else ""
+        if found:
+            name = found.strip().partition("=")[2]
+            if is_path(name):
+                require_code_elsewhere(name, folder)
+            return name
+    return ""
 
 
 COMMAND = Command(
@@ -176,7 +182,7 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
       CheckpointError: there is no such run folder.
     """
     values = COMMAND.parse(argv).values
-    run = read(RunOptions, values)
+    run, is_given = read(RunOptions, values), values["model"].present
     if run.mode != "train":
         from trainer.runs.run_folder import read_flags
 
@@ -197,6 +203,9 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
             f"config.flags of {run.run_dir} does not say which --model was trained; copy it again, "
             "or give --model"
         )
+    if is_path(name.model) and not is_given:
+        for folder in filter(None, (run.run_dir, start.init_from)):
+            require_code_elsewhere(name.model, folder)
     family = family_named(name.model)
     if run.mode == "train":
         refuse_other_models(values, family)

@@ -1,6 +1,7 @@
 """Functions of people's own as models: how they are found, and what is said of every mistake."""
 
 import re
+import sys
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ from tfrecords_schema import InputSpec
 from tfrecords_schema.errors import UserError
 from trainer.models.family import ChosenModel, DataSpec
 from trainer.models.named import family_named, kinds_beside, names_for_rules
-from trainer.runs.asked import COMMAND, recorded
+from trainer.runs.asked import COMMAND, asked, recorded
 from trainer.runs.identity import changed_options
 from trainer.studies.search.space import is_read, read_space
 
@@ -134,6 +135,25 @@ def test_per_record_one_answer_for_every_step_is_refused():
 def test_an_input_of_another_dtype_is_refused():
     with pytest.raises(UserError, match=r"input signal is float32 .* the trainer gives int16"):
         _built("fixed_time", spec=InputSpec("signal", "int16", (3,)))
+
+
+@pytest.mark.parametrize("name", ["evil:build", "handed.evil:build"])
+def test_code_in_a_run_folder_runs_only_if_it_is_named_in_the_command(name, tmp_path, monkeypatch):
+    run_dir = tmp_path / "handed"
+    run_dir.mkdir()
+    (run_dir / "config.flags").write_text(f"--model={name}\n")
+    (run_dir / "evil.py").write_text("import pathlib\npathlib.Path(__file__ + '.ran').touch()\n")
+    for place in (tmp_path, run_dir):  # As `python -m` has the folder that it is started in.
+        monkeypatch.syspath_prepend(place)
+    for line in ((f"--run_dir={run_dir}", "--mode=predict"), (f"--init_from={run_dir}",)):
+        with pytest.raises(UserError, match=r"names --model=.*, which is code in that folder"):
+            asked([*line, "--dataset=a", "--run_dir=b"] if len(line) == 1 else line)
+    assert not (run_dir / "evil.py.ran").exists()
+    with pytest.raises(UserError, match="build"):
+        asked([f"--run_dir={run_dir}", "--mode=predict", f"--model={name}"])
+    assert (run_dir / "evil.py.ran").exists()
+    for module in ("evil", "handed", "handed.evil"):
+        sys.modules.pop(module, None)
 
 
 def test_its_options_are_flags():

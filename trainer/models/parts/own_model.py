@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import importlib.machinery
 import inspect
+import os
 import re
 import sys
 import traceback
@@ -20,6 +22,7 @@ from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import nearest
 from pipeline.console.options import Options, declarations, define
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.flushing import local_path
 from trainer.models.family import BuiltModel, DataSpec, Family
 
 _PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -40,6 +43,35 @@ def require_path(name: str) -> str:
     if not _PATH.fullmatch(name):
         raise ValueError("expected package.module:function, as my_package.models:build")
     return name
+
+
+def require_code_elsewhere(name: str, folder: str) -> None:
+    """Refuses a function in the folder that names it: whoever handed that on would run code here.
+
+    Nothing is imported for that, as a module's code runs then.
+
+    Args:
+      name: of the function.
+      folder: of a run, whose flagfile names it.
+
+    Raises:
+      UsageError: its module, or a package around that, is in there.
+    """
+    local, search = local_path(folder), None
+    if local is None:
+        return
+    root = os.path.join(os.path.realpath(local), "")
+    for part in name.partition(":")[0].split("."):
+        spec = importlib.machinery.PathFinder.find_spec(part, search)
+        if spec is None:
+            return
+        search = [*(spec.submodule_search_locations or ())]
+        for place in filter(None, (spec.origin, *search)):
+            if os.path.join(os.path.realpath(place), "").startswith(root):
+                raise UsageError(
+                    f"config.flags of {folder} names --model={name}, which is code in that folder "
+                    f"({place}); if you trust it, give --model={name} in this command"
+                )
 
 
 class OwnModel(Family):
