@@ -66,6 +66,7 @@ class Lock:
         self._folder, self._doing = folder, doing
         self.path = join(folder, f"{_PREFIX}{uuid.uuid4().hex}{_SUFFIX}")
         self._content, self._is_ours, self._owner = b"", False, this_process()
+        self._seen: dict[str, tuple[int | None, float]] = {}  # Others: when written, when looked.
         self._ends = threading.Event()
         self._beats: threading.Thread | None = None
 
@@ -139,17 +140,20 @@ class Lock:
 
     def _other(self) -> tuple[str, Owner] | None:
         """A lock of another that is alive, or may be; those of the dead are removed."""
+        found = None
         for name in names_in(self._folder):
             path = join(self._folder, name)
             if path == self.path or not (name.startswith(_PREFIX) and name.endswith(_SUFFIX)):
                 continue
             owner = _owner(path)
             if owner and (is_alive(owner) if can_be_asked(owner) else not self._is_silent(path)):
-                return path, owner
+                self._seen.setdefault(path, (_written(path), time.monotonic()))
+                found = found or (path, owner)
+                continue
             if owner:
                 self._take_over(owner)
             remove(path)
-        return None
+        return found
 
     def _take_over(self, owner: Owner) -> None:
         logging.warning(
@@ -167,13 +171,15 @@ class Lock:
             "process %d on %r may be %s since %r: waiting %.0f s at most for a sign of it",
             owner.pid, owner.host, self._doing, owner.since, SILENT_SECS,
         )  # fmt: skip
-        before, end = _written(path), time.monotonic() + SILENT_SECS
-        while time.monotonic() < end:
-            time.sleep(min(_LOOK_SECS, SILENT_SECS / 10))
-            if (now := _written(path)) is None:
-                return
+        before, since = self._seen[path]  # Of several locks none is waited for after another.
+        while (now := _written(path)) is not None:
             if now != before:
                 raise LockedError(self._text(path, owner))
+            if time.monotonic() >= since + SILENT_SECS:
+                break
+            time.sleep(min(_LOOK_SECS, SILENT_SECS / 10))
+        else:
+            return
         self._take_over(owner)
         remove(path)
 

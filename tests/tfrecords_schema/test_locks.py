@@ -87,6 +87,18 @@ def test_a_silent_lock_of_another_machine_is_taken_over(owner, tmp_path, monkeyp
         pass
 
 
+def test_several_silent_locks_are_waited_for_together(tmp_path, monkeypatch):
+    path, clock = _write(tmp_path, host="elsewhere"), [0.0]
+    for number in range(5):  # Of a folder that was handed on, say, with times to come.
+        os.link(path, tmp_path / f"lock-{number}.json")
+    os.utime(path, (2**32, 2**32))
+    monkeypatch.setattr(locks.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(locks.time, "sleep", lambda secs: clock.append(clock.pop() + secs))
+    with Lock(str(tmp_path), "training") as lock:
+        assert [str(path) for path in tmp_path.iterdir()] == [lock.path]
+    assert locks.SILENT_SECS <= clock[0] < 1.1 * locks.SILENT_SECS
+
+
 def test_a_lock_of_another_machine_that_is_written_anew_stops_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "SILENT_SECS", 30)
     path = _write(tmp_path, host="elsewhere", pid=7)
