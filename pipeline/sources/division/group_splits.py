@@ -240,6 +240,13 @@ def refuse_splits(sizes: Mapping[str, int], groups: GroupCounts, options: Conver
             f"--stratify: {groups.hashed:,} groups of {classes:,} classes "
             "are too many to look at together; leave it out: so many divide evenly by chance"
         )
+    by_letters = {name.lower(): name for name in sizes}
+    if same := sorted({*sizes} - {*by_letters.values()}):
+        other = by_letters[same[0].lower()]
+        return (
+            f"splits {same[0]!r} and {other!r} differ in upper and lower case alone, and would be "
+            "the same files where that is not told apart; rename one"
+        )
     official = tuple(re.compile(options.split_regex).groupindex)
     spec = spec_of(groups, options)
     divided = spec.names if options.splits or groups.hashed else ()

@@ -180,6 +180,14 @@ def test_an_official_split_may_not_move_a_group_that_was_elsewhere() -> None:
     assert not same.conflicts
 
 
+def test_splits_that_differ_in_case_alone_are_refused() -> None:
+    options = SignalOptions("", "", "test", splits="Train=0.5,train=0.5")
+    groups = count_groups([("g", "", "x.npz", ())], options, SplitTable(), 0)
+    said = refuse_splits({"Train": 1, "train": 1}, groups, options)
+    assert said.startswith("splits 'Train' and 'train' differ in upper and lower case alone")
+    assert "differ" not in refuse_splits({"Train": 1, "test": 1}, groups, options)
+
+
 def test_a_table_that_would_take_too_much_memory_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
