@@ -9,6 +9,7 @@ from types import FrameType
 logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
 
 from pipeline.console import exit_codes, quiet, utf8  # noqa: E402
+from pipeline.console.terminal import show_warnings  # noqa: E402
 from pipeline.conversion.asked import COMMAND  # noqa: E402
 
 _STANDARD_ERROR = os.dup(2)  # The other one is silent while TensorFlow is imported.
@@ -22,6 +23,7 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 
 if __name__ == "__main__":
     utf8.start()
+    show_warnings()
     signal.signal(signal.SIGINT, _interrupted)
     COMMAND.answer(sys.argv[1:])  # At once: TensorFlow and Beam take seconds to import.
     quiet.start(gpu=False)

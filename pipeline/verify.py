@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pipeline.console import quiet, utf8
 from pipeline.console.command import Command
 from pipeline.console.run import run_command
-from pipeline.console.terminal import say
+from pipeline.console.terminal import say, show_warnings
 
 COMMAND = Command(
     "python -m pipeline.verify",
@@ -63,4 +63,5 @@ def _verify(argv: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     utf8.start()
+    show_warnings()
     sys.exit(main(sys.argv[1:]))

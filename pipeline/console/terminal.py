@@ -4,6 +4,7 @@ Everything that a command says goes through `say`, for names of files, classes a
 and these may be anything.
 """
 
+import logging
 import os
 import re
 import shutil
@@ -55,13 +56,21 @@ def say(text: object, stream: TextIO | None = None, *, end: str = "\n") -> None:
 
 
 def show_warnings() -> None:
-    """From now on, what libraries warn of is `shown`: they quote names as they are."""
+    """From now on, what is warned of or logged is `shown`: libraries quote names as they are."""
     whole = warnings.formatwarning
 
     def escaped(*given: Any, **named: Any) -> str:
         return shown(whole(*given, **named), sys.stderr)
 
     warnings.formatwarning = escaped
+    logging.setLogRecordFactory(_ShownRecord)
+
+
+class _ShownRecord(logging.LogRecord):
+    """What is logged, as standard error can show it."""
+
+    def getMessage(self) -> str:  # noqa: N802
+        return shown(super().getMessage(), sys.stderr)
 
 
 def print_error(message: object) -> None:

@@ -9,8 +9,9 @@ logging.basicConfig(level=logging.ERROR, format="%(levelname)s: %(message)s")
 logging.getLogger("__main__").setLevel(logging.ERROR)
 logging.getLogger("apache_beam").setLevel(logging.ERROR)
 
-from pipeline.console import quiet  # noqa: E402
+from pipeline.console import quiet, terminal  # noqa: E402
 
+terminal.show_warnings()
 quiet.start(gpu=False)
 
 from apache_beam.runners.worker import sdk_worker, sdk_worker_main  # noqa: E402

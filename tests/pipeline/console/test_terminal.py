@@ -2,6 +2,7 @@
 
 import ast
 import io
+import logging
 import os
 import subprocess
 import sys
@@ -84,8 +85,21 @@ def test_every_entry_point_begins_with_it():
     assert not [path for path in entries if not any(b in path.read_text() for b in begins)]
 
 
-def test_names_that_a_library_warns_of_are_shown(monkeypatch):
+@pytest.fixture
+def warned_of(monkeypatch):
+    """Warnings and logs as programs show them; afterwards as they were."""
+    factory = logging.getLogRecordFactory()
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
     show_warnings()
+    yield
+    logging.setLogRecordFactory(factory)
+
+
+def test_names_that_are_logged_are_shown(warned_of, caplog):
+    logging.getLogger("anyone").warning("%s; trying another", "a\x1b[2J\u202e.npz")
+    assert caplog.messages == ["a\\x1b[2J\\u202e.npz; trying another"]
+
+
+def test_names_that_a_library_warns_of_are_shown(warned_of):
     told = warnings.formatwarning("Glyph 27 (\x1b) is missing", UserWarning, "figures.py", 140, "")
     assert told == "figures.py:140: UserWarning: Glyph 27 (\\x1b) is missing\n"
