@@ -4,6 +4,8 @@ It is removed once the dataset is committed, so nothing in it needs to be reprod
 """
 
 import collections
+import contextlib
+import dataclasses
 import json
 import time
 import uuid
@@ -12,9 +14,10 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.console.errors import UsageError
-from tfrecords_schema.decoding import json_object
+from tfrecords_schema.decoding import decode, json_object
 from tfrecords_schema.errors import DatasetError
 from tfrecords_schema.files import hash_file
+from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.locks import Lock
 from tfrecords_schema.names import MANIFEST, OUTCOME, WORK_DIR, join
 from tfrecords_schema.places import gfile
@@ -31,6 +34,28 @@ _PLAN = "plan.json"
 _PROGRESS = "progress-"
 _TEMPORARY = ".tmp"
 _PROGRESS_SECS = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class _Group:
+    """Rejects for one reason; see `group_rejects`."""
+
+    count: int
+    stage: str
+    reason: str
+    examples: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Outcome:
+    """How a conversion ended: what is in the file; `manifest` is the hash of that."""
+
+    rejects: list[_Group]
+    total: int
+    left_out: list[LeftOut]
+    why: str
+    refusal: str
+    manifest: str = ""
 
 
 class WorkDir:
@@ -123,8 +148,12 @@ class WorkDir:
         return _read_json(join(self.path, _PLAN))
 
     def read_outcome(self) -> dict[str, Any]:
-        """How the conversion ended; empty if it did not."""
-        return _read_json(join(self.path, OUTCOME))
+        """How the conversion ended; empty if it did not, or that is not what one wrote."""
+        found = _read_json(join(self.path, OUTCOME))
+        with contextlib.suppress(DatasetError):
+            decode(_Outcome, found)
+            return found
+        return {}
 
     def read_progress(self) -> dict[str, int]:
         """Sum of all workers' counters."""

@@ -18,9 +18,10 @@ from pipeline.conversion.work_dir import WorkDir
 from pipeline.sources.kinds.signals import SignalOptions
 from pipeline.sources.source import Reject
 from tests.changed_json import MISSING, OTHERS, changed, places
-from tests.datasets import CLASS_PER_STEP, random_records, write_dataset
+from tests.datasets import CLASS_PER_STEP, random_records, toy_dataset, write_dataset
 from tfrecords_schema import InputSpec, RecordSchema, open_dataset, write_index
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.files import hash_file
 from tfrecords_schema.manifest import sealed_json
 from trainer.data.raw_batches import RawFolder
 from trainer.report.report_data import RunFiles
@@ -173,6 +174,20 @@ def test_a_lock_and_an_outcome_of_anything_stop_no_conversion(content, tmp_path)
     assert not (folder / "lock-1.json").exists()
     (lock,) = folder.glob("lock-*.json")
     assert json.loads(lock.read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("other", [{}, {"refusal": ""}, {"rejects": [{}], "total": 1, "why": ""}])
+def test_an_outcome_that_lacks_anything_leaves_a_finished_dataset_one(other, tmp_path):
+    dataset = toy_dataset(tmp_path)[0]
+    work_dir = WorkDir(dataset.path)
+    os.mkdir(work_dir.path)
+    sha256 = hash_file(f"{dataset.path}/manifest.json").sha256
+    work_dir.write_outcome({**other, "manifest": sha256})
+    with pytest.raises(UserError, match="is a finished dataset; use --overwrite"):
+        work_dir.start(overwrite=False)
+    whole = {"rejects": [], "total": 3, "left_out": [], "why": "", "refusal": ""}
+    work_dir.write_outcome({**whole, "manifest": sha256})
+    assert work_dir.is_committed
 
 
 @pytest.mark.parametrize("content", _WHOLE, ids=lambda content: content[:9])
