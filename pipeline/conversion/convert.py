@@ -35,6 +35,7 @@ from tfrecords_schema.errors import UserError
 from tfrecords_schema.left_out import LeftOut
 from tfrecords_schema.places import gfile
 from tfrecords_schema.places.store_error import StoreError
+from tfrecords_schema.storage import reading
 
 # Errors by which a step refuses the whole conversion.
 _REFUSALS = "(?:Usage|Dataset|Link|Locked|Store)Error"
@@ -73,8 +74,9 @@ def _convert_or_show(options: ConvertOptions, pipeline: beam.Pipeline) -> None:
 
 def _show(options: ConvertOptions) -> str:
     """What a conversion would do."""
-    if WorkDir(options.dataset_dir).has_dataset and not options.overwrite:
-        raise UsageError(finished_text(options.dataset_dir))
+    with reading(options.dataset_dir):
+        if WorkDir(options.dataset_dir).has_dataset and not options.overwrite:
+            raise UsageError(finished_text(options.dataset_dir))
     return dry_run(_source(options), options)
 
 
@@ -122,8 +124,9 @@ def _require_folders(options: ConvertOptions) -> None:
     for field in dataclasses.fields(options):
         is_read = field.metadata["parse"] is as_folder and field.metadata["effect"] is Effect.NONE
         folder = getattr(options, field.name) if is_read else ""
-        if folder and not gfile.isdir(folder):
-            raise UsageError(f"--{field.name}={folder}: no such folder; give one that exists")
+        with reading(folder):
+            if folder and not gfile.isdir(folder):
+                raise UsageError(f"--{field.name}={folder}: no such folder; give one that exists")
 
 
 def _source(options: ConvertOptions) -> Source:

@@ -80,11 +80,11 @@ class WorkDir:
           LockedError: another process is converting it.
           LinkError: if it, or one that it is in, is a link.
         """
-        if self.has_dataset and not overwrite and not self.is_committed:
-            if gfile.exists(self.path) and not self._names():
-                self.remove()  # A kill came when the last file was gone.
-            raise UsageError(finished_text(self._dataset_dir))
         try:
+            if self.has_dataset and not overwrite and not self.is_committed:
+                if gfile.exists(self.path) and not self._names():
+                    self.remove()  # A kill came when the last file was gone.
+                raise UsageError(finished_text(self._dataset_dir))
             # Of the dataset folder, only what is above its name and version need not be its own.
             make_folder(*self._dataset_dir.rsplit("/", 2), WORK_DIR)
             self._lock.take()

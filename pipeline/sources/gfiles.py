@@ -9,6 +9,7 @@ import tensorflow as tf
 from pipeline.sources.files import FoundFile, local_files, open_local
 from tfrecords_schema.places import gfile
 from tfrecords_schema.places.store_files import StoreReader
+from tfrecords_schema.storage import reading
 
 
 class GFiles:
@@ -19,8 +20,9 @@ class GFiles:
         if "://" not in folder:
             yield from local_files(folder, follow_links=follow_links)
             return
-        for found in gfile.files_below(folder):
-            yield FoundFile(found.path, found.length, found.mtime_nsec / 1e9)
+        with reading(folder):
+            for found in gfile.files_below(folder):
+                yield FoundFile(found.path, found.length, found.mtime_nsec / 1e9)
 
     def exists(self, path: str) -> bool:
         """See `Files`."""

@@ -30,8 +30,8 @@ def _below(folder: str) -> dict[str, bytes | None]:
     return {path.removeprefix(f"{folder}/"): read(path) for path in found}
 
 
-def _convert(inputs: str, output: str) -> int:
-    return convert([*_FLAGS, f"--input_dir={inputs}", f"--output_dir={output}"])
+def _convert(inputs: str, output: str, *flags: str) -> int:
+    return convert([*_FLAGS, f"--input_dir={inputs}", f"--output_dir={output}", *flags])
 
 
 @pytest.fixture
@@ -78,6 +78,26 @@ def test_a_store_that_is_away_costs_no_record(
     monkeypatch.setenv("SHARD_CACHE_DIR", str(inputs.output / "copies"))
     assert _convert(f"{url}/in", str(inputs.output)) == 0
     assert read(f"{inputs.dataset}/rejects.jsonl") == b""
+
+
+def test_what_a_store_denies_is_said_in_a_line(
+    inputs: Folders, s3: S3, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"{s3.url}/{uuid.uuid4().hex}"
+    _send(inputs.inputs, f"{url}/in")
+    s3.denies = True
+    for source, output, said in (
+        (f"{url}/in", str(inputs.output), f"error: {url}/in cannot be read"),
+        (str(inputs.inputs), f"{url}/out", f"error: cannot write to {url}/out/test/1.0.0"),
+    ):
+        for flags in ([], ["--dry_run"]):
+            assert _convert(source, output, *flags) == 1
+            err = capsys.readouterr().err
+            assert "Forbidden" in err or "Access Denied" in err
+            assert err.startswith(said) or (flags and "cannot be read" in err)
+            assert err.count("\n") == 1
+    assert verify([f"{url}/out/test/1.0.0"]) == 1
+    assert "cannot be read" in capsys.readouterr().out
 
 
 def test_training_in_a_store_gives_the_same_weights(tmp_path: pathlib.Path, s3: S3) -> None:
