@@ -20,6 +20,8 @@ from tfrecords_schema.storage import read
 
 _AT_ONCE = 1 << 20  # NumPy copies what it counts as 16 bytes a record.
 _in_use: MutableMapping[tuple[str, str, str], SplitIndex] = weakref.WeakValueDictionary()
+_FOR_SHARDS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "hdfs", "file")
+"""Where a selection's shards may be, besides local folders and where it is itself."""
 _FRAME_BYTES = 2  # In front of each frame of a record, however small that is.
 
 
@@ -156,9 +158,25 @@ def read_manifest(path: str) -> Manifest:
     if content is None:
         raise DatasetError(_why_no_manifest(path))
     try:
-        return Manifest.from_json(content.decode("utf-8"))
+        manifest = Manifest.from_json(content.decode("utf-8"))
+        _require_store(manifest.shards_of, path)
+        return manifest
     except ValueError as error:
         raise DatasetError(f"{join(path, MANIFEST)}: {error}") from error
+
+
+def _require_store(shards_of: str, path: str) -> None:
+    """Refuses to ask just any server for shards because a file says so.
+
+    Raises:
+      DatasetError: it would be one.
+    """
+    scheme, is_remote, _ = shards_of.partition("://")
+    if is_remote and scheme not in (path.partition("://")[0], *_FOR_SHARDS):
+        raise DatasetError(
+            f"shards_of: got {shards_of!r:.200}, expected a folder or an object store; do not use "
+            "this dataset if you do not know why"
+        )
 
 
 def _why_no_manifest(path: str) -> str:

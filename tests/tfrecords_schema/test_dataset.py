@@ -51,6 +51,15 @@ def test_tensorflow_datasets_and_plain_parsing_read_the_same_records(dataset):
     np.testing.assert_allclose(decoded, sorted(signal.sum() for signal in found.values()))
 
 
+@pytest.mark.parametrize("place", ["http://10.0.0.1/a", "sftp://host/a", "zip://a::http://b"])
+def test_a_selection_asks_no_server_that_is_no_store(place, dataset):
+    path = pathlib.Path(dataset.path, "manifest.json")
+    value = {**json.loads(path.read_text()), "shards_of": place}
+    path.write_text(sealed_json(value))
+    with pytest.raises(DatasetError, match=r"shards_of: got .*a folder or an object store"):
+        open_dataset(dataset.path)
+
+
 def _remove_manifest(path):
     (path / "manifest.json").unlink()
 
