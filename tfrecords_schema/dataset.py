@@ -206,7 +206,7 @@ def _refusal(path: str) -> str:
         found = json_object(read(join(path, WORK_DIR, OUTCOME)) or b"").get("refusal")
     except DatasetError:
         return ""
-    return found if isinstance(found, str) else ""
+    return " ".join(found.split()) if isinstance(found, str) else ""
 
 
 def check_size(path: str, size_bytes: int) -> None:

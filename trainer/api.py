@@ -24,6 +24,7 @@ import tensorflow as tf
 from pipeline.console.errors import UsageError
 from pipeline.console.options import value_text
 from pipeline.console.terminal import is_notebook, say
+from pipeline.console.texts import one_line
 from tfrecords_schema import Dataset, LabelSpec, open_dataset
 from tfrecords_schema.names import join
 from trainer import command_line
@@ -145,7 +146,7 @@ class Run:
                 raw if isinstance(raw, RawFolder) else None,
             )
             for doubt in doubts:
-                say(f"WARNING: {doubt}")
+                say(one_line(f"WARNING: {doubt}"))
             found.extend(_prediction(row, serving.task.label) for row in rows)
 
         _call(_argv("predict", options, run_dir=self.path), predict)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from pipeline.console.texts import WIDTH, wrapped
+from pipeline.console.texts import WIDTH, one_line, wrapped
 from tfrecords_schema.names import UNLABELLED
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def as_text(table: Table) -> str:
     if not table.rows:
         return ""
     is_name = [form is None for form in table.columns.values()]
-    rows = [[*table.columns], *map(table.texts, table.rows[: table.most])]
+    texts = [[*table.columns], *map(table.texts, table.rows[: table.most])]
+    rows = [[*map(one_line, row)] for row in texts]
     widths = [max(map(cell_len, cells)) for cells in zip(*rows, strict=True)]
     widest = max(range(len(widths)), key=lambda column: widths[column] * is_name[column])
     excess = sum(widths) + _GAP * (len(widths) - 1) - WIDTH

@@ -35,7 +35,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 def listed(names: Sequence[str], most: int = 10) -> str:
     """Names, the first of many with the number of the others: `a, b and 998 more`."""
     rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
+    return ", ".join(map(one_line, names[:most])) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def bytes_text(size: float) -> str:

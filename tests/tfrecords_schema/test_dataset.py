@@ -51,6 +51,17 @@ def test_tensorflow_datasets_and_plain_parsing_read_the_same_records(dataset):
     np.testing.assert_allclose(decoded, sorted(signal.sum() for signal in found.values()))
 
 
+def test_a_refusal_that_is_handed_on_stays_one_line(dataset):
+    path = pathlib.Path(dataset.path)
+    (path / "manifest.json").unlink()
+    (path / ".conversion").mkdir()
+    said = "it is empty\n/data: whole; 9 records, all checked"
+    (path / ".conversion" / "outcome.json").write_text(json.dumps({"refusal": said}))
+    with pytest.raises(DatasetError, match="nothing, as it is empty /data: whole") as found:
+        open_dataset(dataset.path)
+    assert "\n" not in str(found.value)
+
+
 @pytest.mark.parametrize("place", ["http://10.0.0.1/a", "sftp://host/a", "zip://a::http://b"])
 def test_a_selection_asks_no_server_that_is_no_store(place, dataset):
     path = pathlib.Path(dataset.path, "manifest.json")

@@ -26,6 +26,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.console.texts import one_line
 from tfrecords_schema.decoding import arrays_in, decode, json_object
 from tfrecords_schema.errors import DatasetError, UserError
 from tfrecords_schema.manifest import sealed_json
@@ -372,5 +373,7 @@ def _arrays_in(path: str, content: bytes) -> dict[str, np.ndarray]:
 def _difference(found: dict[str, Any], expected: dict[str, Any]) -> str:
     for key in sorted(found.keys() | expected.keys()):
         if found.get(key) != expected.get(key):
-            return f"{key} is {found.get(key)} there and {expected.get(key)} in this model"
+            return (
+                f"{one_line(key)} is {found.get(key)} there and {expected.get(key)} in this model"
+            )
     return "the order of the variables differs"

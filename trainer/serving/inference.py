@@ -72,7 +72,7 @@ def run(asked: Asked) -> None:
     written = write_predictions(output, rows, serving.task.label)
     say(f"predictions of {len(rows)} records: {written}")
     for doubt in doubts:
-        say(f"WARNING: {doubt}")
+        say(one_line(f"WARNING: {doubt}"))
     if predict.draw:
         # matplotlib is slow to import
         from trainer.report.prediction_page import write_prediction_page

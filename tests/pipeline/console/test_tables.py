@@ -49,6 +49,13 @@ def test_names_are_cut_where_a_line_is_too_long_and_figures_are_not(name: str) -
     assert re.fullmatch(r"(x|\u8a9e|e\u0301)+ ?\.\.\.  123,456,789      1", first)
 
 
+def test_a_name_is_no_line_of_its_own() -> None:
+    table = Table("", {"class": None, "a\nb": COUNT}, [("up\nerror: none", 1), ("down", 2)])
+    assert as_text(table).splitlines() == [
+        "class            a\\nb", "up\\nerror: none     1", "down                2"
+    ]  # fmt: skip
+
+
 def test_wide_letters_take_two_columns() -> None:
     table = Table("", _COLUMNS, [("\u65e5\u672c", 1, 1), ("abcd", 1, 1), ("cafe\u0301", 1, 1)])
     header, *rows = as_text(table).splitlines()

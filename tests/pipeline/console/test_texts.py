@@ -14,6 +14,10 @@ def test_sizes_and_numbers_have_their_unit() -> None:
     assert texts.counted(2, "batch", "batches") == "2 batches"
 
 
+def test_a_name_in_a_list_is_no_line_of_its_own() -> None:
+    assert texts.listed(["a\nerror: b", "c", "d"], 2) == "a\\nerror: b, c and 1 more"
+
+
 def test_durations_have_two_units_at_most() -> None:
     durations = [texts.duration_text(secs) for secs in (0.125, 59, 119.9, 7260, 4e6)]
     assert durations == ["0.125 s", "59 s", "2 min", "2 h 1 min", "1,111 h 7 min"]

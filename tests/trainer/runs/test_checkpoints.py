@@ -271,6 +271,7 @@ def _text_member():
         (_npz(**{"0001:head/bias": np.array(["a", "b"])}), "is no archive of arrays .*no numbers"),
         (_npz(np.savez_compressed, x=np.zeros(10**7)), "is no archive of arrays .*unpacks"),
         (_npz(**{"0001:head/bias": np.zeros(3)}), r"of another model: 0001:head/bias is \(3,\)"),
+        (_npz(**{"0\n1": np.zeros(3)}), r"of another model: 0\\n1 is \(3,\)"),
         (_npz(x=np.zeros(3)), r"of another model: x is \(3,\) there and None in this model"),
     ],
 )
