@@ -12,6 +12,7 @@ All paths are those of `places/gfile.py`; only local file systems have links.
 
 import contextlib
 import ctypes
+import functools
 import os
 import posixpath
 import re
@@ -19,7 +20,7 @@ import shutil
 import stat
 import unicodedata
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
 
@@ -151,6 +152,13 @@ def remove_abandoned(folder: str) -> None:
             remove(posixpath.join(folder, name))
 
 
+@functools.lru_cache(maxsize=1000)
+def _remove_abandoned_once(folder: str, process: int) -> None:
+    """What a kill left goes once the next process writes in its folder, where that may remove."""
+    with contextlib.suppress(tf.errors.OpError, OSError):
+        remove_abandoned(folder)
+
+
 @contextlib.contextmanager
 def replacing(path: str, *, lasts: bool = True) -> Iterator[str]:
     """A temporary name beside `path` for what is renamed over it once it is written.
@@ -162,6 +170,7 @@ def replacing(path: str, *, lasts: bool = True) -> Iterator[str]:
     if gfile.in_store(path):
         yield path
         return
+    _remove_abandoned_once(posixpath.dirname(path), os.getpid())
     temporary = temporary_path(path)
     try:
         yield temporary
@@ -180,6 +189,26 @@ def atomic_write(path: str, content: bytes) -> None:
     """Writes a file under a temporary name beside `path`, then renames it over `path`."""
     with replacing(path) as temporary:
         _write(temporary, content)
+
+
+def replace_together(files: Mapping[str, bytes]) -> None:
+    """Replaces files of which the last tells what is in the others.
+
+    All are written before one is replaced, so a full disk leaves what was there. While they are
+    replaced there is no last one: whenever it is there, it is that of the others.
+
+    Args:
+      files: content by path.
+    """
+    *others, last = files
+    with contextlib.ExitStack() as replaced:  # In the order of `files`, which is from its end.
+        places = {path: replaced.enter_context(replacing(path)) for path in reversed(files)}
+        if others and gfile.in_store(last):  # Where they are in their places as they are written.
+            remove(last)
+        for path, content in files.items():
+            _write(places[path], content)
+        if others and not gfile.in_store(last):
+            remove(last)
 
 
 def write_passing(path: str, content: bytes) -> None:

@@ -2,12 +2,20 @@
 
 import os
 import pathlib
+import socket
 
 import pytest
 import tensorflow as tf
 
 from tfrecords_schema import DatasetError, storage
-from tfrecords_schema.storage import atomic_write, read, replace_tree, write_passing
+from tfrecords_schema.storage import (
+    atomic_write,
+    read,
+    replace_together,
+    replace_tree,
+    temporary_path,
+    write_passing,
+)
 
 
 def test_a_file_is_read_and_one_that_is_not_there_is_none(tmp_path):
@@ -73,3 +81,58 @@ def test_what_cannot_be_put_in_place_leaves_nothing(write, tmp_path):
     with pytest.raises((tf.errors.OpError, OSError)):
         write(str(tmp_path / "folder"), b"content")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def _watched(monkeypatch, look):
+    """Looks before and after each rename and removal."""
+    for name in ("rename", "remove"):
+        call = getattr(storage.tf.io.gfile, name)
+        monkeypatch.setattr(
+            storage.tf.io.gfile, name, lambda *a, call=call, **k: (look(), call(*a, **k), look())
+        )
+
+
+def test_files_that_belong_together_are_the_old_or_the_new_at_every_instant(tmp_path, monkeypatch):
+    seen = []
+    paths = [tmp_path / name for name in ("predictions", "rest", "figures")]
+
+    def look():
+        if paths[-1].exists():
+            seen.append("".join(path.read_text() for path in paths))
+
+    replace_together({str(path): b"o" for path in paths})
+    _watched(monkeypatch, look)
+    replace_together({str(path): b"n" for path in paths})
+    assert list(dict.fromkeys(seen)) == ["ooo", "nnn"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figures", "predictions", "rest"]
+
+
+def test_of_files_that_belong_together_none_is_replaced_where_one_cannot_be_written(
+    tmp_path, monkeypatch
+):
+    paths = [tmp_path / name for name in ("predictions", "figures")]
+    replace_together({str(path): b"old" for path in paths})
+    write = storage._write
+
+    def write_first(path, content):
+        if "figures" in path:
+            raise tf.errors.ResourceExhaustedError(None, None, f"{path}; No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(storage, "_write", write_first)
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        replace_together({str(path): b"new" for path in paths})
+    assert [path.read_text() for path in paths] == ["old", "old"]
+    assert len([*tmp_path.iterdir()]) == 2
+
+
+@pytest.mark.parametrize("write", [atomic_write, write_passing])
+def test_what_a_kill_left_is_gone_once_another_process_writes_there(write, tmp_path):
+    ending = f"{2**22 + 1}-1-{socket.gethostname()}-{'0' * 32}.tmp"
+    (tmp_path / f"study.json.{ending}").write_text("half")
+    _tree(tmp_path / f"report_paper.{ending}", "half")
+    others = [pathlib.Path(temporary_path(str(tmp_path / "others"))), tmp_path / "of_the_user.tmp"]
+    for path in others:
+        path.touch()
+    write(str(tmp_path / "file"), b"content")
+    assert {*tmp_path.iterdir()} == {*others, tmp_path / "file"}

@@ -1,5 +1,6 @@
 """Evaluation of a trained model on one split."""
 
+import hashlib
 import io
 import json
 import math
@@ -11,14 +12,14 @@ import numpy as np
 from pipeline.console.terminal import say
 from tfrecords_schema import DatasetError, LabelSpec
 from tfrecords_schema.names import join
-from tfrecords_schema.storage import atomic_write, remove
+from tfrecords_schema.storage import remove, replace_together
 from trainer.data.split_data import SplitData
 from trainer.evaluation.apart import predictions_apart
 from trainer.evaluation.calibration_figures import calibration_figures
 from trainer.evaluation.evaluation_table import evaluation_text, measured, stem
 from trainer.evaluation.group_sums import RESAMPLES, GroupSums, one_group
 from trainer.evaluation.kinds import scored_kind
-from trainer.evaluation.predictions import Predictions, predict_split
+from trainer.evaluation.predictions import Predictions, file_name, predict_split
 from trainer.metrics.table import apart, better_mode
 from trainer.runs.calibration import Calibration
 from trainer.step.steps import Steps
@@ -84,8 +85,7 @@ def run(
         if head.name:
             own, of_training = split.of_head(head), train and train.of_head(head)
         result |= _measured(found, own, of_training, calibration)
-        result["predictions"] = found.write(run_dir, stem(result))
-        _write(join(run_dir, f"evaluation-{stem(result)}"), result)
+        _write(run_dir, result, found)
         say(evaluation_text(result))
 
 
@@ -126,16 +126,20 @@ def require_finite(predictions: Predictions, split: str, ids: list[str]) -> None
         )
 
 
-def _write(path: str, result: dict[str, Any]) -> None:
-    """Writes the JSON file, and beside it an npz file with what is too much for that, if any."""
+def _write(run_dir: str, result: dict[str, Any], predictions: Predictions) -> None:
+    """Writes the files of an evaluation, in which an npz has what is too much for JSON, if any."""
+    name, content = stem(result), predictions.content()
+    path, files = join(run_dir, f"evaluation-{name}"), {join(run_dir, file_name(name)): content}
+    result["predictions"] = hashlib.sha256(content).hexdigest()
     rest = result.pop("rest", {})
     if rest:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **rest)
-        atomic_write(f"{path}.npz", buffer.getvalue())
-    else:
+        files[f"{path}.npz"] = buffer.getvalue()
+    files[f"{path}.json"] = (json.dumps(result, indent=1) + "\n").encode()
+    replace_together(files)
+    if not rest:
         remove(f"{path}.npz")
-    atomic_write(f"{path}.json", (json.dumps(result, indent=1) + "\n").encode())
 
 
 def _in_order_of_ids(predictions: Predictions, ids: list[str]) -> list[float]:

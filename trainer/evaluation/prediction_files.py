@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pipeline.batches.valid_labels import unpadded
 from pipeline.console.table_files import harmless
 from tfrecords_schema import LabelSpec
-from tfrecords_schema.storage import atomic_write
+from tfrecords_schema.storage import atomic_write, replace_together
 from trainer.data.raw_batches import RawBatch
 from trainer.evaluation.kinds import scored_kind
 from trainer.evaluation.rows import Row
@@ -67,16 +67,20 @@ def write_predictions(path: str, rows: Sequence[Row], label: LabelSpec) -> str:
       rows: what to write, one of a record.
       label: what is predicted.
     """
-    write_columns(path, columns_of(rows, label))
-    for steps in prediction_files(path, label)[1:]:
-        atomic_write(steps, _npz(rows, label))
+    table = _table(path, columns_of(rows, label))
+    every = prediction_files(path, label)
+    replace_together({**{steps: _npz(rows, label) for steps in every[1:]}, path: table})
     what = "class" if label.per == "record" else "step"
-    return f", of every {what}: ".join(prediction_files(path, label))
+    return f", of every {what}: ".join(every)
 
 
 def write_columns(path: str, columns: dict[str, Any]) -> None:
     """Writes a table; its name ends in .parquet or .csv."""
-    atomic_write(path, _parquet(columns) if path.endswith(".parquet") else _csv(columns))
+    atomic_write(path, _table(path, columns))
+
+
+def _table(path: str, columns: dict[str, Any]) -> bytes:
+    return _parquet(columns) if path.endswith(".parquet") else _csv(columns)
 
 
 def columns_of(rows: Sequence[Row], label: LabelSpec) -> dict[str, Any]:

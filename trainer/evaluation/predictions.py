@@ -19,7 +19,7 @@ from tfrecords_schema import DatasetError, LabelSpec
 from tfrecords_schema.decoding import arrays_in
 from tfrecords_schema.names import join
 from tfrecords_schema.schema import STEPWISE
-from tfrecords_schema.storage import atomic_write, read
+from tfrecords_schema.storage import read
 from trainer.data.split_data import SplitData, plan_of_one
 from trainer.step.steps import Steps
 from trainer.step.task import Batch
@@ -91,7 +91,7 @@ class Predictions:
         Raises:
           DatasetError: they are not there, are no such arrays, or of another evaluation.
         """
-        path = join(run_dir, _file(stem))
+        path = join(run_dir, file_name(stem))
         content = read(path, _MOST_FILE_BYTES)
         if content is None:
             problem = "is not there"
@@ -104,13 +104,12 @@ class Predictions:
                 problem = f"is not what an evaluation wrote ({error})"
         raise DatasetError(f"{path} {problem}; measure again with --mode=evaluate")
 
-    def write(self, run_dir: str, stem: str) -> str:
-        """Writes them into a run folder; returns the SHA-256 (hex) of the file."""
+    def content(self) -> bytes:
+        """Of the file that `read` reads."""
         arrays = {name: values for name, values in vars(self).items() if values is not None}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
-        atomic_write(join(run_dir, _file(stem)), buffer.getvalue())
-        return hashlib.sha256(buffer.getvalue()).hexdigest()
+        return buffer.getvalue()
 
     def of(self, position: int) -> tuple[np.ndarray, np.ndarray]:
         """Labels and predictions of the record at a position of `record`."""
@@ -162,7 +161,8 @@ class Predictions:
         return steps, np.repeat(label, len(steps), 0), self.prefix_prediction[chosen]
 
 
-def _file(stem: str) -> str:
+def file_name(stem: str) -> str:
+    """Of predictions in a run folder; see `evaluation_table.stem`."""
     return f"predictions-{stem}.npz"
 
 

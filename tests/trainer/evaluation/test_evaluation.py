@@ -4,21 +4,26 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.datasets import CLASS_PER_STEP, VALUE_PER_STEP
 from trainer.evaluation.baselines import majority_baseline, mean_baseline
-from trainer.evaluation.evaluation import evaluate
+from trainer.evaluation.evaluation import _write, evaluate
 from trainer.evaluation.evaluation_table import evaluation_text, warnings
 from trainer.evaluation.predictions import Predictions
 
 
-def _class_result():
-    predictions = Predictions(
+def _predictions(classes):
+    return Predictions(
         record=np.arange(5, dtype=np.int32),
         lengths=np.int32([2, 1, 1, 1, 1]),
         label=np.array([0, 0, 1, 2, 2, 2]),
-        prediction=np.eye(3, dtype=np.float32)[[0, 1, 1, 2, 2, 0]],
+        prediction=np.eye(3, dtype=np.float32)[classes],
     )
+
+
+def _class_result():
+    predictions = _predictions([0, 1, 1, 2, 2, 0])
     result = {"split": "test", **evaluate(predictions, CLASS_PER_STEP, ["a", "a", "b", "c", "d"])}
     result["baselines"] = [majority_baseline(predictions.label, [5, 1, 1])]
     result["baseline"] = result["baselines"][0]
@@ -80,3 +85,24 @@ def test_an_evaluation_of_values_has_the_mean_predictor_beside_it():
     text = evaluation_text(result)
     assert "mean predictor" in text
     assert any(line.split()[:3] == ["1", "0.5", "0.5"] for line in text.splitlines())
+
+
+def test_figures_are_never_beside_the_predictions_of_others(tmp_path, monkeypatch):
+    seen = []
+
+    def look():
+        if (tmp_path / "evaluation-test.json").exists():
+            found = json.loads((tmp_path / "evaluation-test.json").read_text())
+            predictions = Predictions.read(str(tmp_path), "test", found["predictions"])
+            rest = tmp_path / "evaluation-test.npz"
+            seen.append((found["weights"], predictions.prediction[0].argmax(), rest.exists()))
+
+    _write(str(tmp_path), {"split": "test", "weights": "old"}, _predictions([0] * 6))
+    for name in ("rename", "remove"):
+        call = getattr(tf.io.gfile, name)
+        monkeypatch.setattr(
+            tf.io.gfile, name, lambda *a, call=call, **k: (look(), call(*a, **k), look())
+        )
+    new = {"split": "test", "weights": "new", "rest": {"group_accuracy": np.zeros(2)}}
+    _write(str(tmp_path), new, _predictions([1] * 6))
+    assert list(dict.fromkeys(seen)) == [("old", 0, False), ("new", 1, True)]

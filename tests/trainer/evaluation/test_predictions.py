@@ -24,7 +24,7 @@ def test_predictions_of_a_record_are_its_slice():
 
 def test_what_was_written_is_read_again_and_nothing_else(tmp_path):
     written = Predictions(np.int32([1]), np.int32([2]), np.arange(2), np.ones((2, 3), np.float32))
-    written.write(str(tmp_path), "test")
+    (tmp_path / "predictions-test.npz").write_bytes(written.content())
     found = Predictions.read(str(tmp_path), "test")
     for name, values in dataclasses.asdict(written).items():
         np.testing.assert_array_equal(getattr(found, name), values)

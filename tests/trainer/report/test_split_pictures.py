@@ -54,7 +54,7 @@ def _chosen(split="validation"):
 def test_the_page_has_diagram_curves_temperature_and_threshold(tmp_path):
     dataset, predictions, result = _evaluated(tmp_path, CLASS_PER_STEP, _chosen())
     run = tmp_path / "run"
-    predictions.write(str(run), "test")
+    (run / "predictions-test.npz").write_bytes(predictions.content())
     result["calibration"]["notes"] = ["no <temperature> is fitted"]
     written = json.loads((run / "evaluation-test.json").read_text())
     (run / "evaluation-test.json").write_text(json.dumps({**written, **result}))
