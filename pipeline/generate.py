@@ -62,7 +62,7 @@ _ECHO = np.array([0.0, 0.2, 0.4, 0.6, 0.8], np.float32)
 
 def main(argv: Sequence[str]) -> int:
     """Generates as the command line says; returns the exit status."""
-    return run_command(_generate, argv)
+    return run_command(_generate, argv, goes_on="")
 
 
 def _generate(argv: Sequence[str]) -> None:

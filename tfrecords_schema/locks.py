@@ -143,7 +143,7 @@ class Lock:
         found = None
         for name in names_in(self._folder):
             path = join(self._folder, name)
-            if path == self.path or not (name.startswith(_PREFIX) and name.endswith(_SUFFIX)):
+            if path == self.path or not _is_lock(name):
                 continue
             owner = _owner(path)
             if owner and (is_alive(owner) if can_be_asked(owner) else not self._is_silent(path)):
@@ -200,6 +200,18 @@ class Lock:
     def _beat(self) -> None:
         while not self._ends.wait(BEAT_SECS):
             self.show_life()
+
+
+def remove_dead_locks(folder: str) -> None:
+    """Removes those of processes of this machine that are gone, where nothing is left to do."""
+    for name in filter(_is_lock, names_in(folder)):
+        owner = _owner(path := join(folder, name))
+        if owner and can_be_asked(owner) and not is_alive(owner):
+            remove(path)
+
+
+def _is_lock(name: str) -> bool:
+    return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
 
 
 def require_lock(path: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from pipeline.console import exit_codes
-from pipeline.console.output_problems import output_problem
+from pipeline.console.output_problems import cannot_write
 from pipeline.console.run import run_command
 from pipeline.console.terminal import say
 from tfrecords_schema.errors import UserError
@@ -62,11 +62,8 @@ def act(argv: Sequence[str], action: Callable[[Asked], None]) -> None:
 
 def _explained(error: Exception) -> str:
     """The message of an error; empty for one that nobody has foreseen."""
-    if problem := output_problem(error):
-        return (
-            f"cannot write ({problem}); what is written stays, so make space, or make it "
-            f"writable, and {_CAN_GO_ON}"
-        )
+    if message := cannot_write(error, _CAN_GO_ON):
+        return message
     if isinstance(error, (tf.errors.NotFoundError, tf.errors.FailedPreconditionError)):
         return f"{error.message}; check the folders that were given"
     if isinstance(error, tf.errors.ResourceExhaustedError):

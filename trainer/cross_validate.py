@@ -143,7 +143,8 @@ def _planned(
     argv: Sequence[str], run: RunOptions, fold: Fold, dataset: Dataset, seed: int
 ) -> _Planned:
     name = run_name(fold.repeat, fold.number, seed)
-    job = fold_job(run.run_dir, f"runs/{name}", argv, fold, dataset, f"--seed={seed}")
+    path, flag = f"runs/{name}", f"--seed={seed}"
+    job = fold_job(run.run_dir, path, argv, fold, dataset, flag, has_report=run.report)
     return _Planned(fold, dataset, seed, job)
 
 

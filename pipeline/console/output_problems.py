@@ -8,14 +8,34 @@ import tensorflow as tf
 _CODES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 # Beam passes on what a worker raised as text alone; and TensorFlow's ResourceExhaustedError may be
 # the memory of a GPU, too.
-_NOISE = re.compile(r"^\s*(?:[\w.]+Error: )+| \[while running .*")
+_NOISE = re.compile(r"^\s*(?:[\w.]+Error: |\([\w.]+Error\) )+| \[while running .*")
 _TEXTS = (
     "No space left on device",
     "Disk quota exceeded",
     "File too large",
     "Read-only file system",
     "Is a directory",  # In the place of a file that is replaced.
+    "database or disk is full",  # SQLite's, as the next two.
+    "attempt to write a readonly database",
+    "unable to open database file",
 )
+MAKE_SPACE = "make space"
+"""What all that is said of a disk that is full has, and nothing else."""
+
+
+def cannot_write(error: BaseException, then: str) -> str:
+    """What is said where an error comes from the disk; empty where it does not.
+
+    Args:
+      error: of a command.
+      then: what to do once there is space.
+    """
+    if problem := output_problem(error):
+        return (
+            f"cannot write ({problem}); what is written stays, so {MAKE_SPACE}, or make it "
+            f"writable, and {then}"
+        )
+    return ""
 
 
 def output_problem(error: BaseException | None) -> str:

@@ -20,7 +20,8 @@ def run_command(
     """Runs a command, and says in a line why it ended early.
 
     Errors that no user can mend are faults of the program and keep their traceback; with
-    `--traceback` all do.
+    `--traceback` all do. Those of a disk that is full or read-only are told of any command that
+    works on something.
 
     Args:
       action: takes the arguments; returns the exit status, None for 0.
@@ -49,3 +50,13 @@ def run_command(
             raise
         print_error(error)
         return error.exit_status
+    except Exception as error:
+        if goes_on is None or "--traceback" in argv:
+            raise
+        # TensorFlow is slow to import.
+        from pipeline.console.output_problems import cannot_write
+
+        if not (message := cannot_write(error, goes_on or "give the same command again")):
+            raise
+        print_error(message)
+        return exit_codes.ERROR

@@ -26,6 +26,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.console.output_problems import MAKE_SPACE
 from pipeline.console.texts import one_line
 from tfrecords_schema.decoding import arrays_in, decode, json_object
 from tfrecords_schema.errors import DatasetError, UserError
@@ -108,7 +109,7 @@ def save(directory: str, state: TrainingState, variables: Variables) -> None:
         _remove_all_but(before, directory)
         raise CheckpointError(
             f"checkpoint {directory} cannot be written ({error.message}); those before it are "
-            "intact: make space, or make it writable, and give the same command again"
+            f"intact: {MAKE_SPACE}, or make it writable, and give the same command again"
         ) from error
     _remove_all_but(written, directory)
 

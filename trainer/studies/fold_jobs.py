@@ -14,7 +14,13 @@ _CACHE = "feature_cache_dir"
 
 
 def fold_job(
-    study_dir: str, path: str, argv: Sequence[str], fold: Fold, dataset: Dataset, *more: str
+    study_dir: str,
+    path: str,
+    argv: Sequence[str],
+    fold: Fold,
+    dataset: Dataset,
+    *more: str,
+    has_report: bool = False,
 ) -> Job:
     """The job of one training.
 
@@ -28,6 +34,7 @@ def fold_job(
       fold: what is tested.
       dataset: of the fold.
       *more: flags of this training.
+      has_report: whether they ask for a report.
 
     Raises:
       LinkError: a folder of the study is a link, and what is behind it somebody else's.
@@ -47,4 +54,4 @@ def fold_job(
         of_model = asked.asked(line).model.options
         if any(getattr(options, _CACHE, None) == "" for options in of_model):
             line = (*line, f"--{_CACHE}={below(study_dir, 'features')}")
-    return Job(path.rpartition("/")[2], run_dir, line, dataset.manifest.fingerprint)
+    return Job(path.rpartition("/")[2], run_dir, line, dataset.manifest.fingerprint, has_report)

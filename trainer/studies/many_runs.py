@@ -19,12 +19,14 @@ import tensorflow as tf
 from pipeline.console.terminal import say
 from pipeline.console.texts import counted, duration_text
 from tfrecords_schema.errors import UserError
-from tfrecords_schema.names import join
-from tfrecords_schema.storage import read
+from tfrecords_schema.locks import remove_dead_locks
+from tfrecords_schema.storage import names_in
 from trainer.distribution.children import die_with_parent
 from trainer.metrics.table import headline
 from trainer.report.report_data import RunFiles
+from trainer.report.report_tables import page_name
 
+_EVALUATION = "evaluation-test.json"
 _LOOK_SECS = 0.2
 _SHOWN_BYTES = 4000
 
@@ -37,16 +39,19 @@ class Job(NamedTuple):
       run_dir: its run folder.
       argv: its command line, for `python -m trainer`.
       fingerprint: of its dataset.
+      has_report: whether it ends with a report.
     """
 
     name: str
     run_dir: str
     argv: tuple[str, ...]
     fingerprint: str
+    has_report: bool = False
 
     def result(self) -> dict[str, Any] | None:
-        """The evaluation of its test split; None before it is done."""
-        if read(join(self.run_dir, "evaluation-test.json")) is None:
+        """The evaluation of its test split; None before it is done, with its report."""
+        needed = {_EVALUATION, page_name("")} if self.has_report else {_EVALUATION}
+        if not needed <= {*names_in(self.run_dir)}:
             return None
         return RunFiles.read(self.run_dir).evaluated_on(self.fingerprint).get("test")
 
@@ -85,6 +90,8 @@ def run_all(jobs: Sequence[Job], parallel: int, train: Callable[[Sequence[str]],
       RunFailedError: one of them failed; nothing is started after it.
     """
     left = [job for job in jobs if job.result() is None]
+    for job in jobs:
+        remove_dead_locks(job.run_dir)
     if len(left) < len(jobs):
         say(f"{counted(len(jobs) - len(left), 'run')} of {len(jobs)} done before")
     told = _Told(len(jobs) - len(left), len(jobs))

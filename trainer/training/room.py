@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.client import device_lib
 
+from pipeline.console.output_problems import MAKE_SPACE
 from pipeline.console.texts import bytes_text
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.names import join
@@ -63,7 +64,7 @@ def require(run: RunOptions, training: TrainingOptions, model: keras.Model) -> N
     if free is not None and needed > free:
         raise UserError(
             f"a checkpoint takes {bytes_text(needed)}, and the disk of {run.run_dir} has "
-            f"{bytes_text(free)} free; make space, or give another --run_dir"
+            f"{bytes_text(free)} free; {MAKE_SPACE}, or give another --run_dir"
         )
 
 

@@ -1,5 +1,6 @@
 """How commands end: what they say, to whom, and with which exit status."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -38,6 +39,19 @@ def test_what_a_user_can_mend_is_a_message(
 ) -> None:
     assert run_command(_raising(error), [], goes_on="go on") == status
     assert capsys.readouterr().err == message
+
+
+def test_a_full_disk_is_a_message_where_a_command_works_on_something(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "study.json")
+    assert run_command(_raising(full), [], goes_on="go on") == exit_codes.ERROR
+    said = capsys.readouterr().err
+    assert said.startswith("error: cannot write ([Errno 28] No space left on device: 'study.json')")
+    assert said.endswith("so make space, or make it writable, and go on\n")
+    for argv, goes_on in (([], None), (["--traceback"], "go on")):
+        with pytest.raises(OSError, match="No space left"):
+            run_command(_raising(full), argv, goes_on=goes_on)
 
 
 def test_all_else_keeps_its_traceback() -> None:

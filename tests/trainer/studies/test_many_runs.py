@@ -1,12 +1,15 @@
 """Chains of trainings: what follows depends on how the one before it ended."""
 
+import json
+import pathlib
 import subprocess
 import sys
 
 import pytest
 
+from tfrecords_schema.locks import Lock
 from trainer.studies import many_runs
-from trainer.studies.many_runs import Ended, Job, run_chains
+from trainer.studies.many_runs import Ended, Job, run_all, run_chains
 
 
 def _job(name: str, status: int = 0) -> Job:
@@ -66,3 +69,27 @@ def test_what_a_chain_raises_ends_all(processes):
         with pytest.raises(ValueError, match="enough"):
             run_chains(chains, parallel, lambda argv: Ended(0))
     assert next(left).name == "never0"  # Nothing was asked of it.
+
+
+def _evaluated(run_dir, fingerprint):
+    evaluation = {"split": "test", "dataset_fingerprint": fingerprint, "metrics": {"accuracy": 1.0}}
+    (run_dir / "evaluation-test.json").write_text(json.dumps(evaluation))
+
+
+def test_a_run_that_was_killed_before_its_report_is_not_done(tmp_path):
+    _evaluated(tmp_path, "f")
+    assert Job("", str(tmp_path), (), "f").result()
+    reported = Job("", str(tmp_path), (), "f", has_report=True)
+    assert reported.result() is None
+    (tmp_path / "report.html").touch()
+    assert reported.result()
+
+
+def test_runs_that_are_done_keep_no_lock_of_a_kill(tmp_path):
+    _evaluated(tmp_path, "f")
+    job = Job("", str(tmp_path), (), "f")
+    with Lock(str(tmp_path), "training") as alive:
+        dead = json.loads(pathlib.Path(alive.path).read_text()) | {"pid": 2**22 + 1}
+        (tmp_path / "lock-0.json").write_text(json.dumps(dead))
+        run_all([job], 1, lambda argv: 1)
+        assert [str(path) for path in tmp_path.glob("lock-*")] == [alive.path]

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import stat
 
+from pipeline.console.output_problems import output_problem
 from tfrecords_schema.errors import UserError
 
 _BESIDE = ("-journal", "-wal", "-shm")
@@ -44,6 +45,8 @@ def require_own(path: str) -> None:
             if found := database.execute(query + virtual).fetchone():
                 raise _refusal(path, f"has {found[0]!r}, which is no plain table")
     except sqlite3.DatabaseError as error:
+        if output_problem(error):
+            raise
         raise _refusal(path, f"cannot be read ({error})") from error
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.console.output_problems import output_problem
 from pipeline.sources.recordings.libraries import library
 from tfrecords_schema.decoding import decode
 from tfrecords_schema.errors import UserError
@@ -24,7 +25,9 @@ from trainer.studies.search.database import require_own
 _FILE = "search.sqlite3"
 _NUMBER, _SECS = "trial", "seconds"
 FIXED = "fixed"
-"""What is written down of the first trial: options with values that are known beforehand."""
+"""What is written down of a trial: options with values that are known beforehand."""
+IDENTITY = "identity"
+"""What is written down of a trial once all of its options are suggested."""
 # Trials before any is pruned, and before suggestions follow from figures.
 _FIRST_TRIALS = 5
 _RANDOM_TRIALS = 8
@@ -97,6 +100,8 @@ class Storage:
             for trial in self.study.get_trials(deepcopy=False):
                 decode(_OfTrial, trial.user_attrs)
         except Exception as error:  # SQLAlchemy and Optuna raise errors of many kinds.
+            if output_problem(error):
+                raise
             why = str(error).partition("\n")[0]
             raise UserError(
                 f"{path} cannot be gone on from ({why}); give another --run_dir, or remove it"
@@ -113,8 +118,10 @@ class Storage:
         waiting = {number_of(trial) for trial in self._in(state.WAITING)}
         for trial in self._in(state.RUNNING):
             if (number := number_of(trial)) is not None and number not in waiting:
-                known = {**trial.user_attrs.get(FIXED, {}), **trial.params}
-                self.study.enqueue_trial(known, user_attrs=trial.user_attrs)
+                # What is suggested after some of the options would not be what was before them all.
+                suggested = trial.params if IDENTITY in trial.user_attrs else {}
+                known = {**trial.user_attrs.get(FIXED, {}), **suggested}
+                self.study.enqueue_trial(known, user_attrs={**trial.user_attrs, FIXED: known})
             self.study.tell(trial.number, state=state.FAIL)
 
     def _in(self, *states: Any) -> list[Any]:

@@ -14,10 +14,12 @@ import numpy as np
 
 from pipeline.console.errors import UsageError
 from pipeline.console.exit_codes import INTERRUPTED, STOPPED
+from pipeline.console.output_problems import MAKE_SPACE
 from pipeline.console.terminal import say
 from pipeline.console.texts import clock
 from tfrecords_schema import Dataset
 from tfrecords_schema.errors import UserError
+from tfrecords_schema.locks import remove_dead_locks
 from tfrecords_schema.names import join
 from tfrecords_schema.storage import names_in, remove
 from trainer.runs import identity
@@ -27,11 +29,10 @@ from trainer.studies.fold_jobs import fold_job
 from trainer.studies.many_runs import Chain, Job, RunFailedError
 from trainer.studies.options import SearchOptions
 from trainer.studies.search.space import Dimension, is_read
-from trainer.studies.search.storage import FIXED, Storage, number_of, optuna
+from trainer.studies.search.storage import FIXED, IDENTITY, Storage, number_of, optuna
 
 # What tells of a training and takes little; weights and predictions of trials are not kept.
 _KEPT = (".json", ".jsonl", ".flags")
-_IDENTITY = "identity"
 _MEASURED = ("COMPLETE", "PRUNED")  # States of trials that did not fail.
 FIGURES, SAME, REASON = "figures", "same_as", "reason"
 """What is written down of a trial: of each fold, which one it repeats, why it failed."""
@@ -115,7 +116,7 @@ class Trials:
         name = f"trial {number}: {' '.join(flags) or 'the default'}"
         try:
             jobs = [self._plan.job(number, at, flags) for at in range(len(self._plan.folds))]
-            trial.set_user_attr(_IDENTITY, found := self._identity(jobs[0]))
+            trial.set_user_attr(IDENTITY, found := self._identity(jobs[0]))
         except UsageError as error:
             return self._fail(number, trial, name, str(error))
         if (same := self._same(found)) is not None:
@@ -128,6 +129,8 @@ class Trials:
                     raise RunFailedError(job, ended.status)
                 if ended.status:
                     words = (ended.words.strip().splitlines() or [""])[-1]
+                    if MAKE_SPACE in words:  # It would fail all others, and for ever.
+                        raise RunFailedError(job, ended.status, words)
                     reason = f"exit status {ended.status} on fold {at}. {words}".strip()
                     return self._fail(number, trial, name, reason)
             figures.append(self._figure(job))
@@ -172,7 +175,7 @@ class Trials:
     def _same(self, found: str) -> Any:
         """An earlier trial of the same trainings; None without one."""
         for trial in self._storage.newest().values():
-            if trial.state.name in _MEASURED and trial.user_attrs.get(_IDENTITY) == found:
+            if trial.state.name in _MEASURED and trial.user_attrs.get(IDENTITY) == found:
                 return trial
         return None
 
@@ -223,7 +226,8 @@ class Trials:
 
 
 def _clear(run_dir: str) -> None:
-    """Removes what is large: weights, predictions, events."""
+    """Removes what is large, weights, predictions and events, and the lock of a kill."""
+    remove_dead_locks(run_dir)
     for name in names_in(run_dir):
         if not name.endswith(_KEPT):
             remove(join(run_dir, name))

@@ -220,6 +220,23 @@ def test_a_trial_that_fails_is_left_out_and_the_default_may_not(
     assert _search(dataset, tmp_path / "third", "--trials=2") == INTERRUPTED
 
 
+def test_a_full_disk_ends_the_search_and_no_trial(
+    dataset, trainings, tmp_path, monkeypatch, capsys, uninterrupted
+):
+    def full(argv):
+        if len(trainings.done) < 5:
+            return trainings(argv)
+        print("error: checkpoint ckpt-1 cannot be written; make space, or make it writable")
+        return 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer.search.train", full)
+        assert _search(dataset, tmp_path / "run", "--trials=11") == 1
+    assert "ckpt-1 cannot be written; make space" in capsys.readouterr().err
+    assert _search(dataset, tmp_path / "run", "--trials=11") == 0
+    assert _result(tmp_path / "run") == uninterrupted[0]
+
+
 def test_a_trial_that_failed_on_a_later_fold_fails_again(dataset, trainings, tmp_path):
     trainings.status = lambda rate, fold: 65 if rate == 0.01 and fold else 0
     space = "--space=learning_rate=0.001,0.01"

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.optional import optional_library
-from trainer.studies.search.storage import Storage
+from trainer.studies.search.storage import IDENTITY, Storage
 
 optional_library("optuna")
 
@@ -56,6 +56,26 @@ def test_suggestions_depend_on_seed_and_number_alone(tmp_path):
     whole = rates("whole", ())
     assert len({*whole}) == 4  # A sampler that began anew would repeat the first.
     assert rates("cut", (1, 3)) == pytest.approx(whole)
+
+
+def test_suggestions_of_a_trial_killed_between_two_options_are_those_of_a_quiet_one(tmp_path):
+    def second(storage):
+        number, trial, rate = _ask(storage)
+        return number, rate, trial.suggest_float("dropout", 0, 1)
+
+    expected = second(_open(tmp_path / "quiet"))
+    _ask(_open(tmp_path / "killed"))
+    assert second(_open(tmp_path / "killed")) == expected
+
+
+def test_options_that_were_all_suggested_stay_through_two_kills(tmp_path):
+    _, trial, rate = _ask(_open(tmp_path))
+    dropout = trial.suggest_float("dropout", 0, 1)
+    trial.set_user_attr(IDENTITY, "of the training")
+    _ask(_open(tmp_path))  # Killed again, before it had them all.
+    _, trial = _open(tmp_path).ask()
+    assert trial.suggest_float("rate", 0, 1) == rate
+    assert trial.suggest_float("dropout", 0, 1) == dropout
 
 
 def test_time_of_earlier_starts_is_added_up(tmp_path):
