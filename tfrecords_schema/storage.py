@@ -20,7 +20,7 @@ import shutil
 import stat
 import unicodedata
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -191,7 +191,7 @@ def atomic_write(path: str, content: bytes) -> None:
         _write(temporary, content)
 
 
-def replace_together(files: Mapping[str, bytes]) -> None:
+def replace_together(files: dict[str, bytes]) -> None:
     """Replaces files of which the last tells what is in the others.
 
     All are written before one is replaced, so a full disk leaves what was there. While they are
