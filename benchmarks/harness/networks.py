@@ -10,6 +10,7 @@ import tensorflow as tf
 from benchmarks.harness.batches import CLASSES
 from tfrecords_schema import InputSpec, LabelSpec
 from trainer.models.family import ChosenModel, DataSpec, families
+from trainer.serving.export import constant_weights
 
 
 def ours(name: str, step_shape: tuple[int, ...], dtype: str = "float32") -> keras.Model:
@@ -59,6 +60,12 @@ def answer(model: keras.Model, inputs: dict[str, np.ndarray]) -> Callable[[], No
         name: tf.TensorSpec([None] * (1 if name == "lengths" else 2) + [*x.shape[2:]], x.dtype)
         for name, x in inputs.items()
     }
-    compute = tf.function(lambda given: model(given, training=False), input_signature=[specs])
+    weights = constant_weights(model)
+
+    @tf.function(input_signature=[specs], autograph=False)
+    def compute(given: dict[str, tf.Tensor]) -> tf.Tensor:
+        with keras.StatelessScope(weights):
+            return model(given, training=False)
+
     concrete = compute.get_concrete_function()
     return lambda: concrete(tf.nest.map_structure(tf.constant, inputs)).numpy()

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -24,6 +25,8 @@ from trainer.serving.serving import Serving
 
 SAVED_MODEL = "saved_model"
 KERAS_FILE = "model.keras"
+# A graph holds 2 GiB at most, and is copied several times while it is loaded.
+_MOST_CONSTANT_BYTES = 2**28
 
 
 class ServedModule(tf.Module):
@@ -36,14 +39,16 @@ class ServedModule(tf.Module):
 
     def __init__(self, serving: Serving):
         super().__init__(name="served")
-        self._weights = [variable.value for variable in serving.model.variables]
+        weights = constant_weights(serving.model)
+        self._variables = [] if weights else [v.value for v in serving.model.variables]
         names = list(serving.task.label.class_names)
         specs = list(serving.input_specs.values())
 
         @tf.function(input_signature=specs, autograph=False)
         def serve(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
             inputs = dict(zip(serving.input_specs, tensors, strict=True))
-            return serving.answer(inputs)
+            with keras.StatelessScope(weights):
+                return serving.answer(inputs)
 
         @tf.function(input_signature=[], autograph=False)
         def class_names() -> dict[str, tf.Tensor]:
@@ -51,6 +56,16 @@ class ServedModule(tf.Module):
 
         self.serve = serve
         self.class_names = class_names
+
+
+def constant_weights(model: keras.Model) -> list[tuple[keras.Variable, np.ndarray]]:
+    """What stands for a model's weights in `keras.StatelessScope`, so that a graph holds them.
+
+    Nothing has to be read and handed over at each call, and what follows from weights alone, such
+    as the factors of a normalization, is computed once. Empty where they are too many.
+    """
+    weights = [(variable, variable.numpy()) for variable in model.variables]
+    return weights if sum(x.nbytes for _, x in weights) <= _MOST_CONSTANT_BYTES else []
 
 
 def export(serving: Serving, folder: str) -> None:

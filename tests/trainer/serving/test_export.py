@@ -15,6 +15,7 @@ from trainer.models.family import ChosenModel, DataSpec, families
 from trainer.models.forecaster import ForecastOptions
 from trainer.models.frames import FrameModelOptions
 from trainer.models.signal import SignalModelOptions
+from trainer.serving import export as export_module
 from trainer.serving.export import export
 from trainer.serving.serving import Serving
 from trainer.step.forecast import forecast_label
@@ -135,6 +136,25 @@ def test_the_signature_takes_the_sources_dtype_and_any_batch_and_time(tmp_path):
     assert specs["signal"].dtype == tf.int16
     assert specs["signal"].shape.as_list() == [None, None, 12, 2]
     assert specs["lengths"].dtype == tf.int32
+
+
+def _reads(loaded):
+    (function,) = loaded.serve.concrete_functions
+    return sum(operation.type == "ReadVariableOp" for operation in function.graph.get_operations())
+
+
+@pytest.mark.parametrize("most", [None, 0])
+def test_weights_are_constants_unless_they_are_too_many(most, tmp_path, monkeypatch):
+    if most is not None:
+        monkeypatch.setattr(export_module, "_MOST_CONSTANT_BYTES", most)
+    serving, inputs = _serving(), _inputs()
+    export(serving, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
+    assert (_reads(loaded) == 0) == (most is None)
+    expected = serving.answer(inputs)
+    serving.model.set_weights([0 * x for x in serving.model.get_weights()])
+    served = loaded.serve(*inputs.values())
+    np.testing.assert_allclose(served["probabilities"], expected["probabilities"], atol=1e-6)
 
 
 def test_sigmoid_scores_and_values_are_served(tmp_path):
