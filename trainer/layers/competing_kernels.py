@@ -1,13 +1,14 @@
 """Random convolutions that compete: how often, and how strongly, each of a group fits best."""
 
+import functools
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.layers.convolution import convolution_of_rows
-from trainer.layers.gaps import Gaps
+from trainer.layers.rows.gaps import slide
+from trainer.layers.rows.windows import convolution_of_rows
 
 KERNEL_SAMPLES = 9
 _KERNELS = 8  # That compete with each other.
@@ -130,10 +131,8 @@ def _drawn(random: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarr
 def _fits(
     packed: tf.Tensor, lengths: tf.Tensor, kernel: tf.Tensor, dilation: int, causal: bool
 ) -> tf.Tensor:
-    reach = (KERNEL_SAMPLES - 1) * dilation
-    before = reach if causal else reach // 2
-    gaps = Gaps.around(lengths, before)
-    return gaps.slide(lambda rows: convolution_of_rows(rows, kernel, dilation), packed, before)
+    window = functools.partial(convolution_of_rows, dilation=dilation)
+    return slide(window, packed, lengths, (KERNEL_SAMPLES - 1) * dilation, kernel, causal=causal)
 
 
 @keras.saving.register_keras_serializable(package="trainer")

@@ -5,6 +5,7 @@ their filter gradient returns nothing (seen in 2.21; compare tensorflow#14657, k
 get one row of zeros instead, and its result is dropped.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,25 +13,28 @@ import keras
 import tensorflow as tf
 
 from trainer.layers.features import with_bias
-from trainer.layers.gaps import Gaps
-
-# Channels from which products of each shift by itself are faster than one of all, in
-# `_shifted_products`, and those of `_products_of_many` than oneDNN's gradient.
-_APART_FROM, _PRODUCTS_FROM = 16, 32
-_ROWS_IN_CACHE = 8192
+from trainer.layers.rows.gaps import slide
+from trainer.layers.rows.windows import (
+    convolution_of_rows,
+    depthwise_convolution_of_rows,
+    maximum_of_rows,
+    strided_convolution,
+)
 
 
 def call_never_empty(function: Callable[[tf.Tensor], tf.Tensor], rows: tf.Tensor) -> tf.Tensor:
     """Returns `function(rows)` for `[rows, ...]`; `function` never sees an empty batch.
 
-    Both conditions pass tensors on uncopied, and the function stands outside of them: it is
-    traced once and may communicate between replicas.
+    A pad by no row and a slice of all pass tensors on uncopied, and so do their gradients. A
+    condition would be traced twice, and again for its gradient.
     """
-    any_rows = tf.shape(rows)[0] > 0
-    one_row = [[0, 1]] + [[0, 0]] * (len(rows.shape) - 1)
-    given = tf.cond(any_rows, lambda: rows, lambda: tf.pad(rows, one_row))
+    count = tf.shape(rows)[0]
+    given = tf.pad(rows, [[0, 1 - tf.minimum(count, 1)]] + [[0, 0]] * (len(rows.shape) - 1))
     outputs = function(tf.ensure_shape(given, [None, *rows.shape[1:]]))
-    return tf.cond(any_rows, lambda: outputs, lambda: outputs[:0])
+    others = outputs.shape[1:]
+    found = tf.slice(outputs, [0] * (len(others) + 1), [count] + [-1] * len(others))
+    found.set_shape([None, *others])
+    return found
 
 
 class _NeverEmpty(keras.layers.Layer):
@@ -55,7 +59,7 @@ class Conv1D(_NeverEmpty, keras.layers.Conv1D):
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """`[rows, samples, channels]` -> `[rows, outputs, filters]`."""
         if self._folds(inputs):
-            return _strided_convolution(inputs, kernel, self.strides[0])
+            return strided_convolution(inputs, kernel, self.strides[0])
         return super().convolution_op(inputs, kernel)
 
     def _folds(self, inputs: tf.Tensor) -> bool:
@@ -129,13 +133,9 @@ class TemporalConvolution(keras.layers.Layer):
         """`[valid, features]`, `[batch] int32` -> `[valid, filters]`."""
         inner = self.convolution
         kernel = tf.cast(tf.convert_to_tensor(inner.kernel), self.compute_dtype)
+        window = functools.partial(convolution_of_rows, dilation=self.dilation)
         reach = (kernel.shape[0] - 1) * self.dilation
-        before = reach if self.causal else reach // 2
-
-        gaps = Gaps.around(lengths, max(before, reach - before))
-        outputs = gaps.slide(
-            lambda rows: convolution_of_rows(rows, kernel, self.dilation), packed, before
-        )
+        outputs = slide(window, packed, lengths, reach, kernel, causal=self.causal)
         if inner.use_bias:
             outputs = with_bias(outputs, tf.convert_to_tensor(inner.bias))
         return outputs if inner.activation is None else inner.activation(outputs)
@@ -195,20 +195,11 @@ class TemporalDepthwiseConvolution(keras.layers.Layer):
 
     def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """`[valid, features]`, `[batch] int32` -> `[valid, features]`."""
-        kernel = tf.convert_to_tensor(self.kernel)
-
-        def window(rows: tf.Tensor) -> tf.Tensor:
-            # Every so many rows are an image of their own, which dilates the kernel.
-            images = tf.reshape(rows, [-1, self.dilation, 1, rows.shape[-1]])
-            images = tf.transpose(images, [1, 0, 2, 3])
-            found = tf.nn.depthwise_conv2d(images, kernel, [1, 1, 1, 1], "VALID")
-            found = tf.transpose(found, [1, 0, 2, 3])
-            return tf.reshape(found, [-1, rows.shape[-1]])
-
-        reach = (self.kernel_steps - 1) * self.dilation
-        before = reach if self.causal else reach // 2
-        gaps = Gaps.around(lengths, max(before, reach - before), self.dilation)
-        outputs = gaps.slide(window, packed, before)
+        window = functools.partial(depthwise_convolution_of_rows, dilation=self.dilation)
+        kernel, reach = tf.convert_to_tensor(self.kernel), (self.kernel_steps - 1) * self.dilation
+        outputs = slide(
+            window, packed, lengths, reach, kernel, causal=self.causal, multiple=self.dilation
+        )
         return outputs if self.bias is None else outputs + tf.convert_to_tensor(self.bias)
 
     def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
@@ -241,14 +232,9 @@ class TemporalMaxPooling(keras.layers.Layer):
 
     def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """`[valid, features]`, `[batch] int32` -> `[valid, features]`."""
-
-        def window(rows: tf.Tensor) -> tf.Tensor:
-            return tf.squeeze(tf.nn.max_pool1d(rows[None], self.steps, 1, "VALID"), [0])
-
-        reach = self.steps - 1
-        before = reach if self.causal else reach // 2
-        gaps = Gaps.around(lengths, max(before, reach - before))
-        return gaps.slide(window, packed, before, fill=packed.dtype.min)
+        window = functools.partial(maximum_of_rows, steps=self.steps)
+        fill, reach = packed.dtype.min, self.steps - 1
+        return slide(window, packed, lengths, reach, causal=self.causal, fill=fill)
 
     def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
         """As many features."""
@@ -257,128 +243,3 @@ class TemporalMaxPooling(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
         return {**super().get_config(), "steps": self.steps, "causal": self.causal}
-
-
-def convolution_of_rows(rows: tf.Tensor, kernel: tf.Tensor, dilation: int) -> tf.Tensor:
-    """Returns the "valid" convolution of one long row.
-
-    Args:
-      rows: `[size, channels]`.
-      kernel: `[kernel samples, channels, filters]`.
-      dilation: rows from one element of the kernel to the next.
-
-    Returns:
-      `[size - (kernel samples - 1) * dilation, filters]`.
-    """
-
-    def of_kernel(inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        return _shifted_products(inputs[0], upstream[0], kernel.shape[0], dilation)
-
-    return _convolution(rows[tf.newaxis], kernel, dilation, of_kernel)[0]
-
-
-def _convolution(
-    inputs: tf.Tensor,
-    kernel: tf.Tensor,
-    dilation: int,
-    of_kernel: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-) -> tf.Tensor:
-    """The "valid" convolution of `[rows, samples, channels]`; the kernel's gradient is given."""
-
-    def convolved(inputs: tf.Tensor, kernel: tf.Tensor, zeros: int) -> tf.Tensor:
-        found = tf.raw_ops.Conv2D(
-            input=inputs[:, tf.newaxis], filter=kernel[tf.newaxis], strides=[1] * 4,
-            padding="EXPLICIT", explicit_paddings=[0] * 4 + [zeros] * 2 + [0] * 2,
-            dilations=[1, 1, dilation, 1],
-        )  # fmt: skip
-        return tf.squeeze(found, [1])
-
-    @tf.custom_gradient
-    def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> Any:
-        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            flipped = tf.transpose(tf.reverse(kernel, [0]), [0, 2, 1])
-            of_inputs = convolved(upstream, flipped, (kernel.shape[0] - 1) * dilation)
-            return of_inputs, of_kernel(inputs, upstream)
-
-        return convolved(inputs, kernel, 0), gradient
-
-    return convolve(inputs, kernel)
-
-
-def _shifted_products(
-    rows: tf.Tensor, upstream: tf.Tensor, kernel_samples: int, dilation: int = 1
-) -> tf.Tensor:
-    """The gradient of the kernel of a convolution of one long row.
-
-    oneDNN's own takes 1.1 to 3 times as long there, and 500 times with a kernel of 40 and 32
-    channels (8,448 rows, Zen 5, one core).
-    """
-    outputs = tf.shape(upstream)[0]
-    starts = range(0, kernel_samples * dilation, dilation)
-    if rows.shape[-1] < _APART_FROM:
-        channels = tf.transpose(rows)
-        beside = tf.concat([channels[:, s : s + outputs] for s in starts], 0)
-        shape = [kernel_samples, rows.shape[-1], upstream.shape[-1]]
-        return tf.reshape(tf.matmul(beside, upstream), shape)
-    return tf.stack([tf.matmul(rows[s : s + outputs], upstream, transpose_a=True) for s in starts])
-
-
-def _products_of_many(inputs: tf.Tensor, upstream: tf.Tensor, kernel_samples: int) -> tf.Tensor:
-    """The gradient of the kernel of a convolution of `[rows, samples, channels]`.
-
-    Some rows at a time, which stay in the cache, are one long row, with zeros upstream where the
-    kernel reaches from one into the next. That takes 0.4 of oneDNN's time for rows of 499 samples
-    of 64 channels, and 0.9 for 242; with fewer than 32 channels it takes longer.
-    """
-    together, reach = max(1, _ROWS_IN_CACHE // inputs.shape[1]), kernel_samples - 1
-
-    def add(first: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        part = tf.pad(upstream[first : first + together], [[0, 0], [0, reach], [0, 0]])
-        part = tf.reshape(part, [-1, part.shape[-1]])
-        rows = tf.reshape(inputs[first : first + together], [-1, inputs.shape[-1]])
-        found = _shifted_products(rows, part[: tf.shape(part)[0] - reach], kernel_samples)
-        return first + together, total + tf.cast(found, total.dtype)
-
-    shape = [kernel_samples, inputs.shape[-1], upstream.shape[-1]]
-    total = tf.zeros(shape, keras.backend.result_type(inputs.dtype, "float32"))
-    loop = tf.while_loop(lambda first, _: first < tf.shape(inputs)[0], add, (0, total))
-    return tf.cast(loop[1], inputs.dtype)
-
-
-def _strided_convolution(inputs: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
-    """Returns the "valid" convolution at every `stride`-th sample, as one of stride 1.
-
-    oneDNN's filter gradient is slow where the stride is not 1. With the stride folded into the
-    channels, `[rows, samples, channels]` seen as `[rows, samples / stride, stride * channels]`, the
-    published model's four layers take 0.76 of their processor time in float32 and 0.66 in bfloat16
-    (forward and backward, Zen 4, two cores), and the whole training step 0.83 and 0.79.
-
-    Args:
-        inputs: `[rows, samples, channels]`; samples known, and at least the kernel's.
-        kernel: `[kernel samples, channels, filters]`.
-        stride: at least 1.
-    """
-    kernel_samples, channels, filters = kernel.shape
-    groups = -(-kernel_samples // stride)
-    outputs = (inputs.shape[1] - kernel_samples) // stride + 1
-    folded_steps = outputs - 1 + groups
-    samples = _fit(inputs, folded_steps * stride)
-    folded = tf.reshape(samples, [-1, folded_steps, stride * channels])
-    padded = tf.pad(kernel, [[0, groups * stride - kernel_samples], [0, 0], [0, 0]])
-    folded_kernel = tf.reshape(padded, [groups, stride * channels, filters])
-    if stride * channels < _PRODUCTS_FROM:
-        return tf.nn.conv1d(folded, folded_kernel, stride=1, padding="VALID")
-
-    def of_kernel(inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        return _products_of_many(inputs, upstream, groups)
-
-    return _convolution(folded, folded_kernel, 1, of_kernel)
-
-
-def _fit(inputs: tf.Tensor, samples: int) -> tf.Tensor:
-    """Cuts what no output sees, or adds zeros where only the kernel's own zeros reach."""
-    given = inputs.shape[1]
-    if samples > given:
-        return tf.pad(inputs, [[0, 0], [0, samples - given], [0, 0]])
-    # The gradient of tf.slice is a pad; that of indexing takes one core, and long in bfloat16.
-    return inputs if samples == given else tf.slice(inputs, [0, 0, 0], [-1, samples, -1])

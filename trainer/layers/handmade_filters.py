@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.layers.gaps import Gaps
+from trainer.layers.rows.gaps import slide
+from trainer.layers.rows.windows import depthwise_convolution_of_rows
 
 _WIDTHS = (2, 4, 8, 16, 32, 64)
 
@@ -37,15 +38,9 @@ class HandmadeFilters(keras.layers.Layer):
         features = packed.shape[-1]
         kernel = np.tile(self.kernel[:, None, None, :], (1, 1, features, 1))
         kernel = tf.constant(kernel, packed.dtype)
-
-        def window(rows: tf.Tensor) -> tf.Tensor:
-            found = tf.nn.depthwise_conv2d(rows[None, :, None], kernel, [1, 1, 1, 1], "VALID")
-            return tf.squeeze(found, [0, 2])
-
         reach = len(self.kernel) - 1
-        before = reach if self.causal else reach // 2
-        gaps = Gaps.around(lengths, max(before, reach - before))
-        return tf.nn.relu(gaps.slide(window, packed, before))
+        window = depthwise_convolution_of_rows
+        return tf.nn.relu(slide(window, packed, lengths, reach, kernel, causal=self.causal))
 
     def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
         """Known without a trace."""

@@ -62,11 +62,11 @@ def test_equals_loops_in_blocks_of_any_size(causal, most_products):
 
 def _naive(layer, rows):
     """One record by TensorFlow's own operations, which it differentiates itself."""
-    from trainer.layers.attention import _turned
+    from trainer.layers.attention import _angles_at, _turned
 
-    position = tf.range(len(rows))
+    angles = _angles_at(tf.range(len(rows)), 4)
     query, key, value = (tf.reshape(p(rows), [-1, 2, 4]) for p in layer.projections[:3])
-    query, key = _turned(query, position), _turned(key, position)
+    query, key = _turned(query, *angles), _turned(key, *angles)
     products = tf.einsum("ihd,jhd->hij", query, key) / 2
     found = tf.einsum("hij,jhd->ihd", tf.nn.softmax(products), value)
     return layer.projections[3](tf.reshape(found, [-1, _FEATURES]))
@@ -135,10 +135,10 @@ def test_products_are_as_many_as_the_lengths_say(monkeypatch):
 
 
 def test_half_precision_keeps_far_positions_apart():
-    from trainer.layers.attention import _turned
+    from trainer.layers.attention import _angles_at, _turned
 
     rows = tf.ones([2, 1, 4], tf.bfloat16)
-    turned = tf.cast(_turned(rows, tf.constant([5000, 5001])), tf.float32)
+    turned = tf.cast(_turned(rows, *_angles_at(tf.constant([5000, 5001]), 4)), tf.float32)
     assert np.abs(turned[0] - turned[1]).max() > 0.1
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer import layers
-from trainer.layers import convolution
+from trainer.layers.rows import windows
 
 
 @settings(max_examples=20, deadline=None)
@@ -26,8 +26,8 @@ def test_equals_the_stock_layer_at_any_stride_kernel_and_length(stride, kernel, 
 
 
 def test_products_of_some_rows_at_a_time_add_up_to_the_gradient(monkeypatch):
-    monkeypatch.setattr(convolution, "_PRODUCTS_FROM", 1)
-    monkeypatch.setattr(convolution, "_ROWS_IN_CACHE", 10)  # Two rows of 5, then the third.
+    monkeypatch.setattr(windows, "_PRODUCTS_FROM", 1)
+    monkeypatch.setattr(windows, "_ROWS_IN_CACHE", 10)  # Two rows of 5, then the third.
     test_equals_the_stock_layer_at_any_stride_kernel_and_length.hypothesis.inner_test(2, 5, 5, 2)
 
 
@@ -108,7 +108,7 @@ def test_over_time_like_the_stock_layer_on_each_record(kernel, dilation, causal)
 def test_over_time_gradients_like_the_stock_layer_on_each_record(
     kernel, dilation, causal, apart_from, monkeypatch
 ):
-    monkeypatch.setattr(convolution, "_APART_FROM", apart_from)
+    monkeypatch.setattr(windows, "_APART_FROM", apart_from)
     of = {"dilation_rate": dilation, "padding": "causal" if causal else "same"}
     stock = keras.layers.Conv1D(4, kernel, **of)
     stock.build((None, None, 3))

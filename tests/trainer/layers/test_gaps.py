@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.layers.gaps import Gaps
+from trainer.layers.rows.gaps import Gaps
 
 _LENGTHS = [[3, 0, 1, 7], [5], [0, 0], [], [2000, 300]]
 
@@ -32,18 +32,32 @@ def _require_inverse(found, valid):
 
 
 @pytest.mark.parametrize("lengths", _LENGTHS[:4], ids=str)
-@pytest.mark.parametrize("multiple", [1, 3])
-def test_side_by_side_the_longest_is_first(lengths, multiple):
-    found, ordered = Gaps.side_by_side(
-        tf.constant(lengths, tf.int32), tf.constant(7), tf.constant(multiple)
-    )
-    assert len(ordered) == -(-max(len(lengths), 1) // multiple) * multiple
-    assert ordered.numpy().tolist() == sorted(lengths, reverse=True) + [0] * (
-        len(ordered) - len(lengths)
-    )
+@pytest.mark.parametrize("together", [1, 3])
+def test_side_by_side_the_longest_is_first(lengths, together):
+    found, ordered, times = Gaps.side_by_side(tf.constant(lengths, tf.int32), tf.constant(together))
+    descending = sorted(lengths, reverse=True)
+    groups = -(-max(len(lengths), 1) // together)
+    descending += [0] * (groups * together - len(lengths))
+    assert ordered.numpy().tolist() == np.reshape(descending, [-1, together]).tolist()
+    of_groups = [max(longest, 1) for longest in descending[::together]]
+    assert times.numpy().tolist() == of_groups
+    firsts = np.cumsum([0, *np.repeat(of_groups, together)])
     order = sorted(range(len(lengths)), key=lambda record: -lengths[record])
     expected = [
-        7 * order.index(record) + step for record, n in enumerate(lengths) for step in range(n)
+        firsts[order.index(record)] + step for record, n in enumerate(lengths) for step in range(n)
     ]
     assert found.places.numpy().tolist() == expected
+    assert len(found.rows) == firsts[-1]
     _require_inverse(found, len(expected))
+
+
+def test_what_layers_ask_for_again_is_made_once_in_each_graph():
+    @tf.function
+    def same(lengths):
+        found = [Gaps.around(lengths, gap) for gap in (2, 2, 3)]
+        inner = tf.cond(lengths[0] > 0, lambda: Gaps.around(lengths, 2).rows, lambda: found[0].rows)
+        assert found[0] is found[1] is not found[2]
+        return found[0].rows, inner, Gaps.around(lengths + 1, 2).rows
+
+    ours, inner, others = same(tf.constant([3, 1]))
+    assert ours.numpy().tolist() == inner.numpy().tolist() != others.numpy().tolist()

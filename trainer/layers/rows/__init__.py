@@ -1,0 +1,1 @@
+"""What layers do with packed rows: functions, no layers. Imports no layer; begin with `gaps.py`."""
