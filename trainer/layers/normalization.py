@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from pipeline.batches.exact_difference import as_exact, exact_difference
+from trainer.layers.rows.gaps import records_and_steps
 
 KINDS = ("none", "training_split", "record")
 _MAX_INT64 = 2.0**63 - 1024  # The largest float64 that is one.
@@ -80,6 +81,10 @@ class Normalization(keras.layers.Layer):
         is_real = tf.reshape(is_real, [-1, values.shape[1], *[1] * (len(values.shape) - 2)])
         return tf.where(is_real, values, tf.zeros_like(values))
 
+    def compute_output_spec(self, packed: Any, lengths: Any, padding: Any = None) -> Any:
+        """The shape stays."""
+        return keras.KerasTensor(packed.shape, dtype=self.compute_dtype)
+
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
         own = {"kind": self.kind, "mean": self.mean, "deviation": self.deviation}
@@ -137,6 +142,10 @@ class LabelScale(keras.layers.Layer):
         """`[rows, values]` -> the same shape."""
         return values * self.deviation + self.mean
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape stays."""
+        return input_shape
+
 
 def _origin(base: tf.Tensor, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """`base + mean` as a number of the dtype of `base`, and the float64 rest that this leaves.
@@ -185,7 +194,7 @@ def _normalize_by_record(
 ) -> tf.Tensor:
     """Mean first, then the squared deviations from it: `[valid, samples, channels]`."""
     batch = tf.size(lengths)
-    record = tf.repeat(tf.range(batch), lengths)
+    record, _ = records_and_steps(lengths)
     first_step = tf.cumsum(lengths, exclusive=True)
     # A mean of equal values is rounded, and dividing would blow that up; one of zeros is exact.
     nothing = tf.zeros([1, rows.shape[-1]], rows.dtype)  # For records without a step at the end.

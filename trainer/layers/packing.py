@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from trainer.layers.rows.gaps import records_and_steps
+
 _POOLINGS = ("last", "mean", "max")
 
 
@@ -54,6 +56,10 @@ class PackSteps(_Packing):
         """`[batch, time, ...]`, `[batch] int32` -> `[valid, ...]`."""
         return pack_steps(inputs, lengths)
 
+    def compute_output_spec(self, inputs: Any, lengths: Any) -> Any:
+        """Known without a trace, which takes long."""
+        return keras.KerasTensor((None, *inputs.shape[2:]), dtype=inputs.dtype)
+
 
 @keras.saving.register_keras_serializable(package="trainer")
 class UnpackSteps(_Packing):
@@ -62,6 +68,11 @@ class UnpackSteps(_Packing):
     def call(self, packed: tf.Tensor, lengths: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
         """`[valid, ...]`, `[batch] int32`, `[batch, time, ...]` -> `[batch, time, ...]`."""
         return unpack_steps(packed, lengths, tf.shape(like)[1])
+
+    def compute_output_spec(self, packed: Any, lengths: Any, like: Any) -> Any:
+        """As many steps as `like`."""
+        shape = (lengths.shape[0], like.shape[1], *packed.shape[1:])
+        return keras.KerasTensor(shape, dtype=packed.dtype)
 
 
 @keras.saving.register_keras_serializable(package="trainer")
@@ -72,6 +83,10 @@ class PackRecords(_Packing):
         """`[batch, ...]`, `[batch] int32` -> `[records, ...]`."""
         return pack_steps(inputs[:, None], tf.minimum(lengths, 1))
 
+    def compute_output_spec(self, inputs: Any, lengths: Any) -> Any:
+        """Any number of records."""
+        return keras.KerasTensor((None, *inputs.shape[1:]), dtype=inputs.dtype)
+
 
 @keras.saving.register_keras_serializable(package="trainer")
 class UnpackRecords(_Packing):
@@ -80,6 +95,10 @@ class UnpackRecords(_Packing):
     def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """`[records, ...]`, `[batch] int32` -> `[batch, ...]`."""
         return unpack_steps(packed, tf.minimum(lengths, 1), 1)[:, 0]
+
+    def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
+        """As many rows as lengths."""
+        return keras.KerasTensor((lengths.shape[0], *packed.shape[1:]), dtype=packed.dtype)
 
 
 @keras.saving.register_keras_serializable(package="trainer")
@@ -122,7 +141,7 @@ class RecordPooling(keras.layers.Layer):
         batch = tf.size(lengths)
         if self.kind == "last":
             return _last_steps(packed, lengths)
-        record = tf.repeat(tf.range(batch), lengths)
+        record, _ = records_and_steps(lengths)
         if self.kind == "mean":
             values = tf.cast(packed, keras.backend.result_type(packed.dtype, "float32"))
             sums = tf.math.unsorted_segment_sum(values, record, batch)
@@ -131,6 +150,10 @@ class RecordPooling(keras.layers.Layer):
             )
         highest = tf.math.unsorted_segment_max(packed, record, batch)
         return tf.where(lengths[:, None] > 0, highest, tf.zeros_like(highest))
+
+    def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
+        """A vector for each record."""
+        return keras.KerasTensor((lengths.shape[0], *packed.shape[1:]), dtype=self.compute_dtype)
 
 
 def _last_steps(packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
