@@ -42,7 +42,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         """`[rows, ..., channels]` -> the same shape, computed in float32."""
         if not (training and self.trainable):
             return super().call(inputs, training=False)
-        rows = tf.reshape(inputs, [-1, inputs.shape[-1]])
+        rows = inputs if len(inputs.shape) == 2 else tf.reshape(inputs, [-1, inputs.shape[-1]])
         gamma = tf.cast(self.gamma, tf.float32) if self.scale else tf.ones(rows.shape[-1])
         beta = tf.cast(self.beta, tf.float32) if self.center else tf.zeros(rows.shape[-1])
         replicas = tf.distribute.get_replica_context()
@@ -54,15 +54,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
                 tf.cast(rows, tf.float32), gamma, beta, self.epsilon,
                 lambda x: replicas.all_reduce("SUM", x),
             )  # fmt: skip
-        self._update(self.moving_mean, mean, count)
-        self._update(self.moving_variance, variance, count)
-        return tf.cast(tf.reshape(outputs, tf.shape(inputs)), self.compute_dtype)
+        any_rows = count > 0
+        self._update(self.moving_mean, mean, any_rows)
+        self._update(self.moving_variance, variance, any_rows)
+        if len(inputs.shape) > 2:
+            outputs = tf.reshape(outputs, tf.shape(inputs))
+        return tf.cast(outputs, self.compute_dtype)
 
-    def _update(self, variable: keras.Variable, batch: tf.Tensor, count: tf.Tensor) -> None:
+    def _update(self, variable: keras.Variable, batch: tf.Tensor, any_rows: tf.Tensor) -> None:
         """Every replica assigns its own copy; the values are equal, having been reduced."""
         old = tf.cast(variable, batch.dtype)
         new = old * self.momentum + batch * (1 - self.momentum)
-        variable.assign(tf.where(count > 0, new, old))
+        variable.assign(tf.where(any_rows, new, old))
 
 
 def _normalize(
@@ -78,7 +81,8 @@ def _normalize(
     result = _fused(rows, gamma, beta, epsilon)
     count = tf.cast(tf.shape(rows)[0], tf.float32)
     # The kernel divides by count - 1; Keras' moving variance is divided by the count.
-    variance = result.batch_variance * (tf.maximum(count, 2.0) - 1) / tf.maximum(count, 2.0)
+    at_least_two = tf.maximum(count, 2.0)
+    variance = result.batch_variance * (at_least_two - 1) / at_least_two
     return result.y, result.batch_mean, variance, count
 
 
@@ -153,7 +157,7 @@ def _gradient(
     sums = add_up(tf.stack([fixed.scale_backprop, fixed.offset_backprop]))
     factor = -gamma * tf.math.rsqrt(variance + epsilon) / tf.maximum(count, 1)
     of_statistics = _fused(rows, factor * sums[0], factor * sums[1], epsilon, (mean, variance)).y
-    of_rows = tf.reshape(fixed.x_backprop, tf.shape(rows)) + of_statistics
+    of_rows = tf.reshape(fixed.x_backprop, [-1, rows.shape[-1]]) + of_statistics
     return of_rows, fixed.scale_backprop, fixed.offset_backprop
 
 
@@ -173,7 +177,7 @@ def _fused(
         x=_as_image(rows), scale=scale, offset=offset,
         mean=mean, variance=variance, epsilon=epsilon, is_training=statistics is None,
     )  # fmt: skip
-    return result._replace(y=tf.reshape(result.y, tf.shape(rows)))
+    return result._replace(y=tf.reshape(result.y, [-1, rows.shape[-1]]))
 
 
 def _as_image(rows: tf.Tensor) -> tf.Tensor:

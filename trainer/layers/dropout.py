@@ -47,7 +47,9 @@ class Dropout(keras.layers.Dropout):
         return tf.where(drawn >= tf.constant(self.rate, inputs.dtype), kept, tf.zeros_like(kept))
 
     def _seed(self) -> tf.Tensor:
-        context, seed = tf.distribute.get_replica_context(), self.seed_generator.next()
+        context, state = tf.distribute.get_replica_context(), self.seed_generator.state.value
+        seed = tf.convert_to_tensor(state)
+        state.assign_add(tf.constant([0, 1], state.dtype))  # As `SeedGenerator.next` counts.
         if context is not None and context.num_replicas_in_sync > 1:
             first = tf.cast(context.replica_id_in_sync_group, seed.dtype) * _SEED_STRIDE
             seed = seed + tf.stack([first, tf.zeros_like(first)])

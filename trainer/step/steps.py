@@ -270,7 +270,10 @@ class Steps:
 
 def _added_up(values: Any) -> Any:
     """A tensor, or each of a list, added up over the replicas, on each of them."""
-    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
+    replicas = tf.distribute.get_replica_context()
+    if replicas.num_replicas_in_sync == 1:  # Else three operations for each tensor.
+        return values
+    return replicas.all_reduce(tf.distribute.ReduceOp.SUM, values)
 
 
 def reduced_once(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:

@@ -42,7 +42,7 @@ def fuse_adam(optimizer: keras.optimizers.Adam) -> None:
 
 
 def decay_at_one_rate(optimizer: keras.optimizers.Optimizer) -> None:
-    """Makes weight decay ask for the learning rate once."""
+    """Makes weight decay ask for the learning rate, and multiply it by the decay, once."""
 
     def decay(variables: Sequence[keras.Variable]) -> None:
         if optimizer.weight_decay is None:
@@ -50,14 +50,15 @@ def decay_at_one_rate(optimizer: keras.optimizers.Optimizer) -> None:
 
         def of_one(variable: Any, rate: Any) -> None:
             if optimizer._use_weight_decay(variable):
-                variable.assign_sub(variable * optimizer.weight_decay * rate)
+                variable.assign_sub(variable * rate)
 
         def of_all(distribution: Any, rate: Any) -> None:
             for variable in variables:
                 distribution.extended.update(variable.value, of_one, args=(rate,), group=False)
 
+        rate = tf.cast(optimizer.learning_rate, tf.float32) * optimizer.weight_decay
         tf.__internal__.distribute.interim.maybe_merge_call(
-            of_all, optimizer._distribution_strategy, tf.cast(optimizer.learning_rate, tf.float32)
+            of_all, optimizer._distribution_strategy, rate
         )
 
     optimizer._apply_weight_decay = decay
