@@ -93,7 +93,7 @@ def test_a_variable_more_takes_few_operations_more() -> None:
         step = _stepping(make_optimizer(options, 1), variables)
         graph = step.get_concrete_function([tf.ones([3])] * count).graph
         counts.append(len(graph.get_operations()))
-    assert (counts[1] - counts[0]) / 10 < 20  # Keras: 80.
+    assert (counts[1] - counts[0]) / 10 < 10  # Keras: 80.
 
 
 def test_graphs_are_left_alone_inside_the_block_only() -> None:
