@@ -59,8 +59,9 @@ class SelfAttention(keras.layers.Layer):
         *of_inputs, of_outputs = self.projections
         groups = _groups(lengths, self.heads, self.most_products)
         angles = _angles(lengths, packed.shape[-1] // self.heads)
+        query, key, value = (each(packed) for each in of_inputs)
         how = (self.heads, self.causal, self.most_products)
-        return of_outputs(_attention(*(each(packed) for each in of_inputs), angles, groups, *how))
+        return of_outputs(_attention(query, key, value, angles, groups, *how))
 
     def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
         """As many features."""

@@ -114,8 +114,8 @@ class Blocks:
 
         def add(at: tf.Tensor, found: tf.TensorArray, *sums: tf.Tensor) -> tuple[Any, ...]:
             start = at * block
-            rows, *sums = of_block(start, tf.minimum(block, time - start), *sums)
-            return at + 1, found.write(at, rows), *sums
+            rows, *added = of_block(start, tf.minimum(block, time - start), *sums)
+            return at + 1, found.write(at, rows), *added
 
         given = (0, self._array(count, 1), *sums)
         _, found, *sums = tf.while_loop(lambda at, *_: at < count, add, given)
