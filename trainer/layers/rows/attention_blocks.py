@@ -2,7 +2,7 @@
 
 Of a long record it is some queries at a time. Products stay in the cache, their cost follows each
 record's own length, and memory grows with it, not with its square: they are made again for the
-gradient, which is written out, as two loops take a fifth of the operations of their automatic one.
+gradient, which is written out: the automatic one of both loops was half of a network's operations.
 """
 
 from collections.abc import Callable
