@@ -87,6 +87,9 @@ SETS = {
     "osu_leaf": Set("osu_leaf", published=".921 InceptionTime"),
     "basic_motions": Set("basic_motions", published="1.000"),
     "italy_power_demand": Set("italy_power_demand", published=".966 InceptionTime"),
+    # Come with the packages aeon (PickupGestureWiimoteZ) and sktime (PLAID), as .ts.
+    "pickup_gesture": Set("pickup_gesture"),
+    "plaid": Set("plaid"),
     "digit_sessions": Set(
         "digit_sessions", (r"(?P<test>takes_00)",), flags=("--source=signals",),
         development=r"(?P<validation>takes_(05|10))",
