@@ -1,8 +1,10 @@
-"""A full disk during a conversion, a checkpoint and a report: nothing is lost, going on works.
+"""A full disk during a conversion, training, report or study: nothing is lost, going on works.
 
     python -m benchmarks.faults.full_disk [--conversions=12] [--trainings=8] [--reports=4]
+        [--studies=8]
 
-Every third conversion has two worker processes; every third replaces a finished dataset.
+Every third conversion has two worker processes; every third replaces a finished dataset. Studies
+are cross-validations and searches, from nothing and at their ends.
 Everything is written to a small tmpfs (mounting one needs root) on which a file leaves some
 random number of bytes. After the failure the file is removed and the same command is given again.
 Counted as violations: an end without a message that names the full disk, or with a traceback; a
@@ -27,12 +29,13 @@ import numpy as np
 from benchmarks.faults.conversion_kills import Conversion, write_recordings
 from benchmarks.faults.training_kills import Training, is_whole, write_toy
 from benchmarks.harness import processes
+from benchmarks.harness.commands import LIMIT_SECS, Place, studies
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.tables import Counts
 from pipeline.verification.verify import verify_dataset
 
 _DISK_MB = 64
-_MESSAGES = ("No space left on device", "free; make space")
+_MESSAGES = ("No space left on device", "free; make space", "disk is full")
 
 
 class Disk:
@@ -77,18 +80,20 @@ def mounted_disk(parent: pathlib.Path) -> Iterator[Disk]:
 
 def main(argv: list[str]) -> int:
     """Runs all trials and prints the table."""
-    args = parse_flags(__doc__, argv, conversions=12, trainings=8, reports=4, seed=0)
+    args = parse_flags(__doc__, argv, conversions=12, trainings=8, reports=4, studies=8, seed=0)
     counts = Counts()
     with processes.temporary_folder() as root, mounted_disk(root) as disk:
         rng = np.random.default_rng(args.seed)
         if args.conversions:
             _conversions(root, disk, rng, args.conversions, counts)
-        if args.trainings or args.reports:
+        if args.trainings or args.reports or args.studies:
             write_toy(root)
         if args.trainings:
             _trainings(root, disk, rng, args.trainings, counts)
         if args.reports:
             _reports(root, disk, rng, args.reports, counts)
+        if args.studies:
+            _studies(root, disk, rng, args.studies, counts)
     return counts.report()
 
 
@@ -186,6 +191,28 @@ def _reports(
         counts.violation("temporary files left", len(left), training.log)
         for path in left:
             path.unlink()
+
+
+def _studies(
+    root: pathlib.Path, disk: Disk, rng: np.random.Generator, trials: int, counts: Counts
+) -> None:
+    place = Place(root, disk.folder / "study")
+    commands = studies(place)
+    for at, command in enumerate(commands[:trials]):
+        expected = place.expected(command)
+        needed = sum(path.stat().st_size for path in place.run_dir.rglob("*"))
+        for _ in range(at, trials, len(commands)):
+            place.reset(command)
+            there = sum(path.stat().st_size for path in place.run_dir.rglob("*"))
+            disk.fill(int(rng.uniform(0, 1) * (needed - there)))
+            if processes.wait(place.start(command), LIMIT_SECS):
+                is_clear = _check_message(place.log, counts)
+                counts[f"stopped by a full disk: {command.name}"] += is_clear
+            disk.clear()
+            if _go_on(place.start(command), place.log, counts):
+                for text in expected.differences(place.files()):
+                    print(f"{command.name}: {text}", flush=True)
+                    counts.violation(text.partition(":")[0], 1)
 
 
 def _go_on(pid: int, log: pathlib.Path, counts: Counts) -> bool:

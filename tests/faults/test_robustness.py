@@ -30,6 +30,10 @@ def test_property_10_killed_trainings_end_in_the_same_weights(run: Callable[...,
     assert "killed within a checkpoint's writing" in table
 
 
+def test_killed_exports_and_evaluations_end_as_without_a_kill(run: Callable[..., str]) -> None:
+    assert "killed: export" in run("study_kills", "--commands=3", "--studies=0", "--seed=5")
+
+
 def test_property_05_mutated_inputs_are_converted_or_rejected(run: Callable[..., str]) -> None:
     assert "npz         300" in run("fuzz_inputs", "--inputs=300", "--seed=7")
 
