@@ -136,7 +136,8 @@ def read(path: str, most_bytes: int | None = MOST_BYTES) -> bytes | None:
 def temporary_path(path: str) -> str:
     """A new name beside `path` that says which process writes it."""
     owner = this_process()
-    return f"{path}.{owner.pid}-{owner.start}-{owner.host}-{uuid.uuid4().hex}.tmp"
+    host = f"{owner.host}@{re.sub('[^0-9]', '', owner.space)}"
+    return f"{path}.{owner.pid}-{owner.start}-{host}-{uuid.uuid4().hex}.tmp"
 
 
 def is_temporary(name: str) -> bool:
@@ -147,8 +148,11 @@ def is_temporary(name: str) -> bool:
 def remove_abandoned(folder: str) -> None:
     """Removes what dead processes of this host left in a folder under a `temporary_path`."""
     for name in names_in(folder):
-        found = _TEMPORARY.search(name)
-        if found and not is_alive(Owner(int(found[1]), host=found[3], start=found[2])):
+        if not (found := _TEMPORARY.search(name)):
+            continue
+        host, _, number = found[3].partition("@")
+        owner = Owner(int(found[1]), host, found[2], space=number and f"pid:[{number}]")
+        if not is_alive(owner):
             remove(posixpath.join(folder, name))
 
 

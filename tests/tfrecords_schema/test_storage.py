@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import socket
 
 import pytest
@@ -128,10 +129,13 @@ def test_of_files_that_belong_together_none_is_replaced_where_one_cannot_be_writ
 
 @pytest.mark.parametrize("write", [atomic_write, write_passing])
 def test_what_a_kill_left_is_gone_once_another_process_writes_there(write, tmp_path):
-    ending = f"{2**22 + 1}-1-{socket.gethostname()}-{'0' * 32}.tmp"
-    (tmp_path / f"study.json.{ending}").write_text("half")
-    _tree(tmp_path / f"report_paper.{ending}", "half")
-    others = [pathlib.Path(temporary_path(str(tmp_path / "others"))), tmp_path / "of_the_user.tmp"]
+    earlier = f"study.json.{2**22 + 1}-1-{socket.gethostname()}-{'0' * 32}.tmp"
+    of_dead = re.sub(r"\.\d+-", f".{2**22 + 1}-", temporary_path("report_paper"))
+    (tmp_path / earlier).write_text("half")
+    _tree(tmp_path / of_dead, "half")
+    of_living = pathlib.Path(temporary_path(str(tmp_path / "others")))
+    of_container = tmp_path / re.sub(r"@\d+", "@1", of_dead)  # Whose processes have other numbers.
+    others = [of_living, of_container, tmp_path / "of_the_user.tmp"]
     for path in others:
         path.touch()
     write(str(tmp_path / "file"), b"content")
