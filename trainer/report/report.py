@@ -21,6 +21,7 @@ from trainer.data.heads import described
 from trainer.evaluation import evaluation_table, page_tables
 from trainer.evaluation.class_figures import MOST_CLASSES
 from trainer.evaluation.kinds import scored_kind
+from trainer.evaluation.prediction_shapes import read_predictions
 from trainer.evaluation.predictions import Predictions
 from trainer.metrics.table import LOSS, apart, headline
 from trainer.report import report_tables
@@ -160,9 +161,7 @@ def _in_order(evaluations: Iterable[dict[str, Any]], dataset: Dataset) -> Iterat
 
 def _result(run: RunFiles, dataset: Dataset, evaluation: dict[str, Any]) -> dict[str, Any]:
     """What the page says of one evaluated split, and one of several labels."""
-    predictions = Predictions.read(
-        run.run_dir, evaluation_table.stem(evaluation), evaluation.get("predictions", "")
-    )
+    predictions = read_predictions(run.run_dir, dataset, evaluation)
     dataset, split = described(dataset, evaluation.get("label", "")), evaluation["split"]
     label = dataset.schema.label
     assert label is not None

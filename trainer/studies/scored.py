@@ -10,9 +10,9 @@ import numpy as np
 
 from tfrecords_schema import Dataset, LabelSpec
 from tfrecords_schema.errors import UserError
-from trainer.evaluation.evaluation_table import stem
 from trainer.evaluation.group_sums import GroupSums
 from trainer.evaluation.kinds import scored_kind
+from trainer.evaluation.prediction_shapes import read_predictions
 from trainer.evaluation.predictions import Predictions
 
 
@@ -39,8 +39,8 @@ class Scored:
         cls, run_dir: str, dataset: Dataset, split: str, evaluation: Mapping[str, Any]
     ) -> Scored:
         """What a run predicted of a split, in the file that belongs to its evaluation."""
-        sha256 = evaluation.get("predictions", "")
-        found, index = Predictions.read(run_dir, stem(evaluation), sha256), dataset.split(split)
+        found = read_predictions(run_dir, dataset, {**evaluation, "split": split})
+        index = dataset.split(split)
         ids, groups, sources = index.ids(), index.groups(), index.sources()
         rows = found.record.tolist()
         return _sorted(
