@@ -151,6 +151,11 @@ def test_any_other_name_is_that_of_one_file(name: str, folder: str) -> None:
     assert [one.path for one in gfile.files_below(folder)] == [f"{folder}/beside"]
 
 
+def test_a_bucket_that_cannot_be_is_asked_for_once(s3: S3) -> None:
+    with pytest.raises(StoreError, match=r"cannot be reached \(ParamValidationError: .*name"):
+        storage.read("s3://key:secret@bucket/a")
+
+
 def test_a_store_that_stopped_is_waited_for(s3: S3) -> None:
     storage.atomic_write(f"{s3.url}/stopped", b"kept")
     s3.stop()

@@ -16,7 +16,10 @@ WAITS_SECS = (0.1, 0.5, 2.0, 5.0, 10.0, 20.0)
 # Of what the next try says the same.
 _OURS = (TypeError, ValueError, NotImplementedError, IsADirectoryError, NotADirectoryError)
 _JITTER = random.Random()
-_NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound")
+# Of the clients: no credentials, and names that no bucket can have.
+_HOPELESS = (
+    "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "ParamValidationError",
+)  # fmt: skip
 
 Answer = TypeVar("Answer")
 
@@ -38,7 +41,7 @@ def tried(path: str, action: Callable[[], Answer]) -> Answer:
         except PermissionError as error:
             raise tf.errors.PermissionDeniedError(None, None, f"{path}; {_text(error)}") from error
         except Exception as error:  # Each client has its own, for the network's errors as well.
-            is_hopeless = isinstance(error, _OURS) or type(error).__name__ in _NO_CREDENTIALS
+            is_hopeless = isinstance(error, _OURS) or type(error).__name__ in _HOPELESS
             if wait is None or is_hopeless:
                 often = "" if is_hopeless else f", {len(WAITS_SECS) + 1} times over"
                 raise StoreError(
