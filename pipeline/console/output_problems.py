@@ -1,11 +1,14 @@
-"""Which errors come from a disk that is full, or takes no file so large, or none at all."""
+"""Which errors come from a disk that is full, or takes no file so large or so called, or none."""
 
 import errno
 import re
 
 import tensorflow as tf
 
-_CODES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+_CODES = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM,
+    errno.ENAMETOOLONG,
+}  # fmt: skip
 # Beam passes on what a worker raised as text alone; and TensorFlow's ResourceExhaustedError may be
 # the memory of a GPU, too.
 _NOISE = re.compile(r"^\s*(?:[\w.]+Error: |\([\w.]+Error\) )+| \[while running .*")
@@ -14,6 +17,7 @@ _TEXTS = (
     "Disk quota exceeded",
     "File too large",
     "Read-only file system",
+    "File name too long",
     "Is a directory",  # In the place of a file that is replaced.
     "database or disk is full",  # SQLite's, as the next two.
     "attempt to write a readonly database",

@@ -5,7 +5,9 @@ import pytest
 from pipeline.console.output_problems import cannot_write, output_problem
 
 
-@pytest.mark.parametrize("text", ["No space left on device", "Is a directory"])
+@pytest.mark.parametrize(
+    "text", ["No space left on device", "Is a directory", "File name too long"]
+)
 def test_what_a_worker_raised_as_text_is_known(text):
     error = RuntimeError(f"FailedPreconditionError: a/b.tmp; {text} [while running 'Write']")
     assert output_problem(error) == f"a/b.tmp; {text}"
