@@ -18,7 +18,7 @@ from pipeline.sources.rejects import left_out_text, rejects_text
 _BINS = 10
 _BAR = 40
 _NOTICEABLE = 0.01
-_MAX_NAMES = 5
+_MAX_NAMES, _MOST_NOTES = 5, 100
 _FAR_LONGER = 4
 
 
@@ -119,8 +119,13 @@ def _range(low: int, high: int) -> str:
 
 
 def all_notes(facts: Facts) -> list[str]:
-    """Those of `notes`, and what gives the label away, for which some records are read."""
-    return [*notes(facts), *(one.warning for one in facts.shortcuts if one.warning)]
+    """Those of `notes`, and what gives the label away, for which some records are read.
+
+    Of very many, such as one for each of thousands of splits, the first with the number of others.
+    """
+    found = [*notes(facts), *(one.warning for one in facts.shortcuts if one.warning)]
+    rest = len(found) - _MOST_NOTES
+    return [*found[:_MOST_NOTES], f"and {rest:,} more"] if rest > 0 else found
 
 
 def notes(facts: Facts) -> list[str]:

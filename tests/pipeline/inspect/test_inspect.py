@@ -9,7 +9,7 @@ import types
 import numpy as np
 import pytest
 
-from pipeline.inspect import tables
+from pipeline.inspect import tables, text
 from pipeline.inspect.__main__ import main
 from pipeline.inspect.facts import gather
 from pipeline.inspect.text import notes
@@ -280,3 +280,14 @@ def test_channels_are_named_where_their_names_are_known(tmp_path):
         manifest = dataclasses.replace(dataset.manifest, options={"channels": names})
         facts = types.SimpleNamespace(dataset=dataclasses.replace(dataset, manifest=manifest))
         assert [row[0] for row in tables.channels(facts).rows] == expected
+
+
+def test_of_very_many_notes_the_first_are_told(monkeypatch):
+    manifest = types.SimpleNamespace(statistics=None)
+    facts = types.SimpleNamespace(
+        dataset=types.SimpleNamespace(manifest=manifest), splits=[], shortcuts=[]
+    )
+    monkeypatch.setattr(text, "doubts", lambda _: [f"split s{n} is empty" for n in range(50_000)])
+    found = text.all_notes(facts)
+    assert len(found) == 101
+    assert found[-1] == "and 49,900 more"
