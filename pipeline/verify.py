@@ -38,7 +38,7 @@ def _verify(argv: Sequence[str]) -> int:
     for problem in verify_dataset(path):
         problems += 1
         if problems <= _SHOWN_PROBLEMS:
-            say(f"error: {problem}")
+            say(one_line(f"error: {problem}"))
             sys.stdout.flush()
     if problems > _SHOWN_PROBLEMS:
         say(f"and {problems - _SHOWN_PROBLEMS:,} more")

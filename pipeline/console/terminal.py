@@ -12,6 +12,8 @@ import sys
 import warnings
 from typing import Any, TextIO
 
+from pipeline.console.texts import cut
+
 _CODES = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 _CLEAR_LINE = "\r\x1b[K"
 # What a terminal obeys instead of showing it: control characters (C0, DEL, C1), separators, and
@@ -76,7 +78,7 @@ class _ShownRecord(logging.LogRecord):
 def print_error(message: object) -> None:
     """Writes `error: message` to standard error."""
     sys.stderr.write(f"{paint('error:', 'red', sys.stderr)} ")
-    say(message, sys.stderr)
+    say(cut(str(message)), sys.stderr)
 
 
 def redraw(line: str, stream: TextIO) -> None:

@@ -10,11 +10,18 @@ if TYPE_CHECKING:  # Help must not wait for TensorFlow.
     from tfrecords_schema import InputSpec, LabelSpec
 
 WIDTH = 80  # Columns that a terminal has at least.
+_MOST_LETTERS = 10_000  # Of a line: what a file says of itself may be any text.
+
+
+def cut(text: str) -> str:
+    """A text that is no longer than a few pages, with the number of letters that are left out."""
+    rest = len(text) - _MOST_LETTERS
+    return f"{text[:_MOST_LETTERS]} and {rest:,} more letters" if rest > 0 else text
 
 
 def one_line(text: str) -> str:
     r"""A text with its line ends as `\n`: a name that holds some could pass for lines of ours."""
-    return text.replace("\n", r"\n")
+    return cut(text).replace("\n", r"\n")
 
 
 def wrapped(line: str) -> str:

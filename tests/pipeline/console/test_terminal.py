@@ -85,6 +85,13 @@ def test_every_entry_point_begins_with_it():
     assert not [path for path in entries if not any(b in path.read_text() for b in begins)]
 
 
+def test_an_error_takes_a_few_pages_at_most(capsys):
+    print_error("name" * 1_000_000)
+    said = capsys.readouterr().err
+    assert len(said) < 11_000
+    assert said.endswith("more letters\n")
+
+
 @pytest.fixture
 def warned_of(monkeypatch):
     """Warnings and logs as programs show them; afterwards as they were."""

@@ -18,6 +18,13 @@ def test_a_name_in_a_list_is_no_line_of_its_own() -> None:
     assert texts.listed(["a\nerror: b", "c", "d"], 2) == "a\\nerror: b, c and 1 more"
 
 
+def test_a_text_of_any_length_takes_a_few_pages() -> None:
+    line = texts.wrapped("a\n" * 10_000_000)
+    assert len(line) < 20_000
+    assert line.endswith("and 19,990,000 more letters")
+    assert texts.cut("a\n" * 100) == "a\n" * 100
+
+
 def test_durations_have_two_units_at_most() -> None:
     durations = [texts.duration_text(secs) for secs in (0.125, 59, 119.9, 7260, 4e6)]
     assert durations == ["0.125 s", "59 s", "2 min", "2 h 1 min", "1,111 h 7 min"]
