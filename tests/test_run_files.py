@@ -64,7 +64,7 @@ def test_keys_of_predictions_of_a_split(tmp_path):
     one = np.zeros(1, np.int32)
     scores = np.zeros((1, 3), np.float32)
     found = Predictions(one, one + 1, one, scores, one, one, scores, step=one)
-    found.write(str(tmp_path), "test")
+    (tmp_path / "predictions-test.npz").write_bytes(found.content())
     with np.load(tmp_path / "predictions-test.npz") as found:
         assert {*found.files} == _documented("`predictions-<split>.npz`")
 

@@ -20,6 +20,7 @@ class Stock:
     BatchNormalization = keras.layers.BatchNormalization
     LayerNormalization = keras.layers.LayerNormalization
     Add = keras.layers.Add
+    Dense = keras.layers.Dense
     Dropout = keras.layers.Dropout
 
     @staticmethod

@@ -105,16 +105,15 @@ def named_model(given: Sequence[str]) -> str:
 def _of_values(values: flags.FlagValues) -> str:
     if values["model"].present and values["model"].value != AUTO:
         return str(values["model"].value)
-    from trainer.runs.run_folder import earlier_flags
-
     is_training = values["mode"].value in (None, "train")
     places = ("run_dir", "init_from") if is_training else ("run_dir",)
-    for folder in (str(values[place].value or "") for place in places):
-        found = earlier_flags(folder, {"model"}) if folder else ""
-        if found:
+    for folder in filter(None, (values[place].value for place in places)):
+        from trainer.runs.run_folder import earlier_flags
+
+        if found := earlier_flags(str(folder), {"model"}):
             name = found.strip().partition("=")[2]
             if is_path(name):
-                require_code_elsewhere(name, folder)
+                require_code_elsewhere(name, str(folder))
             return name
     return ""
 

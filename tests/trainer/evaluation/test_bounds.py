@@ -109,7 +109,7 @@ def test_the_files_of_an_evaluation_stay_small_and_nothing_is_lost(tmp_path):
     assert len(text.splitlines()) < 80
     assert "more classes in evaluation-test.npz" in text
     assert "2,000 records of 2,000 groups" in text
-    evaluation._write(str(tmp_path / "evaluation-test"), result)
+    evaluation._write(str(tmp_path), result, found)
     assert (tmp_path / "evaluation-test.json").stat().st_size < 200_000
     written = json.loads((tmp_path / "evaluation-test.json").read_text())
     assert (written["class_count"], written["group_count"]) == (_MANY, 2_000)
@@ -143,21 +143,20 @@ def many_classes(tmp_path_factory):
         prefix_steps=np.array([1, 2, 3], np.int32),
         prefix_prediction=_many().prediction[:3],
     )
-    found.write(str(run), "test")
     result = {"split": "test", "dataset_fingerprint": dataset.manifest.fingerprint}
     result |= evaluate(found, label, [record.group for record in records])
     result |= {"baselines": [], "baseline": {}}
-    return dataset, run, result
+    return dataset, run, result, found
 
 
 @pytest.mark.parametrize("is_old", [False, True])
 def test_a_page_of_many_classes_is_small(many_classes, is_old):
-    dataset, run, result = many_classes
+    dataset, run, result, found = many_classes
     if is_old:  # As versions before wrote it.
         result = {**result, "class_names": list(dataset.schema.label.class_names)}
         result["confusion"] = [[0] * _MANY] * _MANY
         result = {key: value for key, value in result.items() if key != "confusions"}
-    evaluation._write(str(run / "evaluation-test"), dict(result))
+    evaluation._write(str(run), dict(result), found)
     write_report(str(run), dataset)
     page = (run / "report.html").read_text()
     assert len(page) < 1_000_000

@@ -22,7 +22,6 @@ from pipeline.console.errors import UsageError
 from pipeline.console.near_misses import nearest
 from pipeline.console.options import Options, declarations, define
 from tfrecords_schema.errors import UserError
-from tfrecords_schema.flushing import local_path
 from trainer.models.family import BuiltModel, DataSpec, Family
 
 _PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -57,6 +56,9 @@ def require_code_elsewhere(name: str, folder: str) -> None:
     Raises:
       UsageError: its module, or a package around that, is in there.
     """
+    # TensorFlow is slow to import.
+    from tfrecords_schema.flushing import local_path
+
     local, search = local_path(folder), None
     if local is None:
         return
