@@ -21,9 +21,9 @@ from trainer.studies.search.storage import optuna
 
 LIMIT_SECS = 600.0
 MODEL = (*TINY_MODEL, "--batch_size=4", "--deterministic", "--seed=3", "--notensorboard")
-EXPORTED = "weights of the export"
+EXPORTED = "answers of the export"
 Files = dict[str, str]
-"""SHA-256 by path below the run folder; that of the weights of an export as EXPORTED."""
+"""SHA-256 by path below the run folder; that of the answers of an export as EXPORTED."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,9 +117,9 @@ class Place:
     def files(self) -> Files:
         """What is there."""
         found = processes.hashes(self.run_dir) if self.run_dir.exists() else {}
-        variables = self.run_dir / "export/saved_model/variables"
-        if variables.exists():
-            pid = processes.fork(lambda: _weights(variables, self._told), self.log)
+        exported = self.run_dir / "export/saved_model"
+        if exported.exists():
+            pid = processes.fork(lambda: _answers(exported, self._told), self.log)
             processes.finish(pid, self.log)
             found[EXPORTED] = self._told.read_text()
         return found
@@ -143,12 +143,13 @@ class Place:
         return Expected(old, new, same, instants, secs)
 
 
-def _weights(variables: pathlib.Path, path: pathlib.Path) -> int:
-    """Loads an export, and writes down a hash of its weights."""
-    tf.saved_model.load(str(variables.parent))
-    found = tf.train.load_checkpoint(str(variables / "variables"))
-    names = sorted(name for name in found.get_variable_to_shape_map() if "OBJECT" not in name)
-    content = b"".join(found.get_tensor(name).tobytes() for name in names)
+def _answers(exported: pathlib.Path, path: pathlib.Path) -> int:
+    """Loads an export, and writes down a hash of what it says of a step of ones."""
+    loaded = tf.saved_model.load(str(exported))
+    (function,) = loaded.serve.concrete_functions
+    specs, _ = function.structured_input_signature
+    answers = function(*(tf.ones([size or 1 for size in x.shape], x.dtype) for x in specs))
+    content = b"".join(answers[name].numpy().tobytes() for name in sorted(answers))
     path.write_text(hashlib.sha256(content).hexdigest())
     return 0
 
