@@ -86,8 +86,12 @@ class S3:
         self.asked += 1
         if self.denies:
             environment["wsgi.input"].read(int(environment.get("CONTENT_LENGTH") or 0))
-            start("403 Forbidden", [("Content-Type", "application/xml")])
-            return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]
+            said = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+            if environment["REQUEST_METHOD"] == "HEAD":  # Its body would be taken for an answer.
+                said = b""
+            of_said = [("Content-Type", "application/xml"), ("Content-Length", str(len(said)))]
+            start("403 Forbidden", of_said)
+            return [said]
         if self._random.random() >= self.failing:
             return self._app(environment, start)
         self.failed += 1
