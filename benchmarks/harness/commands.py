@@ -1,6 +1,6 @@
 """Commands of the trainer in one run folder, forked, and what they leave when nobody disturbs them.
 
-Pages, which tell times, and files in which two undisturbed runs differ are compared by name alone.
+What tells times, and files in which two undisturbed runs differ are compared by name alone.
 """
 
 import dataclasses
@@ -22,6 +22,7 @@ from trainer.studies.search.storage import optuna
 LIMIT_SECS = 600.0
 MODEL = (*TINY_MODEL, "--batch_size=4", "--deterministic", "--seed=3", "--notensorboard")
 EXPORTED = "answers of the export"
+_TIMED = (".html", ".keras")  # A zip file tells even seconds.
 Files = dict[str, str]
 """SHA-256 by path below the run folder; that of the answers of an export as EXPORTED."""
 
@@ -138,7 +139,7 @@ class Place:
         first, new = ends
         if first.keys() != new.keys():
             raise SystemExit(f"{command.name} leaves other files: {first.keys() ^ new.keys()}")
-        other = {name for name in new if name.endswith(".html") or first[name] != new[name]}
+        other = {name for name in new if name.endswith(_TIMED) or first[name] != new[name]}
         same = frozenset(new.keys() - other)
         return Expected(old, new, same, instants, secs)
 
