@@ -149,11 +149,12 @@ def _splits(dataset: Dataset) -> list[SplitFacts]:
 
 def _spread(entry: SplitEntry) -> tuple[int, int, int]:
     """Least, middle and greatest length."""
-    if not entry.records:
-        return 0, 0, 0
     lengths = np.array(sorted(entry.length_histogram))
     counts = np.array([entry.length_histogram[length] for length in lengths.tolist()])
-    middle = np.searchsorted(np.cumsum(counts), (entry.records + 1) // 2)
+    total = counts.sum()  # A manifest may say another number of records; `verify` tells.
+    if not total:
+        return 0, 0, 0
+    middle = np.searchsorted(np.cumsum(counts), (total + 1) // 2)
     return int(lengths[0]), int(lengths[middle]), int(lengths[-1])
 
 

@@ -28,6 +28,7 @@ from tests.datasets import (
 )
 from tests.forks.process import Process
 from tfrecords_schema import InputSpec, LabelSpec, RecordSchema
+from tfrecords_schema.manifest import sealed_json
 
 _LABELS = [
     CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP, VALUE_SEQUENCE, None,
@@ -291,3 +292,15 @@ def test_of_very_many_notes_the_first_are_told(monkeypatch):
     found = text.all_notes(facts)
     assert len(found) == 101
     assert found[-1] == "and 49,900 more"
+
+
+@pytest.mark.parametrize("histogram", [{}, {"3": 1}], ids=str)
+def test_lengths_of_another_number_of_records_are_shown_as_they_are(histogram, tmp_path, capsys):
+    dataset, _ = toy_dataset(tmp_path)
+    path = pathlib.Path(dataset.path) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["splits"]["train"]["length_histogram"] = histogram
+    path.write_text(sealed_json(manifest))
+    code, _, error = _inspect(capsys, dataset.path, "--no_html")
+    assert code == 0, error
+    assert [*verify_dataset(dataset.path)]
