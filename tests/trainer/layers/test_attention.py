@@ -94,6 +94,25 @@ def test_gradients_equal_automatic_differentiation(most_products, in_graph):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
 
 
+def test_blocks_of_a_long_record_add_up_in_half_precision():
+    found = []
+    for policy in ("float32", "mixed_bfloat16"):
+        layer = layers.SelfAttention(2, most_products=1, dtype=policy)  # A query at a time.
+        layer.build((None, _FEATURES))
+        for variable in layer.variables:
+            variable.assign(tf.ones_like(variable) / _FEATURES)
+
+        @tf.function
+        def gradients(rows, layer=layer):
+            with tf.GradientTape() as tape:
+                total = tf.reduce_sum(tf.cast(layer(rows, tf.constant([1000])), tf.float32))
+            return tape.gradient(total, [v.value for v in layer.projections[2].variables])
+
+        found.append(gradients(tf.ones([1000, _FEATURES], layer.compute_dtype)))
+    for exact, half in zip(*found, strict=True):
+        np.testing.assert_allclose(half, exact, rtol=0.02)
+
+
 @pytest.mark.parametrize("lengths", [[], [0, 0]])
 def test_without_a_step_there_is_nothing(lengths):
     lengths = tf.constant(lengths, tf.int32)

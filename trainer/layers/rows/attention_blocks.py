@@ -82,12 +82,13 @@ class Blocks:
                 of_product = tf.cast(share * (of_share - mean), query.dtype)
                 of_key = tf.matmul(of_product, queries, transpose_a=True)
                 of_query = tf.matmul(of_product, key) * self._scale
-                return [_as_rows(of_query), sums[0] + of_key, sums[1] + of_value]
+                added = (tf.cast(of_key, share.dtype), tf.cast(of_value, share.dtype))
+                return [_as_rows(of_query), sums[0] + added[0], sums[1] + added[1]]
 
-            of_query, *sums = self._in_blocks(
-                number, of_block, [tf.zeros_like(key), tf.zeros_like(value)]
-            )
-            return tf.concat([of_query, *map(_as_rows, sums)], 1)
+            # Of a long record there are hundreds of blocks, and bfloat16 does not count so far.
+            nothing = tf.zeros_like(key, keras.backend.result_type(key.dtype, "float32"))
+            of_query, *sums = self._in_blocks(number, of_block, [nothing, nothing])
+            return tf.concat([of_query, *(_as_rows(tf.cast(x, key.dtype)) for x in sums)], 1)
 
         return self._in_turn(of_group, 3)
 
