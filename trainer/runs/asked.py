@@ -107,13 +107,14 @@ def _of_values(values: flags.FlagValues) -> str:
         return str(values["model"].value)
     is_training = values["mode"].value in (None, "train")
     places = ("run_dir", "init_from") if is_training else ("run_dir",)
-    for folder in filter(None, (values[place].value for place in places)):
+    folders = [str(values[place].value) for place in places if values[place].value]
+    for folder in folders:
         from trainer.runs.run_folder import earlier_flags
 
-        if found := earlier_flags(str(folder), {"model"}):
+        if found := earlier_flags(folder, {"model"}):
             name = found.strip().partition("=")[2]
-            if is_path(name):
-                require_code_elsewhere(name, str(folder))
+            for handed in folders if is_path(name) else ():
+                require_code_elsewhere(name, handed)
             return name
     return ""
 
@@ -181,7 +182,7 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
       CheckpointError: there is no such run folder.
     """
     values = COMMAND.parse(argv).values
-    run, is_given = read(RunOptions, values), values["model"].present
+    run = read(RunOptions, values)
     if run.mode != "train":
         from trainer.runs.run_folder import read_flags
 
@@ -202,9 +203,6 @@ def asked(argv: Sequence[str], settled: Mapping[str, Choice] | None = None) -> A
             f"config.flags of {run.run_dir} does not say which --model was trained; copy it again, "
             "or give --model"
         )
-    if is_path(name.model) and not is_given:
-        for folder in filter(None, (run.run_dir, start.init_from)):
-            require_code_elsewhere(name.model, folder)
     family = family_named(name.model)
     if run.mode == "train":
         refuse_other_models(values, family)
