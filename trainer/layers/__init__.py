@@ -22,6 +22,7 @@ from trainer.layers.frozen import Frozen, SplitFeatures
 from trainer.layers.handmade_filters import HandmadeFilters
 from trainer.layers.layer_normalization import LayerNormalization
 from trainer.layers.merging import Add, MeanOfHeads, MeanOfSigmoids, MemberMean, Pool
+from trainer.layers.multi_rocket import MultiRocket
 from trainer.layers.normalization import ChannelRoles, LabelScale, Normalization
 from trainer.layers.packing import (
     PackRecords,
@@ -74,6 +75,7 @@ __all__ = [
     "MeanOfHeads",
     "MeanOfSigmoids",
     "MemberMean",
+    "MultiRocket",
     "NeverEmpty",
     "Normalization",
     "PackRecords",

@@ -1,6 +1,7 @@
 """Random convolutions that compete: how often, and how strongly, each of a group fits best."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -78,24 +79,30 @@ class CompetingKernels(keras.layers.Layer):
             step = tf.minimum((number - first) * factor // samples, tf.gather(steps, record) - 1)
             place = tf.gather(tf.cumsum(steps, exclusive=True), record) + step
             places = tf.reduce_sum(steps)
-        count = tf.math.unsorted_segment_sum(tf.ones_like(packed[:, :1]), place, places)
+        count = _sums(tf.ones_like(packed[:, :1]), place, places)
+        # Each group of each place has numbers of its own, from which its kernels count.
+        groups = (place[:, None] * self.groups + tf.range(self.groups)) * _KERNELS
 
-        def at_places(values: tf.Tensor) -> tf.Tensor:
-            rows = tf.reshape(values, [-1, self.groups * _KERNELS])
-            return tf.math.unsorted_segment_sum(rows, place, places) / tf.maximum(count, 1)
+        def at_places(values: tf.Tensor, winner: tf.Tensor) -> tf.Tensor:
+            size = places * self.groups * _KERNELS
+            values, numbers = tf.reshape(values, [-1]), tf.reshape(groups + winner, [-1])
+            found = tf.math.unsorted_segment_sum(values, numbers, size)
+            return tf.reshape(found, [-1, self.groups * _KERNELS])
 
         features = []
         for index, kernel in enumerate(self.kernels):
             dilation = 2 ** (index // 2)
-            kernel = tf.cast(kernel, packed.dtype)
+            kernel = _by_number(tf.cast(kernel, packed.dtype), _KERNELS)
             fits = _fits(inputs[index % 2], lengths, kernel, dilation, self.causal)
-            fits = tf.reshape(fits, [-1, self.groups, _KERNELS])
-            best = tf.one_hot(tf.argmax(fits, -1), _KERNELS, dtype=fits.dtype)
-            worst = tf.one_hot(tf.argmin(fits, -1), _KERNELS, dtype=fits.dtype)
-            positive = tf.cast(fits > 0, fits.dtype)
-            features += [
-                at_places(best * tf.maximum(fits, 0)), at_places(worst), at_places(positive)
-            ]  # fmt: skip
+            best, strength = _winners(fits, tf.greater)
+            worst, _ = _winners(fits, tf.less)
+            positive = _sums(tf.cast(fits > 0, fits.dtype), place, places)
+            of_index = [
+                at_places(tf.nn.relu(strength), best),
+                at_places(tf.ones_like(strength), worst),
+                _by_number(positive, self.groups),
+            ]
+            features += [sums / tf.maximum(count, 1) for sums in of_index]
         return tf.concat(features, axis=1)
 
     def compute_output_spec(self, packed: Any, lengths: Any, steps: Any) -> Any:
@@ -133,6 +140,35 @@ def _fits(
 ) -> tf.Tensor:
     window = functools.partial(convolution_of_rows, dilation=dilation)
     return slide(window, packed, lengths, (KERNEL_SAMPLES - 1) * dilation, kernel, causal=causal)
+
+
+def _sums(values: tf.Tensor, place: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """Sums of the rows of each place, which stand together: `[places, columns]`."""
+    found = tf.math.segment_sum(values, place)
+    return tf.pad(found, [[0, places - tf.shape(found)[0]], [0, 0]])
+
+
+def _by_number(columns: tf.Tensor, inner: int) -> tf.Tensor:
+    """Of columns, so many of which stand together, the first of each first, and so on."""
+    apart = tf.reshape(columns, [-1, columns.shape[-1] // inner, inner])
+    return tf.reshape(tf.transpose(apart, [0, 2, 1]), tf.shape(columns))
+
+
+def _winners(fits: tf.Tensor, is_better: Callable[..., tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    """The best kernel of each group and its fit, `[rows, groups]`; the first of equal ones.
+
+    TensorFlow's argmax over 8 neighbours takes four times as long.
+
+    Args:
+      fits: `[rows, kernels * groups]`, those of the groups' first kernels first.
+      is_better: whether one fit is better than another.
+    """
+    first, *others = tf.split(fits, _KERNELS, axis=1)
+    winner, best = tf.zeros_like(first, tf.int32), first
+    for number, other in enumerate(others, 1):
+        better = is_better(other, best)
+        winner, best = tf.where(better, number, winner), tf.where(better, other, best)
+    return winner, best
 
 
 @keras.saving.register_keras_serializable(package="trainer")

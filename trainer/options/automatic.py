@@ -275,8 +275,8 @@ def _normalization(facts: Facts, so_far: Decisions) -> None:
     elif not facts.has_statistics:
         so_far.decide("normalization", "record", "no statistics of the training split are known")
     elif facts.per == "record":
-        kinds = ("record", "training_split", "both")
-        so_far.decide("normalization", "record", "before trials", kinds)
+        kinds = ("both", "record", "training_split")
+        so_far.decide("normalization", "both", "before trials", kinds)
     elif _has_rows_of_steps(facts, so_far):
         kinds = ("both", "record", "training_split")
         so_far.decide("normalization", "both", "before trials", kinds)
@@ -294,14 +294,16 @@ def _members(facts: Facts, so_far: Decisions) -> None:
         return
     if facts.per == "step" and not _has_rows_of_steps(facts, so_far):
         return
-    rows = facts.median_steps * facts.samples // _factor(so_far)
+    rows = facts.longest * facts.samples // _factor(so_far)
     fitting = int(math.log2(max(1, (rows - 1) / 8))) + 1
     so_far.decide("random_convolutions", True, "a second opinion that takes seconds")
     if not so_far.get("random_convolutions", False) and so_far.get("model", "") != _FITTED:
         return
-    so_far.decide("dilations", min(max(fitting, 1), 10), f"{rows:,} rows of a record (median)")
+    so_far.decide("dilations", min(max(fitting, 1), 10), f"up to {rows:,} rows of a record")
     if facts.per == "step":
         so_far.decide("kernel_groups", 8, "features of every step are held")
+    else:
+        so_far.decide("rocket_biases", 2, "says when as well, and in how many stretches")
 
 
 def _rows(facts: Facts, so_far: Decisions) -> int:

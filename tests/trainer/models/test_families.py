@@ -61,10 +61,11 @@ def _built(name, data, ensemble=1, both=False, **options):
     given = {**size, "ensemble": ensemble, "random_convolutions": both, **options}
     family = families()[name]
     known = {field.name for field in dataclasses.fields(family.options[0])}
+    convolutions = dataclasses.replace(_CONVOLUTIONS, rocket_biases=int(label.per == "record"))
     built = family.build(
         DataSpec(InputSpec("signal", "float32", shape), label, _statistics(shape)),
         family.options[0](**{key: value for key, value in given.items() if key in known}),
-        _CONVOLUTIONS if both or name == "hydra" else RandomConvolutionOptions(),
+        convolutions if both or name == "hydra" else RandomConvolutionOptions(),
     )
     if built.fit is not None:
         batches = [{**_batch(data, seed=s), "group": np.arange(5 * s, 5 * s + 5)} for s in (1, 2)]

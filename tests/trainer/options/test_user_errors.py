@@ -223,8 +223,8 @@ _CASES = {
         "--hop_samples has no effect", "--front_end=log_mel", "leave one out, or add",
     ),
     "random convolutions that are not there": Case(
-        f"{_NEW} --model=resnet --kernel_groups=8", 1, "--dilations and --random_share have no",
-        "--random_convolutions", "leave them out, or add it",
+        f"{_NEW} --model=resnet --kernel_groups=8", 1, "--rocket_biases and --random_share have",
+        "no effect without --random_convolutions", "leave them out, or add it",
     ),
     "depth of a network that has one": Case(
         f"{_NEW} --model=fcn --depth=2", 1, "--depth=2", "is three convolutions", "leave it out"

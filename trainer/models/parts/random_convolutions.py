@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.console.options import Options, option
+from tfrecords_schema.errors import UserError
 from tfrecords_schema.labels import column_spans, of_head
 from trainer.models.family import DataSpec
 from trainer.models.lazy import keras, layers  # Help must not wait for TensorFlow.
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
     from tfrecords_schema import LabelSpec
     from trainer.step.task import Batch
 
-FITTED = ("features", "standardize", "ridge")
+FITTED = ("features", "rocket", "standardize", "ridge")
 """Layers that no gradient trains."""
 # The records that a fit to a bounded number of labels sees at least.
 _RECORDS_AT_LEAST = 16
+_ROWS_FOR_BIASES = 2**13
+# That a fit holds, several times over.
+_VALUES = 2**27
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +38,12 @@ class RandomConvolutionOptions(Options):
 
     kernel_groups: int = option(32, "Groups of 8 random kernels, at each dilation.", low=1)
     dilations: int = option(6, "Dilations of the kernels: 1, 2, 4 and so on.", low=1, high=16)
+    rocket_biases: int = option(
+        0,
+        "Biases of each of MultiROCKET's 84 kernels, which stand beside them; for labels of "
+        "recordings alone. Without (0) there are none.",
+        low=0, high=64,
+    )  # fmt: skip
 
 
 def random_convolutions(
@@ -68,6 +79,18 @@ def random_convolutions(
         name="features",
     )
     features = kernels(rows, row_lengths, lengths)
+    if options.rocket_biases:
+        if per_step:
+            raise UserError("--rocket_biases is for labels of recordings; these are of steps")
+        rocket = layers.MultiRocket(
+            options.dilations,
+            options.rocket_biases,
+            causal=causal,
+            dtype=float32_at_least(),
+            name="rocket",
+        )
+        both = [features, rocket(rows, row_lengths)]
+        features = keras.layers.Concatenate(dtype=float32_at_least(), name="all_features")(both)
     if not per_step:
         features = layers.PackRecords(name="pack_features")(features, lengths)
     y = layers.Standardize(dtype=float32_at_least(), name="standardize")(features)
@@ -93,7 +116,8 @@ def _fit_head(
     full: keras.Model, features: keras.Model, data: DataSpec, batches: Iterable[Batch], most: int
 ) -> float:
     """Fits the ridge; returns the mean loss on groups left out in turn."""
-    values, label, groups = _gathered(features, data, batches, most)
+    most = min(most, max(1, _VALUES // features.output.shape[-1]))
+    values, label, groups = _gathered(features, data, _adapted(full, batches), most)
     standardize = full.get_layer("standardize")
     standardize.adapt_to(values)
     fits = [
@@ -103,6 +127,28 @@ def _fit_head(
     kernels, biases, losses = zip(*fits, strict=True)
     full.get_layer("ridge").set_weights([np.concatenate(kernels, -1), np.concatenate(biases, -1)])
     return sum(losses)
+
+
+def _adapted(full: keras.Model, batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The same batches; MultiROCKET's biases, if there are some, are taken from the first."""
+    import tensorflow as tf
+
+    from trainer.step.task import inputs_of
+
+    batches = iter(batches)
+    layer = next((layer for layer in full.layers if layer.name == "rocket"), None)
+    if layer is None:
+        return batches
+    rows, first, found, count = keras.Model(full.inputs, layer.input), [], [], 0
+    for batch in batches:
+        first.append(batch)
+        found.append(rows(inputs_of(batch, full.input), training=False))
+        count += len(found[-1][0])
+        if count >= _ROWS_FOR_BIASES:
+            break
+    if found:
+        layer.adapt_to(*(tf.concat(parts, 0) for parts in zip(*found, strict=True)))
+    return itertools.chain(first, batches)
 
 
 def _apart(
