@@ -12,6 +12,7 @@ from tests.datasets import Record, write_dataset
 from tests.trainer.in_process import run_trainer
 from tfrecords_schema import InputSpec, LabelSpec, RecordSchema
 from tfrecords_schema.left_out import LeftOut
+from trainer import trials
 from trainer.runs.asked import asked
 from trainer.session import open_data
 from trainer.trials import settle
@@ -53,6 +54,20 @@ def test_normalization_follows_from_what_carries_the_label(values_of, expected, 
     assert "left out" in choice.reason
     assert settled.model.options[0].normalization == choice.value
     assert not [choice for choice in settled.choices if choice.candidates]
+
+
+@pytest.mark.parametrize(
+    ("losses", "chosen"),
+    [((1.04, 1.0, 1.2), "both"), ((1.06, 1.0, 1.2), "record"), ((2.0, 1.04, 1.0), "record")],
+)
+def test_the_first_of_candidates_that_do_nearly_as_well(losses, chosen, tmp_path, monkeypatch):
+    of = dict(zip(("both", "record", "training_split"), losses, strict=True))
+    monkeypatch.setattr(
+        trials, "_loss", lambda asked, data, singly: of[asked.model.options[0].normalization]
+    )
+    command = asked([f"--dataset={_dataset(tmp_path, by_level).path}", f"--run_dir={tmp_path}/r"])
+    settled, _ = settle(command, open_data(command), tf.distribute.get_strategy())
+    assert settled.model.options[0].normalization == chosen
 
 
 @pytest.mark.parametrize(("differ", "share"), [(True, 0.4), (False, 0.333)])

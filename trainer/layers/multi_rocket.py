@@ -54,7 +54,7 @@ class MultiRocket(keras.layers.Layer):
         self.dilations, self.count = dilations, biases
         self.causal, self.seed = causal, seed
         distances = np.logspace(0, dilations - 1, _MOST_DISTANCES, base=2)
-        self._distances = sorted({int(round(distance)) for distance in distances})
+        self._distances = sorted({round(distance) for distance in distances})
 
     def build(self, packed_shape: Any, lengths_shape: Any = None) -> None:
         """Draws the channels; NumPy's generator is the same on every machine."""

@@ -274,10 +274,7 @@ def _normalization(facts: Facts, so_far: Decisions) -> None:
         so_far.decide("normalization", "record", "level leaves with the mean of a log spectrum")
     elif not facts.has_statistics:
         so_far.decide("normalization", "record", "no statistics of the training split are known")
-    elif facts.per == "record":
-        kinds = ("both", "record", "training_split")
-        so_far.decide("normalization", "both", "before trials", kinds)
-    elif _has_rows_of_steps(facts, so_far):
+    elif facts.per == "record" or _has_rows_of_steps(facts, so_far):
         kinds = ("both", "record", "training_split")
         so_far.decide("normalization", "both", "before trials", kinds)
     else:

@@ -105,8 +105,8 @@ class Network(EnsembleFamily):
         if not chosen.random_convolutions:
             if convolutions != RandomConvolutionOptions() or chosen.random_share is not None:
                 raise UserError(
-                    "--kernel_groups, --dilations, --rocket_biases and --random_share have no effect "
-                    "without --random_convolutions; leave them out, or add it"
+                    "--kernel_groups, --dilations, --rocket_biases and --random_share have no "
+                    "effect without --random_convolutions; leave them out, or add it"
                 )
             return averaged(inputs, networks, data)
         features, rows = random_convolutions(
