@@ -25,6 +25,8 @@ VARIANTS = {
     "one network": ("--ensemble=1",),
     "no random convolutions": ("--norandom_convolutions",),
     "random convolutions alone": ("--model=hydra",),
+    "no multirocket": ("--rocket_biases=0",),
+    "random convolutions alone, no multirocket": ("--model=hydra", "--rocket_biases=0"),
     "lite": ("--model=lite",),
     "resnet": ("--model=resnet",),
     "fcn": ("--model=fcn",),
