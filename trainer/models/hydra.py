@@ -2,7 +2,8 @@
 
 Nothing is trained by gradients: one pass over the recordings gives their features, and the ridge is
 fitted exactly, its penalty chosen on groups left out in turn. Beside the counts of competing
-kernels stands the share of positive fits, as in ROCKET (Dempster and others 2020).
+kernels stands the share of positive fits, as in ROCKET (Dempster and others 2020), and on request
+MultiROCKET (Tan and others 2022).
 """
 
 from __future__ import annotations
