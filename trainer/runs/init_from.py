@@ -110,7 +110,8 @@ def load(run_dir: str, init_from: str, built: BuiltModel, learnt: run_folder.Lea
         return _read(run_dir)
     earlier = run_folder.LearntFrom.read(init_from)
     digest, stored = trained_arrays(init_from, run_folder.evaluated_with(init_from))
-    fitted = FITTED if built.fit else ()
+    there = {layer.name for layer in built.full.layers}
+    fitted = tuple(name for name in FITTED if name in there) if built.fit else ()
     label, other = learnt.schema.label, earlier.schema.label
     labels = "" if label == other else f"of {_named(label)}; there of {_named(other)}"
     pairs, new, left = _matched(stored, built.full, fitted, labels)
