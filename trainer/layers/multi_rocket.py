@@ -82,7 +82,7 @@ class MultiRocket(keras.layers.Layer):
         shares, found = numbers.reshape(-1, self.count) * _GOLDEN_RATIO % 1, []
         for answers in self._answers(packed, lengths):
             every = -(-len(packed) // _MOST_ROWS)
-            ordered = np.sort(answers.numpy()[::every, :: self.count], axis=0)
+            ordered = np.sort(answers.numpy()[::every], axis=0)
             places = (shares * len(ordered)).astype(int)
             seen = np.take_along_axis(ordered, places.T, axis=0).T
             found.append(seen + _MARGIN * (10 * np.abs(seen) + ordered.std(0)[:, None] + 1e-6))
@@ -110,7 +110,8 @@ class MultiRocket(keras.layers.Layer):
 
         features, records = [], tf.size(lengths)
         for number, answers in enumerate(self._answers(packed, lengths)):
-            above = answers - tf.reshape(tf.cast(self.biases[number], packed.dtype), [-1])
+            biases = tf.reshape(tf.transpose(self.biases[number]), [-1])
+            above = tf.concat([answers] * self.count, 1) - tf.cast(biases, packed.dtype)
             positive = tf.cast(above > 0, packed.dtype)
             count = sums(positive, record, records)
             both = sums(positive[1:] * positive[:-1], pair, 2 * records)[1::2]
@@ -121,7 +122,7 @@ class MultiRocket(keras.layers.Layer):
         return tf.concat(features, axis=1)
 
     def _answers(self, packed: tf.Tensor, lengths: tf.Tensor) -> Iterator[tf.Tensor]:
-        """What each kernel makes of each row, as often as it has biases; a dilation at a time."""
+        """What each kernel makes of each row, `[valid, kernels]`; a dilation at a time."""
         record, step = records_and_steps(lengths)
         before = tf.gather(packed, tf.range(tf.size(record)) - tf.cast(step > 0, tf.int32))
         inputs = (packed, packed - before)
@@ -130,7 +131,6 @@ class MultiRocket(keras.layers.Layer):
             kernel = tf.constant(_KERNELS.T[:, None], packed.dtype)
             if self.channels is not None:
                 kernel *= tf.cast(self.channels[number], packed.dtype)
-            kernel = tf.repeat(kernel, self.count, axis=-1)
             window = functools.partial(convolution_of_rows, dilation=distance)
             reach = (_KERNEL_SAMPLES - 1) * distance
             yield slide(window, inputs[number % 2], lengths, reach, kernel, causal=self.causal)

@@ -43,7 +43,9 @@ def _by_loops(record, layer, middle=4):
                 of_all.append(
                     [len(above) / rows, excess, where, where / rows, stretches, stretches / rows]
                 )
-        features.append(np.transpose(of_all).reshape(-1))
+        # Of each feature the first biases of all kernels, then their second ones.
+        of_all = np.reshape(of_all, (len(kernels), -1, 6))
+        features.append(np.transpose(of_all, (2, 1, 0)).reshape(-1))
     return np.concatenate(features)
 
 
