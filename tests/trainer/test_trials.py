@@ -56,18 +56,20 @@ def test_normalization_follows_from_what_carries_the_label(values_of, expected, 
     assert not [choice for choice in settled.choices if choice.candidates]
 
 
-@pytest.mark.parametrize(
-    ("losses", "chosen"),
-    [((1.06, 1.0, 1.2), "both"), ((1.08, 1.0, 1.2), "record"), ((2.0, 1.06, 1.0), "record")],
-)
-def test_the_first_of_candidates_that_do_nearly_as_well(losses, chosen, tmp_path, monkeypatch):
-    of = dict(zip(("both", "record", "training_split"), losses, strict=True))
-    monkeypatch.setattr(
-        trials, "_loss", lambda asked, data, singly: of[asked.model.options[0].normalization]
-    )
+def test_trials_leave_multi_rocket_out_and_trainings_have_it(tmp_path, monkeypatch):
+    tried = []
+
+    def loss(tried_with, data, singly):
+        tried.append((tried_with.model.options[0].normalization, tried_with.model.options[1]))
+        return len(tried)
+
+    monkeypatch.setattr(trials, "_loss", loss)
     command = asked([f"--dataset={_dataset(tmp_path, by_level).path}", f"--run_dir={tmp_path}/r"])
     settled, _ = settle(command, open_data(command), tf.distribute.get_strategy())
-    assert settled.model.options[0].normalization == chosen
+    assert [kind for kind, _ in tried] == ["both", "record", "training_split"]
+    assert not any(options.rocket_biases for _, options in tried)
+    assert settled.model.options[1].rocket_biases > 0
+    assert settled.model.options[0].normalization == "both"
 
 
 @pytest.mark.parametrize(("differ", "share"), [(True, 0.4), (False, 0.333)])

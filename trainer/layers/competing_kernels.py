@@ -1,6 +1,5 @@
 """Random convolutions that compete: how often, and how strongly, each of a group fits best."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.layers.rows.gaps import slide
-from trainer.layers.rows.windows import convolution_of_rows
+from trainer.layers.rows.fixed_kernels import answers, record_and_differences, sums
+from trainer.layers.rows.gaps import records_and_steps
 
 KERNEL_SAMPLES = 9
 _KERNELS = 8  # That compete with each other.
@@ -68,18 +67,15 @@ class CompetingKernels(keras.layers.Layer):
         Returns:
           `[batch, features]`, or `[valid steps, features]`.
         """
-        record = tf.repeat(tf.range(tf.size(lengths)), lengths)
-        first = tf.gather(tf.cumsum(lengths, exclusive=True), record)
-        number = tf.range(tf.size(record))
-        before = tf.gather(packed, tf.maximum(number - 1, first))
-        inputs = (packed, packed - before)
+        record, row = records_and_steps(lengths)
+        inputs = record_and_differences(packed, lengths)
         place, places = record, tf.size(lengths)
         if self.rows_per_step:
             samples, factor = self.rows_per_step
-            step = tf.minimum((number - first) * factor // samples, tf.gather(steps, record) - 1)
+            step = tf.minimum(row * factor // samples, tf.gather(steps, record) - 1)
             place = tf.gather(tf.cumsum(steps, exclusive=True), record) + step
             places = tf.reduce_sum(steps)
-        count = _sums(tf.ones_like(packed[:, :1]), place, places)
+        count = sums(tf.ones_like(packed[:, :1]), place, places)
         # Each group of each place has numbers of its own, from which its kernels count.
         groups = (place[:, None] * self.groups + tf.range(self.groups)) * _KERNELS
 
@@ -93,16 +89,16 @@ class CompetingKernels(keras.layers.Layer):
         for index, kernel in enumerate(self.kernels):
             dilation = 2 ** (index // 2)
             kernel = _by_number(tf.cast(kernel, packed.dtype), _KERNELS)
-            fits = _fits(inputs[index % 2], lengths, kernel, dilation, self.causal)
+            fits = answers(inputs[index % 2], lengths, kernel, dilation, self.causal)
             best, strength = _winners(fits, tf.greater)
             worst, _ = _winners(fits, tf.less)
-            positive = _sums(tf.cast(fits > 0, fits.dtype), place, places)
+            positive = sums(tf.cast(fits > 0, fits.dtype), place, places)
             of_index = [
                 at_places(tf.nn.relu(strength), best),
                 at_places(tf.ones_like(strength), worst),
                 _by_number(positive, self.groups),
             ]
-            features += [sums / tf.maximum(count, 1) for sums in of_index]
+            features += [total / tf.maximum(count, 1) for total in of_index]
         return tf.concat(features, axis=1)
 
     def compute_output_spec(self, packed: Any, lengths: Any, steps: Any) -> Any:
@@ -133,19 +129,6 @@ def _drawn(random: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarr
         kernels *= np.repeat(order < seen, _KERNELS, axis=1)
     kernels -= kernels.mean(0, keepdims=True)
     return (kernels / np.abs(kernels).sum((0, 1), keepdims=True)).astype(np.float32)
-
-
-def _fits(
-    packed: tf.Tensor, lengths: tf.Tensor, kernel: tf.Tensor, dilation: int, causal: bool
-) -> tf.Tensor:
-    window = functools.partial(convolution_of_rows, dilation=dilation)
-    return slide(window, packed, lengths, (KERNEL_SAMPLES - 1) * dilation, kernel, causal=causal)
-
-
-def _sums(values: tf.Tensor, place: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """Sums of the rows of each place, which stand together: `[places, columns]`."""
-    found = tf.math.segment_sum(values, place)
-    return tf.pad(found, [[0, places - tf.shape(found)[0]], [0, 0]])
 
 
 def _by_number(columns: tf.Tensor, inner: int) -> tf.Tensor:

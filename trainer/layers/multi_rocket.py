@@ -1,6 +1,5 @@
 """Fixed convolutions of two weights: how often, how strongly and where each exceeds a threshold."""
 
-import functools
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.layers.rows.gaps import records_and_steps, slide
-from trainer.layers.rows.windows import convolution_of_rows
+from trainer.layers.rows.fixed_kernels import answers, record_and_differences, sums
+from trainer.layers.rows.gaps import records_and_steps
 
 _KERNEL_SAMPLES = 9
 # All of three weights of 2 and six of -1.
@@ -23,10 +22,10 @@ _KERNELS = np.array(
 )
 _MOST_CHANNELS = 9  # That a kernel sees.
 _MOST_DISTANCES = 14  # Of dilations, before those that are the same are left out.
-_MOST_ROWS = 2**13  # That biases are taken from.
 _GOLDEN_RATIO = (np.sqrt(5) + 1) / 2
-# Of deviations above a value that was seen: what repeats it but for rounding stays below.
-_MARGIN = 1e-5
+# A bias stands above a value that was seen, by these shares of the value and of all values'
+# deviation: what repeats it but for rounding stays below.
+_OF_VALUE, _OF_DEVIATION = 1e-4, 1e-5
 
 
 @keras.saving.register_keras_serializable(package="trainer")
@@ -45,13 +44,18 @@ class MultiRocket(keras.layers.Layer):
       biases: of each kernel at each dilation.
       causal: whether a row sees only itself and earlier ones; else as many on both sides.
       seed: of the channels.
+
+    Attributes:
+      ROWS: that biases are taken from, about.
     """
+
+    ROWS = 2**13
 
     def __init__(
         self, dilations: int, biases: int, causal: bool = False, seed: int = 0, **kwargs: Any
     ):
         super().__init__(**{**kwargs, "trainable": False})  # A configuration has it, too.
-        self.dilations, self.count = dilations, biases
+        self.dilations, self.per_kernel = dilations, biases
         self.causal, self.seed = causal, seed
         distances = np.logspace(0, dilations - 1, _MOST_DISTANCES, base=2)
         self._distances = sorted({round(distance) for distance in distances})
@@ -64,7 +68,7 @@ class MultiRocket(keras.layers.Layer):
             shape = (dilations, channels, len(_KERNELS))
             self.channels = self.add_weight(name="channels", shape=shape, trainable=False)
             self.channels.assign(_drawn(np.random.default_rng(self.seed), shape))
-        shape = (dilations, len(_KERNELS), self.count)
+        shape = (dilations, len(_KERNELS), self.per_kernel)
         self.biases = self.add_weight(
             name="biases", shape=shape, trainable=False, initializer="zeros"
         )
@@ -78,14 +82,15 @@ class MultiRocket(keras.layers.Layer):
         """
         if not len(packed):
             return
-        numbers = np.arange(1, len(_KERNELS) * self.count + 1)
-        shares, found = numbers.reshape(-1, self.count) * _GOLDEN_RATIO % 1, []
-        for answers in self._answers(packed, lengths):
-            every = -(-len(packed) // _MOST_ROWS)
-            ordered = np.sort(answers.numpy()[::every], axis=0)
+        numbers = np.arange(1, len(_KERNELS) * self.per_kernel + 1)
+        shares, found = numbers.reshape(-1, self.per_kernel) * _GOLDEN_RATIO % 1, []
+        every = -(-len(packed) // self.ROWS)
+        for fits in self._fits(packed, lengths):
+            ordered = np.sort(fits.numpy()[::every], axis=0)
             places = (shares * len(ordered)).astype(int)
             seen = np.take_along_axis(ordered, places.T, axis=0).T
-            found.append(seen + _MARGIN * (10 * np.abs(seen) + ordered.std(0)[:, None] + 1e-6))
+            deviations = ordered.std(0)[:, None] + 1e-6
+            found.append(seen + _OF_VALUE * np.abs(seen) + _OF_DEVIATION * deviations)
         self.biases.assign(np.stack(found))
 
     def call(self, packed: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
@@ -103,15 +108,10 @@ class MultiRocket(keras.layers.Layer):
         place = ((tf.cast(step, packed.dtype) + 0.5) / tf.gather(rows[:, 0], record))[:, None]
         # A first row follows none: such pairs are added up apart, and left out.
         pair = 2 * record[1:] + tf.cast(step[1:] > 0, tf.int32)
-
-        def sums(values: tf.Tensor, numbers: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-            found = tf.math.segment_sum(values, numbers)
-            return tf.pad(found, [[0, count - tf.shape(found)[0]], [0, 0]])
-
         features, records = [], tf.size(lengths)
-        for number, answers in enumerate(self._answers(packed, lengths)):
+        for number, fits in enumerate(self._fits(packed, lengths)):
             biases = tf.reshape(tf.transpose(self.biases[number]), [-1])
-            above = tf.concat([answers] * self.count, 1) - tf.cast(biases, packed.dtype)
+            above = tf.concat([fits] * self.per_kernel, 1) - tf.cast(biases, packed.dtype)
             positive = tf.cast(above > 0, packed.dtype)
             count = sums(positive, record, records)
             both = sums(positive[1:] * positive[:-1], pair, 2 * records)[1::2]
@@ -121,30 +121,26 @@ class MultiRocket(keras.layers.Layer):
             features += [count / rows, excess, where * rows, where, stretches, stretches / rows]
         return tf.concat(features, axis=1)
 
-    def _answers(self, packed: tf.Tensor, lengths: tf.Tensor) -> Iterator[tf.Tensor]:
+    def _fits(self, packed: tf.Tensor, lengths: tf.Tensor) -> Iterator[tf.Tensor]:
         """What each kernel makes of each row, `[valid, kernels]`; a dilation at a time."""
-        record, step = records_and_steps(lengths)
-        before = tf.gather(packed, tf.range(tf.size(record)) - tf.cast(step > 0, tf.int32))
-        inputs = (packed, packed - before)
+        inputs = record_and_differences(packed, lengths)
         for number in range(2 * len(self._distances)):
-            distance = self._distances[number // 2]
             kernel = tf.constant(_KERNELS.T[:, None], packed.dtype)
             if self.channels is not None:
                 kernel *= tf.cast(self.channels[number], packed.dtype)
-            window = functools.partial(convolution_of_rows, dilation=distance)
-            reach = (_KERNEL_SAMPLES - 1) * distance
-            yield slide(window, inputs[number % 2], lengths, reach, kernel, causal=self.causal)
+            distance = self._distances[number // 2]
+            yield answers(inputs[number % 2], lengths, kernel, distance, self.causal)
 
     def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
         """Six features for each bias."""
-        features = 6 * 2 * len(self._distances) * len(_KERNELS) * self.count
+        features = 6 * 2 * len(self._distances) * len(_KERNELS) * self.per_kernel
         return keras.KerasTensor((lengths.shape[0], features), dtype=packed.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor."""
         own = {
             "dilations": self.dilations,
-            "biases": self.count,
+            "biases": self.per_kernel,
             "causal": self.causal,
             "seed": self.seed,
         }

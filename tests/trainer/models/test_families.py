@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_RECORD, VALUE_PER_STEP
 from tfrecords_schema import InputSpec, Statistics
+from tfrecords_schema.errors import UserError
 from trainer.models.family import DataSpec, families
 from trainer.models.parts.random_convolutions import RandomConvolutionOptions
 from trainer.serving.export import export
@@ -287,3 +288,11 @@ def test_an_ensemble_gives_the_mean_of_its_members_probabilities():
     found = tf.nn.softmax(_answer(built.full, batch))
     np.testing.assert_allclose(found, np.mean(shares, axis=0), **_CLOSE)
     np.testing.assert_allclose(tf.nn.softmax(mean), np.mean(shares[:2], axis=0), **_CLOSE)
+
+
+def test_multi_rocket_is_refused_for_labels_of_steps():
+    shape, label = _DATA["class_per_step"]
+    data = DataSpec(InputSpec("signal", "float32", shape), label, _statistics(shape))
+    family = families()["hydra"]
+    with pytest.raises(UserError, match="rocket_biases is for labels of recordings.*leave it out"):
+        family.build(data, family.options[0](), RandomConvolutionOptions(rocket_biases=1))

@@ -27,7 +27,6 @@ FITTED = ("features", "rocket", "standardize", "ridge")
 """Layers that no gradient trains."""
 # The records that a fit to a bounded number of labels sees at least.
 _RECORDS_AT_LEAST = 16
-_ROWS_FOR_BIASES = 2**13
 # That a fit holds, several times over.
 _VALUES = 2**27
 
@@ -81,7 +80,9 @@ def random_convolutions(
     features = kernels(rows, row_lengths, lengths)
     if options.rocket_biases:
         if per_step:
-            raise UserError("--rocket_biases is for labels of recordings; these are of steps")
+            raise UserError(
+                "--rocket_biases is for labels of recordings; these are of steps: leave it out"
+            )
         rocket = layers.MultiRocket(
             options.dilations,
             options.rocket_biases,
@@ -144,7 +145,7 @@ def _adapted(full: keras.Model, batches: Iterable[Batch]) -> Iterator[Batch]:
         first.append(batch)
         found.append(rows(inputs_of(batch, full.input), training=False))
         count += len(found[-1][0])
-        if count >= _ROWS_FOR_BIASES:
+        if count >= layer.ROWS:
             break
     if found:
         layer.adapt_to(*(tf.concat(parts, 0) for parts in zip(*found, strict=True)))
