@@ -294,5 +294,5 @@ def test_multi_rocket_is_refused_for_labels_of_steps():
     shape, label = _DATA["class_per_step"]
     data = DataSpec(InputSpec("signal", "float32", shape), label, _statistics(shape))
     family = families()["hydra"]
-    with pytest.raises(UserError, match="rocket_biases is for labels of recordings.*leave it out"):
+    with pytest.raises(UserError, match=r"rocket_biases is for labels of recordings.*leave it out"):
         family.build(data, family.options[0](), RandomConvolutionOptions(rocket_biases=1))
