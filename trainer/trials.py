@@ -6,8 +6,7 @@ from all others. So each candidate is tried on the training split alone, without
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -19,14 +18,9 @@ from trainer.options.options import AUTO_STEPS
 from trainer.runs.asked import Asked
 from trainer.session import Data, open_data
 
-if TYPE_CHECKING:
-    from trainer.step.task import Batch
-
 _LABELS = 1024
 # MultiROCKET takes as long again, and ranks what suits itself: networks do not follow it.
 _WITHOUT = {"rocket_biases": Choice("rocket_biases", 0, "")}
-# How many times the loss on records left out that on groups is where networks learn groups.
-_MUCH = 2.0
 _FAMILY = "hydra"
 
 
@@ -39,13 +33,12 @@ def settle(asked: Asked, data: Data, strategy: tf.distribute.Strategy) -> tuple[
     settled: dict[str, Choice] = {}
     is_chief = cluster.this_worker(strategy).is_chief
 
-    def loss(choice: Choice, value: str, *, singly: bool = False) -> float:
+    def loss(choice: Choice, value: str) -> float:
         tried = asked.again({**settled, **_WITHOUT, choice.name: Choice(choice.name, value, "")})
-        return cluster.total(strategy, _loss(tried, data, singly) if is_chief else 0.0)
+        return cluster.total(strategy, _loss(tried, data) if is_chief else 0.0)
 
     while left := [choice for choice in asked.choices if choice.candidates]:
-        find = _by_groups if left[0].name == "random_share" else _least
-        settled[left[0].name] = find(left[0], loss)
+        settled[left[0].name] = _least(left[0], loss)
         asked = asked.again(settled)
     data = open_data(asked) if settled else data
     if asked.data.batch_steps == AUTO_STEPS:
@@ -63,22 +56,12 @@ def _least(choice: Choice, loss: Callable[..., float]) -> Choice:
     return Choice(choice.name, best, f"loss on training groups left out: {said}")
 
 
-def _by_groups(choice: Choice, loss: Callable[..., float]) -> Choice:
-    """The last candidate where other groups are much harder than other records of the same."""
-    equal, more = choice.candidates
-    of_groups, of_records = loss(choice, equal), loss(choice, equal, singly=True)
-    value = more if of_groups > _MUCH * of_records else equal
-    said = f"loss on training groups left out {of_groups:.3f}, on records left out {of_records:.3f}"
-    return Choice(choice.name, value, said)
-
-
-def _loss(asked: Asked, data: Data, singly: bool) -> float:
+def _loss(asked: Asked, data: Data) -> float:
     """Mean loss of random convolutions on training groups, each predicted from all others.
 
     Args:
       asked: with the options that are tried.
       data: has the training split.
-      singly: whether each record is a group of its own.
     """
     assert data.train is not None
     family = families()[_FAMILY]
@@ -88,7 +71,5 @@ def _loss(asked: Asked, data: Data, singly: bool) -> float:
     )
     built = ChosenModel(family, options).build(data.learnt.spec(data.label))
     assert built.fit is not None
-    batches: Iterable[Batch] = data.train.grouped(data.train.plan(seed=asked.run.seed))
-    if singly:
-        batches = ({**batch, "group": batch["record"]} for batch in batches)
+    batches = data.train.grouped(data.train.plan(seed=asked.run.seed))
     return built.fit(batches, _LABELS)

@@ -59,7 +59,7 @@ def test_normalization_follows_from_what_carries_the_label(values_of, expected, 
 def test_trials_leave_multi_rocket_out_and_trainings_have_it(tmp_path, monkeypatch):
     tried = []
 
-    def loss(tried_with, data, singly):
+    def loss(tried_with, data):
         tried.append((tried_with.model.options[0].normalization, tried_with.model.options[1]))
         return len(tried)
 
@@ -70,29 +70,6 @@ def test_trials_leave_multi_rocket_out_and_trainings_have_it(tmp_path, monkeypat
     assert not any(options.rocket_biases for _, options in tried)
     assert settled.model.options[1].rocket_biases > 0
     assert settled.model.options[0].normalization == "both"
-
-
-@pytest.mark.parametrize(("differ", "share"), [(True, 0.4), (False, 0.333)])
-def test_the_ridge_counts_more_where_other_groups_are_harder(differ, share, tmp_path):
-    rng = np.random.default_rng(0)
-    frequencies = rng.uniform(0.2, 2.5, (6, 2)) if differ else np.tile([0.4, 0.8], (6, 1))
-    records = []
-    for number in range(60):
-        group, label = number % 6, number // 6 % 2
-        time = np.arange(rng.integers(40, 60))
-        wave = np.sin(time * frequencies[group, label] + rng.uniform(0, 6))
-        values = (wave + rng.normal(0, 0.3, len(time))).astype("float32")[:, None]
-        records.append(Record(f"r{number}", values, np.int64(label), f"g{group}"))
-    schema = RecordSchema(InputSpec("signal", "float32", (1,)), _CLASSES)
-    dataset = write_dataset(tmp_path, {"train": records}, schema)
-    command = asked(
-        [f"--dataset={dataset.path}", f"--run_dir={tmp_path / 'run'}", "--normalization=record",
-         "--kernel_groups=4", "--ensemble=2"]
-    )  # fmt: skip
-    settled, _ = settle(command, open_data(command), tf.distribute.get_strategy())
-    (choice,) = (choice for choice in settled.choices if choice.name == "random_share")
-    assert float(choice.value) == settled.model.options[0].random_share == share
-    assert "left out" in choice.reason
 
 
 def test_one_command_trains_goes_on_and_says_why(tmp_path, capsys):

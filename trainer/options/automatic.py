@@ -38,8 +38,8 @@ _LONG_RECORD = 2000
 _ROWS_OF_STEP = 32
 _LEAST_ROWS_OF_STEP = 8
 _LEAST_EPOCHS = 30
-# What random convolutions count for where networks learn what is peculiar to a group.
-_SHARE = "0.4"
+# What random convolutions count for beside the networks.
+_SHARE = 0.4
 # The family that no gradient trains.
 _FITTED = "hydra"
 
@@ -194,7 +194,7 @@ def decide(
     first = (_frames,) if facts.kind == "frames" else (_front_end, _normalization, _members)
     if facts.per in ("sequence", "end"):
         first = (_sequence, *first)
-    for rule in (*first, _batches, _updates, _share, _regularization):
+    for rule in (*first, _batches, _updates, _regularization):
         rule(facts, so_far)
     return so_far.choices
 
@@ -296,6 +296,7 @@ def _members(facts: Facts, so_far: Decisions) -> None:
     so_far.decide("random_convolutions", True, "a second opinion that takes seconds")
     if not so_far.get("random_convolutions", False) and so_far.get("model", "") != _FITTED:
         return
+    so_far.decide("random_share", _SHARE, "nearly as much as all networks")
     so_far.decide("dilations", min(max(fitting, 1), 10), f"up to {rows:,} rows of a record")
     if facts.per == "step":
         so_far.decide("kernel_groups", 8, "features of every step are held")
@@ -346,15 +347,6 @@ def _updates(facts: Facts, so_far: Decisions) -> None:
     every = math.ceil(so_far["epochs"] / 25)
     so_far.decide("validate_every_epochs", every, "25 times")
     so_far.decide("checkpoint_every_epochs", every, "as often")
-
-
-def _share(facts: Facts, so_far: Decisions) -> None:
-    """The ridge's penalty is chosen on groups left out; networks may learn those by heart."""
-    if so_far.get("random_convolutions", False) and 1 < facts.groups < facts.records:
-        networks = so_far.get("ensemble", 1)
-        equal = f"{1 / (networks + 1):.3g}"
-        tried = (equal, _SHARE) if networks > 1 else ()
-        so_far.decide("random_share", equal, "as much as a network", tried)
 
 
 def _regularization(facts: Facts, so_far: Decisions) -> None:

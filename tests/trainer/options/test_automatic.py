@@ -76,13 +76,9 @@ def test_sound_is_heard_and_long_recordings_of_unknown_rate_are_tried_both_ways(
         assert (beside.value, beside.candidates) == ("none", ())
 
 
-@pytest.mark.parametrize(("networks", "tried"), [(1, ()), (3, ("0.25", "0.4"))])
-def test_what_the_ridge_counts_is_tried_where_records_come_in_groups(networks, tried):
-    facts = _FACTS._replace(groups=10)
-    assert "random_share" not in _decided()
-    assert "random_share" not in _decided(facts, {"random_convolutions": False})
-    assert "random_share" not in _decided(facts._replace(groups=1))
-    assert _decided(facts, {"ensemble": networks})["random_share"].candidates == tried
+def test_the_ridge_counts_where_there_is_one():
+    assert _decided()["random_share"].value == 0.4
+    assert "random_share" not in _decided(_FACTS, {"random_convolutions": False})
 
 
 def test_families():
