@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.layers.rows.fixed_kernels import answers, record_and_differences, sums
+from trainer.layers.rows.fixed_kernels import RecordAndDifferences, for_each, sums
 from trainer.layers.rows.gaps import records_and_steps
 
 KERNEL_SAMPLES = 9
@@ -68,7 +68,8 @@ class CompetingKernels(keras.layers.Layer):
           `[batch, features]`, or `[valid steps, features]`.
         """
         record, row = records_and_steps(lengths)
-        inputs = record_and_differences(packed, lengths)
+        reach = (KERNEL_SAMPLES - 1) * 2 ** (self.dilations - 1)
+        inputs = RecordAndDifferences.of(packed, lengths, reach)
         place, places = record, tf.size(lengths)
         if self.rows_per_step:
             samples, factor = self.rows_per_step
@@ -85,21 +86,23 @@ class CompetingKernels(keras.layers.Layer):
             found = tf.math.unsorted_segment_sum(values, numbers, size)
             return tf.reshape(found, [-1, self.groups * _KERNELS])
 
-        features = []
-        for index, kernel in enumerate(self.kernels):
-            dilation = 2 ** (index // 2)
-            kernel = _by_number(tf.cast(kernel, packed.dtype), _KERNELS)
-            fits = answers(inputs[index % 2], lengths, kernel, dilation, self.causal)
+        kernels = tf.stack([tf.cast(kernel, packed.dtype) for kernel in self.kernels])
+        kernels = _by_number(kernels, _KERNELS)
+
+        def of_index(index: tf.Tensor) -> tf.Tensor:
+            dilation = tf.bitwise.left_shift(1, index // 2)
+            fits = inputs.answers(index % 2, kernels[index], dilation, self.causal)
             best, strength = _winners(fits, tf.greater)
             worst, _ = _winners(fits, tf.less)
             positive = sums(tf.cast(fits > 0, fits.dtype), place, places)
-            of_index = [
+            found = [
                 at_places(tf.nn.relu(strength), best),
                 at_places(tf.ones_like(strength), worst),
                 _by_number(positive, self.groups),
             ]
-            features += [total / tf.maximum(count, 1) for total in of_index]
-        return tf.concat(features, axis=1)
+            return tf.concat(found, axis=1) / tf.maximum(count, 1)
+
+        return for_each(len(self.kernels), of_index, 3 * self.groups * _KERNELS, packed.dtype)
 
     def compute_output_spec(self, packed: Any, lengths: Any, steps: Any) -> Any:
         """Three features for each kernel."""
@@ -134,7 +137,8 @@ def _drawn(random: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarr
 def _by_number(columns: tf.Tensor, inner: int) -> tf.Tensor:
     """Of columns, so many of which stand together, the first of each first, and so on."""
     apart = tf.reshape(columns, [-1, columns.shape[-1] // inner, inner])
-    return tf.reshape(tf.transpose(apart, [0, 2, 1]), tf.shape(columns))
+    turned = tf.reshape(tf.transpose(apart, [0, 2, 1]), tf.shape(columns))
+    return tf.ensure_shape(turned, columns.shape)
 
 
 def _winners(fits: tf.Tensor, is_better: Callable[..., tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:

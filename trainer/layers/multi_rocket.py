@@ -1,14 +1,14 @@
 """Fixed convolutions of two weights: how often, how strongly and where each exceeds a threshold."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.layers.rows.fixed_kernels import answers, record_and_differences, sums
+from trainer.layers.rows.fixed_kernels import RecordAndDifferences, for_each, sums
 from trainer.layers.rows.gaps import records_and_steps
 
 _KERNEL_SAMPLES = 9
@@ -85,8 +85,9 @@ class MultiRocket(keras.layers.Layer):
         numbers = np.arange(1, len(_KERNELS) * self.per_kernel + 1)
         shares, found = numbers.reshape(-1, self.per_kernel) * _GOLDEN_RATIO % 1, []
         every = -(-len(packed) // self.ROWS)
-        for fits in self._fits(packed, lengths):
-            ordered = np.sort(fits.numpy()[::every], axis=0)
+        fits = self._fits(packed, lengths)
+        for number in range(2 * len(self._distances)):
+            ordered = np.sort(fits(number).numpy()[::every], axis=0)
             places = (shares * len(ordered)).astype(int)
             seen = np.take_along_axis(ordered, places.T, axis=0).T
             deviations = ordered.std(0)[:, None] + 1e-6
@@ -108,28 +109,37 @@ class MultiRocket(keras.layers.Layer):
         place = ((tf.cast(step, packed.dtype) + 0.5) / tf.gather(rows[:, 0], record))[:, None]
         # A first row follows none: such pairs are added up apart, and left out.
         pair = 2 * record[1:] + tf.cast(step[1:] > 0, tf.int32)
-        features, records = [], tf.size(lengths)
-        for number, fits in enumerate(self._fits(packed, lengths)):
-            biases = tf.reshape(tf.transpose(self.biases[number]), [-1])
-            above = tf.concat([fits] * self.per_kernel, 1) - tf.cast(biases, packed.dtype)
+        fits, records = self._fits(packed, lengths), tf.size(lengths)
+        biases = tf.cast(tf.transpose(self.biases, [0, 2, 1]), packed.dtype)
+        biases = tf.reshape(biases, [-1, self.per_kernel * len(_KERNELS)])
+
+        def of_number(number: tf.Tensor) -> tf.Tensor:
+            above = tf.concat([fits(number)] * self.per_kernel, 1) - biases[number]
             positive = tf.cast(above > 0, packed.dtype)
             count = sums(positive, record, records)
             both = sums(positive[1:] * positive[:-1], pair, 2 * records)[1::2]
             excess = sums(tf.nn.relu(above), record, records) / tf.maximum(count, 1)
             where = sums(positive * place, record, records) / tf.maximum(count, 1)
             stretches = count - both
-            features += [count / rows, excess, where * rows, where, stretches, stretches / rows]
-        return tf.concat(features, axis=1)
+            found = [count / rows, excess, where * rows, where, stretches, stretches / rows]
+            return tf.concat(found, axis=1)
 
-    def _fits(self, packed: tf.Tensor, lengths: tf.Tensor) -> Iterator[tf.Tensor]:
-        """What each kernel makes of each row, `[valid, kernels]`; a dilation at a time."""
-        inputs = record_and_differences(packed, lengths)
-        for number in range(2 * len(self._distances)):
-            kernel = tf.constant(_KERNELS.T[:, None], packed.dtype)
-            if self.channels is not None:
-                kernel *= tf.cast(self.channels[number], packed.dtype)
-            distance = self._distances[number // 2]
-            yield answers(inputs[number % 2], lengths, kernel, distance, self.causal)
+        return for_each(2 * len(self._distances), of_number, 6 * biases.shape[-1], packed.dtype)
+
+    def _fits(
+        self, packed: tf.Tensor, lengths: tf.Tensor
+    ) -> Callable[[int | tf.Tensor], tf.Tensor]:
+        """What each kernel makes of each row, `[valid, kernels]`, from the number of a dilation."""
+        reach = (_KERNEL_SAMPLES - 1) * self._distances[-1]
+        inputs = RecordAndDifferences.of(packed, lengths, reach)
+        kernels = np.repeat(_KERNELS.T[None, :, None], 2 * len(self._distances), axis=0)
+        kernels = tf.constant(kernels, packed.dtype)
+        if self.channels is not None:
+            kernels *= tf.cast(self.channels, packed.dtype)[:, None]
+        distances = tf.constant(self._distances)
+        return lambda number: inputs.answers(
+            number % 2, kernels[number], distances[number // 2], self.causal
+        )
 
     def compute_output_spec(self, packed: Any, lengths: Any) -> Any:
         """Six features for each bias."""

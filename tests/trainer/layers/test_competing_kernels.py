@@ -8,7 +8,7 @@ import tensorflow as tf
 from trainer import layers
 
 _LENGTHS = [5, 0, 1, 23, 40]
-_GROUPS, _DILATIONS = 2, 3
+_GROUPS, _DILATIONS = 2, 4  # Kernels reach farther than the longest record.
 
 
 def _fit(record, kernel, sample, dilation, middle=4):
@@ -72,6 +72,25 @@ def test_features_of_steps_equal_loops_over_the_rows_of_each(samples, factor, ca
             expected = _by_loops(record.astype(float), kernels, of_step, 8 if causal else 4)
             np.testing.assert_allclose(next(found), expected, rtol=1e-4, atol=1e-5)
     assert next(found, None) is None
+
+
+@pytest.mark.parametrize("kind", ["competing", "rocket"])
+def test_graphs_are_as_large_with_many_dilations_as_with_two(kind):
+    # A graph of thousands of operations takes seconds to trace, for each of many traces.
+    sizes = []
+    for dilations in (2, 8):
+        if kind == "rocket":
+            layer = layers.MultiRocket(dilations, 1)
+            arguments = (tf.TensorSpec((None, 1)), tf.TensorSpec((None,), tf.int32))
+        else:
+            layer = layers.CompetingKernels(2, dilations)
+            lengths = tf.TensorSpec((None,), tf.int32)
+            arguments = (tf.TensorSpec((None, 1)), lengths, lengths)
+        layer.build((None, 1))
+        graph = tf.function(layer, autograph=False).get_concrete_function(*arguments).graph
+        inner = sum(len(f.node_def) for f in graph.as_graph_def().library.function)
+        sizes.append(len(graph.get_operations()) + inner)
+    assert sizes[1] <= sizes[0] + 4 * 2 * 6  # The competing kernels themselves are weights.
 
 
 def test_kernels_have_mean_0_and_absolute_sum_1_on_channels_of_their_group():

@@ -40,7 +40,7 @@ class Gaps(NamedTuple):
 
     @classmethod
     @once_in_graph
-    def around(cls, lengths: tf.Tensor, gap: int, multiple: int = 1) -> "Gaps":
+    def around(cls, lengths: tf.Tensor, gap: int | tf.Tensor, multiple: int = 1) -> "Gaps":
         """Gaps of so many rows around records of these lengths, `[batch] int32`.
 
         There is one before the first and one behind the last record as well, also where there is no
