@@ -25,6 +25,7 @@ VARIANTS = {
     "one network": ("--ensemble=1",),
     "no random convolutions": ("--norandom_convolutions",),
     "random convolutions alone": ("--model=hydra",),
+    "random convolutions as one of four": ("--random_share=0.25",),
     "no multirocket": ("--rocket_biases=0",),
     "random convolutions alone, no multirocket": ("--model=hydra", "--rocket_biases=0"),
     "lite": ("--model=lite",),
