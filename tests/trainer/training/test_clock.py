@@ -31,11 +31,17 @@ def seconds_per_step(monkeypatch):
     monkeypatch.setattr(timing.time, "monotonic", lambda: next(readings))
 
 
-def test_a_training_ends_with_its_minutes_and_its_schedule(dataset, tmp_path, seconds_per_step):
+def test_a_training_ends_with_its_minutes_and_its_schedule(
+    dataset, tmp_path, seconds_per_step, capsys
+):
     run_dir = tmp_path / "run"
     flags = [f"--dataset={dataset}", f"--run_dir={run_dir}", "--epochs=1000", *_FLAGS]
     flags += ["--validate_every_epochs=50", "--checkpoint_every_epochs=50"]
     assert run_trainer(*flags, "--max_minutes=1") == 0
+    rows = [line.split() for line in capsys.readouterr().err.splitlines() if "/1000" in line]
+    left = [int(row[-1].removeprefix("0:")) for row in rows]  # Seconds, of less than a minute.
+    assert left == sorted(left, reverse=True)
+    assert left[-1] == 0
     history = _history(run_dir)
     assert 1 < len(history) < 100
     rates = [line["learning_rate"] for line in history]
