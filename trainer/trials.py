@@ -48,7 +48,7 @@ def settle(asked: Asked, data: Data, strategy: tf.distribute.Strategy) -> tuple[
     return asked, data
 
 
-def _least(choice: Choice, loss: Callable[..., float]) -> Choice:
+def _least(choice: Choice, loss: Callable[[Choice, str], float]) -> Choice:
     """The candidate of the least loss."""
     losses = {value: loss(choice, value) for value in choice.candidates}
     best = min(losses, key=lambda value: losses[value])

@@ -9,7 +9,6 @@ sets only: for each set, the variant that is best on the mean of all others, and
 Finished trainings are kept, so a call that was stopped goes on.
 """
 
-import argparse
 import pathlib
 import statistics
 import types
@@ -18,7 +17,7 @@ import numpy as np
 
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.tables import print_table
-from benchmarks.results.no_tuning import SETS, convert, score
+from benchmarks.results.no_tuning import SETS, development_dataset, score
 
 VARIANTS = {
     "as decided": (),
@@ -74,15 +73,14 @@ def main() -> None:
 
 def _figure(name: str, variant: str, args: types.SimpleNamespace) -> float:
     """The mean over seeds on the validation part of a set."""
-    work = pathlib.Path(args.work_dir)
-    asked = argparse.Namespace(work_dir=work, cut=False, pad=False, development=True)
-    chosen, folder = SETS[name], pathlib.Path(args.data_dir) / SETS[name].folder
-    dataset = convert(name, chosen, folder, asked, 0, chosen.tests[0])
+    dataset = development_dataset(name, args.data_dir, args.work_dir)
     scores = []
     for seed in args.seeds.split(","):
-        run_dir = work / "ablation" / f"{name}-{variant.replace(' ', '_')}-{seed}"
+        run = f"{name}-{variant.replace(' ', '_')}-{seed}"
+        run_dir = pathlib.Path(args.work_dir) / "ablation" / run
         flags = [f"--dataset={dataset}", f"--seed={seed}", f"--max_minutes={args.max_minutes}"]
-        scores.append(score(run_dir, "validation", chosen.metric, [*flags, *VARIANTS[variant]]))
+        flags += VARIANTS[variant]
+        scores.append(score(run_dir, "validation", SETS[name].metric, flags))
     print(f"{name}, {variant}: {statistics.mean(scores):.3f}", flush=True)
     return statistics.mean(scores)
 

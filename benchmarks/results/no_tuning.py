@@ -171,6 +171,14 @@ def convert(
     return dataset
 
 
+def development_dataset(name: str, data_dir: str, work_dir: str) -> pathlib.Path:
+    """That of `--development` for a set, converted unless it was."""
+    found, work = SETS[name], pathlib.Path(work_dir)
+    asked = argparse.Namespace(work_dir=work, cut=False, pad=False, development=True)
+    folder = pathlib.Path(data_dir) / found.folder
+    return convert(name, found, folder, asked, 0, found.tests[0])
+
+
 def score(run_dir: pathlib.Path, split: str, metric: str, flags: list[str]) -> float:
     """Trains and evaluates, unless that was done; returns the figure of a split."""
     result = run_dir / f"evaluation-{split}.json"

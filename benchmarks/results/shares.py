@@ -8,7 +8,6 @@ afterwards, as means of them or of their logits. Test recordings are left out, a
 mean of all others, and what it reaches. Finished trainings are kept.
 """
 
-import argparse
 import pathlib
 import sys
 import types
@@ -18,7 +17,7 @@ import numpy as np
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.tables import print_table
 from benchmarks.results.ablation import SMALL
-from benchmarks.results.no_tuning import SETS, convert, score
+from benchmarks.results.no_tuning import SETS, development_dataset, score
 
 SHARES = (0, 0.1, 0.25, 0.33, 0.4, 0.5, 0.6, 0.75, 1)
 KINDS = {"networks": ("--norandom_convolutions",), "ridge": ("--model=hydra",)}
@@ -45,15 +44,12 @@ def main() -> None:
 
 def _answers(name: str, args: types.SimpleNamespace) -> list[np.ndarray]:
     """Probabilities `[labels, classes]` of networks and of the ridge; labels."""
-    work, chosen = pathlib.Path(args.work_dir), SETS[name]
-    asked = argparse.Namespace(work_dir=work, cut=False, pad=False, development=True)
-    folder = pathlib.Path(args.data_dir) / chosen.folder
-    dataset = convert(name, chosen, folder, asked, 0, chosen.tests[0])
+    dataset = development_dataset(name, args.data_dir, args.work_dir)
     found = []
     for kind, flags in KINDS.items():
-        run_dir = work / "shares" / f"{name}-{kind}-{args.seed}"
+        run_dir = pathlib.Path(args.work_dir) / "shares" / f"{name}-{kind}-{args.seed}"
         shared = [f"--dataset={dataset}", f"--seed={args.seed}", "--noreport"]
-        reached = score(run_dir, "validation", chosen.metric, [*shared, *flags])
+        reached = score(run_dir, "validation", SETS[name].metric, [*shared, *flags])
         print(f"{name}, {kind}: {reached:.3f}", flush=True)
         with np.load(run_dir / "predictions-validation.npz") as arrays:
             answers, labels, lengths = (arrays[x] for x in ("prediction", "label", "lengths"))

@@ -219,17 +219,13 @@ class Trainer:
             keep_average(self._model)
         if due or self._stop_asked:
             self._save_checkpoint()
-        if self._worker.is_chief:
-            self._progress.epoch(epoch, line, self._left_secs(plan, timing))
-
-    def _left_secs(self, plan: EpochPlan, timing: Timing) -> float | None:
-        """What the training steps still to come take, within --max_minutes; None if unknown."""
         epochs_left = self._training.epochs - self.state.epoch
-        left, most = timing.left_secs(plan.num_steps * epochs_left), 60 * self._training.max_minutes
-        return min(left, max(0.0, most - self.state.seconds)) if left and most else left
+        if self._worker.is_chief:
+            self._progress.epoch(epoch, line, timing.left_secs(plan.num_steps * epochs_left))
 
     def _train_steps(self, plan: EpochPlan) -> Timing:
-        timing = Timing()
+        most = 60 * self._training.max_minutes or math.inf
+        timing = Timing(most - self.state.seconds)
         self._seconds_before = self.state.seconds
         self._skip_updates(plan)
         batches, spec = self._stream.batches(self.state.epoch, self.state.step)

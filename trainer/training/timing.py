@@ -1,5 +1,6 @@
 """Where the seconds of an epoch go."""
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,12 +13,16 @@ class Timing:
 
     Steps are steady that neither begin the epoch, which fills the input pipeline, nor compile.
 
+    Args:
+      most_secs: that are left to the training.
+
     Attributes:
       train_secs: all seconds in training steps and waiting for their input.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_secs: float = math.inf):
         self.train_secs = 0.0
+        self._most_secs = most_secs
         self._valid_steps = self._steps = 0
         self._steady_secs = self._steady_wait_secs = 0.0
         self._steady_valid_steps = 0
@@ -25,11 +30,15 @@ class Timing:
         self._step_started = self._input_came = 0.0
 
     def left_secs(self, steps: int) -> float | None:
-        """What so many more training steps take; None while all steps so far have compiled."""
+        """What so many more training steps take, at most what is left to the training.
+
+        None while all steps so far have compiled.
+        """
         known_steps = self._steps - self._compiled_steps
         if known_steps == 0 and steps > 0:
             return None
-        return steps * (self.train_secs - self._compiled_secs) / max(known_steps, 1)
+        needed = steps * (self.train_secs - self._compiled_secs) / max(known_steps, 1)
+        return min(needed, max(0.0, self._most_secs - self.train_secs))
 
     @property
     def valid_steps_per_sec(self) -> float:

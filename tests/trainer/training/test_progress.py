@@ -146,6 +146,14 @@ def test_what_is_not_known_yet_is_not_made_up(clockwork: _Clock) -> None:
     assert only_compiled.input_wait_share == 0
 
 
+def test_no_more_is_left_than_the_minutes_of_the_training() -> None:
+    timing = Timing(most_secs=30)
+    timing.train_secs, timing._steps = 20, 4
+    assert timing.left_secs(1) == 5
+    assert timing.left_secs(3) == 10
+    assert Timing(most_secs=-1).left_secs(0) == 0
+
+
 @pytest.mark.parametrize("flag", ["--accumulate_batches=1", "--accumulate_batches=2"])
 def test_the_time_left_is_without_compiling_and_validation(
     flag: str,
