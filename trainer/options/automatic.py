@@ -296,7 +296,7 @@ def _members(facts: Facts, so_far: Decisions) -> None:
     so_far.decide("random_convolutions", True, "a second opinion that takes seconds")
     if not so_far.get("random_convolutions", False) and so_far.get("model", "") != _FITTED:
         return
-    so_far.decide("random_share", _SHARE, "nearly as much as all networks")
+    so_far.decide("random_share", _SHARE, "nearly as much as the networks")
     so_far.decide("dilations", min(max(fitting, 1), 10), f"up to {rows:,} rows of a record")
     if facts.per == "step":
         so_far.decide("kernel_groups", 8, "features of every step are held")
