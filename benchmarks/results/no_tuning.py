@@ -124,7 +124,7 @@ def main() -> None:
         if not folder.is_dir():
             print(f"{name:24}no {folder}")
             continue
-        if (args.cut or args.pad) and not any(folder.glob("*.npz")):
+        if (args.cut or args.pad) and not any(folder.rglob("*.npz")):
             continue
         if args.cut:
             folder = cut(folder, args.work_dir / "cut" / found.folder)
@@ -204,40 +204,65 @@ def from_alone(run_dir: pathlib.Path, split: str) -> float:
         "trainer", "--mode=predict", f"--run_dir={run_dir}", f"--predict_split={split}",
         "--batch_size=1", f"--output={alone}",
     )  # fmt: skip
-    with np.load(run_dir / f"predictions-{split}.npz") as arrays:
-        batched = arrays["prediction"]
     columns = parquet.read_table(alone).to_pydict()
     found = np.column_stack([v for k, v in columns.items() if k.startswith("probability_")])
-    return float(np.abs(found - batched).max())
+    return float(np.abs(found - answers(run_dir, split)[0]).max())
+
+
+def answers(run_dir: pathlib.Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities `[labels, classes]` that an evaluation found, and the labels."""
+    with np.load(run_dir / f"predictions-{split}.npz") as arrays:
+        found, labels, lengths = (arrays[x] for x in ("prediction", "label", "lengths"))
+    if found.ndim == 3:
+        valid = np.arange(found.shape[1]) < lengths[:, None]
+        found, labels = found[valid], labels[valid]
+    return found, labels
 
 
 def pad(folder: pathlib.Path, output: pathlib.Path) -> pathlib.Path:
-    """Copies npz recordings with `signal: [time, ...]`, with zeros up to the longest of them."""
-    output.mkdir(parents=True, exist_ok=True)
-    recordings = {path: dict(np.load(path)) for path in sorted(folder.glob("*.npz"))}
+    """Copies npz recordings with `signal: [time, ...]`, with zeros up to the longest of them.
+
+    Labels of steps go on as the last one, and count as any other.
+    """
+    recordings = {path: dict(np.load(path)) for path in sorted(folder.rglob("*.npz"))}
     longest = max(len(content["signal"]) for content in recordings.values())
     for path, content in recordings.items():
-        zeros = np.zeros_like(content["signal"], shape=(longest, *content["signal"].shape[1:]))
-        zeros[: len(content["signal"])] = content["signal"]
-        np.savez(output / path.name, **{**content, "signal": zeros})
+        time = len(content["signal"])
+        for key in _over_time(content):
+            mode = "constant" if key == "signal" else "edge"
+            widths = [(0, longest - time), *[(0, 0)] * (content[key].ndim - 1)]
+            content[key] = np.pad(content[key], widths, mode)
+        _write(output / path.relative_to(folder), content)
     return output
 
 
 def cut(folder: pathlib.Path, output: pathlib.Path) -> pathlib.Path:
     """Copies npz recordings with `signal: [time, ...]` cut to a part of their length."""
-    output.mkdir(parents=True, exist_ok=True)
-    for path in sorted(folder.glob("*.npz")):
-        if (output / path.name).exists():
+    for path in sorted(folder.rglob("*.npz")):
+        name = path.relative_to(folder)
+        if (output / name).exists():
             continue
-        random = np.random.default_rng(zlib.crc32(path.name.encode()))
+        random = np.random.default_rng(zlib.crc32(name.as_posix().encode()))
         with np.load(path) as arrays:
             content = dict(arrays)
         time = len(content["signal"])
         kept = max(1, round(time * random.uniform(0.3, 1)))
         start = random.integers(0, time - kept + 1)
-        content["signal"] = content["signal"][start : start + kept]
-        np.savez(output / path.name, **content)
+        for key in _over_time(content):
+            content[key] = content[key][start : start + kept]
+        _write(output / name, content)
     return output
+
+
+def _over_time(content: dict[str, np.ndarray]) -> list[str]:
+    """The signal, and what has a value for each of its steps."""
+    time = len(content["signal"])
+    return [key for key, array in content.items() if array.ndim and len(array) == time]
+
+
+def _write(path: pathlib.Path, content: dict[str, np.ndarray]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **content)
 
 
 if __name__ == "__main__":

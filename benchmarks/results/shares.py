@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.tables import print_table
 from benchmarks.results.ablation import SMALL
-from benchmarks.results.no_tuning import SETS, development_dataset, score
+from benchmarks.results.no_tuning import SETS, answers, development_dataset, score
 
 SHARES = (0, 0.1, 0.25, 0.33, 0.4, 0.5, 0.6, 0.75, 1)
 KINDS = {"networks": ("--norandom_convolutions",), "ridge": ("--model=hydra",)}
@@ -27,9 +27,9 @@ def main() -> None:
     """Trains what is not there yet, and prints a table."""
     args = parse_flags(__doc__, data_dir=str, work_dir=str, sets=SMALL, seed=0)
     sets = args.sets.split(",")
-    answers = [_answers(name, args) for name in sets]
+    of_sets = [_answers(name, args) for name in sets]
     pools = [(mean, share) for mean in ("probabilities", "logits") for share in SHARES]
-    found = np.array([[_figures(*of_set, *pool) for of_set in answers] for pool in pools])
+    found = np.array([[_figures(*of_set, *pool) for of_set in of_sets] for pool in pools])
     rows = [
         [f"{mean} {share}", *(f"{x:.3f} {loss:.3f}" for x, loss in [*of_pool, of_pool.mean(0)])]
         for (mean, share), of_pool in zip(pools, found, strict=True)
@@ -51,12 +51,8 @@ def _answers(name: str, args: types.SimpleNamespace) -> list[np.ndarray]:
         shared = [f"--dataset={dataset}", f"--seed={args.seed}", "--noreport"]
         reached = score(run_dir, "validation", SETS[name].metric, [*shared, *flags])
         print(f"{name}, {kind}: {reached:.3f}", flush=True)
-        with np.load(run_dir / "predictions-validation.npz") as arrays:
-            answers, labels, lengths = (arrays[x] for x in ("prediction", "label", "lengths"))
-        if answers.ndim == 3:
-            valid = np.arange(answers.shape[1]) < lengths[:, None]
-            answers, labels = answers[valid], labels[valid]
-        found.append(answers.astype(np.float64))
+        probabilities, labels = answers(run_dir, "validation")
+        found.append(probabilities.astype(np.float64))
     return [*found, labels.astype(int)]
 
 
