@@ -10,7 +10,7 @@ that was stopped goes on. Flags that are not the script's are passed to the trai
 
 `--cut` cuts every recording, training and test, to a random 30 to 100 percent of its length, and
 `--pad` then fills all up with zeros to the longest: what the same model makes without masks.
-`--alone` predicts every test recording by itself, too, without padding, and says how far a
+`--alone` evaluates every test recording by itself, too, without padding, and says how far a
 probability is from that of the evaluation's batches.
 `--development` leaves the test recordings out and measures on a part of the training recordings:
 for choices, which are never made on test figures.
@@ -25,7 +25,6 @@ import sys
 import zlib
 
 import numpy as np
-from pyarrow import parquet
 
 from benchmarks.harness.processes import run_module
 
@@ -199,24 +198,21 @@ def training_minutes(run_dir: pathlib.Path) -> float:
 
 def from_alone(run_dir: pathlib.Path, split: str) -> float:
     """Greatest difference between probabilities of a split in batches and those one by one."""
-    alone = run_dir / "alone.parquet"
-    run_module(
-        "trainer", "--mode=predict", f"--run_dir={run_dir}", f"--predict_split={split}",
-        "--batch_size=1", f"--output={alone}",
-    )  # fmt: skip
-    columns = parquet.read_table(alone).to_pydict()
-    found = np.column_stack([v for k, v in columns.items() if k.startswith("probability_")])
-    return float(np.abs(found - answers(run_dir, split)[0]).max())
+    kept = run_dir / "alone.json"  # The second evaluation takes the place of the first.
+    if not kept.exists():
+        batched, _ = answers(run_dir, split)
+        run_module(
+            "trainer", "--mode=evaluate", f"--run_dir={run_dir}", f"--test_split={split}",
+            "--batch_size=1", "--noreport",
+        )  # fmt: skip
+        kept.write_text(json.dumps(float(np.abs(answers(run_dir, split)[0] - batched).max())))
+    return float(json.loads(kept.read_text()))
 
 
 def answers(run_dir: pathlib.Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities `[labels, classes]` that an evaluation found, and the labels."""
     with np.load(run_dir / f"predictions-{split}.npz") as arrays:
-        found, labels, lengths = (arrays[x] for x in ("prediction", "label", "lengths"))
-    if found.ndim == 3:
-        valid = np.arange(found.shape[1]) < lengths[:, None]
-        found, labels = found[valid], labels[valid]
-    return found, labels
+        return arrays["prediction"], arrays["label"]
 
 
 def pad(folder: pathlib.Path, output: pathlib.Path) -> pathlib.Path:
