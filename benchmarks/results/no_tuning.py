@@ -20,13 +20,14 @@ import argparse
 import dataclasses
 import json
 import pathlib
+import shutil
 import statistics
 import sys
 import zlib
 
 import numpy as np
 
-from benchmarks.harness.processes import run_module
+from benchmarks.harness.processes import run_module, temporary_folder
 
 _UCR = r"(?P<test>^test_)"
 
@@ -198,15 +199,14 @@ def training_minutes(run_dir: pathlib.Path) -> float:
 
 def from_alone(run_dir: pathlib.Path, split: str) -> float:
     """Greatest difference between probabilities of a split in batches and those one by one."""
-    kept = run_dir / "alone.json"  # The second evaluation takes the place of the first.
-    if not kept.exists():
-        batched, _ = answers(run_dir, split)
+    with temporary_folder() as folder:
+        alone = shutil.copytree(run_dir, folder / run_dir.name)
         run_module(
-            "trainer", "--mode=evaluate", f"--run_dir={run_dir}", f"--test_split={split}",
+            "trainer", "--mode=evaluate", f"--run_dir={alone}", f"--test_split={split}",
             "--batch_size=1", "--noreport",
         )  # fmt: skip
-        kept.write_text(json.dumps(float(np.abs(answers(run_dir, split)[0] - batched).max())))
-    return float(json.loads(kept.read_text()))
+        found, _ = answers(alone, split)
+    return float(np.abs(found - answers(run_dir, split)[0]).max())
 
 
 def answers(run_dir: pathlib.Path, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -251,9 +251,9 @@ def cut(folder: pathlib.Path, output: pathlib.Path) -> pathlib.Path:
 
 
 def _over_time(content: dict[str, np.ndarray]) -> list[str]:
-    """The signal, and what has a value for each of its steps."""
-    time = len(content["signal"])
-    return [key for key, array in content.items() if array.ndim and len(array) == time]
+    """The signal, and the label where each of its steps has one."""
+    is_of_steps = content["label"].shape[:1] == content["signal"].shape[:1]
+    return ["signal", "label"] if is_of_steps else ["signal"]
 
 
 def _write(path: pathlib.Path, content: dict[str, np.ndarray]) -> None:
