@@ -26,6 +26,8 @@ _NETWORKS = "tests/trainer/"
 def pytest_configure(config: pytest.Config) -> None:
     """All that is temporary has a folder that goes: processes that are killed clean nothing up."""
     gc.disable()  # All that is imported stays.
+    # Two processes share the cores; and trainings here and in processes of their own compute alike.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     if not hasattr(config, "workerinput"):  # A worker has the environment of who starts it.
         folder = os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tests-")
         # After multiprocessing's own folder has gone.

@@ -23,6 +23,7 @@ from trainer.data.split_data import SplitData, load_split
 from trainer.data.unchanged import Unchanged
 from trainer.distribution import cluster
 from trainer.distribution.strategy import configure, make_strategy
+from trainer.distribution.threads import share_cores
 from trainer.evaluation import evaluation
 from trainer.evaluation.calibrate import calibrated, not_to_choose_on
 from trainer.options.options import AFTER_TRAINING
@@ -39,7 +40,15 @@ from trainer.trials import settle
 
 def main(argv: Sequence[str]) -> int:
     """Trains, evaluates, predicts or exports as the flags say; returns the exit status."""
-    return command_line.run(argv, perform)
+    return command_line.run(argv, _perform_alone)
+
+
+def _perform_alone(asked: Asked) -> None:
+    """Does what is asked in a process of its own: a notebook's other code has its threads."""
+    line = share_cores(asked.model.side_by_side())
+    if line and asked.run.mode == "train":
+        say(line)
+    perform(asked)
 
 
 def perform(asked: Asked) -> None:

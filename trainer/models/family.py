@@ -133,6 +133,10 @@ class Family:
         """
         raise NotImplementedError
 
+    def side_by_side(self, *options: Any) -> int:
+        """Networks of one model that are independent of each other, and of small operations."""
+        return 1
+
     def check(self, built: BuiltModel, data: DataSpec) -> None:
         """Refuses what only a call of the model tells.
 
@@ -188,6 +192,10 @@ class ChosenModel(NamedTuple):
     def task(self, label: LabelSpec, **scoring: Any) -> Task:
         """See `Family.task`."""
         return self.family.task(label, *self.options, one_label=self.one_label, **scoring)
+
+    def side_by_side(self) -> int:
+        """See `Family.side_by_side`."""
+        return self.family.side_by_side(*self.options)
 
     def build(self, data: DataSpec) -> BuiltModel:
         """See `Family.build`.

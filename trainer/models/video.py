@@ -50,6 +50,10 @@ class Video(EnsembleFamily):
     inputs = ("frames",)
     joins_beside = True
 
+    def side_by_side(self, *options: Any) -> int:
+        """See `Family.side_by_side`; an operation on frames is large enough to be divided."""
+        return 1
+
     def build(self, data: DataSpec, *options: Any) -> BuiltModel:
         """See `Family.build`."""
         (chosen,) = options

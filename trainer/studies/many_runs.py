@@ -21,6 +21,7 @@ from pipeline.console.texts import counted, duration_text
 from tfrecords_schema.errors import UserError
 from tfrecords_schema.locks import remove_dead_locks
 from tfrecords_schema.storage import names_in
+from trainer.distribution import threads
 from trainer.distribution.children import die_with_parent
 from trainer.metrics.table import headline
 from trainer.report.report_data import RunFiles
@@ -158,7 +159,7 @@ def _run_processes(chains: Iterator[Chain], parallel: int) -> None:
         while True:
             free = {*range(parallel)} - {*running}
             for slot, (chain, job) in zip(free, begun, strict=False):
-                running[slot] = (chain, *_start(job, slot))
+                running[slot] = (chain, *_start(job, slot, parallel))
             if not running:
                 return
             time.sleep(_LOOK_SECS)
@@ -168,16 +169,16 @@ def _run_processes(chains: Iterator[Chain], parallel: int) -> None:
                 del running[slot]
                 ended = Ended(status, _last_words(output) if status else "")
                 if following := _following(chain, ended):
-                    running[slot] = (chain, *_start(following, slot))
+                    running[slot] = (chain, *_start(following, slot, parallel))
     finally:
         for _, process, _ in running.values():
             process.kill()
             process.wait()
 
 
-def _start(job: Job, slot: int) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+def _start(job: Job, slot: int, parallel: int) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
     output = tempfile.TemporaryFile()  # noqa: SIM115  Open as long as the run is.
-    environment = dict(os.environ)
+    environment = {**os.environ, **threads.of_each_process(parallel)}
     if gpus := _gpus():
         environment["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
     process = subprocess.Popen(

@@ -93,3 +93,18 @@ def test_runs_that_are_done_keep_no_lock_of_a_kill(tmp_path):
         (tmp_path / "lock-0.json").write_text(json.dumps(dead))
         run_all([job], 1, lambda argv: 1)
         assert [str(path) for path in tmp_path.glob("lock-*")] == [alive.path]
+
+
+def test_processes_beside_each_other_share_the_cores(processes, monkeypatch, tmp_path):
+    monkeypatch.setattr(many_runs.threads, "of_each_process", lambda count: {"SHARED": str(count)})
+    given, popen = [], many_runs.subprocess.Popen
+    monkeypatch.setattr(
+        many_runs.subprocess,
+        "Popen",
+        lambda *command, env, **more: (
+            given.append(env["SHARED"]),
+            popen(*command, env=env, **more),
+        )[1],
+    )
+    run_chains([_until_one_fails("a", [0, 0], [])], 2, lambda argv: Ended(0))
+    assert given == ["2", "2"]

@@ -52,6 +52,10 @@ class EnsembleFamily(Family):
             )
         return super().task(label, *options, **scoring)
 
+    def side_by_side(self, *options: Any) -> int:
+        """See `Family.side_by_side`."""
+        return int(options[0].ensemble)
+
 
 def averaged(
     inputs: dict[str, Any],
