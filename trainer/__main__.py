@@ -40,10 +40,10 @@ from trainer.trials import settle
 
 def main(argv: Sequence[str]) -> int:
     """Trains, evaluates, predicts or exports as the flags say; returns the exit status."""
-    return command_line.run(argv, _perform_alone)
+    return command_line.run(argv, _perform_in_own_process)
 
 
-def _perform_alone(asked: Asked) -> None:
+def _perform_in_own_process(asked: Asked) -> None:
     """Does what is asked in a process of its own: a notebook's other code has its threads."""
     line = share_cores(asked.model.side_by_side())
     if line and asked.run.mode == "train":

@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import sys
 from collections.abc import Iterator
@@ -63,7 +64,7 @@ def _dataset(folder: pathlib.Path, samples: int) -> str:
 
 def _epoch_secs(model: str, dataset: str, run_dir: pathlib.Path, threads: str | None) -> float:
     """Trains anew; the median of an epoch's seconds, after the first ones."""
-    run_dir = pathlib.Path(f"{run_dir}-{len([*run_dir.parent.glob(f'{run_dir.name}-*')])}")
+    shutil.rmtree(run_dir, ignore_errors=True)
     os.environ.pop(_SWITCH, None)
     if threads is not None:
         os.environ[_SWITCH] = threads

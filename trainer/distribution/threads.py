@@ -23,23 +23,27 @@ def share_cores(networks: int) -> str:
       What was decided, in a line; empty where it is left to TensorFlow, or to who has set
       TF_NUM_INTRAOP_THREADS.
     """
-    count = _cores()
-    if not 1 < count <= networks or _SWITCH in os.environ or tf.config.list_physical_devices("GPU"):
+    if not _fill_the_cores(networks):
         return ""
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
     except RuntimeError:  # It computes already, as it may in a notebook.
         return ""
     return (
-        f"one thread for each operation  ({networks} networks side by side on {count} processor "
+        f"one thread for each operation  ({networks} networks side by side on {_cores()} processor "
         f"cores; {_SWITCH}=0 leaves it to TensorFlow)"
     )
 
 
 def of_each_process(processes: int) -> dict[str, str]:
     """What processes that compute side by side get into their environment."""
+    return {_SWITCH: "1"} if _fill_the_cores(processes) else {}
+
+
+def _fill_the_cores(count: int) -> bool:
+    """Whether so many at the same time leave no core idle, and nobody has decided otherwise."""
     is_given = _SWITCH in os.environ or tf.config.list_physical_devices("GPU")
-    return {} if is_given or not 1 < _cores() <= processes else {_SWITCH: "1"}
+    return 1 < _cores() <= count and not is_given
 
 
 def _cores() -> int:

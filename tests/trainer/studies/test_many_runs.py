@@ -27,7 +27,9 @@ def _until_one_fails(name: str, statuses: list[int], told: list[tuple[str, Ended
 @pytest.fixture
 def processes(monkeypatch):
     """Processes that end as their argument says, in place of trainings."""
-    code = "import sys; print('last words'); sys.exit(int(sys.argv[1]))"
+    code = (
+        "import os, sys; print(os.environ.get('SHARED', 'last words')); sys.exit(int(sys.argv[1]))"
+    )
     popen = subprocess.Popen
     monkeypatch.setattr(
         many_runs.subprocess,
@@ -95,16 +97,8 @@ def test_runs_that_are_done_keep_no_lock_of_a_kill(tmp_path):
         assert [str(path) for path in tmp_path.glob("lock-*")] == [alive.path]
 
 
-def test_processes_beside_each_other_share_the_cores(processes, monkeypatch, tmp_path):
+def test_processes_beside_each_other_share_the_cores(processes, monkeypatch):
     monkeypatch.setattr(many_runs.threads, "of_each_process", lambda count: {"SHARED": str(count)})
-    given, popen = [], many_runs.subprocess.Popen
-    monkeypatch.setattr(
-        many_runs.subprocess,
-        "Popen",
-        lambda *command, env, **more: (
-            given.append(env["SHARED"]),
-            popen(*command, env=env, **more),
-        )[1],
-    )
-    run_chains([_until_one_fails("a", [0, 0], [])], 2, lambda argv: Ended(0))
-    assert given == ["2", "2"]
+    told: list[tuple[str, Ended]] = []
+    run_chains([_until_one_fails("a", [1], told)], 2, lambda argv: Ended(0))
+    assert [ended.words for _, ended in told] == ["2"]
