@@ -31,6 +31,27 @@ def test_products_of_some_rows_at_a_time_add_up_to_the_gradient(monkeypatch):
     test_equals_the_stock_layer_at_any_stride_kernel_and_length.hypothesis.inner_test(2, 5, 5, 2)
 
 
+@pytest.mark.parametrize("has_amx", [True, False])
+def test_learns_the_same_in_half_precision_whoever_makes_the_gradients(monkeypatch, has_amx):
+    monkeypatch.setattr(windows, "_has_amx", lambda: has_amx)
+    random = np.random.default_rng(1)
+    inputs = tf.constant(random.integers(-2, 3, (5, 40, 16)), tf.float64)  # Exact in bfloat16.
+    upstream = tf.constant(random.integers(-1, 2, (5, 18, 4)), tf.float64)
+    kernel = tf.constant(random.integers(-2, 3, (6, 16, 4)), tf.float64)
+
+    def gradients(convolve, dtype):
+        given = [tf.cast(x, dtype) for x in (inputs, kernel)]
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            found = convolve(*given) * tf.cast(upstream, dtype)
+        return [x.numpy().astype("float32") for x in tape.gradient(found, given)]
+
+    mine = gradients(lambda x, k: windows.strided_convolution(x, k, 2), tf.bfloat16)
+    theirs = gradients(lambda x, k: tf.nn.conv1d(x, k, 2, "VALID"), tf.float64)
+    for found, expected in zip(mine, theirs, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def _results(layer, inputs):
     """The outputs, and the gradients of the inputs and of every variable."""
 
