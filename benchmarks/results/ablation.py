@@ -36,6 +36,9 @@ VARIANTS = {
     "by training split": ("--normalization=training_split",),
     "average of weights": ("--ema_momentum=0.99",),
     "constant rate": ("--lr_schedule=constant",),
+    "three times the rate": ("--learning_rate=3e-3",),
+    "hardly any weight decay": ("--weight_decay=1e-4",),
+    "batches of four": ("--batch_size=4",),
     "no dropout or smoothing": ("--head_dropout=0", "--label_smoothing=0"),
     "augmented": ("--noise=0.05", "--time_stretch=0.1", "--crop=0.1"),
 }
