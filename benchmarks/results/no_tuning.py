@@ -23,11 +23,11 @@ import pathlib
 import shutil
 import statistics
 import sys
-import zlib
 
 import numpy as np
 
 from benchmarks.harness.processes import run_module, temporary_folder
+from benchmarks.results.cut_recordings import cut, pad
 
 _UCR = r"(?P<test>^test_)"
 
@@ -124,8 +124,6 @@ def main() -> None:
         if not folder.is_dir():
             print(f"{name:24}no {folder}")
             continue
-        if (args.cut or args.pad) and not any(folder.rglob("*.npz")):
-            continue
         if args.cut:
             folder = cut(folder, args.work_dir / "cut" / found.folder)
         if args.pad:
@@ -213,52 +211,6 @@ def answers(run_dir: pathlib.Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities `[labels, classes]` that an evaluation found, and the labels."""
     with np.load(run_dir / f"predictions-{split}.npz") as arrays:
         return arrays["prediction"], arrays["label"]
-
-
-def pad(folder: pathlib.Path, output: pathlib.Path) -> pathlib.Path:
-    """Copies npz recordings with `signal: [time, ...]`, with zeros up to the longest of them.
-
-    Labels of steps go on as the last one, and count as any other.
-    """
-    recordings = {path: dict(np.load(path)) for path in sorted(folder.rglob("*.npz"))}
-    longest = max(len(content["signal"]) for content in recordings.values())
-    for path, content in recordings.items():
-        time = len(content["signal"])
-        for key in _over_time(content):
-            mode = "constant" if key == "signal" else "edge"
-            widths = [(0, longest - time), *[(0, 0)] * (content[key].ndim - 1)]
-            content[key] = np.pad(content[key], widths, mode)
-        _write(output / path.relative_to(folder), content)
-    return output
-
-
-def cut(folder: pathlib.Path, output: pathlib.Path) -> pathlib.Path:
-    """Copies npz recordings with `signal: [time, ...]` cut to a part of their length."""
-    for path in sorted(folder.rglob("*.npz")):
-        name = path.relative_to(folder)
-        if (output / name).exists():
-            continue
-        random = np.random.default_rng(zlib.crc32(name.as_posix().encode()))
-        with np.load(path) as arrays:
-            content = dict(arrays)
-        time = len(content["signal"])
-        kept = max(1, round(time * random.uniform(0.3, 1)))
-        start = random.integers(0, time - kept + 1)
-        for key in _over_time(content):
-            content[key] = content[key][start : start + kept]
-        _write(output / name, content)
-    return output
-
-
-def _over_time(content: dict[str, np.ndarray]) -> list[str]:
-    """The signal, and the label where each of its steps has one."""
-    is_of_steps = content["label"].shape[:1] == content["signal"].shape[:1]
-    return ["signal", "label"] if is_of_steps else ["signal"]
-
-
-def _write(path: pathlib.Path, content: dict[str, np.ndarray]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **content)
 
 
 if __name__ == "__main__":
