@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()  # All that is imported stays.
     # Two processes share the cores; and trainings here and in processes of their own compute alike.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # As `quiet.start` has it.
     if not hasattr(config, "workerinput"):  # A worker has the environment of who starts it.
         folder = os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tests-")
         # After multiprocessing's own folder has gone.
