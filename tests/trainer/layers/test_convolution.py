@@ -153,6 +153,51 @@ def test_over_time_gradients_like_the_stock_layer_on_each_record(
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("outputs", [0, 1, 3, 4, 11])
+@pytest.mark.parametrize(("samples", "dilation"), [(1, 1), (3, 1), (3, 4)])
+def test_one_row_in_pieces_like_a_loop_over_its_samples(samples, dilation, outputs, monkeypatch):
+    monkeypatch.setattr(windows, "_is_slow_on_one_row", lambda: True)
+    monkeypatch.setattr(windows, "_PIECES_FROM", 1)
+    monkeypatch.setattr(windows, "_ROWS_OF_PIECE", 3)
+    random = np.random.default_rng(outputs)
+    kernel = random.normal(size=(samples, 2, 4))
+    rows = random.normal(size=(outputs + (samples - 1) * dilation, 2))
+    upstream = random.normal(size=(outputs, 4))
+    found, of_rows, of_kernel = np.zeros((outputs, 4)), np.zeros_like(rows), np.zeros_like(kernel)
+    for output in range(outputs):
+        for sample in range(samples):
+            row = output + sample * dilation
+            found[output] += rows[row] @ kernel[sample]
+            of_rows[row] += kernel[sample] @ upstream[output]
+            of_kernel[sample] += np.outer(rows[row], upstream[output])
+
+    @tf.function
+    def convolve(rows, kernel, upstream):
+        convolved, gradient = windows.convolution_of_rows(rows, kernel, dilation)
+        return convolved, *gradient(upstream)
+
+    given = [tf.constant(array) for array in (rows, kernel, upstream)]
+    for mine, expected in zip(convolve(*given), (found, of_rows, of_kernel), strict=True):
+        np.testing.assert_allclose(mine, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("is_slow", "changes"), [(True, True), (True, False), (False, True)])
+def test_one_row_is_cut_where_that_is_faster_and_never_for_a_constant(
+    is_slow, changes, monkeypatch
+):
+    monkeypatch.setattr(windows, "_is_slow_on_one_row", lambda: is_slow)
+    ones = np.ones((3, 32, 8), "float32")
+    kernel = tf.Variable(ones)
+
+    def convolve(rows):
+        used = tf.convert_to_tensor(kernel) if changes else tf.constant(ones)
+        return tf.custom_gradient(lambda x, k: windows.convolution_of_rows(x, k, 1))(rows, used)
+
+    graph = tf.function(convolve).get_concrete_function(tf.TensorSpec([None, 32])).graph
+    types = [operation.type for operation in _operations(graph)]
+    assert ("GatherV2" in types) == (is_slow and changes)
+
+
 @pytest.mark.parametrize(("kernel", "causal"), [(k, c) for k, d, c in _OVER_TIME if d == 1])
 def test_over_time_by_feature_like_the_stock_layer_on_each_record(kernel, causal):
     stock = keras.layers.DepthwiseConv1D(kernel, padding="valid" if causal else "same")

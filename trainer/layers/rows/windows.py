@@ -14,6 +14,8 @@ from trainer.layers.rows.once import once_in_graph
 # `_shifted_products`, and those of `_products_of_many` than oneDNN's gradient.
 _APART_FROM, _PRODUCTS_FROM = 16, 32
 _ROWS_IN_CACHE = 8192
+# Channels from which one row is convolved in pieces of so many rows, see `_is_slow_on_one_row`.
+_PIECES_FROM, _ROWS_OF_PIECE = 32, 256
 
 _Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
@@ -101,10 +103,14 @@ def _convolution(
     of_kernel: Callable[[tf.Tensor], tf.Tensor],
 ) -> tuple[tf.Tensor, _Gradient]:
     """The "valid" convolution of `[(rows), samples, channels]`; the kernel's gradient is given."""
-    reach = (kernel.shape[0] - 1) * dilation
+    reach, changes = (kernel.shape[0] - 1) * dilation, tf.get_static_value(kernel) is None
 
     def convolved(inputs: tf.Tensor, kernel: tf.Tensor, zeros: int) -> tf.Tensor:
         one_row, (samples, channels, filters) = len(inputs.shape) == 2, kernel.shape
+        if one_row and changes and channels >= _PIECES_FROM and _is_slow_on_one_row():
+            rows = tf.pad(inputs, [[zeros] * 2, [0, 0]]) if zeros else inputs
+            pieces = convolved(_pieces(rows, reach), kernel, 0)
+            return tf.reshape(pieces, [-1, filters])[: tf.shape(rows)[0] - reach]
         image = tf.reshape(inputs, [1, 1, -1, channels]) if one_row else inputs[:, tf.newaxis]
         found = tf.raw_ops.Conv2D(
             input=image, filter=tf.reshape(kernel, [1, samples, channels, filters]),
@@ -118,6 +124,21 @@ def _convolution(
         return convolved(upstream, flipped, reach), of_kernel(upstream)
 
     return convolved(inputs, kernel, 0), gradient
+
+
+def _pieces(rows: tf.Tensor, reach: int) -> tf.Tensor:
+    """Rows as pieces, each with the next `reach` rows; behind the end is the last row again.
+
+    Args:
+      rows: `[size, channels]`, at least `reach`.
+      reach: of a kernel beyond the row that it begins at.
+
+    Returns:
+      `[pieces, rows of one, channels]`.
+    """
+    last, length = tf.shape(rows)[0] - 1, max(_ROWS_OF_PIECE, reach)
+    starts = tf.range(0, last + 1 - reach, length)
+    return tf.gather(rows, tf.minimum(starts[:, tf.newaxis] + tf.range(length + reach), last))
 
 
 def _shifted_products(
@@ -202,16 +223,32 @@ def strided_convolution(inputs: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf
     return convolve(folded, folded_kernel)
 
 
-@functools.cache
 def _has_amx() -> bool:
     """Whether the processor multiplies matrices in bfloat16 by itself.
 
     oneDNN's gradients are the faster ones then: of kernels .25 to .47 of the time of products, and
     the whole training step of the published model .75 (Xeon, two cores).
     """
+    return "amx_bf16" in _instructions()
+
+
+def _is_slow_on_one_row() -> bool:
+    """Whether the processor's widest instructions are those of AVX2.
+
+    There TensorFlow (2.21) takes a slower one of oneDNN's convolutions for a batch of one image,
+    unless the kernel is a constant: 1.1 to 2.1 times as long as of pieces (Zen 3, one core), and
+    the whole training step of an FCN 1.6, of InceptionTime 1.3 times as long (two cores).
+    """
+    is_lesser = "avx2" in _instructions() and "avx512f" not in _instructions()
+    return is_lesser and not tf.config.list_physical_devices("GPU")
+
+
+@functools.cache
+def _instructions() -> frozenset[str]:
+    """The sets of instructions of the processor, where the system tells them."""
     with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
-        return "amx_bf16" in file.read()
-    return False
+        return frozenset(next((line for line in file if line.startswith("flags")), "").split())
+    return frozenset()
 
 
 def _fit(inputs: tf.Tensor, samples: int) -> tf.Tensor:
