@@ -62,7 +62,11 @@ class RunOptions(Options):
         effect=Effect.NONE,
     )
     precision: str = option(
-        "float32", "Dtype of the computation; variables stay float32.", PRECISIONS, common=True
+        "float32",
+        "Dtype of the computation; variables stay float32. bfloat16 is faster only where the "
+        "processor has instructions for it.",
+        PRECISIONS,
+        common=True,
     )
     jit_compile: bool = option(False, "Compile the step with XLA.")
     seed: int = option(
