@@ -345,7 +345,7 @@ def _updates(facts: Facts, so_far: Decisions) -> None:
     so_far.decide("lr_schedule", "cosine", "ends with small steps")
     so_far.decide("warmup_epochs", so_far["epochs"] / 20, "a twentieth of the training")
     so_far.decide("evaluate_with", "last", "the schedule has come to its end there")
-    every = math.ceil(so_far["epochs"] / 25)
+    every = max(1, math.ceil(so_far["epochs"] / 25))
     times = counted(math.ceil(so_far["epochs"] / every), "time")
     so_far.decide("validate_every_epochs", every, times)
     so_far.decide("checkpoint_every_epochs", every, "as often")
