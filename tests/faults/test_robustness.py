@@ -58,7 +58,7 @@ def may_mount(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.usefixtures("may_mount")
 def test_a_full_disk_loses_nothing(run: Callable[..., str]) -> None:
-    flags = ("--conversions=1", "--trainings=0", "--reports=0")
+    flags = ("--conversions=1", "--trainings=0", "--reports=0", "--studies=1")
     assert "stopped by a full disk" in run("full_disk", *flags)
 
 
