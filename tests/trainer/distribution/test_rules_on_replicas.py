@@ -5,7 +5,6 @@ import pytest
 
 from tests.datasets import CLASS_PER_RECORD, toy_dataset
 from tests.trainer import processes as runs
-from tests.trainer.in_process import train
 
 _FLAGS = (
     "--width=4", "--depth=1", "--kernel_groups=2", "--ensemble=2", "--epochs=4", "--batch_size=6",
@@ -26,7 +25,7 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed(dataset, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("one") / "run"
-    train(dataset, run_dir, model=_FLAGS)
+    runs.start(dataset, run_dir, model=_FLAGS).succeed()
     return runs.arrays(run_dir)
 
 
@@ -42,7 +41,7 @@ def test_property_10_a_killed_training_goes_on_bit_for_bit(dataset, undisturbed,
     run_dir = tmp_path / "run"
     runs.train_and_kill(dataset, run_dir, "ckpt-4", model=_FLAGS)
     assert runs.last_step(run_dir) < 16  # Something was left to do.
-    train(dataset, run_dir, model=_FLAGS)
+    runs.start(dataset, run_dir, model=_FLAGS).succeed()
     found = runs.arrays(run_dir)
     assert found.keys() == undisturbed.keys()
     for name, value in undisturbed.items():
