@@ -27,7 +27,11 @@ SMALL_MODEL = (
 def start(
     dataset: str, run_dir: pathlib.Path, *flags: str, model: Sequence[str] = SMALL_MODEL
 ) -> Process:
-    """Starts a training, of the small model if no flags of another are given."""
+    """Starts a training, of the small model if no flags of another are given.
+
+    Bits are compared between such processes: what a test computed before may decide which of
+    oneDNN's convolutions TensorFlow takes in its own.
+    """
     places = (f"--dataset={dataset}", f"--run_dir={run_dir}")
     log = run_dir.parent / f"{run_dir.name}.log"
     return Process("trainer.__main__", *places, *model, *flags, log=log)

@@ -10,7 +10,6 @@ import math
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.console.texts import counted
 from trainer.options.options import DataOptions
 
 if TYPE_CHECKING:
@@ -345,9 +344,8 @@ def _updates(facts: Facts, so_far: Decisions) -> None:
     so_far.decide("lr_schedule", "cosine", "ends with small steps")
     so_far.decide("warmup_epochs", so_far["epochs"] / 20, "a twentieth of the training")
     so_far.decide("evaluate_with", "last", "the schedule has come to its end there")
-    every = max(1, math.ceil(so_far["epochs"] / 25))
-    times = counted(math.ceil(so_far["epochs"] / every), "time")
-    so_far.decide("validate_every_epochs", every, times)
+    every = math.ceil(so_far["epochs"] / 25)
+    so_far.decide("validate_every_epochs", every, "at most 25 times")
     so_far.decide("checkpoint_every_epochs", every, "as often")
 
 

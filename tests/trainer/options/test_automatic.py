@@ -46,13 +46,6 @@ def test_what_is_given_stays_and_others_follow_from_it():
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("epochs", "every", "times"), [(1, 1, 1), (50, 2, 25), (87, 4, 22)])
-def test_how_often_is_validated_is_said_as_it_is(epochs, every, times):
-    choice = _decided(given={"epochs": epochs})["validate_every_epochs"]
-    assert choice.value == every
-    assert int(choice.reason.split()[0]) == times
-
-
 def test_what_trials_settled_takes_the_place_of_what_is_open():
     assert _decided()["normalization"].candidates
     settled = Choice("normalization", "both", "tried")
