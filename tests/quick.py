@@ -8,6 +8,7 @@ def spare() -> None:
     """For the rest of this process, of what it has imported."""
     if "tensorflow" in sys.modules:
         _trace_as_written()
+        _keep_no_stacks()
     if "keras" in sys.modules:
         _collect_seldom()
     if "apache_beam" in sys.modules:
@@ -20,6 +21,14 @@ def _trace_as_written() -> None:
 
     ours = map(config.DoNotConvert, ("tfrecords_schema", "pipeline", "trainer"))
     config.CONVERSION_RULES = (*ours, *config.CONVERSION_RULES)
+
+
+def _keep_no_stacks() -> None:
+    """Each operation keeps the lines that made it, which under pytest are more than a hundred."""
+    from tensorflow.python.util import tf_stack
+
+    here = tf_stack.extract_stack()
+    tf_stack.extract_stack = lambda stacklevel=1: here
 
 
 def _collect_seldom() -> None:

@@ -10,7 +10,7 @@ _FLAGS = (
     "--width=4", "--depth=1", "--kernel_groups=2", "--ensemble=2", "--epochs=4", "--batch_size=6",
     "--head_dropout=0", "--noise=0.1", "--crop=0.3", "--time_stretch=0.2", "--gain=0.1",
     "--front_end=log_mel", "--frame_samples=8", "--hop_samples=1", "--mel_bands=4",
-    "--frequency_mask=0.5", "--frame_mask=0.5", "--mixup=0.4",
+    "--band_normalization=spectrum", "--frequency_mask=0.5", "--frame_mask=0.5", "--mixup=0.4",
     "--learning_rate=0.01", "--checkpoint_every_epochs=1", "--validate_every_epochs=1",
     "--noreport", "--notensorboard", "--deterministic",
 )  # fmt: skip

@@ -15,8 +15,14 @@ from tfrecords_schema.labels import output_spans
 from trainer import Run, cross_validate
 from trainer.evaluation.predictions import Predictions
 
-_QUICK = ("--model=fcn", "--width=8", "--ensemble=2", "--epochs=1", "--notensorboard")
-_FITTED = ("--model=hydra", "--kernel_groups=2", "--dilations=2", "--notensorboard", "--noreport")
+_QUICK = (
+    "--model=fcn", "--width=8", "--ensemble=2", "--normalization=record", "--epochs=1",
+    "--notensorboard",
+)  # fmt: skip
+_FITTED = (
+    "--model=hydra", "--kernel_groups=2", "--dilations=2", "--normalization=record",
+    "--notensorboard", "--noreport",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

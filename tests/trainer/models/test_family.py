@@ -11,6 +11,7 @@ from tests.datasets import CLASS_PER_RECORD, CLASS_PER_STEP, VALUE_PER_STEP, VAL
 from tfrecords_schema import InputSpec
 from tfrecords_schema.errors import UserError
 from trainer.models.family import ChosenModel, DataSpec, Family, families
+from trainer.models.parts.network import NetworkOptions
 from trainer.models.signal import SignalModelOptions
 
 _FRAMES = InputSpec("frames", "uint8", (16, 16, 3))
@@ -18,8 +19,11 @@ _BESIDE = InputSpec("frames", "uint8", (16, 16, 3), beside=("speed", "age"))
 _LENGTHS = np.array([3, 1, 5], np.int32)
 _PUBLISHED = 700  # Samples of a step that the kernels of the published model need.
 _SAMPLES = 100
-# Where the defaults of all families are not for one of them.
+# Where the defaults of all families are not for one of them, or only repeat its blocks.
 _OPTIONS = {
+    ("conformer", NetworkOptions): lambda: NetworkOptions(depth=2),
+    ("inception_time", NetworkOptions): lambda: NetworkOptions(depth=3),
+    ("tcn", NetworkOptions): lambda: NetworkOptions(depth=4),
     ("forecaster", SignalModelOptions): lambda: SignalModelOptions(rnn_units=(8, 8)),
 }
 
