@@ -17,6 +17,7 @@ from pipeline.console import quiet
 quiet.start(gpu=True)
 
 import contextlib
+import itertools
 import os
 import pathlib
 import shutil
@@ -29,7 +30,7 @@ import numpy as np
 from benchmarks.faults.conversion_kills import Conversion, write_recordings
 from benchmarks.faults.training_kills import Training, is_whole, write_toy
 from benchmarks.harness import processes
-from benchmarks.harness.commands import LIMIT_SECS, Place, studies
+from benchmarks.harness.commands import LIMIT_SECS, STUDIES, Place, studies
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.tables import Counts
 from pipeline.verification.verify import verify_dataset
@@ -197,11 +198,10 @@ def _studies(
     root: pathlib.Path, disk: Disk, rng: np.random.Generator, trials: int, counts: Counts
 ) -> None:
     place = Place(root, disk.folder / "study")
-    commands = studies(place)
-    for at, command in enumerate(commands[:trials]):
+    for at, command in enumerate(itertools.islice(studies(place), trials)):
         expected = place.expected(command)
         needed = sum(path.stat().st_size for path in place.run_dir.rglob("*"))
-        for _ in range(at, trials, len(commands)):
+        for _ in range(at, trials, STUDIES):
             place.reset(command)
             there = sum(path.stat().st_size for path in place.run_dir.rglob("*"))
             disk.fill(int(rng.uniform(0, 1) * (needed - there)))

@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
         write_toy(root)
         place = Place(root, root / "run")
         for trials, given in ((args.commands, measured), (args.studies, studies)):
-            commands = given(place) if trials else []
+            commands = [*given(place)] if trials else []
             for at, command in enumerate(commands[:trials]):
                 expected = place.expected(command)
                 same = f"{len(expected.same)} of {len(expected.new)} files the same each time"

@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import pathlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
@@ -23,6 +23,8 @@ LIMIT_SECS = 600.0
 MODEL = (*TINY_MODEL, "--batch_size=4", "--deterministic", "--seed=3", "--notensorboard")
 EXPORTED = "answers of the export"
 _TIMED = (".html", ".keras")  # A zip file tells even seconds.
+STUDIES = 4
+"""How many `studies` there are."""
 Files = dict[str, str]
 """SHA-256 by path below the run folder; that of the answers of an export as EXPORTED."""
 
@@ -175,17 +177,19 @@ def measured(place: Place) -> list[Command]:
     ]
 
 
-def studies(place: Place) -> list[Command]:
-    """A cross-validation, a search, and the ends of both, over those of an earlier start."""
+def studies(place: Place) -> Iterator[Command]:
+    """A cross-validation, its end over that of an earlier start, and the same of a search.
+
+    What an end begins with is made in the place when it is asked for.
+    """
     optuna()  # Slow to import, and so once.
     flags = (place.dataset, *MODEL, "--epochs=1", "--folds=2")
     space = "--space=learning_rate=log:1e-4..1e-1 clip_norm=0.5..5"
-    found = []
     for whole in (
         Command("cross-validation", None, flags, cross_validate.main),
         Command("search", None, (*flags, space, "--trials=3"), search.main),
     ):
+        yield whole
         done = place.left(whole.name, whole)
         argv = (*whole.argv, "--paper=svg")
-        found += [whole, Command(f"{whole.name}: end", done, argv, whole.main)]
-    return found
+        yield Command(f"{whole.name}: end", done, argv, whole.main)
