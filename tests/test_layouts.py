@@ -31,7 +31,8 @@ _SMALL = (
 # Without what would be tried, and of one network; the families' own tests are of the others.
 _SIGNAL = (
     *_SMALL,
-    "--model=lite",
+    "--model=fcn",
+    "--width=4",
     "--ensemble=1",
     "--norandom_convolutions",
     "--normalization=record",
