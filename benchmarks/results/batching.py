@@ -7,7 +7,7 @@ An FCN of its published size is trained on seven tenths of the official training
 set and measured on the others, drawn anew for each seed; test records are left alone. Sets of
 equal length are cut to a random 30 to 100 percent first.
 
-- `batch`: padded batches of stock Keras layers without masks; padding is seen by everything.
+- `padded`: padded batches of stock Keras layers without masks; padding is seen by everything.
 - `masked`: lengths are respected everywhere; batch statistics are of valid samples.
 - `layer`: the same, with layer normalization.
 
@@ -44,7 +44,7 @@ from trainer.models.parts.network import Features
 
 BATCH, BUCKETS = 16, 4
 SETS = "basic_motions,gesture_mid_air_2,japanese_vowels,all_gesture_x,spoken_digits"
-KINDS = ("batch", "masked", "layer")
+KINDS = ("padded", "masked", "layer")
 PLANS = ("random", "bucketed")
 
 
@@ -101,7 +101,7 @@ def padded(signals: list[np.ndarray]) -> tuple[tf.Tensor, tf.Tensor]:
 
 def network(kind: str, channels: int, classes: int) -> Callable[..., tf.Tensor]:
     """A model called with padded signals, lengths and `training`; its `model` has the weights."""
-    if kind == "batch":
+    if kind == "padded":
         model = stock_network("fcn", channels, classes)
         return _Called(model, lambda signal, lengths: signal)
     own: Any = layers
@@ -238,7 +238,7 @@ def draw(sets: dict[str, dict[str, list[list[float]]]], columns: list[str], path
     axes[1].set_ylabel("seconds an epoch")
     axes[1].set_yscale("log")
     axes[1].set_xticks(places, sets, rotation=15)
-    axes[0].legend(ncols=3, fontsize="small", loc="lower right")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)
     figure.savefig(path, dpi=110)
 
 
