@@ -30,7 +30,7 @@ import numpy as np
 from benchmarks.faults.conversion_kills import Conversion, write_recordings
 from benchmarks.faults.training_kills import Training, is_whole, write_toy
 from benchmarks.harness import processes
-from benchmarks.harness.commands import LIMIT_SECS, STUDIES, Place, studies
+from benchmarks.harness.commands import LIMIT_SECS, Place, studies
 from benchmarks.harness.flags import parse_flags
 from benchmarks.harness.tables import Counts
 from pipeline.verification.verify import verify_dataset
@@ -198,10 +198,11 @@ def _studies(
     root: pathlib.Path, disk: Disk, rng: np.random.Generator, trials: int, counts: Counts
 ) -> None:
     place = Place(root, disk.folder / "study")
-    for at, command in enumerate(itertools.islice(studies(place), trials)):
+    commands = [*itertools.islice(studies(place), trials)]
+    for at, command in enumerate(commands):
         expected = place.expected(command)
         needed = sum(path.stat().st_size for path in place.run_dir.rglob("*"))
-        for _ in range(at, trials, STUDIES):
+        for _ in range(at, trials, len(commands)):
             place.reset(command)
             there = sum(path.stat().st_size for path in place.run_dir.rglob("*"))
             disk.fill(int(rng.uniform(0, 1) * (needed - there)))

@@ -23,8 +23,6 @@ LIMIT_SECS = 600.0
 MODEL = (*TINY_MODEL, "--batch_size=4", "--deterministic", "--seed=3", "--notensorboard")
 EXPORTED = "answers of the export"
 _TIMED = (".html", ".keras")  # A zip file tells even seconds.
-STUDIES = 4
-"""How many `studies` there are."""
 Files = dict[str, str]
 """SHA-256 by path below the run folder; that of the answers of an export as EXPORTED."""
 

@@ -156,10 +156,9 @@ def trained(
         started = time.perf_counter()
         for rows in batches(lengths, plan, random)[: updates - done]:
             chosen = train[rows]
-            signal, true_lengths = padded([signals[i] for i in chosen])
-            step(signal, true_lengths, tf.constant(labels[chosen]))
-            valid += int(tf.reduce_sum(true_lengths))
-            padded_rows += signal.shape[0] * signal.shape[1]
+            step(*padded([signals[i] for i in chosen]), tf.constant(labels[chosen]))
+            valid += lengths[rows].sum()
+            padded_rows += len(rows) * lengths[rows].max()
             done += 1
         seconds.append(time.perf_counter() - started)
     answer = tf.function(functools.partial(called, training=False), reduce_retracing=True)

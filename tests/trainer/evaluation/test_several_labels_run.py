@@ -91,11 +91,7 @@ def test_answers_of_a_recording_are_those_of_the_evaluation(run, tmp_path):
     assert [one.answer["age"] for one in found] == pytest.approx(
         [float(row["age_prediction"]) for row in rows[:3]], rel=1e-5
     )
-    (names,) = (
-        head.label.class_names
-        for head, _ in output_spans(dataset.schema.label)
-        if head.name == "stage"
-    )
+    names = dataset.schema.label.heads[0].label.class_names
     # Of equally common ones the first.
     common = [max(names, key=[*one.answer["stage"]].count) for one in found]
     assert common == [row["stage_prediction"] for row in rows[:3]]
